@@ -1,0 +1,59 @@
+# Everything below runs in .venv; each target makes it first, which is quick when nothing changed.
+#
+#   make install PIP_ARGS="--index-url URL"   takes torch from another index, say the small CPU build (see README)
+#   make install PYTHON=/opt/bin/python3.12   uses that interpreter
+#   make test TEST_JOBS=4                     runs the tests in four processes
+
+PIP_ARGS ?=
+PYTHON ?=
+TEST_JOBS ?= 2
+COMPARE_ARGS ?= data=controlled model=tiny study=controlled
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install compare test test-slow lint format
+
+help:  ## show these lines
+	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED)  ## make .venv and install the package into it, editable, with the tools
+
+compare: install  ## train a fixed-context and an attention model on the built-in corpus; print the report's path
+	$(BIN)/rnnsearch compare $(COMPARE_ARGS)
+
+test: install  ## the quick tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)
+
+test-slow: install  ## the slow tests: packaging, real downloads, long properties
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
+
+lint: install  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The first interpreter of a fitting version that can make environments; a sentence where there is none.
+$(INSTALLED): pyproject.toml
+	@python=; version=; \
+	for candidate in $(or $(PYTHON),python3.12 python3.11 python3); do \
+	  $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || continue; \
+	  version=$$candidate; \
+	  if $$candidate -c 'import venv, ensurepip' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$version" ]; then \
+	  echo "rnnsearch needs Python 3.11 or 3.12 and finds neither; name one: make install PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	elif [ -z "$$python" ]; then \
+	  echo "$$version cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv" >&2; \
+	  exit 1; \
+	fi; \
+	$$python -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,97 @@
+"""From configs to objects: the only caller of Hydra's ``instantiate``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch
+from rnnsearch.training.budget import Budget
+
+# What a config may construct; anything else needs a change here, in trusted Python.
+TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
+
+
+def make(config: DictConfig, **wired: Any) -> Any:
+    """The object that ``config`` describes, with what other parts give (``wired``).
+
+    Raises:
+        HydraException: if its ``_target_`` is not trusted, or refuses its arguments.
+    """
+    return instantiate(config, _execution_whitelist_=TRUSTED, **wired)
+
+
+def build_translator(model: DictConfig | Mapping[str, Any], *, source_size: int, target_size: int) -> Translator:
+    """The model of a resolved ``model`` config, for vocabularies of the given sizes (specials included).
+
+    Raises:
+        ValueError: for a combination of options that makes no sense.
+    """
+    config = model if isinstance(model, DictConfig) else OmegaConf.create(dict(model))
+    encoder = make(config.encoder, vocabulary_size=source_size)
+    context = make(config.context, annotation_size=encoder.annotation_size, state_size=config.decoder.hidden_size)
+    decoder = make(
+        config.decoder,
+        vocabulary_size=target_size,
+        context=context,
+        ends_size=encoder.annotation_size,
+        bidirectional=encoder.bidirectional,
+    )
+    return Translator(encoder=encoder, decoder=decoder, tied_embeddings=config.tied_embeddings)
+
+
+def build_data(config: DictConfig) -> ParallelDataModule:
+    """The data module of a whole config."""
+    return ParallelDataModule(
+        corpus=make(config.data),
+        tokenizer=make(config.tokenizer),
+        filters=make(config.filters),
+        batches=make(config.batches),
+        cache=Path(config.paths.cache),
+        seed=config.seed,
+        validation_sentences=config.validation.sentences,
+        evaluation_batch_size=config.validation.batch_size,
+        workers=config.data_workers,
+    )
+
+
+def build_search(config: DictConfig, **changes: Any) -> BeamSearch:
+    """The search of a ``search`` config, with some keys changed."""
+    search: BeamSearch = make(config, **changes)
+    return search
+
+
+def build_budget(config: DictConfig) -> Budget:
+    """The budget of a whole config."""
+    return Budget(updates=config.budget.updates, tokens=config.budget.tokens, seconds=config.budget.seconds)
+
+
+def build_loggers(config: DictConfig | None, folder: Path) -> list[Logger]:
+    """The loggers of a ``logger`` config, writing into the run's folder."""
+    return [make(one, save_dir=folder) for one in (config or {}).values()]
+
+
+def build_trainer(
+    config: DictConfig, *, validate_every: int, loggers: list[Logger], callbacks: list[Callback]
+) -> Trainer:
+    """Lightning's trainer. When to stop is the `Clock`'s business, so Lightning is given no limit of its own."""
+    trainer: Trainer = make(
+        config,
+        max_steps=-1,
+        max_epochs=-1,
+        val_check_interval=validate_every * config.accumulate_grad_batches,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        logger=loggers,
+        callbacks=callbacks,
+    )
+    return trainer

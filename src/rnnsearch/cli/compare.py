@@ -1,0 +1,211 @@
+"""``rnnsearch compare``: models that differ in one thing, trained alike, and a report of how they compare."""
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from rnnsearch.cli import build
+from rnnsearch.cli.compose import compose
+from rnnsearch.cli.jobs import Job, run_jobs
+from rnnsearch.cli.train import settle_budget
+from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.records import config_hash, read_record, write_json
+from rnnsearch.study.report import write_report
+from rnnsearch.training.matching import match_hidden_sizes
+
+logger = logging.getLogger(__name__)
+
+OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "study", "seed", "hydra")
+SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the compared models: its name and the overrides that make it."""
+
+    name: str
+    overrides: tuple[str, ...]
+
+    def and_(self, *more: str) -> "Member":
+        """The same with more overrides."""
+        return Member(self.name, (*self.overrides, *more))
+
+
+def run(cfg: DictConfig) -> None:
+    """Train all members with all seeds, as far as not done yet, and write the report; prints its path."""
+    folder = Path(cfg.paths.output) / _name(cfg)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            report = Comparison(cfg, folder).run()
+    except Timeout:
+        raise ValueError(
+            f"another comparison is at work in {folder}; wait for it or choose another study=NAME"
+        ) from None
+    print(report)
+
+
+def _name(cfg: DictConfig) -> str:
+    name = str(cfg.study or f"compare-{HydraConfig.get().runtime.choices['data']}")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or name.startswith("."):
+        raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
+    return name
+
+
+class Comparison:
+    """A comparison in its folder."""
+
+    def __init__(self, cfg: DictConfig, folder: Path) -> None:
+        self.cfg = cfg
+        self.folder = folder
+        hydra = HydraConfig.get()
+        self.config_dirs = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
+        task = [o for o in hydra.overrides.task if o.lstrip("+~").split("=")[0].split(".")[0] not in OWN_KEYS]
+        self.common = (*task, f"study={folder.name}")
+        if not isinstance(cfg.seeds, ListConfig) or not cfg.seeds or len(set(cfg.seeds)) < len(cfg.seeds):
+            raise ValueError(f"seeds={cfg.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'")
+        if cfg.match not in ("parameters", "none"):
+            raise ValueError(f"match={cfg.match}: choose parameters or none")
+        if len(cfg.members) < 2:
+            raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
+
+    def run(self) -> Path:
+        """Prepare, match, tune, train, report."""
+        members = [Member(str(name), (*self.common, *overrides)) for name, overrides in self.cfg.members.items()]
+        data = build.build_data(self.config(members[0]))
+        data.prepare_data()
+        if self.cfg.match == "parameters":
+            members = self.matched(members, data)
+        tuning, members = self.tuned(members)
+        jobs = {
+            (member.name, seed): self.job(
+                member.and_(f"seed={seed}", f"member={member.name}"), f"{member.name}-seed{seed}"
+            )
+            for seed, member in product(self.cfg.seeds, members)
+        }
+        self.describe(members, data, jobs, tuning)
+        failed = run_jobs(list(jobs.values()), at_once=self.cfg.jobs)
+        report = write_report(self.folder)
+        if failed:
+            names = ", ".join(job.folder.name for job in failed)
+            raise ValueError(
+                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
+            )
+        return report
+
+    def config(self, member: Member) -> DictConfig:
+        """The config that ``rnnsearch train`` composes for a member."""
+        config = compose("train", member.overrides, self.config_dirs)
+        settle_budget(config, list(member.overrides))
+        return config
+
+    def job(self, member: Member, name: str) -> Job:
+        """The training of a member in a folder of the study."""
+        config = self.config(member)
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        flags = [f"--config-dir={d}" for d in self.config_dirs]
+        hash_ = config_hash({str(k): v for k, v in plain.items()})
+        return Job(self.folder / name, (*member.overrides, *flags), hash_, config.budget.updates)
+
+    def matched(self, members: list[Member], data: ParallelDataModule) -> list[Member]:
+        """Members whose hidden sizes give as many parameters as the last one has."""
+        sizes = {"source_size": data.tokenizers.source.size, "target_size": data.tokenizers.target.size}
+        reference = self.config(members[-1])
+        target = _parameters(reference, sizes)
+        return [*(self._match(member, target, sizes) for member in members[:-1]), members[-1]]
+
+    def _match(self, member: Member, target: int, sizes: Mapping[str, int]) -> Member:
+        config = self.config(member)
+        if abs(_parameters(config, sizes) / target - 1) < 1e-9:
+            return member
+
+        def count(encoder: int, decoder: int) -> int:
+            config.model.encoder.hidden_size, config.model.decoder.hidden_size = encoder, decoder
+            return _parameters(config, sizes)
+
+        own = (config.model.encoder.hidden_size, config.model.decoder.hidden_size)
+        encoder, decoder = match_hidden_sizes(count, encoder=own[0], decoder=own[1], parameters=target)
+        logger.info("%s: hidden size %s instead of %s, for equal parameters", member.name, (encoder, decoder), own)
+        return member.and_(f"model.encoder.hidden_size={encoder}", f"model.decoder.hidden_size={decoder}")
+
+    def tuned(self, members: list[Member]) -> tuple[dict[str, Any] | None, list[Member]]:
+        """Each member with its best learning rate of the trials, and the trials' table."""
+        rates = [float(rate) for rate in self.cfg.tuning.learning_rates]
+        if not rates:
+            return None, members
+        short = (f"budget.updates={self.cfg.tuning.updates}", f"validation.every={self.cfg.tuning.updates}")
+        trials = {
+            (member.name, rate): self.job(
+                member.and_(*short, f"optimizer.lr={rate}", f"seed={self.cfg.seeds[0]}", f"member={member.name}"),
+                f"trials/{member.name}-lr{rate}",
+            )
+            for rate, member in product(rates, members)
+        }
+        failed = run_jobs(list(trials.values()), at_once=self.cfg.jobs)
+        if failed:
+            raise ValueError(
+                f"trials failed: {', '.join(job.folder.name for job in failed)}; mend them and start again"
+            )
+        nll = {key: read_record(job.folder)["results"]["metrics"]["validation"]["nll"] for key, job in trials.items()}
+        chosen = {member.name: min(rates, key=lambda rate: nll[member.name, rate]) for member in members}
+        logger.info("learning rates chosen: %s", chosen)
+        table = [{"member": name, "learning_rate": rate, "nll": value} for (name, rate), value in nll.items()]
+        tuning = {"learning_rates": rates, "updates": self.cfg.tuning.updates, "trials": table, "chosen": chosen}
+        return tuning, [member.and_(f"optimizer.lr={chosen[member.name]}") for member in members]
+
+    def describe(
+        self, members: list[Member], data: ParallelDataModule, jobs: Mapping[tuple[str, int], Job], tuning: Any
+    ) -> None:
+        """Write study.json, which the report is made from."""
+        write_json(
+            self.folder / "study.json",
+            {
+                "format": 1,
+                "name": self.folder.name,
+                "question": self.cfg.question,
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "data": data.corpus.name,
+                "members": [{"name": m.name, "overrides": list(m.overrides)} for m in members],
+                "seeds": list(self.cfg.seeds),
+                "match": self.cfg.match,
+                "budget": OmegaConf.to_container(self.config(members[0]).budget),
+                "tuning": tuning,
+                "trained_length": max(data.rows("train")["source_words"]),
+                "config_difference": self.differences(members),
+                "runs": [{"member": m, "seed": s, "folder": job.folder.name} for (m, s), job in jobs.items()],
+            },
+        )
+
+    def differences(self, members: list[Member]) -> list[dict[str, Any]]:
+        """Every key of the resolved configs in which the members differ."""
+        flat = {m.name: _flat(OmegaConf.to_container(self.config(m), resolve=True)) for m in members}
+        keys = sorted(set().union(*flat.values()))
+        values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
+        return [
+            {"key": key, "values": by_member}
+            for key, by_member in values.items()
+            if len({str(value) for value in by_member.values()}) > 1 and key.split(".")[0] not in SAME_FOR_ALL
+        ]
+
+
+def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
+    with torch.device("meta"):
+        translator = build.build_translator(config.model, **sizes)
+    return sum(p.numel() for p in translator.parameters() if p.requires_grad)
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix.rstrip("."): node}
+    return {key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}{name}.").items()}

@@ -1,0 +1,78 @@
+"""Where the YAML lies and what stands in it, read without Hydra so that help answers at once."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_DEFAULT = re.compile(r"^\s*-\s+(?:override\s+|optional\s+)?/?([\w/.-]+)(?:@\S+)?\s*:")
+_KEY = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?P<value>[^#]*?)(?:\s+#\s*(?P<comment>.*))?$")
+
+
+def config_dir() -> Path:
+    """The folder of the shipped YAML: inside the package in a wheel, at the top of a checkout otherwise.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package / "conf", package.parents[1] / "conf")
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"no configuration in {candidates[0]} or {candidates[1]}; install rnnsearch again")
+
+
+def groups(conf: Path) -> dict[str, dict[str, str]]:
+    """Every config group under `conf`, Hydra's own left out: group -> option -> its description."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(conf.rglob("*.yaml")):
+        group = path.parent.relative_to(conf).as_posix()
+        if group != "." and group.split("/")[0] != "hydra":
+            found.setdefault(group, {})[path.stem] = description(path)
+    return found
+
+
+def description(path: Path) -> str:
+    """The first comment line of a YAML file that is not a Hydra directive; empty where there is none."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        comment = line.removeprefix("#").strip()
+        if line.startswith("#") and comment and not comment.startswith("@package"):
+            return comment
+    return ""
+
+
+def chosen_groups(conf: Path, command: str) -> tuple[str, ...]:
+    """The groups named in the defaults list of `conf`/`command`.yaml, in its order."""
+    matches = (_DEFAULT.match(line) for line in _lines(conf / f"{command}.yaml", inside={"defaults"}))
+    return tuple(match.group(1) for match in matches if match and not match.group(1).startswith("hydra/"))
+
+
+def primary_keys(conf: Path, command: str) -> dict[str, tuple[str, str]]:
+    """The keys that stand in `conf`/`command`.yaml itself: dotted key -> (value, comment on its line).
+
+    A key with keys of its own has no value, and is left out unless it carries a comment.
+    """
+    keys: dict[str, tuple[str, str]] = {}
+    parents: list[tuple[int, str]] = []
+    for line in _lines(conf / f"{command}.yaml", outside={"defaults", "hydra"}):
+        if not (match := _KEY.match(line)):
+            continue
+        indent, value, comment = len(match["indent"]), match["value"].strip(), match["comment"] or ""
+        parents = [(depth, name) for depth, name in parents if depth < indent] + [(indent, match["name"])]
+        if value or comment:
+            keys[".".join(name for _, name in parents)] = (value, comment)
+    return keys
+
+
+def _lines(
+    path: Path, inside: frozenset[str] | set[str] = frozenset(), outside: frozenset[str] | set[str] = frozenset()
+) -> Iterator[str]:
+    """The lines of a YAML file that belong to the top-level keys `inside` (all of them if empty), less `outside`."""
+    if not path.is_file():
+        return
+    top = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line[:1].isalpha() or line[:1] == "_":
+            top = line.split(":")[0]
+        if top not in outside and (not inside or top in inside):
+            yield line

@@ -1,0 +1,215 @@
+"""The one place that turns what a user can cause into one sentence and an exit code.
+
+Exit codes: 1 the command failed, 2 it was called wrongly, 130 interrupted, 141 nobody reads standard output.
+Anything that `explain` does not know is our own bug and keeps its traceback.
+"""
+
+import errno
+import itertools
+import logging
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from rnnsearch.cli.compose import nearest, valid_names
+
+log = logging.getLogger(__name__)
+
+FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+_NAMED_ELSEWHERE = {"MisconfigurationException", "OutOfMemoryError"}  # Lightning's and torch's, not worth an import
+_CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
+_FULL_DISK = (  # what pyarrow, datasets and torch say of a full disk without its error number
+    "No space left on device",
+    "Not enough disk space",
+    "PytorchStreamWriter failed writing",
+    "basic_ios::clear: iostream error",
+)
+
+
+def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
+    """Print what went wrong on standard error, as a sentence if a user can cause it, and return the exit code."""
+    error = _cause(error)
+    if isinstance(error, BrokenPipeError):
+        return UNREAD
+    explained = explain(error, command, arguments)
+    if explained is None:
+        traceback.print_exception(error)
+        return FAILED
+    sentence, code = explained
+    log.debug("the traceback of the error below", exc_info=error)
+    print(f"rnnsearch {command}: {sentence}", file=sys.stderr)
+    return code
+
+
+def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tuple[str, int] | None:
+    """The sentence and the exit code for an error that a user can cause; None for a bug of ours."""
+    error = _cause(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, HydraException):
+        return _composition(error, command, arguments), MISUSED
+    if isinstance(error, OmegaConfBaseException):
+        return (_value(error), MISUSED) if isinstance(error, _CONFIG_ERRORS) else None
+    if _is_full_disk(error):
+        return _full_disk(error), FAILED
+    if isinstance(error, OSError):
+        return _operating_system(error), FAILED
+    if isinstance(error, MemoryError) or type(error).__name__ in _NAMED_ELSEWHERE:
+        return f"{type(error).__name__}: {_first_line(error)}", FAILED
+    if isinstance(error, ValueError):
+        return str(error), FAILED
+    return (f"{_first_line(error)}; see `rnnsearch {command} --cfg job`", MISUSED) if _is_bad_call(error) else None
+
+
+def quoted(key: str, value: str) -> str:
+    """The override `key=value` so that both the shell and Hydra leave the value as it is.
+
+    >>> quoted("data.train.source", "/a b,c/x.txt")
+    '\\'data.train.source="/a b,c/x.txt"\\''
+    """
+    return shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What made a constructor fail that the configuration names, or a generator that a data set is written from."""
+    wrapped = isinstance(error, InstantiationException) or type(error).__name__ == "DatasetGenerationError"
+    return _cause(error.__cause__) if wrapped and error.__cause__ is not None else error
+
+
+def _is_bad_call(error: BaseException) -> bool:
+    """Whether a key was added to, or removed from, the arguments of a constructor."""
+    return isinstance(error, TypeError) and bool(re.search(r"unexpected keyword|missing \d+ required", str(error)))
+
+
+def _composition(error: HydraException, command: str, arguments: Sequence[str]) -> str:
+    text = str(error)
+    if isinstance(error, InstantiationException) and "execution whitelist" in text:
+        return f"{text.split(' ', 2)[1]} may not be constructed by a configuration (see TRUSTED in cli/main.py)"
+    if isinstance(error, OverrideParseException):
+        return _unparsable(error.override)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        return _unknown_option(error, arguments)
+    if match := re.match(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
+        return _ambiguous(match.group(1))
+    if match := re.match(r"Could not (?:override|delete from config\.) '([^']*)'(?!.* is not)", text.split("\n")[0]):
+        return _unknown_key(match.group(1), command, arguments)
+    if match := re.match(r"Multiple values for ([\w/@.]+)", text):
+        group = match.group(1).rstrip(".")
+        return f"{group} is chosen already; write {group}=OPTION without a +"
+    if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
+        return f"{_first_line(error)}: {_first_line(error.__cause__)}"
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _unparsable(override: str) -> str:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override!r} is no override; write KEY=VALUE or GROUP=OPTION"
+    if not re.fullmatch(r"[+~]{0,2}[\w/@.:-]+", key):
+        return f"{key!r} in {override!r} is no key; keys are words joined by dots, groups words joined by slashes"
+    return (
+        f"{override!r} cannot be read: a value with commas, equals signs, brackets, quotes or letters such as é must "
+        f"be quoted, for the shell and for Hydra: {quoted(key, value.strip(chr(34)))}"
+    )
+
+
+def _ambiguous(override: str) -> str:
+    key, _, value = override.partition("=")
+    return (
+        f"{override!r} has a comma; for one value quote it, for the shell and for Hydra: {quoted(key, value)}; "
+        f"for a list write {shlex.quote(f'{key}=[{value}]')}; for one run each add -m"
+    )
+
+
+def _unknown_option(error: MissingConfigException, arguments: Sequence[str]) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    options = sorted(error.options or ())
+    asked = any(argument.lstrip("+").startswith(f"{group}=") and option in argument for argument in arguments)
+    where = "" if asked else " (a YAML file asks for it)"
+    listed = ", ".join(options) or "none"
+    return f"{group}={option}{where}: {group} has no option {option!r}{_guess(option, options)}; it has {listed}"
+
+
+def _unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
+    if key.startswith("hydra."):
+        return f"{key} is no key of Hydra's; `rnnsearch {command} --cfg hydra` prints them all"
+    names = [name for name in _names(key, command, arguments) if "/" in name or "/" not in key]
+    parent = key.rpartition(".")[0]
+    beside = [name for name in names if parent and name.rpartition(".")[0] == parent and "._" not in name]
+    hint = _guess(key, names)
+    if beside and not set(nearest(key, names)) & set(beside):
+        hint += f"; {parent} has {', '.join(name.rpartition('.')[2] for name in beside)}"
+    everything = "" if hint else f"; `rnnsearch {command} --cfg job` prints them all"
+    return f"{key!r} is neither a key nor a config group of `rnnsearch {command}`{hint}{everything}"
+
+
+def _names(key: str, command: str, arguments: Sequence[str]) -> list[str]:
+    """The valid names beside an unknown key; composed without it, or without any override if others are wrong too."""
+    overrides, folders = _split(arguments)
+    for attempt in ([o for o in overrides if o.lstrip("+~").partition("=")[0] != key], []):
+        try:
+            return valid_names(command, attempt, folders)
+        except (HydraException, OmegaConfBaseException, ValueError):
+            continue
+    return []
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides and the --config-dir folders among a command's arguments."""
+    overrides = [argument for argument in arguments if not argument.startswith("-") and re.search("=|^~", argument)]
+    joined = [argument.partition("=")[2] for argument in arguments if argument.startswith(("--config-dir=", "-cd="))]
+    following = [folder for flag, folder in itertools.pairwise(arguments) if flag in ("--config-dir", "-cd")]
+    return [override for override in overrides if override not in following], joined + following
+
+
+def _value(error: OmegaConfBaseException) -> str:
+    key = getattr(error, "full_key", None)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} has no value; give one: {key}=..."
+    return f"{key}: {_first_line(error)}" if key else _first_line(error)
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    if isinstance(error, RuntimeError) and error.__context__ is not None and _is_full_disk(error.__context__):
+        return True  # torch's writer trips over what it could not write
+    is_no_space = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_no_space or (isinstance(error, OSError | RuntimeError) and any(text in str(error) for text in _FULL_DISK))
+
+
+def _full_disk(error: BaseException) -> str:
+    path = getattr(error, "filename", None)
+    place = f"for {path}" if path else "on the disk"
+    return f"no space left {place}; free some, or set paths.output=DIR (runs) or paths.cache=DIR (data) elsewhere"
+
+
+def _operating_system(error: OSError) -> str:
+    if error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error) or type(error).__name__
+
+
+def _guess(name: str, names: Sequence[str]) -> str:
+    near = nearest(name, names)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].strip()

@@ -1,0 +1,165 @@
+"""The commands and the pages that teach them; nothing here imports Hydra, torch or Lightning."""
+
+import shutil
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnsearch.cli.config_dir import chosen_groups, config_dir, groups, primary_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: `module`.run(cfg) does the work on conf/NAME.yaml."""
+
+    summary: str
+    module: str
+    examples: tuple[tuple[str, str], ...]
+
+
+COMMANDS: Mapping[str, Command] = {
+    "train": Command(
+        "Train one model; leave checkpoints and a record in a run folder.",
+        "rnnsearch.cli.train",
+        (
+            (
+                "a small attention model on the built-in corpus",
+                "rnnsearch train data=controlled model=tiny trainer=cpu",
+            ),
+            (
+                "your own line-aligned files, with a fixed context",
+                "rnnsearch train data=files data.source_language=en data.target_language=de "
+                "data.train.source=train.en data.train.target=train.de "
+                "data.validation.source=val.en data.validation.target=val.de model=tiny model/context=fixed",
+            ),
+            (
+                "three seeds of one model, one after the other",
+                "rnnsearch train -m data=controlled model=tiny seed=0,1,2",
+            ),
+        ),
+    ),
+    "evaluate": Command(
+        "Score a trained model on a split; print one JSON object.",
+        "rnnsearch.cli.evaluate",
+        (
+            ("the test split with a beam of 5", "rnnsearch evaluate run=RUN split=test search.beam_size=5"),
+            ("the validation split, greedily", "rnnsearch evaluate run=RUN split=validation search.beam_size=1"),
+            ("keep the JSON object", "rnnsearch evaluate run=RUN split=test > scores.json"),
+        ),
+    ),
+    "translate": Command(
+        "Translate standard input to standard output, line by line.",
+        "rnnsearch.cli.translate",
+        (
+            ("a file", "rnnsearch translate run=RUN < in.txt > out.txt"),
+            (
+                "with a beam of 5, 64 lines at a time",
+                "rnnsearch translate run=RUN search.beam_size=5 search.batch_size=64 < in.txt > out.txt",
+            ),
+            ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
+        ),
+    ),
+    "compare": Command(
+        "Train a fixed-context and an attention model of equal size; write one report.",
+        "rnnsearch.cli.compare",
+        (
+            ("on the built-in corpus", "rnnsearch compare data=controlled study=first"),
+            (
+                "on Multi30k, German to English, three seeds",
+                "rnnsearch compare data=multi30k data.source_language=de data.target_language=en "
+                "'seeds=[0,1,2]' study=multi30k",
+            ),
+            (
+                "another size and budget",
+                "rnnsearch compare data=controlled model=small budget.updates=2000 study=small",
+            ),
+        ),
+    ),
+}
+
+FLAGS: Mapping[str, str] = {
+    "--help": "this page",
+    "--cfg job [--resolve]": "print the composed configuration and do nothing else",
+    "--config-dir DIR": "add your own YAML: DIR/experiment/mine.yaml, then experiment=mine (or +experiment=mine)",
+    "-m, --multirun": "one run for each combination of comma-separated values: seed=0,1,2",
+    "--info [defaults|searchpath|...]": "show where the configuration comes from",
+    "--hydra-help": "Hydra's own flags",
+}
+
+_QUOTING = (
+    "A value with commas, equals signs, brackets, quotes or letters such as é is quoted twice, once for the shell and "
+    "once for Hydra: 'data.train.source=\"/a b,c/é.txt\"'."
+)
+_DEBUGGING = "An error is one sentence; hydra.verbose=true adds the traceback."
+
+
+def overview() -> str:
+    """The page of `rnnsearch` and `rnnsearch --help`."""
+    conf = config_dir()
+    options = {group: ", ".join(names) for group, names in groups(conf).items()}
+    examples = [example for command in ("compare", "train", "translate") for example in COMMANDS[command].examples[:1]]
+    return _page(
+        _wrapped("rnnsearch: recurrent encoder-decoders with and without attention, compared fairly."),
+        "usage: rnnsearch COMMAND [GROUP=OPTION ...] [KEY=VALUE ...] [FLAGS]",
+        _section("Commands", _table({name: command.summary for name, command in COMMANDS.items()})),
+        _section("Config groups, and their options", _table(options)),
+        _section("Examples", _examples(examples)),
+        _section("Flags, after the command", _table(FLAGS)),
+        _wrapped("`rnnsearch COMMAND --help` describes each option. " + _DEBUGGING),
+    )
+
+
+def command_help(name: str) -> str:
+    """The page of `rnnsearch NAME --help`."""
+    conf, command = config_dir(), COMMANDS[name]
+    keys = {f"{key}={value}".rstrip("="): comment for key, (value, comment) in primary_keys(conf, name).items()}
+    return _page(
+        _wrapped(f"rnnsearch {name}: {command.summary}"),
+        f"usage: rnnsearch {name} [GROUP=OPTION ...] [KEY=VALUE ...] [FLAGS]",
+        _section("Examples", _examples(command.examples)),
+        _section("Keys, and their defaults", _table(keys)),
+        *(_section(f"{group}=", _table(options)) for group, options in _groups_of(conf, name).items()),
+        _section("Flags", _table(FLAGS)),
+        _wrapped(f"`rnnsearch {name} --cfg job` prints every key. {_QUOTING} {_DEBUGGING}"),
+    )
+
+
+def _groups_of(conf: Path, command: str) -> dict[str, dict[str, str]]:
+    """The groups of a command in the order of its defaults list, each followed by the groups within it."""
+    every = groups(conf)
+    chosen = dict.fromkeys(name.split("/")[0] for name in chosen_groups(conf, command))
+    return {group: every[group] for top in chosen for group in every if group.split("/")[0] == top}
+
+
+def _page(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _section(title: str, body: str) -> str:
+    return f"{title}\n{body}" if body else ""
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    """Two columns; the right one is wrapped, and starts on a line of its own after a long left one."""
+    column = min(max((len(left) for left in rows), default=0), 34) + 4
+    lines = []
+    for left, right in rows.items():
+        wrapped = textwrap.wrap(right, max(_width() - column, 20), break_long_words=False, break_on_hyphens=False)
+        head = f"  {left}".ljust(column)
+        if wrapped and len(head) == column and head.endswith(" "):
+            head += wrapped.pop(0)
+        lines += [head.rstrip(), *(" " * column + line for line in wrapped)]
+    return "\n".join(lines)
+
+
+def _examples(examples: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> str:
+    return "\n".join(f"  # {purpose}\n  {command}" for purpose, command in examples)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False)
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, 120)

@@ -1,0 +1,151 @@
+"""The console script: `rnnsearch COMMAND ...` runs the command's function on its composed configuration."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rnnsearch.cli.config_dir import config_dir
+from rnnsearch.cli.help import COMMANDS, command_help, overview
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HELP = {"--help", "-h"}
+# What a configuration may construct. Anything else that runs code needs a change here, in trusted Python.
+TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
+
+
+class Reported(Exception):
+    """A job of a sweep failed and said so; the sweep goes on."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the job failed with exit code {code}")
+        self.code = code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the words after the program's name; the process's own by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if command in HELP:
+        return _answer(overview())
+    if command == "--version":
+        return _answer(_version())
+    if command not in COMMANDS:
+        return _unknown(command)
+    if HELP & set(rest):
+        return _answer(command_help(command))
+    return _run(command, rest)
+
+
+def _answer(page: str) -> int:
+    try:
+        print(page, flush=True)
+    except BrokenPipeError:
+        return _unread()
+    return 0
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"rnnsearch {version('rnnsearch')}"
+
+
+def _unknown(command: str) -> int:
+    import difflib
+
+    near = difflib.get_close_matches(command, COMMANDS, 1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    print(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", file=sys.stderr)
+    return 2
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    from rnnsearch.cli.errors import MISUSED, UNREAD, report
+
+    try:
+        _hydra(command, arguments)
+        sys.stdout.flush()
+    except Reported as failed:
+        return failed.code
+    except BrokenPipeError:
+        return _unread()
+    except ValueError as error:  # Hydra's own, about how it was called: the command's errors end in _job
+        return max(report(error, command, arguments), MISUSED)
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error, command, arguments)
+    except SystemExit as stop:
+        if not isinstance(stop.code, int):
+            raise
+        return _unread() if stop.code == UNREAD else stop.code
+    return 0
+
+
+def _hydra(command: str, arguments: list[str]) -> None:
+    """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
+    import hydra
+
+    from rnnsearch.cli.compose import spelled
+
+    logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
+    job = _job(command, arguments)
+    app = hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=TRUSTED)(job)
+    with _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):  # Hydra raises instead of printing and exiting
+        app()
+
+
+def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
+    """The function that Hydra calls: imports the command only now, and ends in a sentence where it fails."""
+
+    def job(cfg: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from rnnsearch.cli.errors import report
+
+        with _process([command, *arguments]):  # what a child process needs in order to run the same command
+            try:
+                importlib.import_module(COMMANDS[command].module).run(cfg)
+                sys.stdout.flush()
+            except Exception as error:
+                code = report(error, command, arguments)
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    raise Reported(code) from None
+                raise SystemExit(code) from None
+
+    job.__module__ = COMMANDS[command].module  # names hydra.job.name
+    return job
+
+
+@contextmanager
+def _process(arguments: list[str], **environment: str) -> Iterator[None]:
+    """The process as if it had been called with `arguments`, under more environment variables."""
+    argv, old = sys.argv, {name: os.environ.get(name) for name in environment}
+    sys.argv = [argv[0], *arguments]
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        for name, value in old.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _unread() -> int:
+    """Nobody reads standard output any more: leave quietly, as other programs in a pipe do."""
+    from rnnsearch.cli.errors import UNREAD
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREAD

@@ -1,0 +1,275 @@
+"""Sentences to padded batches, and which sentences go together in which order.
+
+Shapes: B batch, S source positions, T target positions. Masks are made here, once: True is a real token.
+The order of batches is a function of lengths, seed and epoch alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import cycle, islice
+from typing import Literal, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from rnnsearch.data.tokenizer import BOS, EOS, PAD
+
+Lengths = npt.NDArray[np.int64]
+Plan = list[list[int]]
+
+
+class Row(TypedDict):
+    """One encoded pair: its row in the split and its ids without begin or end of sentence."""
+
+    index: int
+    source: Sequence[int]
+    target: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sentence pairs. The end of sentence is a real token of the source and of the target read out."""
+
+    source_BS: Tensor
+    source_mask_BS: Tensor
+    target_in_BT: Tensor
+    target_out_BT: Tensor
+    target_mask_BT: Tensor
+    index_B: Tensor
+
+    @property
+    def target_tokens(self) -> Tensor:
+        """Number of real target tokens, ends of sentences included: a scalar tensor."""
+        return self.target_mask_BT.sum()
+
+    def __len__(self) -> int:
+        """Number of sentence pairs."""
+        return len(self.index_B)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The same batch on another device."""
+        moved = {f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)}
+        return Batch(**moved)
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory."""
+        return Batch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Ids, padded at the end to the longest, and the mask of real ones: int64 and bool, both (B, longest)."""
+    lengths = [len(ids) for ids in sequences]
+    longest = max(lengths)
+    ids_BL = torch.tensor([[*ids, *[PAD] * (longest - len(ids))] for ids in sequences], dtype=torch.int64)
+    return ids_BL, torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+
+
+def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Source ids and mask (B, S) of sentences without a known translation; the end of sentence is appended."""
+    return pad([[*ids, EOS] for ids in sources])
+
+
+def collate(rows: Sequence[Row]) -> Batch:
+    """A batch of encoded pairs, in their order."""
+    source_BS, source_mask_BS = pad_sources([row["source"] for row in rows])
+    target_out_BT, target_mask_BT = pad_sources([row["target"] for row in rows])
+    target_in_BT, _ = pad([[BOS, *row["target"]] for row in rows])
+    index_B = torch.tensor([row["index"] for row in rows])
+    return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, index_B)
+
+
+class Planner(Protocol):
+    """How pairs are grouped; each file of conf/batches is one constructor call of a class like this.
+
+    Lengths are those of the padded rows: the end of sentence included.
+    """
+
+    def plan(self, source_lengths: Lengths, target_lengths: Lengths, *, seed: int, epoch: int) -> Plan:
+        """Rows of each batch, in training order; every row once; a function of the arguments alone."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketBatches:
+    """Batches of pairs of like length, in shuffled order.
+
+    The shuffled pairs are taken in pools of about `pool` batches; a pool is sorted by the length of the longer side,
+    then of the shorter, and cut; then all batches of the epoch are shuffled. `size` counts sentences, or positions of
+    the longer side with padding and end of sentence (sentences × longest). A pair longer than that is a batch alone.
+    """
+
+    unit: Literal["sentences", "tokens"]
+    size: int
+    pool: int
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("sentences", "tokens"):
+            raise ValueError(f"batches.unit={self.unit}: allowed are sentences and tokens")
+        _require_positive("batches", size=self.size, pool=self.pool)
+
+    def plan(self, source_lengths: Lengths, target_lengths: Lengths, *, seed: int, epoch: int) -> Plan:
+        """Rows of each batch of an epoch."""
+        random = _generator(seed, epoch)
+        shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
+        order = random.permutation(len(longer))
+        batches: Plan = []
+        for rows in _pools(order, self._pairs_a_pool(longer)):
+            by_length = rows[np.lexsort((shorter[rows], longer[rows]))]
+            batches += self._cut(by_length, longer)
+        return [batches[i] for i in random.permutation(len(batches))]
+
+    def _pairs_a_pool(self, longer: Lengths) -> int:
+        if self.unit == "sentences":
+            return self.size * self.pool
+        return max(1, round(self.size * self.pool / max(1.0, float(longer.mean()) if len(longer) else 1.0)))
+
+    def _cut(self, rows: Lengths, longer: Lengths) -> Plan:
+        if self.unit == "sentences":
+            return [part.tolist() for part in _pools(rows, self.size)]
+        batches: Plan = []
+        longest = 0
+        for row in rows.tolist():
+            longest = max(longest, int(longer[row]))
+            if not batches or (len(batches[-1]) + 1) * longest > self.size:
+                batches.append([])
+                longest = int(longer[row])
+            batches[-1].append(row)
+        return batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperBatches:
+    """The paper's batches (A.2.3): `pool` × `batch_size` shuffled pairs are sorted by length and cut, shortest first.
+
+    Length is that of the longer side, as in the authors' program (GroundHog). Only the pairs are shuffled, not the
+    batches of a pool.
+    """
+
+    batch_size: int
+    pool: int
+
+    def __post_init__(self) -> None:
+        _require_positive("batches", batch_size=self.batch_size, pool=self.pool)
+
+    def plan(self, source_lengths: Lengths, target_lengths: Lengths, *, seed: int, epoch: int) -> Plan:
+        """Rows of each batch of an epoch."""
+        longer = np.maximum(source_lengths, target_lengths)
+        order = _generator(seed, epoch).permutation(len(longer))
+        sorted_pools = (
+            rows[np.argsort(longer[rows], kind="stable")] for rows in _pools(order, self.pool * self.batch_size)
+        )
+        return [part.tolist() for rows in sorted_pools for part in _pools(rows, self.batch_size)]
+
+
+def longest_first(lengths: Lengths, size: int) -> Plan:
+    """Rows of batches of `size`, the longest sentences first: for evaluation, where order does not matter."""
+    return [part.tolist() for part in _pools(np.argsort(-lengths, kind="stable"), size)]
+
+
+def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) -> float:
+    """The share of padding among all positions of both sides, between 0 and 1."""
+    real = padded = 0
+    for rows in plan:
+        for lengths in (source_lengths[rows], target_lengths[rows]):
+            real += int(lengths.sum())
+            padded += len(rows) * int(lengths.max())
+    return 1 - real / padded if padded else 0.0
+
+
+class BatchSampler(Sampler[list[int]]):
+    """The batches of epoch after epoch, with a place that can be saved.
+
+    It does not move by being read: `delivered` is called for each batch handed out, so that batches which worker
+    processes fetch ahead do not count. Iterating gives what is left of the epoch. With several processes (`replicas`)
+    each takes every `replicas`-th batch; the first batches are repeated where the number does not divide.
+    It has no `set_epoch`: Lightning would call that, with an epoch behind ours after a restart at an epoch's end.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        source_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        seed: int,
+        rank: int = 0,
+        replicas: int = 1,
+        stay: bool = False,
+    ) -> None:
+        """Start at the first batch of epoch 0; with `stay`, give that epoch again and again (for overfitting)."""
+        self._planner, self._seed, self._stay = planner, seed, stay
+        self._lengths = (source_lengths, target_lengths)
+        self._rank, self._replicas = rank, replicas
+        self._epoch = self._position = 0
+        self._drawn: tuple[int, Plan] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished so far."""
+        return self._epoch
+
+    @property
+    def position(self) -> int:
+        """Batches of this epoch handed out so far."""
+        return self._position
+
+    def plan(self) -> Plan:
+        """This process's batches of the present epoch."""
+        if self._drawn is None or self._drawn[0] != self._epoch:
+            whole = self._planner.plan(*self._lengths, seed=self._seed, epoch=self._epoch)
+            shared = -(-len(whole) // self._replicas) * self._replicas
+            self._drawn = (self._epoch, list(islice(cycle(whole), self._rank, shared, self._replicas)))
+        return self._drawn[1]
+
+    def __len__(self) -> int:
+        """Number of batches in the present epoch, those handed out included."""
+        return len(self.plan())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The rows of each batch left in the present epoch."""
+        return iter(self.plan()[0 if self._stay else self._position :])
+
+    def delivered(self) -> None:
+        """Count one batch as handed out; the last of an epoch begins the next epoch."""
+        if self._stay:
+            return
+        self._position += 1
+        if self._position >= len(self.plan()):
+            self.seek(self._epoch + 1)
+
+    def seek(self, epoch: int, position: int = 0) -> None:
+        """Go to a place."""
+        self._epoch, self._position = epoch, position
+
+    def state_dict(self) -> dict[str, int]:
+        """The place, as plain numbers."""
+        return {"epoch": self._epoch, "position": self._position, "seed": self._seed}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go to a saved place.
+
+        Raises:
+            ValueError: the place was saved under another seed, so that the order would be another.
+        """
+        if state["seed"] != self._seed:
+            raise ValueError(f"the data order was saved under seed={state['seed']}, not {self._seed}; keep the seed")
+        self.seek(state["epoch"], state["position"])
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    """Random numbers that depend on seed and epoch alone (counter-based, Salmon et al. 2011)."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
+
+
+def _pools(rows: Lengths, size: int) -> list[Lengths]:
+    """Rows in runs of `size`; the last may be shorter."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _require_positive(group: str, **values: int) -> None:
+    for key, value in values.items():
+        if value < 1:
+            raise ValueError(f"{group}.{key}={value}: must be at least 1")

@@ -1,0 +1,140 @@
+"""What a parallel corpus is: pairs of sentences in named splits."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+SPLITS = ("train", "validation", "test")
+"""The names of the splits, in the order in which they are reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sentence and its translation, as raw text.
+
+    `line` counts from 1 (line of the file, or index of the generated pair). `links` are gold word alignments
+    (source word, target word), counted from 0 over the words of `text.split(" ")`; None where there are none.
+    """
+
+    source: str
+    target: str
+    line: int
+    links: tuple[tuple[int, int], ...] | None = None
+
+
+class Corpus(Protocol):
+    """Pairs of sentences in splits; each file of conf/data is one constructor call of a class like this."""
+
+    @property
+    def name(self) -> str:
+        """A short name for records and reports."""
+        ...
+
+    @property
+    def source_language(self) -> str:
+        """Code of the language translated from, after any reversal."""
+        ...
+
+    @property
+    def target_language(self) -> str:
+        """Code of the language translated into, after any reversal."""
+        ...
+
+    def prepare(self) -> None:
+        """Fetch or build what the pairs are read from; does nothing the second time, safe when two runs race."""
+        ...
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits this corpus has, in the order of `SPLITS`."""
+        ...
+
+    def pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split, one after another."""
+        ...
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of what the pairs come from, under stable keys that hold no absolute path."""
+        ...
+
+
+class DirectedCorpus(ABC):
+    """The part that corpora read from files share: two languages, and the choice to swap them.
+
+    `source_language` and `target_language` name what is stored; with `reverse` the corpus offers them swapped.
+    A language that is None is asked for when it is first needed.
+    """
+
+    def __init__(self, *, name: str, source_language: str | None, target_language: str | None, reverse: bool) -> None:
+        self.name = name
+        self.reverse = reverse
+        self._languages = {"source_language": source_language, "target_language": target_language}
+
+    @property
+    def source_language(self) -> str:
+        """Code of the language translated from, after any reversal."""
+        return self._language("target_language" if self.reverse else "source_language")
+
+    @property
+    def target_language(self) -> str:
+        """Code of the language translated into, after any reversal."""
+        return self._language("source_language" if self.reverse else "target_language")
+
+    def _language(self, key: str) -> str:
+        code = self._languages[key]
+        if not code:
+            raise ValueError(f"data.{key} is not set; give the language of the text, such as data.{key}=en")
+        return code
+
+    def prepare(self) -> None:
+        """Check that training and validation pairs are there. Raises ValueError where they are not."""
+        missing = [split for split in ("train", "validation") if split not in self.splits()]
+        if missing:
+            raise ValueError(f"data={self.name} has no {missing[0]} pairs; {self._setting(missing[0])}")
+        _ = self.source_language, self.target_language
+
+    def pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split, one after another. Raises ValueError for a split that the corpus lacks."""
+        if split not in self.splits():
+            have = ", ".join(self.splits()) or "no split at all"
+            raise ValueError(f"data={self.name} has no split {split!r}; it has {have}; {self._setting(split)}")
+        stored = self.stored_pairs(split)
+        return map(swapped, stored) if self.reverse else stored
+
+    def _setting(self, split: str) -> str:
+        return f"set data.{split} to read it"
+
+    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """The splits this corpus has, in the order of `SPLITS`."""
+
+    @abstractmethod
+    def stored_pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split in the stored direction."""
+
+    @abstractmethod
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of what the pairs come from, under stable keys that tell the sides of the offered direction apart."""
+
+    def sides(self) -> dict[str, str]:
+        """Which stored side is offered as source and which as target."""
+        return {"source": "target", "target": "source"} if self.reverse else {"source": "source", "target": "target"}
+
+
+def swapped(pair: Pair) -> Pair:
+    """The same pair in the other direction, its links turned round."""
+    links = None if pair.links is None else tuple(sorted((j, i) for i, j in pair.links))
+    return Pair(source=pair.target, target=pair.source, line=pair.line, links=links)
+
+
+def word_count(text: str) -> int:
+    """Number of words of raw text; only blanks (U+0020) separate words."""
+    return sum(1 for word in text.split(" ") if word)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,280 @@
+"""A parallel corpus as Lightning takes it: tokenizers learnt, pairs encoded, batches in a reproducible order."""
+
+import copy
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from rnnsearch.data import encoded
+from rnnsearch.data.batching import (
+    BatchSampler,
+    Lengths,
+    Plan,
+    Planner,
+    Row,
+    longest_first,
+    padding_share,
+)
+from rnnsearch.data.corpus import SPLITS, Corpus, Pair
+from rnnsearch.data.filters import Filters, is_empty
+from rnnsearch.data.loaders import EncodedRows, TrainingLoader, evaluation_loader
+from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
+
+logger = logging.getLogger(__name__)
+
+
+class ParallelDataModule(LightningDataModule):
+    """Tokenizers, encoded splits and loaders of one corpus; nothing here depends on the model.
+
+    Filters apply to the training split alone: an evaluation scores every pair. `cache` is a folder that runs may share.
+    `validation_sentences` takes that many from the start of the validation split (None: all). With `workers` processes
+    batches are made in advance; the order and the saved place are the same as with 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        corpus: Corpus,
+        tokenizer: TokenizerTraining,
+        filters: Filters,
+        batches: Planner,
+        cache: Path | str,
+        seed: int,
+        validation_sentences: int | None,
+        evaluation_batch_size: int,
+        workers: int,
+    ) -> None:
+        """Raises ValueError for a number below its least."""
+        super().__init__()
+        _require_at_least(1, validation_sentences=validation_sentences, evaluation_batch_size=evaluation_batch_size)
+        _require_at_least(0, workers=workers)
+        self.corpus = corpus
+        self.training = tokenizer
+        self.filters = copy.deepcopy(filters)
+        self.batches = batches
+        self.cache = Path(cache)
+        self.seed = seed
+        self.validation_sentences = validation_sentences
+        self.evaluation_batch_size = evaluation_batch_size
+        self.workers = workers
+        self.datasets: dict[str, Dataset] = {}
+        self.filter_reports: dict[str, dict[str, int]] = {}
+        self._tokenizers: TokenizerPair | None = None
+        self._sampler: BatchSampler | None = None
+        self._saved_place: Mapping[str, int] | None = None
+        self._prepared = False
+
+    # What Lightning calls
+
+    def prepare_data(self) -> None:
+        """Fetch the corpus, learn the tokenizers and encode the splits, where the cache has them not.
+
+        Raises:
+            ValueError: there is no validation split, or a split has no pairs.
+        """
+        self._require("validation")
+        for split in self._prepared_corpus().splits():
+            self._encoded_folder(split)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the splits that a stage ("fit", "validate", "test", "predict"; None: all) needs."""
+        needed = {"fit": SPLITS[:2], "validate": SPLITS[1:2], "test": SPLITS[2:], "predict": SPLITS[2:]}
+        for split in needed[stage] if stage else self._prepared_corpus().splits():
+            self.rows(split)
+        if stage in (None, "fit"):
+            self._require("validation")
+            self._sampler = self._sampler or self._new_sampler()
+
+    def train_dataloader(self) -> TrainingLoader:
+        """Batches of the training split, from the present place in the order of the sampler."""
+        rows = EncodedRows(self.rows("train"))
+        return TrainingLoader(rows, self.sampler, workers=self.workers, pin_memory=self._pin_memory())
+
+    def val_dataloader(self) -> DataLoader[Row]:
+        """The first `validation_sentences` pairs of the validation split, the longest first."""
+        return self.evaluation_loader("validation", self.validation_sentences)
+
+    def test_dataloader(self) -> DataLoader[Row]:
+        """The test split, the longest sentences first."""
+        return self.evaluation_loader("test", None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place in the training data."""
+        return {"sampler": self._sampler.state_dict()} if self._sampler else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to a saved place in the training data."""
+        self._saved_place = state_dict.get("sampler")
+        if self._sampler and self._saved_place is not None:
+            self._sampler.load_state_dict(self._saved_place)
+
+    # What the rest of the project asks for
+
+    @property
+    def tokenizers(self) -> TokenizerPair:
+        """The tokenizers, learnt on the training split or read from the cache."""
+        if self._tokenizers is None:
+            self._tokenizers = self._learnt_tokenizers()
+        return self._tokenizers
+
+    @property
+    def sampler(self) -> BatchSampler:
+        """The order of the training batches."""
+        if self._sampler is None:
+            self.setup("fit")
+        assert self._sampler is not None
+        return self._sampler
+
+    def rows(self, split: str) -> Dataset:
+        """The encoded pairs of a split, memory-mapped; encoded now if the cache has them not.
+
+        Raises:
+            ValueError: the corpus has no such split, or it has no pairs.
+        """
+        if split not in self.datasets:
+            folder = self._encoded_folder(split)
+            self.datasets[split] = encoded.open_encoded(folder)
+            self.filter_reports[split] = {k: int(str(v)) for k, v in encoded.load_notes(folder).items()}
+        return self.datasets[split]
+
+    def texts(self, split: str) -> Iterator[tuple[str, str]]:
+        """Raw source and target text of each pair of a split, in order."""
+        return encoded.texts(self.rows(split))
+
+    def lengths(self, split: str) -> tuple[Lengths, Lengths]:
+        """Tokens of each source and target of a split, the end of sentence included."""
+        rows = self.rows(split)
+        return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
+
+    def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
+        """The first `sentences` pairs of a split (None: all), the longest first; `index_B` tells their rows."""
+        source_lengths, _ = self.lengths(split)
+        plan = longest_first(source_lengths[:sentences], self.evaluation_batch_size)
+        rows = EncodedRows(self.rows(split))
+        return evaluation_loader(rows, self._share(plan), workers=self.workers, pin_memory=self._pin_memory())
+
+    def description(self) -> dict[str, Any]:
+        """What a record keeps of the data: names, checksums, counts, filters, tokenizers, padding."""
+        sources = {"source": self.tokenizers.source, "target": self.tokenizers.target}
+        sides = {side: {"size": t.size, "checksum": t.checksum} for side, t in sources.items()}
+        return {
+            "name": self.corpus.name,
+            "source_language": self.corpus.source_language,
+            "target_language": self.corpus.target_language,
+            "checksums": self.corpus.checksums(),
+            "pairs": {split: len(self.datasets[split]) for split in SPLITS if split in self.datasets},
+            "filters": {split: report for split, report in self.filter_reports.items() if report},
+            "tokenizer": {**sides, "notes": self.tokenizers.notes},
+            "padding_share": self._padding_share(),
+        }
+
+    # Within
+
+    def _prepared_corpus(self) -> Corpus:
+        if not self._prepared:
+            self.corpus.prepare()
+            self._prepared = True
+        return self.corpus
+
+    def _require(self, split: str) -> None:
+        have = self._prepared_corpus().splits()
+        if split not in have:
+            raise ValueError(
+                f"the corpus {self.corpus.name} has no {split} split, only {', '.join(have) or 'none'}; "
+                f"give data.{split}.source and data.{split}.target"
+            )
+
+    def _identity(self) -> dict[str, object]:
+        """What the pairs of any split come from."""
+        return {
+            "name": self.corpus.name,
+            "languages": [self.corpus.source_language, self.corpus.target_language],
+            "checksums": self._prepared_corpus().checksums(),
+        }
+
+    def _filter_settings(self) -> list[object]:
+        f = self.filters
+        return [f.max_length, f.max_length_ratio, f.drop_duplicates, f.unit]
+
+    def _learnt_tokenizers(self) -> TokenizerPair:
+        if isinstance(self.training, GivenTokenizers):
+            return self.training.given
+        key = {**self._identity(), "tokenizer": self.training.settings(), "filters": self._filter_settings()}
+        folder = self.cache / "tokenizers" / encoded.cache_key(key)
+        encoded.cached_folder(folder, lambda aside: encoded.save_tokenizers(aside, self._fit()))
+        return encoded.load_tokenizers(folder)
+
+    def _fit(self) -> TokenizerPair:
+        self._require("train")
+        corpus = self._prepared_corpus()
+        return self.training.fit(self._pairs_to_learn_from, corpus.source_language, corpus.target_language)
+
+    def _pairs_to_learn_from(self) -> Iterator[Pair]:
+        """Training pairs that pass the filters; where those count tokens, all that are not empty."""
+        pairs = self.corpus.pairs("train")
+        if self.filters.unit == "tokens":
+            return (pair for pair in pairs if not is_empty(pair))
+        return self.filters.apply(pairs)
+
+    def _encoded_folder(self, split: str) -> Path:
+        self._require(split)
+        tokenizers = self.tokenizers
+        key: dict[str, object] = {
+            **self._identity(),
+            "split": split,
+            "tokenizers": [tokenizers.source.checksum, tokenizers.target.checksum],
+            "filters": self._filter_settings() if split == "train" else None,
+        }
+        folder = self.cache / "encoded" / encoded.cache_key(key) / split
+        return encoded.cached_folder(folder, lambda aside: self._encode(split, aside))
+
+    def _encode(self, split: str, folder: Path) -> None:
+        logger.info("encoding the %s split of %s", split, self.corpus.name)
+        pairs = self.corpus.pairs(split)
+        if split == "train":
+            pairs = self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
+        count = encoded.encode_pairs(pairs, self.tokenizers, folder / encoded.ARROW)
+        if count == 0:
+            raise ValueError(f"the {split} split of {self.corpus.name} has no pairs; give it at least one")
+        encoded.save_notes(folder, self.filters.report() if split == "train" else {})
+        logger.info("encoded %d pairs of the %s split", count, split)
+
+    def _token_lengths(self, pair: Pair) -> tuple[int, int]:
+        return len(self.tokenizers.source.encode(pair.source)), len(self.tokenizers.target.encode(pair.target))
+
+    def _new_sampler(self) -> BatchSampler:
+        sampler = BatchSampler(
+            self.batches,
+            *self.lengths("train"),
+            seed=self.seed,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            replicas=self.trainer.world_size if self.trainer else 1,
+            stay=bool(self.trainer and self.trainer.overfit_batches),  # type: ignore[attr-defined]
+        )
+        if self._saved_place is not None:
+            sampler.load_state_dict(self._saved_place)
+        return sampler
+
+    def _share(self, plan: Plan) -> Plan:
+        """This process's part of the evaluation batches; each pair is scored once in all."""
+        return plan[self.trainer.global_rank :: self.trainer.world_size] if self.trainer else plan
+
+    def _pin_memory(self) -> bool:
+        return bool(self.trainer and self.trainer.strategy.root_device.type == "cuda")
+
+    def _padding_share(self) -> float | None:
+        if "train" not in self.datasets:
+            return None
+        lengths = self.lengths("train")
+        return padding_share(self.batches.plan(*lengths, seed=self.seed, epoch=0), *lengths)
+
+
+def _require_at_least(least: int, **values: int | None) -> None:
+    for key, value in values.items():
+        if value is not None and value < least:
+            raise ValueError(f"{key}={value}: must be at least {least}")

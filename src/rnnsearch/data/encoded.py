@@ -1,0 +1,157 @@
+"""Encoded corpora as Arrow files, memory-mapped; what is slow to make is kept in cache folders named by a hash."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset, Features, List, Value
+from datasets.arrow_writer import ArrowWriter
+from filelock import FileLock
+
+from rnnsearch.data.corpus import Pair, file_sha256, word_count
+from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Version of what the cache folders hold: part of every hash."""
+MANIFEST = "manifest.json"
+ARROW = "pairs.arrow"
+NOTES = "notes.json"
+ROWS_A_GROUP = 1000
+COLUMNS = Features(
+    {
+        "source": List(Value("int32")),
+        "target": List(Value("int32")),
+        "source_text": Value("string"),
+        "target_text": Value("string"),
+        "links": Value("string"),
+        "line": Value("int64"),
+        "source_words": Value("int32"),
+        "target_words": Value("int32"),
+    }
+)
+"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are blank-separated, raw text."""
+
+
+def cache_key(values: Mapping[str, object]) -> str:
+    """SHA-256, in hexadecimal, of plain values and the format's version."""
+    text = json.dumps({"format": FORMAT, **values}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
+    """The folder, made by `build` unless it is there and intact.
+
+    Of several processes one builds and the others wait. A folder is written elsewhere and renamed when complete, with a
+    manifest of the SHA-256 of its files; one that does not agree with its manifest is made anew, with a warning.
+    """
+    if _intact(folder):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if _intact(folder):
+            return folder
+        if folder.exists():
+            logger.warning("the cache folder %s is damaged; making it anew", folder)
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        _build_aside(folder, build)
+    return folder
+
+
+def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
+    """Build in a hidden neighbour folder and rename; the caller holds the lock."""
+    aside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        build(aside)
+        sums = {path.name: file_sha256(path) for path in sorted(aside.iterdir())}
+        _write_json(aside / MANIFEST, sums)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _intact(folder: Path) -> bool:
+    """Whether the folder's files are those of its manifest."""
+    try:
+        sums: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return {path.name: file_sha256(path) for path in folder.iterdir() if path.name != MANIFEST} == sums
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
+        return False
+
+
+def encode_pairs(pairs: Iterable[Pair], tokenizers: TokenizerPair, path: Path) -> int:
+    """Write the pairs with their ids to an Arrow file; returns their number."""
+    count = 0
+    with ArrowWriter(features=COLUMNS, path=str(path), writer_batch_size=ROWS_A_GROUP) as writer:
+        for count, pair in enumerate(pairs, 1):  # noqa: B007
+            writer.write(_row(pair, tokenizers))
+        writer.finalize()
+    return count
+
+
+def _row(pair: Pair, tokenizers: TokenizerPair) -> dict[str, object]:
+    return {
+        "source": tokenizers.source.encode(pair.source),
+        "target": tokenizers.target.encode(pair.target),
+        "source_text": pair.source,
+        "target_text": pair.target,
+        "links": None if pair.links is None else " ".join(f"{i}-{j}" for i, j in pair.links),
+        "line": pair.line,
+        "source_words": word_count(pair.source),
+        "target_words": word_count(pair.target),
+    }
+
+
+def open_encoded(folder: Path) -> Dataset:
+    """The pairs of a cache folder, memory-mapped."""
+    return Dataset.from_file(str(folder / ARROW))
+
+
+def token_counts(dataset: Dataset, column: str) -> npt.NDArray[np.int64]:
+    """Number of ids in each row of a column, the end of sentence not included."""
+    return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in dataset.data.column(column).chunks])
+
+
+def texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """The raw source and target text of each row, in order."""
+    for group in dataset.select_columns(["source_text", "target_text"]).iter(ROWS_A_GROUP):
+        yield from zip(group["source_text"], group["target_text"], strict=True)
+
+
+def save_notes(folder: Path, notes: Mapping[str, object]) -> None:
+    """Keep plain values in a cache folder."""
+    _write_json(folder / NOTES, notes)
+
+
+def load_notes(folder: Path) -> dict[str, object]:
+    """The plain values kept in a cache folder."""
+    notes: dict[str, object] = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    return notes
+
+
+def save_tokenizers(folder: Path, tokenizers: TokenizerPair) -> None:
+    """Keep both tokenizers and their notes in a cache folder."""
+    _write_json(folder / "source.json", tokenizers.source.state())
+    _write_json(folder / "target.json", tokenizers.target.state())
+    save_notes(folder, tokenizers.notes)
+
+
+def load_tokenizers(folder: Path) -> TokenizerPair:
+    """The tokenizers kept in a cache folder; the same object twice when they are equal."""
+    source, target = (
+        load_tokenizer(json.loads((folder / name).read_text(encoding="utf-8")))
+        for name in ("source.json", "target.json")
+    )
+    return TokenizerPair(source, source if source.checksum == target.checksum else target, load_notes(folder))
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8")

@@ -1,0 +1,247 @@
+"""Parallel corpora in local files: two line-aligned files a split, tab-separated columns, or JSON lines.
+
+Files may be plain or compressed; `rnnsearch.data.lines` says what a line is.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256
+from rnnsearch.data.lines import check_file, lines, paired_lines
+
+
+class FilesCorpus(DirectedCorpus):
+    """Two line-aligned files a split, each split a mapping {source: path, target: path} or None.
+
+    With `reverse` the files change sides, and the two languages with them.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: Mapping[str, str | None] | None,
+        validation: Mapping[str, str | None] | None,
+        test: Mapping[str, str | None] | None,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+    ) -> None:
+        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        given = zip(SPLITS, (train, validation, test), strict=True)
+        self._given = {split: _two_sides(split, paths or {}) for split, paths in given}
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits for which at least one file is named."""
+        return tuple(split for split in SPLITS if any(self._given[split].values()))
+
+    def prepare(self) -> None:
+        """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
+        super().prepare()
+        for split in self.splits():
+            for path in self._files(split).values():
+                check_file(path)
+
+    def stored_pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split as the files hold them."""
+        return paired_lines(**self._files(split))
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each file, under keys such as train.source."""
+        return {
+            f"{split}.{side}": file_sha256(self._files(split)[stored])
+            for split in self.splits()
+            for side, stored in self.sides().items()
+        }
+
+    def _files(self, split: str) -> dict[str, Path]:
+        given = self._given[split]
+        missing = [side for side, path in given.items() if not path]
+        if missing:
+            raise ValueError(f"data.{split}.{missing[0]} is not set; give the file that pairs with the other side's")
+        return {side: Path(str(path)).expanduser() for side, path in given.items()}
+
+    def _setting(self, split: str) -> str:
+        return f"set data.{split}.source and data.{split}.target to two line-aligned files"
+
+
+def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | None]:
+    for key in paths:
+        if key not in ("source", "target"):
+            raise ValueError(f"data.{split}.{key} is not a key; data.{split} takes source and target")
+    return {side: paths.get(side) for side in ("source", "target")}
+
+
+class TableCorpus(DirectedCorpus):
+    """The part that readers of one file a split share: rows from which two texts are taken."""
+
+    def __init__(
+        self,
+        *,
+        train: str | None,
+        validation: str | None,
+        test: str | None,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+    ) -> None:
+        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        given = zip(SPLITS, (train, validation, test), strict=True)
+        self._paths = {split: Path(str(path)).expanduser() for split, path in given if path is not None}
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits for which a file is named."""
+        return tuple(self._paths)
+
+    def prepare(self) -> None:
+        """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
+        super().prepare()
+        for path in self._paths.values():
+            check_file(path)
+
+    def stored_pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split as the file holds them."""
+        return self._rows(self._paths[split])
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each file, under keys such as train.source[german] that say what is taken from it."""
+        return {
+            f"{split}.{side}[{self._taken(stored)}]": file_sha256(path)
+            for split, path in self._paths.items()
+            for side, stored in self.sides().items()
+        }
+
+    @abstractmethod
+    def _rows(self, path: Path) -> Iterator[Pair]: ...
+
+    @abstractmethod
+    def _taken(self, side: str) -> str: ...
+
+    def _setting(self, split: str) -> str:
+        return f"set data.{split} to a file"
+
+
+class TsvCorpus(TableCorpus):
+    """One tab-separated file a split; columns by number, from 0, or by the name in the header. Quotes are text."""
+
+    def __init__(
+        self,
+        *,
+        train: str | None,
+        validation: str | None,
+        test: str | None,
+        source_column: int | str,
+        target_column: int | str,
+        header: bool,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+    ) -> None:
+        super().__init__(
+            train=train,
+            validation=validation,
+            test=test,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            name=name,
+        )
+        self._columns = {"source": source_column, "target": target_column}
+        self._header = header
+        for side, column in self._columns.items():
+            if isinstance(column, str) and not header:
+                raise ValueError(
+                    f"data.{side}_column={column} is a name, but data.header is false; give a number from 0, "
+                    "or data.header=true"
+                )
+
+    def _rows(self, path: Path) -> Iterator[Pair]:
+        numbered = enumerate(lines(path), start=1)
+        names = next(numbered)[1].split("\t") if self._header else None
+        source, target = (_column(column, names, path) for column in self._columns.values())
+        found = False
+        for number, line in numbered:
+            found = True
+            cells = line.split("\t")
+            if len(cells) <= max(source, target):
+                raise ValueError(
+                    f"{path}: line {number} has {len(cells)} columns, but column {max(source, target)} (from 0) "
+                    "is asked for; mend the line or set data.source_column and data.target_column"
+                )
+            yield Pair(source=cells[source], target=cells[target], line=number)
+        if not found:
+            raise ValueError(f"{path} holds a header and no rows; it must hold one pair a line")
+
+    def _taken(self, side: str) -> str:
+        return f"{self._columns[side]}{', header' if self._header else ''}"
+
+
+def _column(column: int | str, names: list[str] | None, path: Path) -> int:
+    if isinstance(column, str):
+        assert names is not None
+        if column not in names:
+            raise ValueError(f"{path} has no column {column!r}; its header names {', '.join(names)}")
+        return names.index(column)
+    if column < 0:
+        raise ValueError(f"column {column} is not allowed; columns are counted from 0")
+    return column
+
+
+class JsonLinesCorpus(TableCorpus):
+    """One JSON object a line; texts by field, a dot leading into an object, such as translation.de."""
+
+    def __init__(
+        self,
+        *,
+        train: str | None,
+        validation: str | None,
+        test: str | None,
+        source_field: str,
+        target_field: str,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+    ) -> None:
+        super().__init__(
+            train=train,
+            validation=validation,
+            test=test,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            name=name,
+        )
+        self._fields = {"source": source_field, "target": target_field}
+
+    def _rows(self, path: Path) -> Iterator[Pair]:
+        for number, line in enumerate(lines(path), start=1):
+            where = f"{path}: line {number}"
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{where} is not JSON ({error.msg} at character {error.colno})") from error
+            source, target = (text_at(record, field, where) for field in self._fields.values())
+            yield Pair(source=source, target=target, line=number)
+
+    def _taken(self, side: str) -> str:
+        return self._fields[side]
+
+
+def text_at(record: object, field: str, where: str) -> str:
+    """The text at a field path such as translation.de. Raises ValueError naming the fields there are."""
+    value = record
+    for step in field.split("."):
+        if not isinstance(value, Mapping) or step not in value:
+            there = f"the fields there are {', '.join(map(str, value))}" if isinstance(value, Mapping) else "no object"
+            raise ValueError(f"{where} has no field {field!r} ({step!r}: {there})")
+        value = value[step]
+    if not isinstance(value, str):
+        raise ValueError(f"{where}: field {field!r} holds {type(value).__name__}, not text")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{where}: field {field!r} holds half a surrogate pair, which is no text")
+    return value

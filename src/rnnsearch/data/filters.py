@@ -1,0 +1,108 @@
+"""Filters on training pairs; every pair that is dropped is counted under the reason it was dropped for."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, get_args
+
+from rnnsearch.data.corpus import Pair, word_count
+
+logger = logging.getLogger(__name__)
+
+Unit = Literal["words", "tokens"]
+Lengths = Callable[[Pair], tuple[int, int]]
+"""Length of the source and of the target."""
+
+
+class Filters:
+    """Drops pairs with an empty side, a side over `max_length`, unlike lengths, or that were seen before.
+
+    `max_length_ratio` is the longer side over the shorter. `unit` says what lengths count: blank-separated words of
+    the raw text, or tokens. None switches a filter off; empty sides are always dropped.
+    """
+
+    def __init__(
+        self, *, max_length: int | None, max_length_ratio: float | None, drop_duplicates: bool, unit: Unit
+    ) -> None:
+        """Raises ValueError for a limit that no pair could meet, or an unknown unit."""
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"filters.max_length is {max_length}; it must be at least 1, or null for no limit")
+        if max_length_ratio is not None and max_length_ratio < 1:
+            raise ValueError(f"filters.max_length_ratio is {max_length_ratio}; it must be at least 1, or null")
+        if unit not in get_args(Unit):
+            raise ValueError(f"filters.unit is {unit!r}; it must be words or tokens")
+        self.max_length = max_length
+        self.max_length_ratio = max_length_ratio
+        self.drop_duplicates = drop_duplicates
+        self.unit: Unit = unit
+        self._counts: dict[str, int] = _no_counts()
+
+    def apply(self, pairs: Iterable[Pair], length: Lengths | None = None) -> Iterator[Pair]:
+        """The pairs that pass, lazily; the counts of `report` begin anew and are final when the last pair is out.
+
+        With unit=tokens, and only then, `length` is asked for the tokens of the two sides.
+        Raises ValueError, at the end, if none passed.
+        """
+        if self.unit == "words":
+            return self._passing(pairs, _words)
+        assert length is not None, "unit=tokens needs the tokenizer's lengths"
+        return self._passing(pairs, length)
+
+    def report(self) -> dict[str, int]:
+        """How many pairs were read, dropped for each reason (the first that applied), and kept."""
+        return dict(self._counts)
+
+    def _passing(self, pairs: Iterable[Pair], length: Lengths) -> Iterator[Pair]:
+        counts = self._counts = _no_counts()
+        seen: set[bytes] = set()
+        for pair in pairs:
+            counts["read"] += 1
+            reason = self._reason(pair, length, seen)
+            counts[reason] += 1
+            if reason == "kept":
+                yield pair
+        logger.info("filters: %s", _sentence(counts))
+        if counts["kept"] == 0:
+            raise ValueError(
+                f"no training pair is left after filtering ({_sentence(counts)}); "
+                "raise filters.max_length or filters.max_length_ratio, or look at the files"
+            )
+
+    def _reason(self, pair: Pair, length: Lengths, seen: set[bytes]) -> str:
+        if is_empty(pair):
+            return "empty"
+        shorter, longer = sorted(length(pair))
+        if self.max_length is not None and longer > self.max_length:
+            return "too_long"
+        if self.max_length_ratio is not None and longer > self.max_length_ratio * shorter:
+            return "ratio"
+        if self.drop_duplicates and _seen_before(pair, seen):
+            return "duplicate"
+        return "kept"
+
+
+def is_empty(pair: Pair) -> bool:
+    """Whether a side holds nothing but white space."""
+    return not (pair.source.strip() and pair.target.strip())
+
+
+def _words(pair: Pair) -> tuple[int, int]:
+    return word_count(pair.source), word_count(pair.target)
+
+
+def _seen_before(pair: Pair, seen: set[bytes]) -> bool:
+    text = f"{len(pair.source)} {pair.source}{pair.target}".encode()
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    if digest in seen:
+        return True
+    seen.add(digest)
+    return False
+
+
+def _no_counts() -> dict[str, int]:
+    return dict.fromkeys(("read", "empty", "too_long", "ratio", "duplicate", "kept"), 0)
+
+
+def _sentence(counts: dict[str, int]) -> str:
+    dropped = ", ".join(f"{counts[key]} {key.replace('_', ' ')}" for key in ("empty", "too_long", "ratio", "duplicate"))
+    return f"{counts['read']} pairs read, {dropped}, {counts['kept']} kept"

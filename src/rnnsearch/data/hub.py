@@ -1,0 +1,104 @@
+"""Parallel corpora of the Hugging Face Hub, or in any folder that the `datasets` library reads."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
+from rnnsearch.data.download import enough_space
+from rnnsearch.data.files import text_at
+
+logger = logging.getLogger(__name__)
+
+
+class HubCorpus(DirectedCorpus):
+    """A data set by `path` (of the Hub, or a local folder), `configuration` and `revision`, with two text fields.
+
+    `train_split` and its fellows are names of the data set's splits, slices such as train[:1%] allowed; a dot in a
+    field leads into a record, such as translation.de. Needs no network where the data set is local or cached.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | None,
+        configuration: str | None,
+        revision: str | None,
+        train_split: str | None,
+        validation_split: str | None,
+        test_split: str | None,
+        source_field: str,
+        target_field: str,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+        cache: str,
+    ) -> None:
+        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        self._path = path
+        self._configuration = configuration
+        self._revision = revision
+        given = zip(SPLITS, (train_split, validation_split, test_split), strict=True)
+        self._splits = {split: name for split, name in given if name is not None}
+        self._fields = {"source": source_field, "target": target_field}
+        self._cache = Path(cache).expanduser() / "hub"
+        self._loaded: dict[str, Any] = {}
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits for which one of the data set's is named."""
+        return tuple(self._splits)
+
+    def prepare(self) -> None:
+        """Load every split, downloading what the cache lacks. Raises ValueError where that fails."""
+        super().prepare()
+        for split in self._splits:
+            self._rows(split)
+
+    def stored_pairs(self, split: str) -> Iterator[Pair]:
+        """The pairs of a split; `line` is the row, from 1."""
+        for number, row in enumerate(self._rows(split), start=1):
+            where = f"data.path={self._path}: row {number} of {self._splits[split]}"
+            source, target = (text_at(row, field, where) for field in self._fields.values())
+            yield Pair(source=source, target=target, line=number)
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the pairs as read, under keys such as train.pairs: data sets have no files of their own."""
+        sums = {}
+        for split in self.splits():
+            digest = hashlib.sha256()
+            for pair in self.pairs(split):
+                digest.update(json.dumps([pair.source, pair.target]).encode() + b"\n")
+            sums[f"{split}.pairs"] = digest.hexdigest()
+        return sums
+
+    def _rows(self, split: str) -> Any:
+        if split not in self._loaded:
+            self._loaded[split] = self._load(self._splits[split])
+        return self._loaded[split]
+
+    def _load(self, split: str) -> Any:
+        if not self._path:
+            raise ValueError("data.path is not set; give the name of a data set of the Hub, or a folder")
+        import datasets  # heavy
+
+        folder = Path(self._path).expanduser()
+        path = str(folder) if folder.is_dir() else self._path
+        logger.info("loading %s, split %s", path, split)
+        try:
+            with enough_space(self._cache):
+                return datasets.load_dataset(
+                    path, self._configuration, split=split, revision=self._revision, cache_dir=str(self._cache)
+                )
+        except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"data.path={path}, split {split}, could not be loaded ({reason}); "
+                "check data.path, data.configuration, data.revision, the names of the splits, and the network"
+            ) from error
+
+    def _setting(self, split: str) -> str:
+        return f"set data.{split}_split to one of the data set's splits"

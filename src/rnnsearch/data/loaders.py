@@ -1,0 +1,58 @@
+"""Loaders: encoded rows to batches, in the order of a sampler or the longest first."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from rnnsearch.data.batching import Batch, BatchSampler, Row, collate
+
+
+class EncodedRows(TorchDataset[Row]):
+    """The ids of an encoded split, with the row numbers that `Batch.index_B` carries."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._ids = dataset.select_columns(["source", "target"])
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> Row:
+        """One row."""
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: list[int]) -> list[Row]:
+        """The rows of a batch, read at once."""
+        columns = self._ids[indices]
+        rows = zip(indices, columns["source"], columns["target"], strict=True)
+        return [Row(index=index, source=source, target=target) for index, source, target in rows]
+
+
+class TrainingLoader(DataLoader[Row]):
+    """A loader that tells its sampler which batches it has handed out; see `BatchSampler`."""
+
+    def __init__(self, rows: EncodedRows, sampler: BatchSampler, *, workers: int, pin_memory: bool) -> None:
+        super().__init__(rows, batch_sampler=sampler, collate_fn=collate, num_workers=workers, pin_memory=pin_memory)
+        self._places = sampler
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """The batches left in the present epoch."""
+        for batch in super().__iter__():
+            self._places.delivered()
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The place, for Lightning's loop: without it Lightning takes a restart in mid-epoch to repeat batches."""
+        return self._places.state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        """Go to a saved place."""
+        self._places.load_state_dict(state_dict)
+
+
+def evaluation_loader(
+    rows: EncodedRows, plan: Sequence[list[int]], *, workers: int, pin_memory: bool
+) -> DataLoader[Row]:
+    """The batches of a plan, in its order."""
+    return DataLoader(rows, batch_sampler=plan, collate_fn=collate, num_workers=workers, pin_memory=pin_memory)

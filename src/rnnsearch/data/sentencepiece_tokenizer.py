@@ -1,0 +1,188 @@
+"""SentencePiece (Kudo and Richardson, 2018): byte-pair or unigram pieces; detokenisation is exact.
+
+Three settings keep it exact: identity normalisation, no removal of extra blanks, and bytes for unseen characters.
+SentencePiece itself reads a literal "▁" as a blank and skips training lines that hold its internal mark "▅";
+both are therefore escaped.
+"""
+
+import base64
+import io
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import sentencepiece
+
+from rnnsearch.data.tokenizer import (
+    BOS,
+    EOS,
+    PAD,
+    SPECIALS,
+    UNK,
+    Pairs,
+    State,
+    TokenizerPair,
+    Value,
+    record_lowered,
+    state_checksum,
+)
+
+logger = logging.getLogger(__name__)
+
+BLANK = "▁"
+ESCAPE = "\ue000"  # private use
+ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
+ORIGINAL = {code: character for character, code in ESCAPED.items()}
+SILENT = 2  # SentencePiece's log level: errors only
+LONGEST = 1 << 30  # bytes; SentencePiece skips longer lines, and allows no higher limit
+
+
+def escape(text: str) -> str:
+    """Text without the characters that SentencePiece would change."""
+    return re.sub(f"[{''.join(ESCAPED)}]", lambda match: ESCAPED[match[0]], text)
+
+
+def unescape(text: str) -> str:
+    """The inverse of `escape`; a broken escape, which only a model writes, stays as it is."""
+    return re.sub("|".join(ORIGINAL), lambda match: ORIGINAL[match[0]], text)
+
+
+class SentencePieceTokenizer:
+    """A learnt SentencePiece model, given as its serialised bytes."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self.checksum = state_checksum(self.state())
+
+    @classmethod
+    def from_state(cls, state: State) -> "SentencePieceTokenizer":
+        """The tokenizer whose `state()` this is."""
+        return cls(base64.b64decode(str(state["model"])))
+
+    @property
+    def size(self) -> int:
+        """Number of ids, the four specials included."""
+        return int(self._processor.vocab_size())
+
+    def state(self) -> dict[str, Value]:
+        """The serialised model as base64."""
+        return {"kind": "sentencepiece", "model": base64.b64encode(self._model).decode("ascii")}
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a line of text."""
+        ids: list[int] = self._processor.encode(escape(text))
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text, exactly, of ids that `encode` gave; a line break, which only a model writes, becomes a blank."""
+        kept = [int(i) for i in ids if i not in (PAD, BOS, EOS)]
+        return unescape(self._processor.decode(kept)).replace("\n", " ")
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """A readable piece for each id; "▁" marks a blank."""
+        plain = (SPECIALS[i] if i < len(SPECIALS) else self._processor.id_to_piece(int(i)) for i in ids)
+        return [unescape(piece) for piece in plain]
+
+    def word_of_piece(self, ids: Sequence[int]) -> list[int]:
+        """For each id the index of its word: one more at each blank, but for the one put before the text."""
+        words: list[int] = []
+        word = 0
+        at_start = True
+        for i in ids:
+            piece = "" if i < len(SPECIALS) else self._processor.id_to_piece(int(i))
+            blanks = piece.count(BLANK) + (piece in ("<0x20>", "<0x0A>"))
+            word += blanks - (at_start and piece.startswith(BLANK))
+            at_start = at_start and i in (PAD, BOS, EOS)
+            words.append(word)
+        return words
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentencePieceTraining:
+    """Learn SentencePiece models from training text, one a side or, if `joint`, one for both.
+
+    Sizes count the four specials, the 256 bytes and the pieces. A joint vocabulary needs equal sizes.
+    """
+
+    algorithm: Literal["bpe", "unigram"]
+    source_size: int
+    target_size: int
+    joint: bool
+    character_coverage: float
+    threads: int
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ("bpe", "unigram"):
+            raise ValueError(f"tokenizer.algorithm={self.algorithm}: allowed are bpe and unigram")
+        if self.joint and self.source_size != self.target_size:
+            sizes = f"tokenizer.source_size={self.source_size} and tokenizer.target_size={self.target_size}"
+            raise ValueError(f"{sizes}: a joint vocabulary (tokenizer.joint=true) has one size; make them equal")
+
+    def settings(self) -> dict[str, object]:
+        """All that the outcome depends on besides the text."""
+        return {"kind": "sentencepiece", "version": sentencepiece.__version__, **asdict(self)}
+
+    def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
+        """Learn from training pairs; a size that the text does not allow is lowered, logged and noted.
+
+        Raises:
+            ValueError: there is no text, or a size too small for the characters that must be covered.
+        """
+        if self.joint:
+            both = (text for pair in pairs() for text in (pair.source, pair.target))
+            tokenizer = self._learn(both, self.source_size, "joint")
+            return TokenizerPair(tokenizer, tokenizer, self._notes({"joint": (self.source_size, tokenizer.size)}))
+        source = self._learn((pair.source for pair in pairs()), self.source_size, "source")
+        target = self._learn((pair.target for pair in pairs()), self.target_size, "target")
+        sizes = {"source": (self.source_size, source.size), "target": (self.target_size, target.size)}
+        return TokenizerPair(source, target, self._notes(sizes))
+
+    def _notes(self, sizes: dict[str, tuple[int, int]]) -> dict[str, object]:
+        notes: dict[str, object] = {"kind": "sentencepiece", "algorithm": self.algorithm, "joint": self.joint}
+        for side, (requested, obtained) in sizes.items():
+            if sentence := record_lowered(side, requested, obtained, notes):
+                logger.warning(sentence)
+        return notes
+
+    def _learn(self, texts: Iterable[str], size: int, side: str) -> SentencePieceTokenizer:
+        logger.info("learning a %s vocabulary of %d pieces for the %s text", self.algorithm, size, side)
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=map(escape, texts),
+                model_writer=model,
+                model_type=self.algorithm,
+                vocab_size=size,
+                hard_vocab_limit=False,
+                character_coverage=self.character_coverage,
+                num_threads=self.threads,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                add_dummy_prefix=True,
+                byte_fallback=True,
+                max_sentence_length=LONGEST,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                pad_piece=SPECIALS[PAD],
+                unk_piece=SPECIALS[UNK],
+                bos_piece=SPECIALS[BOS],
+                eos_piece=SPECIALS[EOS],
+                unk_surface=SPECIALS[UNK],
+                minloglevel=SILENT,
+            )
+        except RuntimeError as error:
+            raise ValueError(_explain(error, size, side)) from error
+        return SentencePieceTokenizer(model.getvalue())
+
+
+def _explain(error: RuntimeError, size: int, side: str) -> str:
+    """One sentence for the two ways in which a user's text and size defeat SentencePiece."""
+    key = "tokenizer.source_size" if side == "joint" else f"tokenizer.{side}_size"
+    if least := re.search(r"smaller than required_chars\. *\d+ vs (\d+)", str(error)):
+        return f"{key}={size} is too small: the characters of the {side} training text need at least {least[1]}"
+    return f"SentencePiece learns nothing from the {side} training text with {key}={size}: {error}"

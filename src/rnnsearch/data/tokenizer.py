@@ -1,0 +1,124 @@
+"""What a tokenizer is: text to ids and back; the ids that every vocabulary shares; tokenizers as plain values."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rnnsearch.data.corpus import Pair
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""The ids of padding, the unknown word, begin and end of sentence: the same in every vocabulary."""
+SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
+"""How the ids 0 to 3 are shown."""
+
+Value = str | int | list[str]
+State = Mapping[str, Value]
+Pairs = Callable[[], Iterator[Pair]]
+"""Gives the pairs to learn from, from the start, each time that it is called."""
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back, for one language or for two that share a vocabulary."""
+
+    @property
+    def size(self) -> int:
+        """Number of ids, the four specials included."""
+        ...
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the state."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a line of text, without begin or end of sentence."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The detokenised text, one line; padding, begin and end of sentence are left out, the unknown is `<unk>`."""
+        ...
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """A readable piece for each id."""
+        ...
+
+    def word_of_piece(self, ids: Sequence[int]) -> list[int]:
+        """For each id the index, from 0, of the word of `text.split(" ")` that it belongs to.
+
+        The end of sentence and other specials count with the word before them.
+        """
+        ...
+
+    def state(self) -> dict[str, Value]:
+        """Plain values from which `load_tokenizer` makes an equal tokenizer."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenizerPair:
+    """The tokenizers of both languages (one object twice when joint) and what is worth recording of their making."""
+
+    source: Tokenizer
+    target: Tokenizer
+    notes: dict[str, object]
+
+
+class TokenizerTraining(Protocol):
+    """How tokenizers are learnt; each file of conf/tokenizer is one constructor call of a class like this."""
+
+    def settings(self) -> dict[str, object]:
+        """All that the outcome depends on besides the text, as plain values."""
+        ...
+
+    def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
+        """Learn both tokenizers from training pairs."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenTokenizers:
+    """Tokenizers that are there already, from a checkpoint say: nothing is learnt."""
+
+    given: TokenizerPair
+
+    def settings(self) -> dict[str, object]:
+        """The checksums of both tokenizers."""
+        return {"given": [self.given.source.checksum, self.given.target.checksum]}
+
+    def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
+        """The tokenizers as they were given."""
+        return self.given
+
+
+def state_checksum(state: State) -> str:
+    """SHA-256 of a tokenizer's state, in hexadecimal."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def load_tokenizer(state: State) -> Tokenizer:
+    """The tokenizer whose `state()` this is.
+
+    Raises:
+        ValueError: the state is of a kind that is not known.
+    """
+    from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTokenizer
+    from rnnsearch.data.word_tokenizer import WordTokenizer
+
+    kinds: dict[str, Callable[[State], Tokenizer]] = {
+        "sentencepiece": SentencePieceTokenizer.from_state,
+        "word": WordTokenizer.from_state,
+    }
+    kind = str(state.get("kind"))
+    if kind not in kinds:
+        raise ValueError(f"a tokenizer of kind {kind!r} is not known; known are {', '.join(sorted(kinds))}")
+    return kinds[kind](state)
+
+
+def record_lowered(side: str, requested: int, obtained: int, notes: dict[str, object]) -> str | None:
+    """Note the requested and obtained vocabulary size of a side; a sentence to log where they differ."""
+    notes[side] = {"requested": requested, "obtained": obtained}
+    if obtained == requested:
+        return None
+    return f"the {side} text has too few different pieces for a vocabulary of {requested}: lowered to {obtained}"

@@ -1,0 +1,222 @@
+"""The decoder: target words so far and the context to the next word (paper, section 3.1 and A.2.2).
+
+B batch, T target, S source, M embedding, H state, E context, G gates, R read-out.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from rnnsearch.model.cells import CELLS, CellState, choose
+from rnnsearch.model.context import Context, Memory, mean_annotation, mix
+from rnnsearch.model.dropout import SequenceDropout
+from rnnsearch.model.encoder import Annotations
+from rnnsearch.model.recurrence import TRANSITIONS, stack_weights, unroll
+
+READOUTS = ("maxout", "tanh", "linear")
+INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
+
+
+@dataclass(frozen=True)
+class State:
+    """What one step hands to the next. ``readout_BR`` is there only under input feeding."""
+
+    cell: CellState
+    readout_BR: Tensor | None
+
+    def select(self, index_N: Tensor) -> "State":
+        """The rows ``index_N`` of the batch."""
+        readout = None if self.readout_BR is None else self.readout_BR[index_N]
+        return State(tuple(part[index_N] for part in self.cell), readout)
+
+
+class Readout(nn.Module):
+    """t_i from state, previous word and context; the paper's deep output with one maxout layer, or tanh, or linear."""
+
+    def __init__(self, *, kind: str, size: int, hidden_size: int, embedding_size: int, context_size: int) -> None:
+        super().__init__()
+        self.kind = choose(kind, READOUTS, "model.decoder.readout")
+        self.size = size
+        width = 2 * size if kind == "maxout" else size
+        self.state = nn.Linear(hidden_size, width)  # U_o
+        self.word = nn.Linear(embedding_size, width, bias=False)  # V_o
+        self.context = nn.Linear(context_size, width, bias=False) if context_size else None  # C_o
+
+    def forward(self, states_BTH: Tensor, words_BTM: Tensor, contexts_BTE: Tensor) -> Tensor:
+        """t_i for each step, ``[B, T, R]``; ``contexts_BTE`` may have T = 1, for all steps."""
+        sums = self.state(states_BTH) + self.word(words_BTM)  # t~_i
+        if self.context is not None:
+            sums = sums + self.context(contexts_BTE)
+        if self.kind == "maxout":
+            return torch.maximum(sums[..., 0::2], sums[..., 1::2])  # max(t~_{2k-1}, t~_{2k}), k = 1..l
+        return torch.tanh(sums) if self.kind == "tanh" else sums
+
+
+class InitialState(nn.Module):
+    """s_0 = tanh(W_s x), x of the annotations: ←h_1 (paper), both ends, their mean, or a constant context."""
+
+    def __init__(self, *, kind: str, hidden_size: int, ends_size: int, bidirectional: bool, context: Context) -> None:
+        super().__init__()
+        self.kind = choose(kind, INITIAL_STATES, "model.decoder.initial_state")
+        if kind == "backward" and not bidirectional:
+            raise ValueError(
+                "model.decoder.initial_state=backward reads ←h_1, which model/encoder=unidirectional does not have; "
+                "choose initial_state=ends, mean or zero"
+            )
+        if kind == "context" and not (context.constant and context.size):
+            raise ValueError(
+                "model.decoder.initial_state=context reads a context that is known before the first step; "
+                "choose model/context=fixed or mean, or initial_state=ends, backward or mean"
+            )
+        sizes = {"backward": ends_size // 2, "ends": ends_size, "mean": ends_size, "context": context.size, "zero": 0}
+        self.hidden_size = hidden_size
+        self.project = nn.Linear(sizes[kind], hidden_size) if sizes[kind] else None
+
+    def forward(self, annotations: Annotations, memory: Memory) -> Tensor:
+        """s_0, ``[B, H]``."""
+        if self.project is None:
+            return annotations.states_BSE.new_zeros(annotations.states_BSE.shape[0], self.hidden_size)
+        return torch.tanh(self.project(self._read(annotations, memory)))
+
+    def _read(self, annotations: Annotations, memory: Memory) -> Tensor:
+        if self.kind == "backward":
+            assert annotations.first_backward_BH is not None
+            return annotations.first_backward_BH
+        if self.kind == "mean":
+            return mean_annotation(annotations)
+        return memory.values_BSE[:, 0] if self.kind == "context" else annotations.ends_BE
+
+
+class Decoder(nn.Module):
+    """Recurrent decoder over a context mechanism.
+
+    Args:
+        vocabulary_size: target vocabulary, specials included.
+        embedding_size: M, "m" in the paper.
+        hidden_size: H, "n" in the paper.
+        context: the mechanism; its size is the width of c_i.
+        ends_size: width of the encoder's end states together.
+        bidirectional: whether the encoder reads backward too.
+        cell: ``paper``, ``cudnn``, ``lstm`` or ``elman``.
+        query_state: ``previous`` (paper), ``current`` (Luong) or ``two_step`` (conditional GRU).
+        readout_state: ``before`` (s_{i-1}, paper) or ``after`` (s_i).
+        readout: ``maxout`` (paper), ``tanh`` or ``linear``.
+        readout_size: R, "l" in the paper.
+        input_feeding: the previous read-out joins the step's input.
+        initial_state: ``backward`` (paper), ``ends``, ``mean``, ``context`` or ``zero``.
+        embedding_dropout, readout_dropout: rates on the previous word and on t_i.
+        variational_dropout: one mask a sentence instead of fresh noise at each step.
+
+    Raises:
+        ValueError: for combinations that make no sense, in one sentence that names both sides.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        context: Context,
+        ends_size: int,
+        bidirectional: bool,
+        cell: str,
+        query_state: str,
+        readout_state: str,
+        readout: str,
+        readout_size: int,
+        input_feeding: bool,
+        initial_state: str,
+        embedding_dropout: float,
+        readout_dropout: float,
+        variational_dropout: bool,
+    ) -> None:
+        super().__init__()
+        choose(cell, list(CELLS), "model.decoder.cell")
+        choose(query_state, list(TRANSITIONS), "model.decoder.query_state")
+        choose(readout_state, ("before", "after"), "model.decoder.readout_state")
+        self._refuse(query_state, readout_state, input_feeding)
+        self.reads_before = readout_state == "before"
+        self.context = context
+        self.initial = InitialState(
+            kind=initial_state,
+            hidden_size=hidden_size,
+            ends_size=ends_size,
+            bidirectional=bidirectional,
+            context=context,
+        )
+        self.transition = TRANSITIONS[query_state](cell=cell, hidden_size=hidden_size, context_size=context.size)
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.input = nn.Linear(embedding_size, self.transition.gates)
+        self.feed = nn.Linear(readout_size, self.transition.gates, bias=False) if input_feeding else None
+        self.readout = Readout(
+            kind=readout,
+            size=readout_size,
+            hidden_size=hidden_size,
+            embedding_size=embedding_size,
+            context_size=context.size,
+        )
+        self.output = nn.Linear(readout_size, vocabulary_size)  # W_o
+        self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
+        self.readout_dropout = SequenceDropout(readout_dropout, variational=variational_dropout)
+
+    @staticmethod
+    def _refuse(query_state: str, readout_state: str, input_feeding: bool) -> None:
+        if query_state != "previous" and readout_state == "before":
+            raise ValueError(
+                f"model.decoder.query_state={query_state} finds the context after the state, so the read-out can't "
+                "take the state before it; set model.decoder.readout_state=after"
+            )
+        if input_feeding and readout_state == "before":
+            raise ValueError(
+                "model.decoder.input_feeding=true feeds a read-out that must know the newest state; "
+                "set model.decoder.readout_state=after"
+            )
+
+    def start(self, annotations: Annotations) -> tuple[State, Memory]:
+        """s_0, and what is computed once a sentence."""
+        memory = self.context.remember(annotations)
+        memory = replace(memory, gates_BSG=self.transition.project(memory.values_BSE))
+        state_BH = self.initial(annotations, memory)
+        fed_BR = None if self.feed is None else state_BH.new_zeros(state_BH.shape[0], self.readout.size)
+        return State(self.transition.cell.start(state_BH), fed_BR), memory
+
+    def forward(self, target_in_BT: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words."""
+        words_BTM = self.embedding_dropout(self.embedding(target_in_BT))
+        inputs_BTG = self.input(words_BTM)
+        if self.feed is not None:
+            return self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
+        run = unroll(self.transition, inputs_BTG, state.cell, memory, self.context)
+        states_BTH = run.before_BTH if self.reads_before else run.after_BTH
+        readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
+        return self.readout_dropout(readouts_BTR), run.weights_BTS
+
+    def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
+        """One step of search: t_i ``[B, R]``, the next state, weights ``[B, S]`` or None."""
+        words_BM = self.embedding(token_B)
+        return self._step(words_BM, self.input(words_BM), state, memory, step)
+
+    def _step(
+        self, words_BM: Tensor, inputs_BG: Tensor, state: State, memory: Memory, step: int
+    ) -> tuple[Tensor, State, Tensor | None]:
+        if self.feed is not None:
+            inputs_BG = inputs_BG + self.feed(state.readout_BR)
+        cell, weights_BS = self.transition(inputs_BG, state.cell, memory, self.context, step)
+        weights_BTS = None if weights_BS is None else weights_BS.unsqueeze(1)
+        read_BH = state.cell[0] if self.reads_before else cell[0]
+        contexts_BTE = mix(weights_BTS, memory.values_BSE)
+        readout_BR = self.readout(read_BH.unsqueeze(1), words_BM.unsqueeze(1), contexts_BTE).squeeze(1)
+        return readout_BR, State(cell, None if self.feed is None else readout_BR), weights_BS
+
+    def _unroll_feeding(
+        self, words_BTM: Tensor, inputs_BTG: Tensor, state: State, memory: Memory
+    ) -> tuple[Tensor, Tensor | None]:
+        """Under input feeding the read-out belongs to the recurrence; dropout is applied to the copy that leaves it."""
+        readouts, weights = [], []
+        for i, (words_BM, inputs_BG) in enumerate(zip(words_BTM.unbind(1), inputs_BTG.unbind(1), strict=True)):
+            readout_BR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i)
+            readouts.append(readout_BR)
+            weights.append(weights_BS)
+        return self.readout_dropout(torch.stack(readouts, dim=1)), stack_weights(weights)

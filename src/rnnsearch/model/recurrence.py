@@ -1,0 +1,126 @@
+"""The decoder's recurrence: what must wait for the previous step, and nothing else.
+
+A transition is one step; `unroll` runs it over all target steps with the target words given. Inputs arrive projected
+(``inputs_BTG``), annotations arrive projected into the gates (``memory.gates_BSG``), so a step costs the products with
+the state, the energies and the mixing.
+
+B batch, T target, S source, H state, G gates, E context.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rnnsearch.model.cells import CellState, make_cell
+from rnnsearch.model.context import Context, Memory, mix
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """States before (s_{i-1}) and after (s_i) each step and the weights α_i, which constant contexts do not have."""
+
+    before_BTH: Tensor
+    after_BTH: Tensor
+    weights_BTS: Tensor | None
+
+
+class Transition(nn.Module, ABC):
+    """s_{i-1} to s_i. ``gates`` is the width of the inputs; ``into_gates`` the context's C, if it enters here."""
+
+    into_gates: nn.Linear | None
+
+    def __init__(self, *, cell: str, hidden_size: int) -> None:
+        super().__init__()
+        self.cell = make_cell(cell, hidden_size=hidden_size)
+        self.gates = self.cell.gates * hidden_size
+
+    def project(self, values_BSE: Tensor) -> Tensor | None:
+        """C h_j for every value, once a sentence, ``[B, S, G]``."""
+        return None if self.into_gates is None else self.into_gates(values_BSE)
+
+    @abstractmethod
+    def forward(
+        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+    ) -> tuple[CellState, Tensor | None]:
+        """The next state, and the weights ``[B, S]`` of this step."""
+
+
+def _mixed_gates(weights_BS: Tensor | None, memory: Memory) -> Tensor:
+    assert memory.gates_BSG is not None
+    return mix(None if weights_BS is None else weights_BS.unsqueeze(1), memory.gates_BSG).squeeze(1)
+
+
+class Previous(Transition):
+    """The paper: c_i from s_{i-1}, and c_i enters the gates of s_i (A.2.2)."""
+
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size)
+        self.into_gates = nn.Linear(context_size, self.gates, bias=False) if context_size else None
+
+    def forward(
+        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+    ) -> tuple[CellState, Tensor | None]:
+        weights_BS = context.weigh(state[0], memory, step)
+        gates_BG = inputs_BG if self.into_gates is None else inputs_BG + _mixed_gates(weights_BS, memory)
+        return self.cell(gates_BG, state), weights_BS
+
+
+class Current(Transition):
+    """Luong et al. 2015: s_i first, then c_i from s_i; c_i enters the read-out only."""
+
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size)
+        self.into_gates = None
+
+    def forward(
+        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+    ) -> tuple[CellState, Tensor | None]:
+        new = self.cell(inputs_BG, state)
+        return new, context.weigh(new[0], memory, step)
+
+
+class TwoStep(Transition):
+    """The conditional GRU: s'_i = cell_1(y_{i-1}, s_{i-1}); c_i from s'_i; s_i = cell_2(c_i, s'_i)."""
+
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size)
+        if not context_size:
+            raise ValueError(
+                "model.decoder.query_state=two_step feeds its second cell with the context, which "
+                "model/context=initial_only does not have; choose query_state=previous"
+            )
+        self.second = make_cell(cell, hidden_size=hidden_size)
+        self.into_gates = nn.Linear(context_size, self.gates)
+
+    def forward(
+        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+    ) -> tuple[CellState, Tensor | None]:
+        half = self.cell(inputs_BG, state)
+        weights_BS = context.weigh(half[0], memory, step)
+        return self.second(_mixed_gates(weights_BS, memory), half), weights_BS
+
+
+TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
+    "previous": Previous,
+    "current": Current,
+    "two_step": TwoStep,
+}
+
+
+def unroll(transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context) -> Unrolled:
+    """Run ``transition`` over all T steps, the words of every step known in advance."""
+    states, weights = [state[0]], []
+    for step, inputs_BG in enumerate(inputs_BTG.unbind(1)):
+        state, weights_BS = transition(inputs_BG, state, memory, context, step)
+        states.append(state[0])
+        weights.append(weights_BS)
+    states_BTH = torch.stack(states, dim=1)
+    return Unrolled(states_BTH[:, :-1], states_BTH[:, 1:], stack_weights(weights))
+
+
+def stack_weights(weights: list[Tensor | None]) -> Tensor | None:
+    """``[B, T, S]`` from a list of T ``[B, S]``; None if the mechanism has no weights."""
+    given = [w for w in weights if w is not None]
+    return torch.stack(given, dim=1) if given else None

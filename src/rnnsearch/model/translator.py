@@ -1,0 +1,65 @@
+"""Encoder, context and decoder as one model, and the seam that search drives: encode, step.
+
+B batch, S source, T target, R read-out, V target vocabulary, N real target tokens of a batch.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnnsearch.model.cells import choose
+from rnnsearch.model.context import Memory
+from rnnsearch.model.decoder import Decoder, State
+from rnnsearch.model.encoder import RecurrentEncoder
+
+TIES = ("none", "output", "all")
+
+
+class Translator(nn.Module):
+    """p(y | x) of an encoder and a decoder.
+
+    Args:
+        encoder, decoder: the two halves; the decoder owns the context mechanism.
+        tied_embeddings: ``none``; ``output`` (target embedding = output matrix); ``all`` (source embedding too).
+
+    Raises:
+        ValueError: if tied matrices differ in shape.
+    """
+
+    def __init__(self, *, encoder: RecurrentEncoder, decoder: Decoder, tied_embeddings: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        if choose(tied_embeddings, TIES, "model.tied_embeddings") != "none":
+            self._tie(decoder.output.weight, "the output matrix", "model.readout_size")
+            decoder.output.weight = decoder.embedding.weight
+        if tied_embeddings == "all":
+            self._tie(encoder.embedding.weight, "the source embedding", "tokenizer.joint=true and model.embedding_size")
+            encoder.embedding.weight = decoder.embedding.weight
+
+    def _tie(self, weight: Tensor, name: str, key: str) -> None:
+        if weight.shape != self.decoder.embedding.weight.shape:
+            raise ValueError(
+                f"tied embeddings need equal shapes, but the target embedding is "
+                f"{tuple(self.decoder.embedding.weight.shape)} and {name} {tuple(weight.shape)}; "
+                f"make them equal (see {key}), or set model.tied_embeddings=none"
+            )
+
+    def forward(self, source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Read-outs ``[B, T, R]`` and weights ``[B, T, S]`` (None for constant contexts), previous words given."""
+        state, memory = self.encode(source_BS, mask_BS)
+        readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
+        return readouts_BTR, weights_BTS
+
+    def logits(self, readouts: Tensor) -> Tensor:
+        """W_o t_i for read-outs ``[..., R]``: ``[..., V]``."""
+        logits: Tensor = self.decoder.output(readouts)
+        return logits
+
+    def encode(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[State, Memory]:
+        """Initial state and memory of a batch of sentences."""
+        return self.decoder.start(self.encoder(source_BS, mask_BS))
+
+    def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
+        """Log-probabilities of the word after ``token_B`` ``[B, V]``, the next state, weights ``[B, S]`` or None."""
+        readout_BR, state, weights_BS = self.decoder.step(token_B, state, memory, step)
+        return torch.log_softmax(self.logits(readout_BR), dim=-1), state, weights_BS

@@ -1,0 +1,126 @@
+"""What a run leaves behind, as JSON: the record of a run, lines of evaluations, the hash of a config.
+
+Standard library only, so that reports and dashboards read runs without torch. Format 1; README "A run's folder" lists
+the keys.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+RECORD = "record.json"
+STATUSES = ("running", "finished", "failed", "interrupted")
+
+# Keys that do not change what a run computes: where things lie, who watches, how the machine is used.
+NOT_HASHED = (
+    "paths",
+    "logger",
+    "study",
+    "member",
+    "ckpt",
+    "progress",
+    "samples",
+    "data.root",
+    "data.cache",
+    "data.mirrors",
+    "data_workers",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.strategy",
+    "trainer.log_every_n_steps",
+    "trainer.max_steps",
+)
+
+
+def new_id() -> str:
+    """A name for a run: UTC time and random letters, unique even when two start in one second; only [A-Za-z0-9._-]."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 (16 hex digits) of a resolved config without the keys in `NOT_HASHED`.
+
+    Equal hashes mean: the same computation, apart from the machine, the number of threads and the files read, whose
+    checksums stand in the record.
+    """
+    kept = copy.deepcopy(dict(config))
+    for key in NOT_HASHED:
+        node: Any = kept
+        *parents, last = key.split(".")
+        for parent in parents:
+            node = node.get(parent, {}) if isinstance(node, dict) else {}
+        if isinstance(node, dict):
+            node.pop(last, None)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: readers see the old or the new text, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file in one step. NaN and infinities are refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a file of JSON lines in one step."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def append_line(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one JSON line at the end of a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a run's folder.
+
+    Raises:
+        FileNotFoundError: if the folder is not a run's.
+        ValueError: if the record is damaged, or written in a later format.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no {RECORD}, so it is not a run's folder; give one that train made")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); train into a new folder") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a record of format {FORMAT}; read it with the version that wrote it")
+    return record
+
+
+class RunRecord:
+    """The record of one run: a dictionary that is written whenever it changes."""
+
+    def __init__(self, folder: Path, values: Mapping[str, Any]) -> None:
+        self.path = folder / RECORD
+        self.values: dict[str, Any] = {"format": FORMAT, **values}
+
+    def write(self, **changes: Any) -> None:
+        """Change some keys and replace the file."""
+        self.values |= changes
+        write_json(self.path, self.values)

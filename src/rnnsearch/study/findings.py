@@ -1,0 +1,150 @@
+"""The report's sentences: what was found, and what stands against believing it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rnnsearch.evaluation.significance import Difference
+from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.statistics import BLEU, Comparison, corpus_bleu
+from rnnsearch.study.tables import interval, number, p_value, seeds_text, signed
+
+SAYS_NOTHING = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
+PARAMETER_TOLERANCE = 0.01  # of the fair pair
+BUDGET_TOLERANCE = 0.01
+SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
+
+
+def headline(study: Study, comparison: Comparison | None) -> str:
+    """The report's first sentence."""
+    if comparison is None:
+        return "No comparison yet: no seed has been finished by every member."
+    best, bleu = better(study, comparison)
+    if bleu < SAYS_NOTHING:
+        return f"This comparison says nothing: the better member, {best}, has {number(bleu)} BLEU, under 10."
+    return finding(study, comparison, leader(study, comparison))
+
+
+def finding(study: Study, comparison: Comparison, member: str) -> str:
+    """What a member gains over the baseline, and whether the interval excludes 0."""
+    found = comparison.whole.differences[member][BLEU.name]
+    verb = "gains" if found.value >= 0 else "loses"
+    against = "over" if found.value >= 0 else "against"
+    name = member[0].upper() + member[1:]
+    ends = (
+        (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
+    )
+    return (
+        f"{name} {verb} {number(abs(found.value))} BLEU [{number(ends[0])}, {number(ends[1])}] {against} "
+        f"{study.baseline}: the 95 % interval {excludes(found)}."
+    )
+
+
+def excludes(found: Difference) -> str:
+    """The verdict on a difference."""
+    return "excludes 0" if found.interval.excludes_zero else "does not exclude 0"
+
+
+def verdict(study: Study, comparison: Comparison, member: str) -> str:
+    """The difference in full, with its p-value and its sources of chance."""
+    found = comparison.whole.differences[member][BLEU.name]
+    chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
+    return (
+        f"{member} − {study.baseline} = {signed(found.value)} BLEU, 95 % interval {interval(found.interval)} "
+        f"over {chance}, two-sided {p_value(found.p_value)}: the interval {excludes(found)}."
+    )
+
+
+def better(study: Study, comparison: Comparison) -> tuple[str, float]:
+    """The member with the highest BLEU, and its BLEU."""
+    bleu = {member: comparison.whole.scores[member][BLEU.name].value for member in study.members}
+    best = max(bleu, key=lambda member: bleu[member])
+    return best, bleu[best]
+
+
+def leader(study: Study, comparison: Comparison) -> str:
+    """The member other than the baseline with the highest BLEU."""
+    return max(study.members[1:], key=lambda member: comparison.whole.scores[member][BLEU.name].value)
+
+
+def doubts(study: Study, comparison: Comparison | None) -> list[str]:
+    """Everything a reader must know before believing the headline; empty when there is nothing."""
+    found = _unfinished(study)
+    if comparison is None:
+        return found
+    if len(comparison.seeds) == 1:
+        found.append(
+            "One seed: the intervals cover the choice of test sentences, not the chance of training. Reruns of such "
+            "systems differ by about ±0.5 BLEU."
+        )
+    elif len(comparison.seeds) < 5:
+        found.append(
+            f"{len(comparison.seeds)} seeds: the spread over training runs is itself known only roughly; read the "
+            "differences seed by seed."
+        )
+    runs = {member: study.compared(member) for member in study.members}
+    for check in (_unequal_parameters, _unequal_budgets, _unequal_data, _unequal_records):
+        found += check(study, runs)
+    return found
+
+
+def _unfinished(study: Study) -> list[str]:
+    left_out = [f"{run.member} seed {run.seed} ({run.status})" for run in study.runs if not run.comparable]
+    if not left_out:
+        return []
+    used = f"; compared are {seeds_text(study.compared_seeds)}" if study.compared_seeds else ""
+    return [f"Not every run is finished and evaluated: {', '.join(left_out)}{used}."]
+
+
+def _unequal_parameters(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    if study.description.get("match") != "parameters":
+        return []
+    return _apart(study, runs, lambda run: run.record.get("parameters"), "total parameters", PARAMETER_TOLERANCE)
+
+
+def _unequal_budgets(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    budget = study.description.get("budget") or {}
+    key, name = ("tokens_seen", "target tokens") if budget.get("tokens") else ("updates", "updates")
+    if budget.get("seconds"):
+        key, name = "seconds", "training seconds"
+    return _apart(study, runs, lambda run: run.record.get(key), name, BUDGET_TOLERANCE)
+
+
+def _apart(
+    study: Study,
+    runs: Mapping[str, tuple[Run, ...]],
+    read: Callable[[Run], float | None],
+    name: str,
+    tolerance: float,
+) -> list[str]:
+    reference, found = read(runs[study.baseline][0]), []
+    for member in study.members:
+        values = [value for run in runs[member] if (value := read(run)) is not None]
+        if reference and values and max(abs(value / reference - 1) for value in values) > tolerance:
+            worst = max(values, key=lambda value: abs(value / reference - 1))
+            found.append(f"{member} has {worst:,.0f} {name}, {study.baseline} {reference:,.0f}: more than 1 % apart.")
+    return found
+
+
+def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    found = []
+    readers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "data": lambda record: (record.get("data") or {}).get("checksums"),
+        "tokenizer": lambda record: (record.get("tokenizer") or {}).get("checksum"),
+    }
+    for name, read in readers.items():
+        seen = {repr(read(run.record)) for of_member in runs.values() for run in of_member}
+        if len(seen) > 1:
+            found.append(f"The runs do not share one {name}: its checksums differ.")
+    return found
+
+
+def _unequal_records(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    found = []
+    for run in (run for of_member in runs.values() for run in of_member):
+        counted, recorded = corpus_bleu(run.rows), float(run.test["bleu"])
+        if abs(counted - recorded) > SCORE_TOLERANCE:
+            found.append(
+                f"{run.member} seed {run.seed}: its record says {number(recorded)} BLEU but its translations give "
+                f"{number(counted)}; this report uses the translations."
+            )
+    return found

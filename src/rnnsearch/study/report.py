@@ -1,0 +1,141 @@
+"""Writes a study's report: report.html, one page that needs no network, and report.md with figures/*.png."""
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from rnnsearch.study import findings
+from rnnsearch.study.figures import save_png, svg
+from rnnsearch.study.folder import Study, read_study
+from rnnsearch.study.sections import Section, sections
+from rnnsearch.study.statistics import BLEU, Comparison, compare
+from rnnsearch.study.tables import interval, number, p_value, signed
+
+_CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}  # shown as ␀ ... ␡
+_MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
+_PIXELS_A_POINT = 96 / 72
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number that the reader should see first."""
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that both templates render."""
+
+    name: str
+    headline: str
+    says_nothing: bool
+    others: tuple[str, ...]  # findings on the members that the headline leaves out
+    doubts: tuple[str, ...]
+    cards: tuple[Card, ...]
+    sections: tuple[Section, ...]
+
+
+def write_report(folder: Path) -> Path:
+    """Reads a study's folder, writes report.html, report.md and figures/ into it, and returns the page's path.
+
+    Raises: FileNotFoundError without study.json; ValueError when its runs can't be compared.
+    """
+    study = read_study(folder)
+    report = build_report(study, compare(study))
+    pictures = [picture for section in report.sections for picture in section.pictures]
+    (folder / "figures").mkdir(exist_ok=True)
+    for picture in pictures:
+        save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
+    (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(render_html(report), encoding="utf-8")
+    return page
+
+
+def build_report(study: Study, comparison: Comparison | None) -> Report:
+    """The report's content."""
+    says_nothing = comparison is not None and findings.better(study, comparison)[1] < findings.SAYS_NOTHING
+    others: list[str] = []
+    if comparison is not None:
+        leader = None if says_nothing else findings.leader(study, comparison)
+        others = [findings.finding(study, comparison, member) for member in study.members[1:] if member != leader]
+    return Report(
+        name=str(study.description.get("name", study.folder.name)),
+        headline=findings.headline(study, comparison),
+        says_nothing=says_nothing,
+        others=tuple(others),
+        doubts=tuple(findings.doubts(study, comparison)),
+        cards=_cards(study, comparison) if comparison is not None else (),
+        sections=tuple(sections(study, comparison)),
+    )
+
+
+def render_html(report: Report) -> str:
+    """One page: style and figures inside, all text escaped."""
+    environment = _environment(autoescape=True)
+    environment.filters["picture"] = _picture
+    return environment.get_template("report.html").render(report=report)
+
+
+def render_markdown(report: Report) -> str:
+    """The same content as Markdown; figures are linked relative to the study's folder."""
+    environment = _environment(autoescape=False)
+    environment.filters["md"] = _markdown
+    environment.filters["code"] = _code
+    return environment.get_template("report.md").render(report=report)
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    return Environment(
+        loader=PackageLoader("rnnsearch.study", "templates"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_visible,
+    )
+
+
+def _visible(value: object) -> object:
+    return value.translate(_CONTROL_BUT_NEWLINE) if type(value) is str else value
+
+
+_CONTROL_BUT_NEWLINE = {code: shown for code, shown in _CONTROL.items() if code != 0x0A}
+
+
+def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
+    found = [
+        Card(member, number(score[BLEU.name].value), f"BLEU {interval(score[BLEU.name].interval)}")
+        for member, score in comparison.whole.scores.items()
+    ]
+    for member, differences in comparison.whole.differences.items():
+        gap = differences[BLEU.name]
+        name = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
+        found.append(Card(name, signed(gap.value), f"BLEU {interval(gap.interval)}, {p_value(gap.p_value)}"))
+    return tuple(found)
+
+
+def _picture(figure: Figure) -> dict[str, str | int]:
+    drawn = svg(figure)
+    width = re.search(r'<svg [^>]*?width="([0-9.]+)pt"', drawn, re.DOTALL)
+    assert width is not None, "matplotlib writes the width in points"
+    encoded = base64.b64encode(drawn.encode()).decode()
+    return {"source": f"data:image/svg+xml;base64,{encoded}", "width": round(float(width[1]) * _PIXELS_A_POINT)}
+
+
+def _markdown(text: object) -> str:
+    return _MARKDOWN.sub(r"\\\1", str(text).translate(_CONTROL_BUT_NEWLINE)).replace("\n", " ")
+
+
+def _code(text: object) -> str:
+    visible = str(text).translate(_CONTROL)
+    fence = "`" * (max((len(run) for run in re.findall("`+", visible)), default=0) + 1)
+    return f"{fence} {visible} {fence}" if fence != "`" else f"`{visible}`"

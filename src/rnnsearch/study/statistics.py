@@ -1,0 +1,173 @@
+"""What a study's runs say: each member's scores, the paired differences, and both against source length.
+
+Shape suffixes: N test sentences, K sufficient statistics, S seeds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnsearch.evaluation.alignment import aer_of_sums, alignment_statistics, parse_pharaoh
+from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.length import Bucket, buckets
+from rnnsearch.evaluation.significance import (
+    RESAMPLES,
+    Difference,
+    Estimate,
+    Floats,
+    Resampled,
+    ScoreOfSums,
+    difference,
+    estimate,
+    perplexity_of_sums,
+    resample,
+)
+from rnnsearch.study.folder import Row, Run, Study
+
+BOOTSTRAP_SEED = 12345  # sacreBLEU's
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A corpus score as a function of summed sentence statistics."""
+
+    name: str
+    sentence_statistics: Callable[[Sequence[Row]], Floats]  # rows -> [N, K]
+    score: ScoreOfSums
+
+
+def _of_text(statistics: Callable[[Sequence[str], Sequence[str]], Floats]) -> Callable[[Sequence[Row]], Floats]:
+    return lambda rows: statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows])
+
+
+def _likelihood(rows: Sequence[Row]) -> Floats:
+    return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
+
+
+def _links(rows: Sequence[Row]) -> Floats:
+    counts = [alignment_statistics(parse_pharaoh(row["links"]).sure, parse_pharaoh(row["gold"])) for row in rows]
+    return np.array(counts, dtype=np.float64)
+
+
+BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
+CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
+PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
+AER = Metric("aer", _links, aer_of_sums)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Scores of every member on some of the test sentences; differences from the baseline for all but the first."""
+
+    sentences: int
+    scores: Mapping[str, Mapping[str, Estimate]]  # member -> metric -> score
+    differences: Mapping[str, Mapping[str, Difference]]  # member -> metric -> member minus baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that the report says about scores."""
+
+    seeds: tuple[int, ...]
+    whole: Part
+    buckets: tuple[Bucket, ...]
+    by_length: tuple[Part, ...]  # BLEU alone, one part a bucket
+    aer: Part | None  # over sentences with gold links; members without attention weights are left out
+
+
+def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_SEED) -> Comparison | None:
+    """Compares the members on the seeds that all of them finished; None when there is no such seed.
+
+    Raises: ValueError when two runs were tested on different sentences.
+    """
+    if not study.compared_seeds:
+        return None
+    runs = {member: study.compared(member) for member in study.members}
+    rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
+    _check_same_sentences([run for of_member in runs.values() for run in of_member])
+    statistics = {metric: _statistics(metric, rows) for metric in (BLEU, CHRF, PERPLEXITY)}
+    lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
+    sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
+    by_length = tuple(
+        _part({BLEU: _select(statistics[BLEU], bucket.rows)}, resamples=resamples, seed=seed) for bucket in sorted_rows
+    )
+    return Comparison(
+        seeds=study.compared_seeds,
+        whole=_part(statistics, resamples=resamples, seed=seed),
+        buckets=tuple(sorted_rows),
+        by_length=by_length,
+        aer=_alignment(rows, resamples=resamples, seed=seed),
+    )
+
+
+def corpus_bleu(rows: Sequence[Row]) -> float:
+    """BLEU of one run's translations."""
+    return bleu_from_statistics(BLEU.sentence_statistics(rows).sum(axis=0))
+
+
+def sentence_chrf(rows: Sequence[Row]) -> Floats:
+    """chrF of each translation alone, [N]."""
+    return CHRF.score(CHRF.sentence_statistics(rows))
+
+
+def _statistics(metric: Metric, rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, Floats]:
+    return {
+        member: np.stack([metric.sentence_statistics(of_seed) for of_seed in of_member])
+        for member, of_member in rows.items()
+    }
+
+
+def _select(statistics: Mapping[str, Floats], rows: Sequence[int]) -> dict[str, Floats]:
+    return {member: of_member[:, list(rows)] for member, of_member in statistics.items()}
+
+
+def _part(statistics: Mapping[Metric, Mapping[str, Floats]], *, resamples: int, seed: int) -> Part:
+    members = list(next(iter(statistics.values())))
+    scores: dict[str, dict[str, Estimate]] = {member: {} for member in members}
+    differences: dict[str, dict[str, Difference]] = {member: {} for member in members[1:]}
+    sentences = 0
+    for metric, of_members in statistics.items():
+        drawn: dict[str, Resampled] = {}
+        for member in members:
+            sentences = of_members[member].shape[1]
+            drawn[member] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
+            scores[member][metric.name] = estimate(drawn[member], seed=seed)
+        for member in members[1:]:
+            differences[member][metric.name] = difference(drawn[members[0]], drawn[member], seed=seed)
+    return Part(sentences, scores, differences)
+
+
+def _alignment(rows: Mapping[str, Sequence[Sequence[Row]]], *, resamples: int, seed: int) -> Part | None:
+    gold = {
+        member: [[row for row in of_seed if row.get("gold")] for of_seed in of_member]
+        for member, of_member in rows.items()
+    }
+    linked = {
+        member: of_member
+        for member, of_member in gold.items()
+        if all(of_seed and all(row.get("links") is not None for row in of_seed) for of_seed in of_member)
+    }
+    if not linked:
+        return None
+    return _part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed)
+
+
+def _with_gold(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.get("gold")]
+
+
+def _check_same_sentences(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        if len(run.rows) != len(first.rows):
+            raise ValueError(
+                f"{run.folder} has {len(run.rows)} test translations but {first.folder} has {len(first.rows)}; "
+                "a paired comparison needs the same test set: evaluate both again"
+            )
+        for number, (row, other) in enumerate(zip(run.rows, first.rows, strict=True), start=1):
+            if (row["source"], row["reference"]) != (other["source"], other["reference"]):
+                raise ValueError(
+                    f"test translation {number} of {run.folder} is of another sentence than in {first.folder}; "
+                    "a paired comparison needs the same test set in the same order: evaluate both again"
+                )

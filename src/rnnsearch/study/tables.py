@@ -1,0 +1,257 @@
+"""The report's tables: functions of a study and its comparison that return text cells.
+
+A newline in a cell starts a smaller second line. "–" stands for what was not measured.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from rnnsearch.evaluation.significance import Estimate, Interval
+from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.statistics import AER, BLEU, CHRF, PERPLEXITY, Comparison
+
+NOTHING = "–"
+TITLES = {BLEU.name: "BLEU ↑", CHRF.name: "chrF ↑", "ter": "TER ↓", PERPLEXITY.name: "Perplexity ↓"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of text; the first `text_columns` are set left, the others right."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text_columns: int = 1
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed count of digits after the point and commas between thousands."""
+    if value is None or not math.isfinite(value):
+        return NOTHING if value is None else str(value)
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A difference: always with its sign, none for one that rounds to 0."""
+    text = f"{value:+,.{digits}f}"
+    return (text[1:] if float(text.replace(",", "")) == 0 else text).replace("-", "−")
+
+
+def interval(found: Interval, digits: int = 2) -> str:
+    """Both ends in brackets."""
+    return f"[{number(found.low, digits)}, {number(found.high, digits)}]"
+
+
+def p_value(value: float) -> str:
+    """p with four digits, or that it is smaller."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Hours, minutes and seconds, the larger two of them."""
+    if seconds is None:
+        return NOTHING
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def plain(value: Any) -> str:
+    """A value of a config as a reader writes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def config_difference(study: Study) -> Table:
+    """The keys in which the members' configs differ, and nothing else."""
+    rows = tuple(
+        (str(entry["key"]), *(plain(entry["values"].get(member, NOTHING)) for member in study.members))
+        for entry in study.description.get("config_difference") or []
+    )
+    return Table(
+        "Configuration keys in which the members differ", ("key", *study.members), rows, 1 + len(study.members)
+    )
+
+
+def scores(study: Study, comparison: Comparison) -> Table:
+    """Test scores of each member: mean over seeds, 95 % interval, standard deviation over seeds."""
+    whole = comparison.whole.scores
+    rows = [
+        (TITLES[metric.name], *(_score(whole[member][metric.name]) for member in study.members))
+        for metric in (BLEU, CHRF)
+    ]
+    rows.append((TITLES["ter"], *(_ter(study.compared(member)) for member in study.members)))
+    rows.append((TITLES[PERPLEXITY.name], *(_score(whole[member][PERPLEXITY.name]) for member in study.members)))
+    caption = f"Test scores, {comparison.whole.sentences:,} sentences, {seeds_text(comparison.seeds)}"
+    return Table(caption, ("", *study.members), tuple(rows))
+
+
+def differences(study: Study, comparison: Comparison) -> Table:
+    """Each member minus the baseline: paired difference, both intervals, p-value, and the difference of each seed."""
+    rows = []
+    for member in study.members[1:]:
+        for metric in (BLEU, CHRF, PERPLEXITY):
+            found = comparison.whole.differences[member][metric.name]
+            pair = [f"{member} − {study.baseline}"] if len(study.members) > 2 else []
+            rows.append(
+                (
+                    *pair,
+                    TITLES[metric.name],
+                    f"{signed(found.value)}\n{interval(found.interval)}",
+                    p_value(found.p_value),
+                    f"{interval(found.sentences)}\n{p_value(found.p_value_sentences)}",
+                    ", ".join(signed(value) for value in found.by_seed),
+                )
+            )
+    header = ("difference", "p-value", "sentences only", "by seed")
+    lead = ("pair", "metric") if len(study.members) > 2 else ("",)
+    caption = "Paired difference from the baseline" if len(lead) == 2 else f"{study.members[1]} minus {study.baseline}"
+    return Table(caption, (*lead, *header), tuple(rows), len(lead))
+
+
+def costs(study: Study) -> Table:
+    """Size, speed and budget of each member, means over its compared seeds, and ratios to the baseline."""
+    quantities: list[tuple[str, Callable[[Mapping[str, Any]], float | None], Callable[[float | None], str]]] = [
+        ("parameters", lambda record: record.get("parameters"), _count),
+        ("… without embeddings", lambda record: record.get("parameters_without_embeddings"), _count),
+        ("operations a token", lambda record: record.get("flops_per_token"), _millions),
+        ("updates", lambda record: record.get("updates"), _count),
+        ("target tokens seen", lambda record: record.get("tokens_seen"), _count),
+        ("training time", lambda record: record.get("seconds"), duration),
+        ("tokens a second", lambda record: record.get("tokens_per_second"), _count),
+        ("peak memory", lambda record: record.get("peak_memory_bytes"), _mebibytes),
+    ]
+    rows = [_cost_row(study, name, read, show) for name, read, show in quantities]
+    chosen = (study.description.get("tuning") or {}).get("chosen") or {}
+    if chosen:
+        rates = [plain(chosen.get(member, NOTHING)) for member in study.members]
+        rows.insert(3, ("learning rate, tuned", *rates, *(NOTHING for _ in study.members[1:])))
+    ratios = (f"{member} / {study.baseline}" for member in study.members[1:])
+    caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}"
+    return Table(caption, ("", *study.members, *ratios), tuple(rows))
+
+
+def tuning(study: Study) -> Table | None:
+    """Every trial of the tuning, the chosen ones marked; None when nothing was tuned."""
+    found = study.description.get("tuning") or {}
+    trials: Sequence[Mapping[str, Any]] = found.get("trials") or []
+    if not trials:
+        return None
+    chosen = found.get("chosen") or {}
+    others = dict.fromkeys(key for trial in trials for key in trial if key not in ("member", "learning_rate", "nll"))
+    rows = tuple(
+        (
+            str(trial["member"]),
+            plain(trial["learning_rate"]),
+            *(plain(trial.get(key)) for key in others),
+            number(trial.get("nll"), 4),
+            "chosen" if trial["learning_rate"] == chosen.get(trial["member"]) else "",
+        )
+        for trial in trials
+    )
+    updates = f" after {found['updates']:,} updates" if found.get("updates") else ""
+    caption = f"Trials: validation loss{updates}; every member had the same ones"
+    return Table(caption, ("member", "learning rate", *others, "nats a token", ""), rows)
+
+
+def by_length(study: Study, comparison: Comparison) -> Table:
+    """BLEU of each member and the paired differences in each length bucket."""
+    rows = []
+    for bucket, part in zip(comparison.buckets, comparison.by_length, strict=True):
+        found = [_score(part.scores[member][BLEU.name], deviation=False) for member in study.members]
+        gaps = [part.differences[member][BLEU.name] for member in study.members[1:]]
+        shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
+        rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
+    pairs = (f"{member} − {study.baseline}" for member in study.members[1:])
+    return Table("BLEU by source length in words", ("words", *study.members, *pairs), tuple(rows))
+
+
+def alignment(comparison: Comparison) -> Table | None:
+    """AER of each member that has attention weights; None without gold links."""
+    if comparison.aer is None:
+        return None
+    rows = tuple((member, _score(found[AER.name], digits=3)) for member, found in comparison.aer.scores.items())
+    caption = f"Alignment error rate ↓ over {comparison.aer.sentences:,} sentences with gold links (0 to 1)"
+    return Table(caption, ("member", "AER"), rows)
+
+
+def runs(study: Study) -> Table:
+    """One line for each run, finished or not."""
+    header = ("member", "seed", "status", "BLEU", "chrF", "TER", "perplexity", "validation BLEU", "updates", "time")
+    return Table("Every run", header, tuple(_run_row(run) for run in study.runs), 3)
+
+
+def not_compared(study: Study) -> Table | None:
+    """Runs that are left out, and why; None when there are none."""
+    left_out = [run for run in study.runs if run.seed not in study.compared_seeds]
+    if not left_out:
+        return None
+    rows = tuple((run.member, str(run.seed), run.status, _reason(study, run)) for run in left_out)
+    return Table("Runs that are not in the comparison", ("member", "seed", "status", "reason"), rows, 4)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """The seeds in words."""
+    return f"{len(seeds)} seeds ({', '.join(map(str, seeds))})" if len(seeds) > 1 else f"one seed ({seeds[0]})"
+
+
+def _score(found: Estimate, digits: int = 2, *, deviation: bool = True) -> str:
+    lines = [number(found.value, digits), interval(found.interval, digits)]
+    if deviation and found.deviation is not None:
+        lines.append(f"sd {number(found.deviation, digits)}")
+    return "\n".join(lines)
+
+
+def _ter(compared: Sequence[Run]) -> str:
+    values = [float(run.test["ter"]) for run in compared if run.test.get("ter") is not None]
+    if not values:
+        return NOTHING
+    return number(fmean(values)) + (f"\nsd {number(stdev(values))}" if len(values) > 1 else "")
+
+
+def _cost_row(
+    study: Study,
+    name: str,
+    read: Callable[[Mapping[str, Any]], float | None],
+    show: Callable[[float | None], str],
+) -> tuple[str, ...]:
+    means = [_mean([read(run.record) for run in study.compared(member)]) for member in study.members]
+    ratios = [f"× {mean / means[0]:.3f}" if mean is not None and means[0] else NOTHING for mean in means[1:]]
+    return (name, *(show(mean) for mean in means), *ratios)
+
+
+def _run_row(run: Run) -> tuple[str, ...]:
+    validation = run.record.get("results", {}).get("metrics", {}).get("validation") or {}
+    test = (number(run.test.get(name)) for name in ("bleu", "chrf", "ter", "perplexity"))
+    rest = (number(validation.get("bleu")), _count(run.record.get("updates")), duration(run.record.get("seconds")))
+    return (run.member, str(run.seed), run.status, *test, *rest)
+
+
+def _reason(study: Study, run: Run) -> str:
+    error = run.record.get("error")
+    if error:
+        return f"{error.get('type')}: {error.get('message')}"
+    if run.comparable:
+        missing = [m for m in study.members if not study.run(m, run.seed).comparable]
+        return f"seed {run.seed} is not finished for {', '.join(missing)}"
+    return "no test translations" if run.status == "finished" else "did not finish"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _count(value: float | None) -> str:
+    return number(value, 0)
+
+
+def _millions(value: float | None) -> str:
+    return NOTHING if value is None else f"{number(value / 1e6)} M"
+
+
+def _mebibytes(value: float | None) -> str:
+    return NOTHING if value is None else f"{number(value / 2**20, 0)} MiB"

@@ -1,0 +1,30 @@
+"""When a training ends: after so many updates, target tokens or seconds, whichever given limit comes first."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Limits; None is no limit. Seconds are those of training itself, without validation.
+
+    Raises:
+        ValueError: if no limit is given, or one is not positive.
+    """
+
+    updates: int | None
+    tokens: int | None
+    seconds: float | None
+
+    def __post_init__(self) -> None:
+        given = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds}
+        limits = {key: limit for key, limit in given.items() if limit is not None}
+        if not limits:
+            raise ValueError("no budget is given, so training would never end; set budget.updates, tokens or seconds")
+        for key, limit in limits.items():
+            if limit <= 0:
+                raise ValueError(f"budget.{key}={limit}: a budget is positive")
+
+    def progress(self, *, updates: int, tokens: int, seconds: float) -> float:
+        """The share that is used up, 1 and more when training is to end."""
+        used = ((updates, self.updates), (tokens, self.tokens), (seconds, self.seconds))
+        return max(done / limit for done, limit in used if limit is not None)

@@ -1,0 +1,155 @@
+"""Callbacks: the clock and the end of the budget, the curves, the progress bar, samples for the dashboard."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rnnsearch.training.metrics import perplexity
+from rnnsearch.training.module import TranslationModule
+
+logger = logging.getLogger(__name__)
+
+
+def _module(pl_module: LightningModule) -> TranslationModule:
+    assert isinstance(pl_module, TranslationModule)
+    return pl_module
+
+
+class Clock(Callback):
+    """Counts updates, tokens and training seconds, and stops the run when its budget is used up.
+
+    Validation's time is left out of the seconds. The stop makes Lightning validate once more, so that the last
+    weights are always validated and saved.
+    """
+
+    def __init__(self) -> None:
+        self._since = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        module = _module(pl_module)
+        now = time.perf_counter()
+        module.counters.seconds += now - self._since
+        self._since = now
+        module.counters.updates = trainer.global_step
+        module.counters.tokens += outputs["tokens"] * trainer.world_size
+        if module.progress() >= 1.0:
+            trainer.should_stop = True
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validation = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        now = time.perf_counter()
+        _module(pl_module).counters.validation_seconds += now - self._validation
+        self._since = now
+
+
+class Curves(Callback):
+    """Learning curves: the training loss every ``every`` updates, and each validation. They live in checkpoints too.
+
+    ``publish`` is called with the curves after each validation.
+    """
+
+    def __init__(self, *, every: int, publish: Callable[[dict[str, Any]], None]) -> None:
+        self.every = every
+        self.publish = publish
+        self.curves: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
+        self._sum: torch.Tensor | float = 0.0
+        self._tokens = 0
+        self._last_update = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._sum = self._sum + outputs["sum"].double()
+        self._tokens += outputs["tokens"]
+        counters = _module(pl_module).counters
+        if counters.updates % self.every or counters.updates == self._last_update:
+            return
+        self._last_update = counters.updates
+        loss = float(self._sum) / self._tokens
+        self._sum, self._tokens = 0.0, 0
+        self.curves["train"].append({"update": counters.updates, "tokens_seen": counters.tokens, "loss": loss})
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        speed = counters.tokens / max(counters.seconds, 1e-9)
+        scalars = {"train/loss": loss, "train/learning_rate": rate, "train/tokens_per_second": speed}
+        for log in trainer.loggers:
+            log.log_metrics({**scalars, "train/tokens_seen": counters.tokens}, step=counters.updates)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        counters = _module(pl_module).counters
+        found = {k.split("/")[1]: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
+        point = {"update": counters.updates, "tokens_seen": counters.tokens, **found}
+        self.curves["validation"].append(point)
+        logger.info(
+            "update %d: validation BLEU %.2f, chrF %.2f, perplexity %.3f (%.0f tokens/s)",
+            counters.updates,
+            found["bleu"],
+            found["chrf"],
+            perplexity(found["nll"]),
+            counters.tokens / max(counters.seconds, 1e-9),
+        )
+        self.publish(self.curves)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"curves": self.curves, "sum": float(self._sum), "tokens": self._tokens}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.curves = state_dict["curves"]
+        self._sum, self._tokens = state_dict["sum"], state_dict["tokens"]
+
+
+class BudgetBar(Callback):
+    """A progress bar over the budget, on a terminal: loss, tokens a second, validation BLEU, time left."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._loss = float("nan")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero or not sys.stderr.isatty():
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
+        )  # fmt: skip
+        self._task = self._bar.add_task("training", total=1.0, figures="")
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is None:
+            return
+        module = _module(pl_module)
+        loss = float(outputs["sum"]) / max(1, outputs["tokens"])
+        self._loss = loss if self._loss != self._loss else 0.98 * self._loss + 0.02 * loss
+        bleu = trainer.callback_metrics.get("validation/bleu")
+        speed = module.counters.tokens / max(module.counters.seconds, 1e-9)
+        figures = f"loss {self._loss:.3f} · {speed:,.0f} tokens/s · update {module.counters.updates}"
+        figures += "" if bleu is None else f" · validation BLEU {float(bleu):.2f}"
+        self._bar.update(self._task, completed=min(1.0, module.progress()), figures=figures)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,38 @@
+"""Equal parameters: the hidden sizes at which one model has as many parameters as another."""
+
+from collections.abc import Callable
+
+TOLERANCE = 0.01
+
+
+def match_hidden_sizes(
+    count: Callable[[int, int], int], *, encoder: int, decoder: int, parameters: int
+) -> tuple[int, int]:
+    """Encoder and decoder hidden sizes, scaled together, that come nearest to ``parameters``.
+
+    Args:
+        count: parameters of the model with the given encoder and decoder hidden sizes; grows with both.
+        encoder, decoder: the model's own sizes, whose proportion is kept (to whole units).
+        parameters: trainable parameters to come near to.
+
+    Raises:
+        ValueError: if no sizes come within 1 %.
+    """
+
+    def sizes(units: int) -> tuple[int, int]:
+        return max(1, round(units * encoder / decoder)), units
+
+    low, high = 1, 1
+    while count(*sizes(high)) < parameters:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(*sizes(middle)) < parameters else (low, middle)
+    best = min((low, high), key=lambda units: abs(count(*sizes(units)) - parameters))
+    found = count(*sizes(best))
+    if abs(found / parameters - 1.0) > TOLERANCE:
+        raise ValueError(
+            f"no hidden size gives {parameters:,} parameters within 1 %: {best} gives {found:,}; "
+            "change the model's sizes, or set match=none"
+        )
+    return sizes(best)

@@ -1,0 +1,175 @@
+"""Encoded corpora and the cache: contents, reuse, damage, races, failures."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnsearch.data import encoded
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.data.word_tokenizer import WordTokenizer
+
+TOKENIZERS = TokenizerPair(WordTokenizer("de", ["a", "bb", "."]), WordTokenizer("en", ["x"]), {"kind": "word"})
+PAIRS = [
+    Pair("a  bb.", "x y", 1, ((0, 1), (2, 0))),
+    Pair("", "x", 5, ()),
+    Pair("bb", "", 9),
+]
+
+
+class Builder:
+    """Writes one file and counts how often."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        (folder / "value.txt").write_text("right", encoding="utf-8")
+
+
+def test_columns(tmp_path: Path) -> None:
+    assert encoded.encode_pairs(PAIRS, TOKENIZERS, tmp_path / encoded.ARROW) == 3
+    dataset = encoded.open_encoded(tmp_path)
+    assert dataset[0] == {
+        "source": [4, 5, 6],
+        "target": [4, 1],
+        "source_text": "a  bb.",
+        "target_text": "x y",
+        "links": "0-1 2-0",
+        "line": 1,
+        "source_words": 2,
+        "target_words": 2,
+    }
+    assert dataset["links"][:] == ["0-1 2-0", "", None]
+    assert dataset["line"][:] == [1, 5, 9]
+    assert dataset["source"][:] == [[4, 5, 6], [], [5]]
+    assert dataset["target_words"][:] == [2, 1, 0]
+    assert list(encoded.texts(dataset)) == [(pair.source, pair.target) for pair in PAIRS]
+    assert encoded.token_counts(dataset, "source").tolist() == [3, 0, 1]
+    assert encoded.token_counts(dataset, "target").dtype == np.int64
+
+
+def test_more_rows_than_a_group(tmp_path: Path) -> None:
+    pairs = [Pair("a " * (k % 5), "x", k) for k in range(2500)]
+    assert encoded.encode_pairs(iter(pairs), TOKENIZERS, tmp_path / encoded.ARROW) == 2500
+    dataset = encoded.open_encoded(tmp_path)
+    assert encoded.token_counts(dataset, "source").tolist() == [k % 5 for k in range(2500)]
+    assert dataset["line"][:] == list(range(2500))
+    assert [source for source, _ in encoded.texts(dataset)] == [pair.source for pair in pairs]
+    assert dataset.cache_files == [{"filename": str(tmp_path / encoded.ARROW)}]  # mapped, not copied
+
+
+def test_a_folder_is_built_once(tmp_path: Path) -> None:
+    build = Builder()
+    for _ in range(3):
+        folder = encoded.cached_folder(tmp_path / "deep" / "cache", build)
+        assert (folder / "value.txt").read_text(encoding="utf-8") == "right"
+    assert build.calls == 1
+    assert sorted(path.name for path in folder.parent.iterdir()) == [".cache.lock", "cache"]
+
+
+@pytest.mark.parametrize("harm", ["changed", "cut", "missing", "extra", "manifest", "no manifest", "a file"])
+def test_a_damaged_folder_is_built_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str) -> None:
+    build = Builder()
+    folder = encoded.cached_folder(tmp_path / "cache", build)
+    value, manifest = folder / "value.txt", folder / encoded.MANIFEST
+    if harm == "changed":
+        value.write_text("wrong", encoding="utf-8")
+    elif harm == "cut":
+        value.write_text("rig", encoding="utf-8")
+    elif harm == "missing":
+        value.unlink()
+    elif harm == "extra":
+        (folder / "more.txt").touch()
+    elif harm == "manifest":
+        manifest.write_text(manifest.read_text(encoding="utf-8")[:-5], encoding="utf-8")
+    elif harm == "no manifest":
+        manifest.unlink()
+    else:
+        for path in (value, manifest):
+            path.unlink()
+        folder.rmdir()
+        folder.touch()
+    encoded.cached_folder(folder, build)
+    assert build.calls == 2
+    assert value.read_text(encoding="utf-8") == "right"
+    assert f"{folder} is damaged; making it anew" in caplog.text
+
+
+def test_a_failed_build_leaves_nothing_and_can_be_tried_again(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half.txt").write_text("half", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        encoded.cached_folder(tmp_path / "cache", fail)
+    assert [path.name for path in tmp_path.iterdir()] == [".cache.lock"]
+    encoded.cached_folder(tmp_path / "cache", Builder())
+    assert (tmp_path / "cache" / "value.txt").exists()
+
+
+def test_the_rest_of_a_killed_build_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".cache.partial").mkdir()
+    (tmp_path / ".cache.partial" / "half.txt").touch()
+    folder = encoded.cached_folder(tmp_path / "cache", Builder())
+    assert sorted(path.name for path in folder.iterdir()) == [encoded.MANIFEST, "value.txt"]
+    assert not (tmp_path / ".cache.partial").exists()
+
+
+RACER = """
+import sys, time
+from pathlib import Path
+from rnnsearch.data.encoded import cached_folder
+root = Path(sys.argv[1])
+def build(folder):
+    with (root / "builds").open("a") as log:
+        log.write("built\\n")
+    time.sleep(0.5)
+    (folder / "value.txt").write_text("right")
+(root / f"ready{sys.argv[2]}").touch()
+while not (root / "go").exists():
+    time.sleep(0.005)
+print((cached_folder(root / "cache", build) / "value.txt").read_text())
+"""
+
+
+def test_of_two_processes_one_builds(tmp_path: Path) -> None:
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path), str(k)], stdout=subprocess.PIPE, text=True)
+        for k in range(2)
+    ]
+    end = time.monotonic() + 60
+    while not all((tmp_path / f"ready{k}").exists() for k in range(2)) and time.monotonic() < end:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert [racer.communicate(timeout=60)[0] for racer in racers] == ["right\n", "right\n"]
+    assert (tmp_path / "builds").read_text(encoding="utf-8") == "built\n"
+
+
+def test_keys_depend_on_every_value() -> None:
+    values = {"checksums": {"train.source": "ab"}, "size": 5}
+    key = encoded.cache_key(values)
+    assert key == encoded.cache_key(json.loads(json.dumps(dict(reversed(values.items())))))
+    assert len({key, encoded.cache_key({**values, "size": 6}), encoded.cache_key({"size": 5})}) == 3
+
+
+def test_the_format_version_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = encoded.cache_key({})
+    monkeypatch.setattr(encoded, "FORMAT", encoded.FORMAT + 1)
+    assert encoded.cache_key({}) != before
+
+
+def test_tokenizers_come_back(tmp_path: Path) -> None:
+    encoded.save_tokenizers(tmp_path, TOKENIZERS)
+    loaded = encoded.load_tokenizers(tmp_path)
+    assert loaded.source.checksum == TOKENIZERS.source.checksum != loaded.target.checksum
+    assert loaded.notes == {"kind": "word"}
+    joint = TokenizerPair(TOKENIZERS.source, TOKENIZERS.source, {})
+    encoded.save_tokenizers(tmp_path, joint)
+    assert (loaded := encoded.load_tokenizers(tmp_path)).source is loaded.target

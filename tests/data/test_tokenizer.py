@@ -1,0 +1,256 @@
+"""Tokenizers: exact detokenisation, shared ids, sizes that the text allows, words of pieces, plain states."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTokenizer, SentencePieceTraining, escape, unescape
+from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK, GivenTokenizers, TokenizerPair, load_tokenizer
+from rnnsearch.data.word_tokenizer import WordTokenizer, WordTraining
+
+SENTENCES = [
+    ("Der Hund, der am Ufer liegt, schläft.", "The dog that lies on the bank sleeps."),
+    ("Eine alte Frau liest ein Buch.", "An old woman reads a book."),
+    ("Zwei Kinder spielen im Garten.", "Two children play in the garden."),
+    ("Der alte Mann liest im Garten.", "The old man reads in the garden."),
+    ("Die Frau spielt mit dem Hund.", "The woman plays with the dog."),
+    ("»Das ist ein Buch«, sagt die Frau.", '"That is a book," says the woman.'),
+]
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))
+
+
+def pairs() -> Iterator[Pair]:
+    for line, (source, target) in enumerate(SENTENCES, 1):
+        yield Pair(source, target, line)
+
+
+def pieces_of(
+    size: int = 350,
+    *,
+    algorithm: str = "bpe",
+    joint: bool = False,
+    source: Callable[[], Iterator[Pair]] = pairs,
+    coverage: float = 1.0,
+) -> TokenizerPair:
+    training = SentencePieceTraining(
+        algorithm=algorithm,  # type: ignore[arg-type]
+        source_size=size,
+        target_size=size,
+        joint=joint,
+        character_coverage=coverage,
+        threads=1,
+    )
+    return training.fit(source, "de", "en")
+
+
+@pytest.fixture(scope="module", params=["bpe", "unigram"])
+def pieces(request: pytest.FixtureRequest) -> SentencePieceTokenizer:
+    tokenizer = pieces_of(320 if request.param == "bpe" else 300, algorithm=request.param).target
+    assert isinstance(tokenizer, SentencePieceTokenizer)
+    return tokenizer
+
+
+@pytest.mark.parametrize("text", [target for _, target in SENTENCES])
+def test_words_of_pieces_are_the_words_of_the_text(pieces: SentencePieceTokenizer, text: str) -> None:
+    ids = pieces.encode(text)
+    words = [""] * len(text.split(" "))
+    for piece, word in zip(pieces.pieces(ids), pieces.word_of_piece(ids), strict=True):
+        words[word] += piece.replace("▁", "")
+    assert words == text.split(" ")
+    assert "".join(pieces.pieces(ids)) == "▁" + text.replace(" ", "▁")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=TEXTS)
+@example("  two  blanks \t tab  ")
+@example("▁ a literal ▁▁ mark, \ue000, \ue000\ue001 and ▅")
+@example("<unk> <s> </s> <pad> <0x41> \u2585")
+@example("\0 \x01 \r \x7f \u0085 \u2028 \ufeff \ufffd \ufffe \U0010ffff")
+@example("ὁ κύων 犬は寝る 👩‍👩‍👧 e\u0301 ﬁ ①")
+@example(" ")
+@example("")
+def test_detokenisation_is_exact(pieces: SentencePieceTokenizer, text: str) -> None:
+    ids = pieces.encode(text)
+    assert pieces.decode(ids) == text
+    assert pieces.decode([BOS, *ids, EOS, PAD, PAD]) == text
+    assert UNK not in ids
+    assert all(3 < i < pieces.size for i in ids)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+@example("a  b")
+@example(" a")
+@example("▁a ▁")
+def test_words_of_pieces_count_every_blank(pieces: SentencePieceTokenizer, text: str) -> None:
+    words = pieces.word_of_piece(pieces.encode(text))
+    assert words == sorted(words)
+    assert (words[-1] if words else 0) == text.count(" ")
+    assert set(words) == set(range(text.count(" ") + 1)) or not text
+
+
+@given(text=TEXTS)
+@example("\ue000")
+@example("\ue000▁\ue001▅\ue002")
+def test_escape_has_an_inverse(text: str) -> None:
+    assert unescape(escape(text)) == text
+    assert not {"▁", "▅"} & set(escape(text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_ids_decode_to_one_line(pieces: SentencePieceTokenizer, data: st.DataObject) -> None:
+    ids = data.draw(st.lists(st.integers(0, pieces.size - 1)))
+    assert "\n" not in pieces.decode(ids)
+    words = pieces.word_of_piece(ids)
+    assert len(words) == len(ids) == len(pieces.pieces(ids))
+    assert words == sorted(words)
+
+
+def test_specials_have_the_same_ids_everywhere(pieces: SentencePieceTokenizer) -> None:
+    words = WordTraining(source_size=20, target_size=20).fit(pairs, "de", "en").target
+    for tokenizer in (pieces, words):
+        assert tokenizer.pieces([PAD, UNK, BOS, EOS]) == ["<pad>", "<unk>", "<s>", "</s>"]
+        assert tokenizer.decode([UNK]) == "<unk>"
+        assert tokenizer.decode([PAD, BOS, EOS]) == ""
+        assert tokenizer.encode("") == []
+
+
+@pytest.mark.parametrize("algorithm", ["bpe", "unigram"])
+def test_learning_twice_gives_the_same_tokenizer(algorithm: str) -> None:
+    first, second = (pieces_of(300, algorithm=algorithm) for _ in range(2))
+    assert first.source.checksum == second.source.checksum != first.target.checksum
+    assert first.target.state() == second.target.state()
+
+
+@pytest.mark.parametrize("algorithm", ["bpe", "unigram"])
+def test_a_size_above_what_the_text_allows_is_lowered(algorithm: str, caplog: pytest.LogCaptureFixture) -> None:
+    learnt = pieces_of(50_000, algorithm=algorithm)
+    for side, tokenizer in (("source", learnt.source), ("target", learnt.target)):
+        assert 260 < tokenizer.size < 1000
+        assert learnt.notes[side] == {"requested": 50_000, "obtained": tokenizer.size}
+        assert f"the {side} text has too few different pieces for a vocabulary of 50000" in caplog.text
+    text = SENTENCES[0][1]
+    assert learnt.target.decode(learnt.target.encode(text)) == text
+
+
+def test_a_size_that_the_text_allows_is_obtained(caplog: pytest.LogCaptureFixture) -> None:
+    learnt = pieces_of(310)
+    assert (learnt.source.size, learnt.target.size) == (310, 310)
+    assert learnt.notes["source"] == {"requested": 310, "obtained": 310}
+    assert "lowered" not in caplog.text
+
+
+def test_a_size_below_the_characters_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tokenizer\.source_size=261 is too small: .* need at least 2\d\d"):
+        pieces_of(261)
+
+
+def test_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="learns nothing from the source training text"):
+        pieces_of(source=lambda: iter([Pair("", "", 1)]))
+
+
+def test_joint_is_one_vocabulary() -> None:
+    learnt = pieces_of(330, joint=True)
+    assert learnt.source is learnt.target
+    assert learnt.notes["joint"] == {"requested": 330, "obtained": 330}
+    assert UNK not in learnt.source.encode("Der Hund, the dog")
+
+
+def test_joint_needs_equal_sizes() -> None:
+    with pytest.raises(ValueError, match=r"source_size=300 and tokenizer\.target_size=400: a joint"):
+        SentencePieceTraining(
+            algorithm="bpe", source_size=300, target_size=400, joint=True, character_coverage=1.0, threads=1
+        )
+
+
+def test_an_unknown_algorithm_is_refused() -> None:
+    with pytest.raises(ValueError, match="algorithm=wordpiece: allowed are bpe and unigram"):
+        pieces_of(algorithm="wordpiece")
+
+
+@pytest.mark.parametrize("odd", ["x" * 5000 + " ", "\0 ", "▅ ", "▁ "])
+def test_no_training_line_is_dropped(odd: str) -> None:
+    """A word that stands only in lines that SentencePiece would skip becomes a piece all the same."""
+    lines = [Pair(odd + "zebra quagga " * 20, "a b c d", 1)] * 3
+    learnt = pieces_of(330, source=lambda: iter(lines))
+    assert learnt.source.pieces(learnt.source.encode("zebra quagga")) == ["▁zebra", "▁quagga"]
+    assert learnt.source.decode(learnt.source.encode(lines[0].source)) == lines[0].source
+
+
+def test_states_are_plain_and_come_back(pieces: SentencePieceTokenizer) -> None:
+    words = WordTraining(source_size=30, target_size=30).fit(pairs, "de", "en").target
+    for tokenizer in (pieces, words):
+        loaded = load_tokenizer(json.loads(json.dumps(tokenizer.state())))
+        assert (loaded.checksum, loaded.size) == (tokenizer.checksum, tokenizer.size)
+        for _, text in SENTENCES:
+            assert loaded.encode(text) == tokenizer.encode(text)
+
+
+def test_a_foreign_state_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind 'subword' is not known; known are sentencepiece, word"):
+        load_tokenizer({"kind": "subword"})
+
+
+def test_given_tokenizers_learn_nothing() -> None:
+    pair = pieces_of()
+    training = GivenTokenizers(pair)
+    assert training.fit(pytest.fail, "de", "en") is pair
+    assert training.settings() == {"given": [pair.source.checksum, pair.target.checksum]}
+
+
+def test_words_are_the_most_frequent_then_alphabetical() -> None:
+    lines = [Pair("c c c b a b a d", "z y", 1)]
+    learnt = WordTraining(source_size=7, target_size=100).fit(lambda: iter(lines), "de", "en")
+    assert learnt.source.state()["words"] == ["c", "a", "b"]
+    assert learnt.source.encode("a d c") == [5, UNK, 4]
+    assert learnt.source.decode([5, UNK, 4]) == "a <unk> c"
+    assert learnt.notes == {
+        "kind": "word",
+        "source": {"requested": 7, "obtained": 7},
+        "target": {"requested": 100, "obtained": 6},
+    }
+
+
+def test_words_follow_moses() -> None:
+    tokenizer = WordTraining(source_size=100, target_size=100).fit(pairs, "de", "en").target
+    assert tokenizer.pieces(tokenizer.encode('"That dog," says the man.')) == [
+        *('"', "That", "dog", ",", '"', "says", "the", "man", ".")
+    ]
+    assert tokenizer.word_of_piece(tokenizer.encode('"That dog," says the man.')) == [0, 0, 1, 1, 1, 2, 3, 4, 4]
+    for _, text in SENTENCES:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_words_count_the_unknown_and_specials_with_their_places() -> None:
+    tokenizer = WordTokenizer("en", ["a", ",", "dog", "."])
+    ids = [BOS, *tokenizer.encode("a zebra, a dog."), EOS, PAD]
+    assert tokenizer.decode(ids) == "a <unk>, a dog."
+    assert tokenizer.word_of_piece(ids) == [0, 0, 1, 1, 2, 3, 3, 3, 3]
+
+
+def test_moses_does_not_escape() -> None:
+    text = "salt & pepper <b> it's 3|4 [x]"
+    tokenizer = WordTokenizer("en", ["salt", "&", "pepper", "<", "b", ">", "it", "'s", "3", "|", "4", "[", "]", "x"])
+    assert "&amp;" not in tokenizer.split(text)
+    assert UNK not in tokenizer.encode(text)
+    assert "&" in tokenizer.decode(tokenizer.encode(text))
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS)
+def test_words_take_any_text(text: str) -> None:
+    tokenizer = WordTokenizer("en", ["a", "b"])
+    ids = tokenizer.encode(text)
+    assert all(0 <= i < tokenizer.size for i in ids)
+    assert len(tokenizer.word_of_piece(ids)) == len(ids)
+
+
+def test_a_vocabulary_of_specials_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tokenizer\.target_size=4: must be above 4"):
+        WordTraining(source_size=10, target_size=4)

@@ -1,0 +1,307 @@
+"""Translating, forced decoding and a split's figures, on small random models and a word tokenizer."""
+
+import json
+import logging
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from rnnsearch.cli.build import build_translator
+from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
+from rnnsearch.data.word_tokenizer import WordTokenizer
+from rnnsearch.evaluation import translating
+from rnnsearch.evaluation.translating import (
+    Evaluation,
+    evaluate_split,
+    force,
+    sample_places,
+    sample_translations,
+    split_metrics,
+    translate,
+    translate_ids,
+    word_links,
+)
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch
+
+SOURCE = [f"s{i}" for i in range(10)]
+TARGET = [f"t{i}" for i in range(10)]
+SIZE = 14
+ADDITIVE = {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False}
+FIXED = {"_target_": "rnnsearch.model.context.Fixed"}
+
+
+def random_model(context: dict[str, Any], *, dropout: float = 0.0) -> Translator:
+    sizes = {"embedding_size": 4, "hidden_size": 6, "cell": "cudnn"}
+    noise = {"embedding_dropout": dropout, "variational_dropout": False}
+    encoder = {"layers": 1, "bidirectional": True, "residual": False, "layer_dropout": dropout}
+    decoder = {"query_state": "previous", "readout_state": "after", "readout": "tanh", "readout_size": 5}
+    decoder |= {"input_feeding": False, "initial_state": "ends", "readout_dropout": dropout}
+    model = {
+        "encoder": {"_target_": "rnnsearch.model.encoder.RecurrentEncoder"} | sizes | noise | encoder,
+        "decoder": {"_target_": "rnnsearch.model.decoder.Decoder"} | sizes | noise | decoder,
+        "context": context,
+        "tied_embeddings": "none",
+    }
+    translator = build_translator(model, source_size=SIZE, target_size=SIZE).double().eval()
+    generator = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for parameter in translator.parameters():
+            parameter.normal_(std=1.2, generator=generator)
+    return translator
+
+
+def search(**settings: Any) -> BeamSearch:
+    defaults = {
+        "beam_size": 2,
+        "normalization": "average",
+        "max_length_ratio": 1.0,
+        "max_length_offset": 3,
+        "max_source_length": 50,
+        "batch_size": 4,
+        "forbid_unknown": True,
+    }
+    return BeamSearch(**(defaults | settings))
+
+
+@pytest.fixture(scope="module")
+def tokenizers() -> TokenizerPair:
+    return TokenizerPair(WordTokenizer("en", SOURCE), WordTokenizer("en", TARGET), {})
+
+
+@pytest.fixture(scope="module")
+def attention() -> Translator:
+    return random_model(ADDITIVE)
+
+
+def sentences(count: int, words: list[str] = SOURCE, *, seed: int = 0) -> list[str]:
+    source = random.Random(seed)
+    return [" ".join(source.choices(words, k=source.randrange(0, 9))) for _ in range(count)]
+
+
+def pairs(count: int) -> list[dict[str, Any]]:
+    both = zip(sentences(count), sentences(count, TARGET, seed=1), strict=True)
+    return [
+        {"source_text": s, "target_text": t, "links": "0-0" if s and t else None, "line": i + 1}
+        for i, (s, t) in enumerate(both)
+    ]
+
+
+# Translating
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_batches_change_nothing(attention: Translator, tokenizers: TokenizerPair, batch_size: int) -> None:
+    texts = sentences(30)
+    alone = [one for text in texts for one in translate(attention, tokenizers, search(), [text])]
+    together = translate(attention, tokenizers, search(batch_size=batch_size), texts)
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.score for one in together] == pytest.approx([one.score for one in alone], abs=1e-10)
+    assert len({one.text for one in alone}) > 5  # else nothing was compared
+
+
+def test_nothing_translates_as_nothing_without_the_model(tokenizers: TokenizerPair) -> None:
+    class Refusing(Translator):
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def encode(self, source_BS: Tensor, mask_BS: Tensor) -> Any:
+            raise AssertionError("the model was called")
+
+    found = translate(Refusing(), tokenizers, search(), ["", "", ""])
+    assert [(one.text, one.score) for one in found] == [("", 0.0)] * 3
+    assert translate_ids(Refusing(), search(), []) == []
+
+
+def test_long_sources_are_cut_counted_and_warned_of(
+    attention: Translator, tokenizers: TokenizerPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = ["s1 s2 s3 s4 s5", "s1 s2", "s1 s2 s3", "s5 s4 s3 s2"]
+    with caplog.at_level(logging.WARNING):
+        found = translate(attention, tokenizers, search(max_source_length=3), texts)
+    assert "2 of 4 sources have more than 3 tokens" in caplog.text
+    kept = translate(attention, tokenizers, search(), ["s1 s2 s3", "s1 s2", "s1 s2 s3", "s5 s4 s3"])
+    assert found == kept
+    caplog.clear()
+    translate(attention, tokenizers, search(max_source_length=5), texts)
+    assert caplog.text == ""
+
+
+def test_dropout_is_off_and_the_mode_comes_back(tokenizers: TokenizerPair) -> None:
+    noisy = random_model(ADDITIVE, dropout=0.5).train()
+    rows = pairs(12)
+    found = [evaluate_split(noisy, tokenizers, rows, search()) for _ in range(2)]
+    assert noisy.training
+    assert found[0] == found[1]
+    assert found[0] == evaluate_split(random_model(ADDITIVE), tokenizers, rows, search())
+
+
+# Forced decoding
+
+
+@torch.no_grad()
+def stepwise(model: Translator, source: list[int], target: list[int]) -> tuple[float, list[list[float]]]:
+    source_BS, mask_BS = pad_sources([source])
+    state, memory = model.encode(source_BS, mask_BS)
+    nll, weights = 0.0, []
+    for step, (word, following) in enumerate(zip([BOS, *target], [*target, EOS], strict=True)):
+        log_probs_BV, state, weights_BS = model.step(torch.tensor([word]), state, memory, step)
+        nll -= float(log_probs_BV[0, following])
+        weights += [] if weights_BS is None else weights_BS.tolist()
+    return nll, weights
+
+
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+@pytest.mark.parametrize("positions", [1, 30, 8192])
+def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translating, "POSITIONS", positions)
+    model, source = random_model(context), random.Random(1)
+    ids = [tuple(source.choices(range(4, SIZE), k=source.randrange(0, 8)) for _ in "st") for _ in range(25)]
+    found = dict(force(model, ids))
+    assert sorted(found) == list(range(25))
+    for place, (sources, targets) in enumerate(ids):
+        nll, weights = stepwise(model, sources, targets)
+        assert found[place].nll == pytest.approx(nll, abs=1e-10)
+        assert found[place].tokens == len(targets) + 1
+        if context is FIXED:
+            assert found[place].weights_TS is None
+        else:
+            assert found[place].weights_TS.shape == (len(targets) + 1, len(sources) + 1)
+            np.testing.assert_allclose(found[place].weights_TS, weights, atol=1e-12)
+
+
+def test_word_links_sum_pieces_and_leave_out_the_ends() -> None:
+    class Pieces:
+        """Even ids begin a word, odd ids continue it."""
+
+        def word_of_piece(self, ids: list[int]) -> list[int]:
+            return [sum(i % 2 == 0 for i in ids[: place + 1]) - 1 for place in range(len(ids))]
+
+    both = TokenizerPair(Pieces(), Pieces(), {})
+    weights_TS = np.array(
+        [
+            [0.30, 0.25, 0.25, 0.20],  # first word: pieces 1 and 2 together outweigh piece 0
+            [0.05, 0.05, 0.10, 0.80],  # second word: piece 2 beats the rest once the end is left out
+            [0.90, 0.10, 0.00, 0.00],  # the end of sentence
+        ]
+    )
+    assert word_links(both, [4, 6, 7], [4, 6], weights_TS) == "1-0 1-1"
+    assert word_links(both, [4, 6, 8], [4, 6], weights_TS) == "0-0 2-1"
+    assert word_links(both, [4, 6], [4], np.array([[0.2, 0.3, 0.5], [1, 0, 0]])) == "1-0"
+    assert word_links(both, [], [4], np.array([[1.0], [1.0]])) == ""
+    assert word_links(both, [4], [4], None) is None
+
+
+# A split
+
+
+@pytest.fixture(scope="module")
+def evaluation(attention: Translator, tokenizers: TokenizerPair) -> Evaluation:
+    return evaluate_split(attention, tokenizers, pairs(60), search())
+
+
+def test_a_line_of_translations(attention: Translator, tokenizers: TokenizerPair, evaluation: Evaluation) -> None:
+    rows = pairs(60)
+    assert [row["index"] for row in evaluation.rows] == list(range(60))
+    for row, pair in zip(evaluation.rows, rows, strict=True):
+        source = tokenizers.source.encode(pair["source_text"])
+        target = tokenizers.target.encode(pair["target_text"])
+        (translation,) = translate(attention, tokenizers, search(), [pair["source_text"]])
+        nll, weights = stepwise(attention, source, target)
+        assert row == {
+            "index": row["index"],
+            "line": pair["line"],
+            "source": pair["source_text"],
+            "reference": pair["target_text"],
+            "hypothesis": translation.text,
+            "score": pytest.approx(translation.score, abs=1e-10),
+            "nll": pytest.approx(nll, abs=1e-10),
+            "tokens": len(target) + 1,
+            "source_words": len(source),
+            "gold": pair["links"],
+            "links": " ".join(
+                f"{j}-{i}" for j, i in sorted((int(np.argmax(weights[i][:-1])), i) for i in range(len(target)))
+            )
+            if source
+            else "",
+        }
+
+
+def test_metrics_of_a_split(evaluation: Evaluation) -> None:
+    metrics, rows = evaluation.metrics, evaluation.rows
+    assert metrics["sentences"] == 60
+    assert metrics["nll"] == pytest.approx(sum(r["nll"] for r in rows) / sum(r["tokens"] for r in rows))
+    assert metrics["perplexity"] == pytest.approx(math.exp(metrics["nll"]))
+    assert {"bleu", "bleu_signature", "chrf", "chrf_signature", "ter", "ter_signature"} <= set(metrics)
+    assert sum(bucket["n"] for bucket in metrics["by_length"]) == 60
+    assert 0 < metrics["aer"] < 1
+    json.dumps([evaluation.rows, evaluation.metrics, evaluation.samples], allow_nan=False)
+
+
+def line(**values: Any) -> dict[str, Any]:
+    plain = {"hypothesis": "a", "reference": "a", "nll": 1.0, "tokens": 2, "source_words": 1}
+    return plain | {"gold": None, "links": None} | values
+
+
+def test_alignment_error_counts_linked_sentences_alone() -> None:
+    linked = [line(gold="0-0 1-1", links="0-0 0-1"), line(gold="0-0", links="0-0"), line(links="5-5")]
+    assert split_metrics(linked)["aer"] == pytest.approx(1 - (2 + 2) / (3 + 3))
+    assert split_metrics([line(gold="0-0")])["aer"] is None
+    assert split_metrics([line(links="0-0")])["aer"] is None
+    assert split_metrics([line(gold="", links="0-0")])["aer"] is None
+
+
+def test_nll_is_a_sum_over_a_sum() -> None:
+    assert split_metrics([line(nll=1.0, tokens=1), line(nll=8.0, tokens=8)])["nll"] == 1.0
+
+
+def test_no_rows_are_refused(attention: Translator, tokenizers: TokenizerPair) -> None:
+    with pytest.raises(ValueError, match="no sentences to score"):
+        evaluate_split(attention, tokenizers, [], search())
+
+
+def test_a_model_without_weights_has_neither_links_nor_samples(tokenizers: TokenizerPair) -> None:
+    found = evaluate_split(random_model(FIXED), tokenizers, pairs(20), search())
+    assert found.samples == []
+    assert found.metrics["aer"] is None
+    assert {row["links"] for row in found.rows} == {None}
+
+
+# Samples
+
+
+def test_samples_show_the_models_own_translation(
+    attention: Translator, tokenizers: TokenizerPair, evaluation: Evaluation
+) -> None:
+    assert len(evaluation.samples) == 8
+    for sample in evaluation.samples:
+        row = evaluation.rows[sample["index"]]
+        assert 6 <= row["source_words"] <= 20
+        assert sample["source_pieces"] == [*row["source"].split(), "</s>"]
+        assert sample["target_pieces"] == [*row["hypothesis"].split(), "</s>"]
+        ids = tokenizers.source.encode(row["source"]), tokenizers.target.encode(row["hypothesis"])
+        np.testing.assert_allclose(sample["weights"], stepwise(attention, *ids)[1], atol=1e-4)
+
+
+def test_sample_places_are_spread_and_fixed() -> None:
+    assert sample_places([7] * 80) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert sample_places([5, 6, 20, 21, 7]) == [1, 2, 4]
+    assert sample_places([0, 3, 30]) == [1, 2]
+    assert sample_places([]) == []
+
+
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+def test_sample_translations(context: dict[str, Any], tokenizers: TokenizerPair) -> None:
+    model, rows = random_model(context), [pair for pair in pairs(9) if pair["source_text"]][:3]
+    samples = sample_translations(model, tokenizers, rows, search())
+    texts = [one.text for one in translate(model, tokenizers, search(), [row["source_text"] for row in rows])]
+    assert [sample["hypothesis"] for sample in samples] == texts
+    assert [sample["reference"] for sample in samples] == [row["target_text"] for row in rows]
+    assert all((sample["weights"] is None) == (context is FIXED) for sample in samples)

@@ -1,0 +1,140 @@
+"""Small translators of any design, batches of unequal lengths, and how far a translator is from the oracle."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnsearch.model.context import (
+    Additive,
+    Context,
+    Dot,
+    Fixed,
+    General,
+    InitialOnly,
+    LocationOnly,
+    Mean,
+    ScaledDot,
+)
+from rnnsearch.model.decoder import Decoder
+from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.translator import Translator
+
+from .oracle import Design, Oracle, rename
+
+PAPER = Design()
+MODERN = Design(cell="cudnn", readout_state="after", readout="tanh", initial_state="ends")
+AXES = [
+    *(PAPER.but(mechanism=m) for m in ("additive", "location_only", "general", "scaled_dot", "dot")),
+    *(PAPER.but(mechanism=m) for m in ("initial_only", "fixed", "mean")),
+    PAPER.but(normed=True),
+    *(MODERN.but(cell=cell) for cell in ("paper", "cudnn", "lstm", "elman")),
+    *(PAPER.but(cell=cell) for cell in ("cudnn", "lstm", "elman")),
+    PAPER.but(bidirectional=False, initial_state="ends"),
+    MODERN.but(bidirectional=False),
+    *(design.but(layers=2, residual=residual) for design in (PAPER, MODERN) for residual in (False, True)),
+    *(PAPER.but(readout_state="after", query_state=q) for q in ("previous", "current", "two_step")),
+    *(MODERN.but(query_state="two_step", cell=cell) for cell in ("cudnn", "lstm", "elman")),
+    *(PAPER.but(readout=readout) for readout in ("tanh", "linear")),
+    *(MODERN.but(input_feeding=True, query_state=q) for q in ("previous", "current", "two_step")),
+    MODERN.but(input_feeding=True, readout="maxout", mechanism="fixed"),
+    *(PAPER.but(initial_state=initial) for initial in ("ends", "mean", "zero")),
+    *(PAPER.but(mechanism=m, initial_state="context") for m in ("fixed", "mean")),
+    PAPER.but(mechanism="fixed", initial_state="context", bidirectional=False),
+    *(MODERN.but(tied_embeddings=tied) for tied in ("output", "all")),
+    PAPER.but(tied_embeddings="all"),
+]
+
+
+def build(design: Design, *, seed: int = 0) -> Translator:
+    """A translator of unequal sizes in float64 with values large enough that every term of the equations counts."""
+    hidden = 3
+    annotation = hidden * (1 + design.bidirectional)
+    state = annotation if design.mechanism == "dot" else 5
+    encoder = RecurrentEncoder(
+        vocabulary_size=13 if design.tied_embeddings == "all" else 11,
+        embedding_size=4,
+        hidden_size=hidden,
+        cell=design.cell,
+        layers=design.layers,
+        bidirectional=design.bidirectional,
+        residual=design.residual,
+        embedding_dropout=0.0,
+        layer_dropout=0.0,
+        variational_dropout=False,
+    )
+    decoder = Decoder(
+        vocabulary_size=13,
+        embedding_size=4,
+        hidden_size=state,
+        context=_context(design, annotation_size=annotation, state_size=state),
+        ends_size=annotation,
+        bidirectional=design.bidirectional,
+        cell=design.cell,
+        query_state=design.query_state,
+        readout_state=design.readout_state,
+        readout=design.readout,
+        readout_size=6 if design.tied_embeddings == "none" else 4,
+        input_feeding=design.input_feeding,
+        initial_state=design.initial_state,
+        embedding_dropout=0.0,
+        readout_dropout=0.0,
+        variational_dropout=False,
+    )
+    translator = Translator(encoder=encoder, decoder=decoder, tied_embeddings=design.tied_embeddings).double().eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in translator.parameters():
+            parameter.normal_(0.0, 0.7, generator=generator)
+    return translator
+
+
+def _context(design: Design, **sizes: int) -> Context:
+    if design.mechanism == "additive":
+        return Additive(attention_size=7, normed=design.normed, **sizes)
+    if design.mechanism == "location_only":
+        return LocationOnly(attention_size=7, position_size=8, **sizes)
+    if design.mechanism == "scaled_dot":
+        return ScaledDot(attention_size=7, **sizes)
+    plain = {"dot": Dot, "general": General, "initial_only": InitialOnly, "fixed": Fixed, "mean": Mean}
+    return plain[design.mechanism](**sizes)
+
+
+SOURCES = [[4, 7, 5, 10, 6], [8, 3], [9], [5, 5, 4]]
+TARGETS = [[2, 6, 9], [2, 12, 4, 7, 8], [2, 5], [2]]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def batch(sources: list[list[int]] = SOURCES, targets: list[list[int]] = TARGETS, *, more: int = 0) -> Batch:
+    """Ids and masks, source then target; padding holds ids of real words, to show that nobody reads it."""
+    padded = []
+    for lists, filler in ((sources, 6), (targets, 11)):
+        longest = max(map(len, lists)) + more
+        padded.append(torch.tensor([ids + [filler] * (longest - len(ids)) for ids in lists]))
+        padded.append(torch.tensor([[True] * len(ids) + [False] * (longest - len(ids)) for ids in lists]))
+    return tuple(padded)
+
+
+def log_probabilities(translator: Translator, given: Batch) -> tuple[Tensor, Tensor | None]:
+    """log p ``[B, T, V]`` and weights of a padded batch."""
+    source_BS, source_mask_BS, target_BT, _ = given
+    readouts_BTR, weights_BTS = translator(source_BS, source_mask_BS, target_BT)
+    return torch.log_softmax(translator.logits(readouts_BTR), dim=-1), weights_BTS
+
+
+def parameters(translator: Translator) -> dict[str, np.ndarray]:
+    return {name: parameter.detach().numpy() for name, parameter in translator.named_parameters()}
+
+
+def distance_from_oracle(translator: Translator, design: Design) -> float:
+    """The largest difference of log-probabilities and weights on real positions from the oracle's."""
+    log_probs_BTV, weights_BTS = log_probabilities(translator, batch())
+    oracle = Oracle(design, rename(parameters(translator), design))
+    worst = 0.0
+    for b, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        expected_TV, alphas_TS = oracle.translate(source, target)
+        worst = max(worst, np.abs(log_probs_BTV[b, : len(target)].detach().numpy() - np.array(expected_TV)).max())
+        assert (alphas_TS is None) == (weights_BTS is None)
+        if weights_BTS is not None:
+            got = weights_BTS[b, : len(target), : len(source)].detach().numpy()
+            worst = max(worst, np.abs(got - np.array(alphas_TS)).max())
+    return float(worst)

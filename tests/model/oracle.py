@@ -1,0 +1,290 @@
+"""The equations of Bahdanau et al. (2015, appendix A) and of the rest of the design space in NumPy: the oracle.
+
+Written from the equations alone. It shares no code and no layout with `rnnsearch.model`: one sentence at a time, no
+batch, no padding, one vector a position in plain lists, one matrix a gate with the paper's name. Loops run over target
+positions i and source positions j. All functions are analytic where the equations are (a maximum is taken by the real
+part), so that derivatives can be had by complex step: f(x + ih) = f(x) + ih f'(x) + O(h²).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+Vector = np.ndarray
+Weights = dict[str, np.ndarray]
+GATES = {"paper": "zrh", "cudnn": "rzh", "lstm": "ifgo", "elman": "s"}  # as torch stacks them; h and s: the candidate
+CONSTANT = ("initial_only", "fixed", "mean")
+
+
+@dataclass(frozen=True)
+class Design:
+    """One point of the design space; the defaults are RNNsearch's."""
+
+    mechanism: str = "additive"
+    normed: bool = False
+    cell: str = "paper"
+    bidirectional: bool = True
+    layers: int = 1
+    residual: bool = False
+    query_state: str = "previous"
+    readout_state: str = "before"
+    readout: str = "maxout"
+    input_feeding: bool = False
+    initial_state: str = "backward"
+    tied_embeddings: str = "none"
+
+    def __str__(self) -> str:
+        changed = {k: v for k, v in vars(self).items() if v != vars(Design())[k]}
+        return ",".join(f"{k}={v}" for k, v in changed.items()) or "rnnsearch"
+
+    def but(self, **changes: object) -> "Design":
+        return replace(self, **changes)
+
+
+def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
+    """The one place that knows torch's names: parameters of a `Translator` by the oracle's names."""
+    gates = GATES[design.cell]
+    w: Weights = {"E_x": state["encoder.embedding.weight"]}
+    w["E_y"] = w["E_x"] if design.tied_embeddings == "all" else state["decoder.embedding.weight"]
+    w["W_o"] = w["E_y"] if design.tied_embeddings != "none" else state["decoder.output.weight"]
+    w["b_o"] = state["decoder.output.bias"]
+
+    def by_gate(own: str, matrix: np.ndarray) -> None:
+        size = len(matrix) // len(gates)
+        for k, gate in enumerate(gates):
+            own_name = own.replace("*", gate)
+            w[own_name] = w.get(own_name, 0) + matrix[k * size : (k + 1) * size]
+
+    def reset_bias(own: str, bias: np.ndarray) -> None:  # b' stands inside the reset, so it can't join b
+        w[own] = bias
+
+    for layer in range(design.layers):
+        for direction in range(1 + design.bidirectional):
+            own = f"{'fb'[direction]}{layer}"
+            if design.cell == "paper":
+                theirs = f"encoder.layers.{layer}.directions.{direction}"
+                by_gate(f"{own}.W_*", state[f"{theirs}.input.weight"])
+                by_gate(f"{own}.b_*", state[f"{theirs}.input.bias"])
+                by_gate(f"{own}.U_*", state[f"{theirs}.cell.recurrent.weight"])
+                continue
+            theirs, end = f"encoder.layers.{layer}.rnn", "l0_reverse" if direction else "l0"
+            by_gate(f"{own}.W_*", state[f"{theirs}.weight_ih_{end}"])
+            by_gate(f"{own}.U_*", state[f"{theirs}.weight_hh_{end}"])
+            by_gate(f"{own}.b_*", state[f"{theirs}.bias_ih_{end}"])
+            second = state[f"{theirs}.bias_hh_{end}"].copy()
+            if design.cell == "cudnn":
+                size = len(second) // 3
+                reset_bias(f"{own}.b'", second[2 * size :].copy())
+                second[2 * size :] = 0
+            by_gate(f"{own}.b_*", second)
+
+    by_gate("d.W_*", state["decoder.input.weight"])
+    by_gate("d.b_*", state["decoder.input.bias"])
+    by_gate("d.U_*", state["decoder.transition.cell.recurrent.weight"])
+    if design.cell == "cudnn":
+        reset_bias("d.b'", state["decoder.transition.cell.candidate_bias"])
+    if design.input_feeding:
+        by_gate("d.F_*", state["decoder.feed.weight"])
+    if design.query_state == "two_step":
+        by_gate("d2.C_*", state["decoder.transition.into_gates.weight"])
+        by_gate("d2.b_*", state["decoder.transition.into_gates.bias"])
+        by_gate("d2.U_*", state["decoder.transition.second.recurrent.weight"])
+        if design.cell == "cudnn":
+            reset_bias("d2.b'", state["decoder.transition.second.candidate_bias"])
+    elif design.query_state == "previous" and design.mechanism != "initial_only":
+        by_gate("d.C_*", state["decoder.transition.into_gates.weight"])
+
+    rest = {
+        "W_s": "initial.project.weight",
+        "b_s": "initial.project.bias",
+        "U_o": "readout.state.weight",
+        "b_t": "readout.state.bias",
+        "V_o": "readout.word.weight",
+        "C_o": "readout.context.weight",
+        "V": "context.summary.weight",
+        "b_V": "context.summary.bias",
+        "W_a": "context.query.weight",
+        "U_a": "context.key.weight",
+        "b_a": "context.key.bias",
+        "v_a": "context.v",
+        "g": "context.g",
+    }
+    w.update({own: state[f"decoder.{theirs}"] for own, theirs in rest.items() if f"decoder.{theirs}" in state})
+    return w
+
+
+def logistic(x: Vector) -> Vector:
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(energies: list[complex]) -> list[complex]:
+    top = max(np.real(e) for e in energies)
+    powers = [np.exp(e - top) for e in energies]
+    return [p / sum(powers) for p in powers]
+
+
+def log_softmax(x: Vector) -> Vector:
+    top = np.real(x).max()
+    return x - top - np.log(np.exp(x - top).sum())
+
+
+def cell_step(
+    cell: str, w: Weights, name: str, entering: Callable[[str], Vector], state: tuple[Vector, ...]
+) -> tuple[Vector, ...]:
+    """The next state; `entering(gate)` is the sum of all that enters a gate, the state's own term left out."""
+    s = state[0]
+
+    def u(gate: str, vector: Vector) -> Vector:
+        return w[f"{name}.U_{gate}"] @ vector
+
+    if cell == "elman":
+        return (np.tanh(entering("s") + u("s", s)),)
+    if cell == "paper":
+        z = logistic(entering("z") + u("z", s))
+        r = logistic(entering("r") + u("r", s))
+        candidate = np.tanh(entering("h") + u("h", r * s))
+        return ((1 - z) * s + z * candidate,)
+    if cell == "cudnn":
+        z = logistic(entering("z") + u("z", s))
+        r = logistic(entering("r") + u("r", s))
+        candidate = np.tanh(entering("h") + r * (u("h", s) + w[f"{name}.b'"]))
+        return ((1 - z) * candidate + z * s,)
+    i, f, o = (logistic(entering(gate) + u(gate, s)) for gate in "ifo")
+    g = np.tanh(entering("g") + u("g", s))
+    m = f * state[1] + i * g
+    return (o * np.tanh(m), m)
+
+
+def nothing(cell: str, size: int) -> tuple[Vector, ...]:
+    return tuple(np.zeros(size) for _ in range(2 if cell == "lstm" else 1))
+
+
+def phi(position: int, size: int) -> Vector:
+    """Sinusoids of a position counted from 0: all sines, then all cosines."""
+    angles = [position / 10000 ** (2 * k / size) for k in range(size // 2)]
+    return np.array([math.sin(a) for a in angles] + [math.cos(a) for a in angles])
+
+
+class Oracle:
+    """A translator of one design, with weights by the oracle's names."""
+
+    def __init__(self, design: Design, weights: Weights) -> None:
+        self.design = design
+        self.w = weights
+
+    def read(self, name: str, inputs: list[Vector], order: range) -> dict[int, Vector]:
+        """One direction of one encoder layer: its state at each position, read in `order`."""
+        w, cell = self.w, self.design.cell
+        gate = GATES[cell][0]
+        state = nothing(cell, len(w[f"{name}.U_{gate}"]))
+        states = {}
+        for j in order:
+            x = inputs[j]
+            state = cell_step(cell, w, name, lambda g, x=x: w[f"{name}.W_{g}"] @ x + w[f"{name}.b_{g}"], state)
+            states[j] = state[0]
+        return states
+
+    def encode(self, source: list[int]) -> tuple[list[Vector], Vector, Vector | None]:
+        """h_1..h_Tx, and the states at the ends, →h_Tx and ←h_1 (of the recurrence: before any residual)."""
+        n = len(source)
+        inputs = [self.w["E_x"][word] for word in source]
+        for layer in range(self.design.layers):
+            forward = self.read(f"f{layer}", inputs, range(n))
+            outputs, last, first = [forward[j] for j in range(n)], forward[n - 1], None
+            if self.design.bidirectional:
+                backward = self.read(f"b{layer}", inputs, range(n - 1, -1, -1))
+                outputs = [np.concatenate([forward[j], backward[j]]) for j in range(n)]
+                first = backward[0]
+            if self.design.residual and layer > 0:
+                outputs = [outputs[j] + inputs[j] for j in range(n)]
+            inputs = outputs
+        return inputs, last, first
+
+    def constant(self, h: list[Vector], ends: Vector) -> Vector | None:
+        if self.design.mechanism == "fixed":
+            return np.tanh(self.w["V"] @ ends + self.w["b_V"])
+        return sum(h) / len(h) if self.design.mechanism == "mean" else None
+
+    def initial(self, h: list[Vector], last: Vector, first: Vector | None, ends: Vector) -> Vector:
+        """s_0."""
+        kind = self.design.initial_state
+        if kind == "zero":
+            return np.zeros(len(self.w["U_o"][0]))
+        x = {"backward": first, "ends": ends, "mean": sum(h) / len(h), "context": self.constant(h, ends)}[kind]
+        return np.tanh(self.w["W_s"] @ x + self.w["b_s"])
+
+    def energy(self, i: int, j: int, s: Vector, h_j: Vector) -> complex:
+        """e_ij, positions counted from 0."""
+        w, mechanism = self.w, self.design.mechanism
+        if mechanism == "dot":
+            return s @ h_j
+        if mechanism == "general":
+            return s @ w["U_a"] @ h_j
+        if mechanism == "scaled_dot":
+            return (w["W_a"] @ s) @ (w["U_a"] @ h_j) / math.sqrt(len(w["W_a"]))
+        if mechanism == "location_only":
+            size = w["W_a"].shape[1]
+            return w["v_a"] @ np.tanh(w["W_a"] @ phi(i, size) + w["U_a"] @ phi(j, size))
+        if self.design.normed:
+            v = w["g"] * w["v_a"] / np.sqrt(w["v_a"] @ w["v_a"])
+            return v @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j + w["b_a"])
+        return w["v_a"] @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j)
+
+    def readout(self, s: Vector, y: Vector, c: Vector | None) -> Vector:
+        """t_i."""
+        w = self.w
+        t = w["U_o"] @ s + w["V_o"] @ y + w["b_t"]
+        if c is not None:
+            t = t + w["C_o"] @ c
+        if self.design.readout == "tanh":
+            return np.tanh(t)
+        if self.design.readout == "linear":
+            return t
+        return np.array([max(t[2 * k], t[2 * k + 1], key=np.real) for k in range(len(t) // 2)])
+
+    def translate(self, source: list[int], words: list[int]) -> tuple[list[Vector], list[list[float]] | None]:
+        """log p(y_i | ...) over the vocabulary for each previous word of `words`, and the α_ij where there are any."""
+        w, design, cell = self.w, self.design, self.design.cell
+        h, last, first = self.encode(source)
+        ends = last if first is None else np.concatenate([last, first])
+        constant = self.constant(h, ends)
+        state = (self.initial(h, last, first, ends), *nothing(cell, len(w["U_o"][0]))[1:])
+        fed = np.zeros(w["W_o"].shape[1])
+        log_probabilities, alphas = [], []
+
+        for i, word in enumerate(words):
+            y = w["E_y"][word]
+
+            def look(s: Vector, i: int = i) -> Vector | None:
+                if design.mechanism in CONSTANT:
+                    return constant
+                alphas.append(softmax([self.energy(i, j, s, h[j]) for j in range(len(h))]))
+                return sum(alphas[-1][j] * h[j] for j in range(len(h)))
+
+            def entering(gate: str, y: Vector = y, fed: Vector = fed) -> Vector:
+                total = w[f"d.W_{gate}"] @ y + w[f"d.b_{gate}"]
+                return total + w[f"d.F_{gate}"] @ fed if design.input_feeding else total
+
+            before = state
+            if design.query_state == "previous":
+                c = look(before[0])
+                state = cell_step(
+                    cell,
+                    w,
+                    "d",
+                    entering if c is None else lambda gate, e=entering, c=c: e(gate) + w[f"d.C_{gate}"] @ c,
+                    before,
+                )
+            elif design.query_state == "current":
+                state = cell_step(cell, w, "d", entering, before)
+                c = look(state[0])
+            else:
+                half = cell_step(cell, w, "d", entering, before)
+                c = look(half[0])
+                state = cell_step(cell, w, "d2", lambda gate, c=c: w[f"d2.C_{gate}"] @ c + w[f"d2.b_{gate}"], half)
+            t = self.readout((before if design.readout_state == "before" else state)[0], y, c)
+            fed = t
+            log_probabilities.append(log_softmax(w["W_o"] @ t + w["b_o"]))
+        return log_probabilities, alphas or None

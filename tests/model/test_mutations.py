@@ -1,0 +1,109 @@
+"""Mistakes that are easy to make in this model, each made on purpose: the comparison with the oracle must notice."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnsearch.model import decoder, recurrence
+from rnnsearch.model.cells import CellState, LstmCell, PaperCell
+from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
+from rnnsearch.model.decoder import Decoder, InitialState, Readout
+from rnnsearch.model.encoder import Annotations, PlainDirection
+
+from .designs import MODERN, PAPER, build, distance_from_oracle
+from .oracle import Design
+
+
+def paper_cell(*, reset_before: bool = True, order: str = "zr", z_keeps: bool = False) -> Callable[..., CellState]:
+    """The paper's cell written out again, with room for mistakes."""
+
+    def forward(self: PaperCell, inputs_BG: Tensor, state: CellState) -> CellState:
+        (s,) = state
+        x = dict(zip((*order, "h"), inputs_BG.chunk(3, dim=-1), strict=True))
+        u = dict(zip((*order, "h"), self.recurrent.weight.chunk(3), strict=True))
+        z, r = (torch.sigmoid(x[gate] + s @ u[gate].T) for gate in "zr")
+        recurrent = (r * s) @ u["h"].T if reset_before else r * (s @ u["h"].T)
+        candidate = torch.tanh(x["h"] + recurrent)
+        return (z * s + (1 - z) * candidate if z_keeps else (1 - z) * s + z * candidate,)
+
+    return forward
+
+
+def unmasked(self: Attention, query_BH: Tensor, memory: Memory, step: int) -> Tensor:
+    return self.energies(query_BH, memory.keys_BSA, step).softmax(-1)
+
+
+def energies_without_tanh(self: Additive, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
+    return (self.query(query_BH).unsqueeze(1) + keys_BSA) @ self.v
+
+
+def unscaled_keys(self: ScaledDot, annotations: Annotations) -> Tensor:
+    return self.key(annotations.states_BSE) / self.scale
+
+
+def read_through_padding(self: PlainDirection, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+    return honest_direction(self, inputs_BSM, torch.ones_like(mask_BS))
+
+
+def halves(self: Readout, states: Tensor, words: Tensor, contexts: Tensor) -> Tensor:
+    first, second = (self.state(states) + self.word(words) + self.context(contexts)).chunk(2, dim=-1)
+    return torch.maximum(first, second)
+
+
+def linear_start(self: InitialState, annotations: Annotations, memory: Memory) -> Tensor:
+    return self.project(self._read(annotations, memory))
+
+
+def lstm_with_input_and_forget_swapped(self: LstmCell, inputs_BG: Tensor, state: CellState) -> CellState:
+    f, i, g, o = (inputs_BG + self.recurrent(state[0])).chunk(4, dim=-1)
+    m = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(m), m
+
+
+def other_readout_state(self: Decoder) -> bool:
+    return False
+
+
+honest_direction = PlainDirection.forward
+
+MUTATIONS = {
+    "reset after U": (PAPER, PaperCell, "forward", paper_cell(reset_before=False)),
+    "read-out from the wrong state": (PAPER, Decoder, "reads_before", property(other_readout_state, lambda *_: None)),
+    "unmasked padding": (PAPER, Attention, "weigh", unmasked),
+    "swapped gates z and r": (PAPER, PaperCell, "forward", paper_cell(order="rz")),
+    "missing tanh in the energies": (PAPER, Additive, "energies", energies_without_tanh),
+    "z keeps the state": (PAPER, PaperCell, "forward", paper_cell(z_keeps=True)),
+    "encoder reads the padding": (PAPER, PlainDirection, "forward", read_through_padding),
+    "maxout over halves": (PAPER, Readout, "forward", halves),
+    "missing tanh in s_0": (PAPER, InitialState, "forward", linear_start),
+    "swapped gates i and f": (MODERN.but(cell="lstm"), LstmCell, "forward", lstm_with_input_and_forget_swapped),
+    "missing scale": (PAPER.but(mechanism="scaled_dot"), ScaledDot, "keys", unscaled_keys),
+    "mean over the padding": (
+        PAPER.but(mechanism="mean", initial_state="mean"),
+        decoder,
+        "mean_annotation",
+        lambda annotations: annotations.states_BSE.mean(1),
+    ),
+    "weights one position off": (
+        PAPER,
+        recurrence,
+        "_mixed_gates",
+        lambda weights_BS, memory: (weights_BS.roll(1, dims=1).unsqueeze(1) @ memory.gates_BSG).squeeze(1),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MUTATIONS)
+def test_the_oracle_catches(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    design, owner, name, mutant = MUTATIONS[mistake]
+    assert distance_from_oracle(build(design), design) < 1e-10
+    monkeypatch.setattr(owner, name, mutant, raising=name != "reads_before")
+    assert distance_from_oracle(build(design), design) > 1e-6
+
+
+def test_the_cell_written_out_again_is_the_right_one_when_it_has_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PaperCell, "forward", paper_cell())
+    design: Design = PAPER
+    assert distance_from_oracle(build(design), design) < 1e-10

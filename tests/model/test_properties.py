@@ -1,0 +1,140 @@
+import pytest
+import torch
+from torch import Tensor
+
+from rnnsearch.model.context import Memory
+from rnnsearch.model.decoder import State
+from rnnsearch.model.recurrence import TRANSITIONS
+from rnnsearch.model.translator import Translator
+
+from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, log_probabilities
+from .oracle import CONSTANT, GATES, Design
+
+CLOSE = {"atol": 1e-12, "rtol": 0.0}
+every_design = pytest.mark.parametrize("design", AXES, ids=str)
+
+
+def real(log_probs_BTV: Tensor) -> list[Tensor]:
+    """Each sentence's log-probabilities, padding cut off."""
+    return [row_TV[: len(target)] for row_TV, target in zip(log_probs_BTV, TARGETS, strict=True)]
+
+
+@every_design
+@torch.no_grad()
+def test_padding_changes_nothing(design: Design) -> None:
+    translator = build(design)
+    less, more = (real(log_probabilities(translator, batch(more=n))[0]) for n in (0, 3))
+    for a, b in zip(less, more, strict=True):
+        torch.testing.assert_close(a, b, **CLOSE)
+
+
+@every_design
+@torch.no_grad()
+def test_batch_size_changes_nothing(design: Design) -> None:
+    translator = build(design)
+    together = real(log_probabilities(translator, batch())[0])
+    for k, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        alone_BTV, _ = log_probabilities(translator, batch([source], [target]))
+        torch.testing.assert_close(alone_BTV[0], together[k], **CLOSE)
+
+
+@every_design
+@torch.no_grad()
+def test_order_changes_nothing(design: Design) -> None:
+    translator, order = build(design), [2, 0, 3, 1]
+    straight_BTV, _ = log_probabilities(translator, batch())
+    shuffled_BTV, _ = log_probabilities(translator, batch([SOURCES[k] for k in order], [TARGETS[k] for k in order]))
+    torch.testing.assert_close(shuffled_BTV, straight_BTV[order], **CLOSE)
+
+
+def stepwise(translator: Translator, given: Batch) -> tuple[Tensor, list[Tensor | None]]:
+    source_BS, mask_BS, target_BT, _ = given
+    state, memory = translator.encode(source_BS, mask_BS)
+    log_probs, weights = [], []
+    for i, token_B in enumerate(target_BT.unbind(1)):
+        log_probs_BV, state, weights_BS = translator.step(token_B, state, memory, i)
+        log_probs.append(log_probs_BV)
+        weights.append(weights_BS)
+    return torch.stack(log_probs, dim=1), weights
+
+
+@every_design
+@torch.no_grad()
+def test_unrolled_is_stepwise(design: Design) -> None:
+    translator = build(design)
+    unrolled_BTV, weights_BTS = log_probabilities(translator, batch())
+    stepwise_BTV, weights = stepwise(translator, batch())
+    torch.testing.assert_close(stepwise_BTV, unrolled_BTV, **CLOSE)
+    assert [w is None for w in weights] == [weights_BTS is None] * len(weights)
+    if weights_BTS is not None:
+        torch.testing.assert_close(torch.stack(weights, dim=1), weights_BTS, **CLOSE)
+
+
+@every_design
+@torch.no_grad()
+def test_search_may_pick_rows(design: Design) -> None:
+    """State and memory of chosen rows go on as those rows would have: what beam search does at every step."""
+    translator, index_N = build(design), torch.tensor([2, 0, 0])
+    source_BS, mask_BS, target_BT, _ = batch()
+    state, memory = translator.encode(source_BS, mask_BS)
+    _, state, _ = translator.step(target_BT[:, 0], state, memory, 0)
+    all_BV, _, _ = translator.step(target_BT[:, 1], state, memory, 1)
+    chosen = state.select(index_N), memory.select(index_N)
+    chosen_NV, _, _ = translator.step(target_BT[index_N, 1], *chosen, 1)
+    torch.testing.assert_close(chosen_NV, all_BV[index_N], **CLOSE)
+
+
+@every_design
+@torch.no_grad()
+def test_weights_are_a_distribution_over_real_words(design: Design) -> None:
+    given = batch(more=2)
+    _, weights_BTS = log_probabilities(build(design), given)
+    assert (weights_BTS is None) == (design.mechanism in CONSTANT)
+    if weights_BTS is None:
+        return
+    mask_B1S = given[1].unsqueeze(1).expand_as(weights_BTS)
+    assert (weights_BTS >= 0).all()
+    assert (weights_BTS[~mask_B1S] == 0).all()
+    torch.testing.assert_close(weights_BTS.sum(-1), torch.ones_like(weights_BTS[..., 0]), **CLOSE)
+
+
+@torch.no_grad()
+def test_what_a_mechanism_may_depend_on() -> None:
+    """Content-free weights ignore the words; a constant context ignores the step; attention ignores neither."""
+    first, second = batch(), batch([[w + 1 if w < 10 else 4 for w in source] for source in SOURCES], TARGETS)
+    location = build(PAPER.but(mechanism="location_only"))
+    torch.testing.assert_close(log_probabilities(location, first)[1], log_probabilities(location, second)[1], **CLOSE)
+    additive = build(PAPER)
+    a_BTS, b_BTS = log_probabilities(additive, first)[1], log_probabilities(additive, second)[1]
+    assert (a_BTS - b_BTS).abs().max() > 1e-3
+    assert (a_BTS[:, 0] - a_BTS[:, 1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("query_state", list(TRANSITIONS))
+@pytest.mark.parametrize("cell", list(GATES))
+def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
+    translator = build(MODERN.but(cell=cell, query_state=query_state))
+    transition, context = translator.decoder.transition, translator.decoder.context
+    with torch.no_grad():
+        start, memory = translator.encode(*batch()[:2])
+    inputs_BG = torch.randn(len(SOURCES), transition.gates, dtype=torch.float64)
+    names = [name for name, _ in transition.named_parameters()]
+
+    def step(inputs: Tensor, values: Tensor, keys: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        state, weights = tuple(rest[: len(start.cell)]), rest[len(start.cell) :]
+        named = dict(zip(names, weights, strict=True))
+        projected = values @ named["into_gates.weight"].T if query_state != "current" else None
+        here = Memory(memory.mask_BS, values, keys, projected)
+        new, weights_BS = torch.func.functional_call(transition, named, (inputs, state, here, context, 0))
+        return *new, weights_BS
+
+    given = (inputs_BG, memory.values_BSE, memory.keys_BSA, *start.cell, *transition.parameters())
+    assert torch.autograd.gradcheck(step, tuple(t.detach().clone().requires_grad_() for t in given))
+
+
+def test_state_and_memory_are_frozen() -> None:
+    state, memory = build(PAPER).encode(*batch()[:2])
+    assert isinstance(state, State)
+    for value, field in ((state, "cell"), (memory, "values_BSE")):
+        with pytest.raises(AttributeError):
+            setattr(value, field, None)

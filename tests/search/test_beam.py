@@ -1,0 +1,320 @@
+"""Beam search against slow, obvious searches, and the properties that it promises."""
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch, likeliest
+
+SETTINGS = {
+    "beam_size": 4,
+    "normalization": "average",
+    "max_length_ratio": 1.5,
+    "max_length_offset": 3,
+    "max_source_length": 50,
+    "batch_size": 8,
+    "forbid_unknown": False,
+}
+Translators = Callable[..., Translator]
+Found = list[tuple[list[int], float]]
+
+
+def beam_search(**settings: object) -> BeamSearch:
+    return BeamSearch(**(SETTINGS | settings))
+
+
+def found(search: BeamSearch, model: object, sources: Sequence[list[int]], *, padding: int = 0) -> Found:
+    source_BS, mask_BS = pad_sources(sources)
+    source_BS, mask_BS = (torch.nn.functional.pad(part, (0, padding)) for part in (source_BS, mask_BS))
+    return [(hypothesis.ids, hypothesis.score) for hypothesis in search.search(model, source_BS, mask_BS)]
+
+
+def assert_same(first: Found, second: Found) -> None:
+    assert [ids for ids, _ in first] == [ids for ids, _ in second]
+    assert [score for _, score in first] == pytest.approx([score for _, score in second], abs=1e-10)
+
+
+def random_sources(count: int, *, seed: int = 0) -> list[list[int]]:
+    source = random.Random(seed)
+    return [[source.randrange(4, 12) for _ in range(source.randrange(1, 9))] for _ in range(count)]
+
+
+class Prefixes:
+    """Log-probabilities of the word after a prefix, one prefix at a time, through the unrolled model."""
+
+    def __init__(self, model: Translator, source: list[int]) -> None:
+        self.model, (self.source_BS, self.mask_BS) = model, pad_sources([source])
+
+    @torch.no_grad()
+    def next(self, prefix: tuple[int, ...]) -> list[float]:
+        readouts_BTR, _ = self.model(self.source_BS, self.mask_BS, torch.tensor([[BOS, *prefix]]))
+        return self.model.logits(readouts_BTR)[0, -1].log_softmax(-1).tolist()
+
+
+def slow_beam(model: Translator, source: list[int], *, width: int, average: bool) -> tuple[list[int], float]:
+    """The search that the module's text describes, on lists; with sums it never stops before the cap."""
+    prefixes, cap = Prefixes(model, source), math.floor(1.5 * len(source) + 3)
+    live, finished = [((), 0.0)], []
+    for length in range(cap + 1):
+        candidates = []
+        for prefix, score in live:
+            log_probs = prefixes.next(prefix)
+            words = [EOS] if length == cap else [word for word in range(len(log_probs)) if word not in (PAD, BOS)]
+            candidates += [((*prefix, word), score + log_probs[word]) for word in words]
+        candidates.sort(key=lambda candidate: -candidate[1])
+        best = candidates[: 2 * width]
+        finished += [candidate for candidate in best[:width] if candidate[0][-1] == EOS]
+        live = [candidate for candidate in best if candidate[0][-1] != EOS][:width]
+        if average and len(finished) >= width:
+            break
+    ids, score = max(finished, key=lambda candidate: candidate[1] / (len(candidate[0]) if average else 1))
+    return list(ids[:-1]), score / len(ids) if average else score
+
+
+def every_translation(model: Translator, source: list[int], *, longest: int, average: bool) -> tuple[list[int], float]:
+    prefixes, scored = Prefixes(model, source), []
+    words = [word for word in range(model.decoder.output.out_features) if word not in (PAD, BOS, EOS)]
+    for length in range(longest + 1):
+        for ids in itertools.product(words, repeat=length):
+            score = sum(prefixes.next(ids[:i])[word] for i, word in enumerate((*ids, EOS)))
+            scored.append((list(ids), score / (length + 1) if average else score))
+    return max(scored, key=lambda one: one[1])
+
+
+@pytest.mark.parametrize("normalization", ["none", "average"])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_equals_a_slow_search_on_lists(random_translator: Translators, width: int, normalization: str) -> None:
+    search = beam_search(beam_size=width, normalization=normalization)
+    for seed in range(2):
+        model, sources = random_translator(seed=seed), random_sources(5, seed=seed)
+        slow = [slow_beam(model, ids, width=width, average=normalization == "average") for ids in sources]
+        assert_same(found(search, model, sources), slow)
+
+
+def test_wide_and_narrow_searches_find_different_translations(random_translator: Translators) -> None:
+    """Else the test above would compare nothing."""
+    model, sources = random_translator(seed=1), random_sources(12)
+    wide, narrow = (found(beam_search(beam_size=width), model, sources) for width in (5, 1))
+    assert sum(a[0] != b[0] for a, b in zip(wide, narrow, strict=True)) > 3
+    assert len({len(ids) for ids, _ in wide}) > 3
+
+
+@pytest.mark.parametrize("normalization", ["none", "average"])
+def test_full_width_finds_the_best_of_all_translations(random_translator: Translators, normalization: str) -> None:
+    search = beam_search(beam_size=40, normalization=normalization, max_length_ratio=0, max_length_offset=3)
+    for seed in range(2):
+        model, sources = random_translator(seed=seed, vocabulary=6), random_sources(2, seed=seed)
+        best = [every_translation(model, ids, longest=3, average=normalization == "average") for ids in sources]
+        assert_same(found(search, model, sources), best)
+
+
+def greedy(model: Translator, source: list[int], cap: int) -> list[int]:
+    source_BS, mask_BS = pad_sources([source])
+    with torch.no_grad():
+        state, memory = model.encode(source_BS, mask_BS)
+        ids = [BOS]
+        while ids[-1] != EOS and len(ids) <= cap:
+            log_probs_BV, state, _ = model.step(torch.tensor(ids[-1:]), state, memory, len(ids) - 1)
+            log_probs_BV[0, [PAD, BOS]] = -torch.inf
+            ids.append(int(log_probs_BV.argmax()))
+    return [word for word in ids if word not in (BOS, EOS)]
+
+
+@pytest.mark.parametrize("normalization", ["none", "average"])
+def test_a_beam_of_one_is_greedy(random_translator: Translators, mechanism: str, normalization: str) -> None:
+    model, sources = random_translator(mechanism), random_sources(20)
+    search = beam_search(beam_size=1, normalization=normalization)
+    expected = [greedy(model, ids, math.floor(1.5 * len(ids) + 3)) for ids in sources]
+    assert [ids for ids, _ in found(search, model, sources)] == expected
+
+
+@pytest.mark.parametrize(("width", "normalization"), [(1, "average"), (4, "average"), (4, "none")])
+def test_batch_order_and_padding_change_nothing(
+    random_translator: Translators, mechanism: str, width: int, normalization: str
+) -> None:
+    model, sources = random_translator(mechanism, seed=3), random_sources(20)
+    search = beam_search(beam_size=width, normalization=normalization)
+    alone = [one for ids in sources for one in found(search, model, [ids])]
+    assert_same(found(search, model, sources), alone)
+    assert_same(found(search, model, sources[::-1], padding=5), alone[::-1])
+    assert_same([*found(search, model, sources[:7]), *found(search, model, sources[7:])], alone)
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        {"query_state": "current", "input_feeding": True},
+        {"query_state": "two_step", "initial_state": "mean"},
+        {"cell": "lstm", "readout": "linear"},
+        {"cell": "paper", "readout_state": "before", "readout": "maxout", "initial_state": "backward"},
+    ],
+    ids=["luong", "conditional", "lstm", "paper"],
+)
+def test_every_kind_of_state_follows_its_hypothesis(random_translator: Translators, decoder: dict[str, object]) -> None:
+    model, sources = random_translator(seed=2, **decoder), random_sources(6)
+    slow = [slow_beam(model, ids, width=3, average=True) for ids in sources]
+    assert_same(found(beam_search(beam_size=3), model, sources), slow)
+
+
+@dataclass
+class Nothing:
+    rows: int
+
+    def select(self, index_N: Tensor) -> "Nothing":
+        assert index_N.min() >= 0
+        assert index_N.max() < self.rows
+        return Nothing(len(index_N))
+
+
+class TableModel:
+    """The next word depends on the last alone, by a table of probabilities; remembers how many rows each step had."""
+
+    def __init__(self, table: Sequence[Sequence[float]]) -> None:
+        self.log_probs_VV = torch.tensor(table, dtype=torch.float64).log()
+        self.rows: list[int] = []
+
+    def encode(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[Nothing, Nothing]:
+        return Nothing(len(source_BS)), Nothing(len(source_BS))
+
+    def step(self, word_N: Tensor, state: Nothing, memory: Nothing, step: int) -> tuple[Tensor, Nothing, None]:
+        assert len(word_N) == state.rows == memory.rows
+        self.rows.append(len(word_N))
+        return self.log_probs_VV[word_N], state, None
+
+
+A, B = 4, 5
+HAND = [  # pad, unk, bos, eos, A, B
+    [0, 0, 0, 1, 0, 0],
+    [0, 0, 0, 1, 0, 0],
+    [0, 0, 0, 0, 0.6, 0.4],
+    [0, 0, 0, 1, 0, 0],
+    [0, 0, 0, 0.5, 0.3, 0.2],  # after A
+    [0, 0, 0, 0.9, 0.1, 0],  # after B
+]
+
+
+def test_worked_example() -> None:
+    """Greedy: A, 0.6 · 0.5 = 0.30. Two beams also see B, 0.4 · 0.9 = 0.36, which is better."""
+    (one,) = found(beam_search(beam_size=1, normalization="none"), TableModel(HAND), [[7]])
+    (two,) = found(beam_search(beam_size=2, normalization="none"), TableModel(HAND), [[7]])
+    (average,) = found(beam_search(beam_size=2, normalization="average"), TableModel(HAND), [[7]])
+    assert one == ([A], pytest.approx(math.log(0.30)))
+    assert two == ([B], pytest.approx(math.log(0.36)))
+    assert average == ([B], pytest.approx(math.log(0.36) / 2))
+
+
+def test_sums_prefer_the_short_and_averages_the_long() -> None:
+    table = [row[:] for row in HAND]
+    table[BOS] = [0, 0, 0, 0, 0.05, 0.95]
+    table[A] = [0, 0, 0, 1, 0, 0]
+    table[B] = [0, 0, 0, 0.3, 0, 0.7]
+    settings = {"beam_size": 2, "max_length_ratio": 0.0, "max_length_offset": 9}
+
+    model = TableModel(table)
+    (summed,) = found(beam_search(normalization="none", **settings), model, [[7]])
+    assert summed == ([B], pytest.approx(math.log(0.95 * 0.3)))
+    assert len(model.rows) == 5  # then B B B B B, 0.228, can't beat 0.285 any more
+
+    model = TableModel(table)
+    (averaged,) = found(beam_search(normalization="average", **settings), model, [[7]])
+    assert averaged == ([B, B], pytest.approx(math.log(0.95 * 0.7 * 0.3) / 3))
+    assert len(model.rows) == 3  # then two have finished
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_cap_is_the_sentences_own(width: int) -> None:
+    table = [[0, 0, 0, 0, 0.5, 0.5]] * 6  # never ends
+    search = beam_search(beam_size=width, max_length_ratio=1.5, max_length_offset=2)
+    sources = [[7] * n for n in (5, 0, 1, 2, 9)]
+    assert [len(ids) for ids, _ in found(search, TableModel(table), sources)] == [9, 2, 3, 5, 15]
+
+
+def test_a_cap_of_nothing_gives_nothing() -> None:
+    search = beam_search(max_length_ratio=0.0, max_length_offset=0)
+    assert found(search, TableModel(HAND), [[7, 8]])[0][0] == []
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_model_without_numbers_gives_some_translation(width: int) -> None:
+    (one,) = found(beam_search(beam_size=width), TableModel([[math.nan] * 6] * 6), [[7, 8]])
+    assert math.isfinite(one[1])
+    assert len(one[0]) <= 6
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_equals_go_to_the_lower_id_and_beam(width: int) -> None:
+    table = torch.full((40, 40), 1e-9)
+    table[:, 10:30] = 0.04
+    table[10] = torch.eye(40)[EOS]
+    search = beam_search(beam_size=width, normalization="none")
+    (one,) = found(search, TableModel(table.tolist()), [[7, 8]])
+    assert one[0] == [10]
+
+
+def test_likeliest_breaks_ties_by_id() -> None:
+    values_NV = torch.tensor([[0.1, 0.3, 0.3, 0.2, 0.3, 0.3], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], [1, 2, 3, 4, 5, 6.0]])
+    for count, words in ((1, [[1], [0], [5]]), (3, [[1, 2, 4], [0, 1, 2], [5, 4, 3]])):
+        values_NC, words_NC = likeliest(values_NV, count)
+        assert words_NC.tolist() == words
+        assert torch.equal(values_NC, values_NV.gather(1, words_NC))
+
+
+def test_likeliest_is_a_stable_sort() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for size in (5, 40, 300):
+        values_NV = torch.randint(0, size // 3, (50, size), generator=generator).double()
+        for count in (1, 2, 4, 5):
+            expected = values_NV.sort(dim=-1, descending=True, stable=True).indices[:, :count]
+            assert torch.equal(likeliest(values_NV, count)[1], expected)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_specials_are_never_written(width: int) -> None:
+    table = [[0.4, 0.3, 0.2, 0.02, 0.05, 0.03]] * 6
+    (allowed,) = found(beam_search(beam_size=width), TableModel(table), [[7]])
+    (forbidden,) = found(beam_search(beam_size=width, forbid_unknown=True), TableModel(table), [[7]])
+    assert UNK in allowed[0]
+    assert not {PAD, BOS, EOS} & set(allowed[0])
+    assert not {PAD, UNK, BOS, EOS} & set(forbidden[0])
+
+
+def test_done_sentences_leave_the_batch() -> None:
+    table = [[0, 0, 0, 0, 1, 0]] * 6
+    model = TableModel(table)
+    found(beam_search(beam_size=2, max_length_ratio=1.0, max_length_offset=0), model, [[7] * n for n in (1, 2, 3, 20)])
+    assert model.rows[0] == 8
+    assert model.rows[-1] == 2
+    assert len(model.rows) == 21
+
+
+def test_dropout_and_gradients_are_the_callers_affair(random_translator: Translators) -> None:
+    model = random_translator()
+    found(beam_search(), model, [[5, 6]])
+    assert not model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("beam_size", 0),
+        ("normalization", "length"),
+        ("max_length_ratio", -0.5),
+        ("max_length_ratio", math.nan),
+        ("max_length_offset", -1),
+        ("max_source_length", 0),
+        ("batch_size", 0),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"search\.{key}={value}: (must be at least|allowed are)"):
+        beam_search(**{key: value})

@@ -1,0 +1,229 @@
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnsearch.study.folder import read_study
+from rnnsearch.study.report import write_report
+from rnnsearch.study.sections import pick_examples
+from rnnsearch.study.tables import duration, number, p_value, signed
+
+Edit = Callable[[Path, Callable[[Any], None]], None]
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load and the visible text, and checks that tags nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert not self.open
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+
+def page_of(folder: Path) -> Page:
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_page_is_self_contained(written: Path) -> None:
+    text = (written / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.loads
+    assert all(load.startswith("data:image/svg+xml;base64,") for load in page.loads)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not re.search(r"@import|url\(", text)
+    assert len(text) < 3_000_000
+
+
+def test_headline_comes_first_and_says_what_the_numbers_say(written: Path) -> None:
+    page = page_of(written)
+    runs = {member: read_study(written).compared(member) for member in ("fixed", "additive")}
+    gain = fmean(run.test["bleu"] for run in runs["additive"]) - fmean(run.test["bleu"] for run in runs["fixed"])
+    found = re.search(r"Additive gains ([\d.]+) BLEU \[([\d.]+), ([\d.]+)\] over fixed: the 95 % interval", page.text)
+    assert found is not None
+    assert found[1] == f"{gain:.2f}"
+    assert float(found[2]) < gain < float(found[3])
+    assert "interval excludes 0." in page.text
+    assert page.text.index("Additive gains") < page.text.index("Question and difference")
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "ter", "perplexity"])
+def test_numbers_are_those_of_the_records(written: Path, name: str) -> None:
+    html, markdown = page_of(written).text, (written / "report.md").read_text(encoding="utf-8")
+    for member in ("fixed", "additive"):
+        records = [json.loads(path.read_text()) for path in sorted(written.glob(f"{member}-seed*/record.json"))]
+        values = [record["results"]["metrics"]["test"][name] for record in records]
+        for text in (html, markdown):
+            assert f"{fmean(values):.2f}" in text
+            assert f"sd {stdev(values):.2f}" in text
+            assert all(f"{value:.2f}" in text for value in values)
+
+
+def test_sections_and_provenance_are_there(written: Path) -> None:
+    text = page_of(written).text
+    for part in (
+        "model.context._target_",
+        "5,221,000",
+        "2,140,000",
+        "× 1.002",
+        "26 min 01 s",
+        "chosen",
+        "Learning curves",
+        "Training sentences had at most 20 words",
+        "additive − fixed",
+        "Alignment error rate",
+        "c0ffee",
+        "726e39b2",
+        "tok:13a",
+        "torch: 2.13.0+cpu",
+        "AMD EPYC",
+        "rnnsearch compare data=multi30k",
+    ):
+        assert part in text, part
+    assert text.count("Test sentence") == 10
+
+
+def test_markdown_links_figures_that_exist(written: Path) -> None:
+    markdown = (written / "report.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((figures/[\w.-]+\.png)\)", markdown)
+    assert {"figures/bleu_by_length.png", "figures/learning_bleu.png", "figures/attention_additive_1.png"} <= set(
+        linked
+    )
+    assert all((written / link).read_bytes().startswith(b"\x89PNG") for link in linked)
+    assert markdown.startswith("# Additive gains")
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len(rows) > 30
+
+
+def test_members_without_weights_have_no_matrix(written: Path) -> None:
+    assert not list((written / "figures").glob("attention_fixed*"))
+
+
+def test_the_same_study_gives_the_same_page(written: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(written, tmp_path / "again")
+    write_report(again)
+    for name in ("report.html", "report.md"):
+        assert (again / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_text_is_escaped(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=12)
+    nasty = '<script>alert("1")</script> | `x` & [a](http://b) *b* <img src=http://x/y.png> {{ 7*7 }}\x00\x1b'
+    for member in ("fixed", "additive"):
+        path = folder / f"{member}-seed0" / "translations.test.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            row["source"] = nasty
+            row["hypothesis"] += nasty
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    edit_json(folder / "study.json", lambda study: study.update(question=nasty))
+    write_report(folder)
+    page = page_of(folder)
+    assert "script" not in page.tags
+    assert all(load.startswith("data:") for load in page.loads)
+    assert '<script>alert("1")</script> | `x` & [a](http://b)' in page.text
+    assert "{{ 7*7 }}␀␛" in page.text
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    assert "\\<script>" in markdown
+    assert "](http" not in markdown.replace("\\](http", "")
+    assert not re.search(r"(?<!\\)<(?!br>)", re.sub(r"`[^`]*`", "", markdown))
+
+
+def test_weak_models_say_nothing(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=60)
+    for path in folder.glob("*/translations.test.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        path.write_text("".join(json.dumps(row | {"hypothesis": "a man a dog ."}) + "\n" for row in rows))
+    write_report(folder)
+    text = page_of(folder).text
+    assert "This comparison says nothing: the better member, fixed, has" in text
+    assert "Says nothing: both models are too weak to compare." in text
+    assert "SAYS NOTHING" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "its record says" in text
+
+
+def test_unfinished_and_unequal_runs_are_told(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, sentences=60, matrices=1)
+    error = {"type": "ValueError", "message": "loss is <nan> at update 7", "traceback": "..."}
+    edit_json(folder / "fixed-seed1" / "record.json", lambda record: record.update(status="failed", error=error))
+    edit_json(
+        folder / "additive-seed0" / "record.json", lambda record: record.update(parameters=6_000_000, updates=5000)
+    )
+    edit_json(folder / "additive-seed2" / "record.json", lambda record: record["data"].update(checksums={"x": "1"}))
+    shutil.rmtree(folder / "additive-seed1")
+    write_report(folder)
+    text = page_of(folder).text
+    assert "fixed seed 1 (failed), additive seed 1 (not started); compared are 2 seeds (0, 2)" in text
+    assert "ValueError: loss is <nan> at update 7" in text
+    assert "additive has 6,000,000 total parameters, fixed 5,212,000: more than 1 % apart" in text
+    assert "additive has 5,000 updates" in text
+    assert "do not share one data" in text
+
+
+def test_nothing_finished_still_gives_a_page(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=20)
+    shutil.rmtree(folder / "fixed-seed0")
+    write_report(folder)
+    text = page_of(folder).text
+    assert text.split("Comparison captions")[1].strip().startswith("No comparison yet")
+    assert "not started" in text
+
+
+def test_three_members_are_compared_with_the_first(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, members=("fixed", "additive", "mean"), seeds=(0, 1), sentences=60)
+    write_report(folder)
+    text = page_of(folder).text
+    assert "Additive gains" in text
+    assert "Mean gains" in text
+    assert "mean − fixed" in text
+
+
+def test_one_seed_is_told(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(4,), sentences=60)
+    write_report(folder)
+    text = page_of(folder).text
+    assert "One seed: the intervals cover the choice of test sentences" in text
+    assert "sd " not in text.split("Size, cost")[0].split("Signatures")[0].replace("sd is", "")
+
+
+def test_examples_are_half_the_most_different_and_half_random() -> None:
+    spread = np.random.default_rng(0).uniform(size=100).tolist()
+    chosen = pick_examples(spread)
+    most = [row for row, by_spread in chosen if by_spread]
+    assert most == sorted(range(100), key=lambda row: -spread[row])[:5]
+    assert len({row for row, _ in chosen}) == len(chosen) == 10
+    assert chosen == pick_examples(spread)
+    assert chosen != pick_examples(spread, seed=1)
+    assert len(pick_examples([1.0, 2.0])) == 2
+
+
+def test_numbers_as_readers_want_them() -> None:
+    assert [signed(value) for value in (1.234, -0.5, 0.001, -0.001)] == ["+1.23", "−0.50", "0.00", "0.00"]
+    assert (number(1234.5), number(None), number(float("nan"))) == ("1,234.50", "–", "nan")
+    assert [duration(seconds) for seconds in (5, 65, 3725, None)] == ["5 s", "1 min 05 s", "1 h 02 min", "–"]
+    assert (p_value(0.0005), p_value(0.0312)) == ("p < 0.001", "p = 0.031")

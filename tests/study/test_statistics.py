@@ -1,0 +1,118 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from rnnsearch.evaluation.significance import resample
+from rnnsearch.study.folder import read_study
+from rnnsearch.study.statistics import BLEU, compare
+
+Edit = Callable[[Path, Callable[[Any], None]], None]
+
+
+def test_scores_are_means_of_the_records(written: Path) -> None:
+    study = read_study(written)
+    comparison = compare(study, resamples=200)
+    assert comparison is not None
+    for member in study.members:
+        tests = [run.record["results"]["metrics"]["test"] for run in study.runs if run.member == member]
+        for metric, found in comparison.whole.scores[member].items():
+            assert found.by_seed == pytest.approx([test[metric] for test in tests], rel=1e-9)
+            assert found.value == pytest.approx(fmean(test[metric] for test in tests))
+            assert found.interval.low < found.value < found.interval.high
+    assert comparison.whole.sentences == 200
+
+
+def test_differences_are_paired_and_excluded_from_zero(written: Path) -> None:
+    comparison = compare(read_study(written), resamples=500)
+    assert comparison is not None
+    found = comparison.whole.differences["additive"]
+    scores = comparison.whole.scores
+    assert found["bleu"].value == pytest.approx(scores["additive"]["bleu"].value - scores["fixed"]["bleu"].value)
+    assert found["bleu"].interval.low > 0
+    assert found["perplexity"].interval.high < 0
+    assert found["bleu"].sentences.high - found["bleu"].sentences.low < (
+        found["bleu"].interval.high - found["bleu"].interval.low
+    )
+
+
+def test_length_buckets_are_those_of_the_record(written: Path) -> None:
+    study = read_study(written)
+    comparison = compare(study, resamples=100)
+    assert comparison is not None
+    recorded = [run.test["by_length"] for run in study.compared("fixed")]
+    assert [(b.low, b.high, b.n) for b in comparison.buckets] == [(b["low"], b["high"], b["n"]) for b in recorded[0]]
+    assert sum(part.sentences for part in comparison.by_length) == 200
+    for place, part in enumerate(comparison.by_length):
+        assert part.scores["fixed"]["bleu"].by_seed == pytest.approx([of_seed[place]["bleu"] for of_seed in recorded])
+
+
+def test_only_members_with_weights_have_an_error_rate(written: Path) -> None:
+    comparison = compare(read_study(written), resamples=100)
+    assert comparison is not None
+    assert comparison.aer is not None
+    assert list(comparison.aer.scores) == ["additive"]
+    assert 0.05 < comparison.aer.scores["additive"]["aer"].value < 0.15
+
+
+def test_two_equal_members_do_not_differ(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0, 1), sentences=120)
+    for seed in (0, 1):
+        shutil.rmtree(folder / f"additive-seed{seed}")
+        shutil.copytree(folder / f"fixed-seed{seed}", folder / f"additive-seed{seed}")
+    comparison = compare(read_study(folder), resamples=200)
+    assert comparison is not None
+    found = comparison.whole.differences["additive"]["bleu"]
+    assert (found.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_only_seeds_finished_by_all_are_compared(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path, sentences=60)
+    edit_json(folder / "fixed-seed1" / "record.json", lambda record: record.update(status="failed"))
+    (folder / "additive-seed2" / "translations.test.jsonl").unlink()
+    study = read_study(folder)
+    assert study.compared_seeds == (0,)
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    assert comparison.seeds == (0,)
+    assert len(comparison.whole.scores["fixed"]["bleu"].by_seed) == 1
+
+
+def test_other_test_sentences_are_refused(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=60)
+    path = folder / "additive-seed0" / "translations.test.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"has 59 test translations but .* has 60"):
+        compare(read_study(folder))
+    rows[3], rows[4] = rows[4], rows[3]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"test translation 4 .* is of another sentence"):
+        compare(read_study(folder))
+
+
+def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"study\.json does not exist"):
+        read_study(tmp_path)
+    path = tmp_path / "study.json"
+    for text, message in (("{", "not valid JSON"), ("[]", "a JSON object is needed"), ('{"format": 9}', "format is 9")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_study(tmp_path)
+    path.write_text('{"format": 1, "members": [{"name": "fixed"}], "seeds": [0]}')
+    with pytest.raises(ValueError, match="two or more"):
+        read_study(tmp_path)
+
+
+def test_a_study_resamples_the_same_way_twice(written: Path) -> None:
+    rows = read_study(written).compared("fixed")[0].rows
+    first, again = (
+        resample(BLEU.sentence_statistics(rows)[None], BLEU.score, seed=1, resamples=50).draws_RS for _ in range(2)
+    )
+    assert (first == again).all()

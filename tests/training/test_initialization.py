@@ -1,0 +1,191 @@
+import re
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rnnsearch.model.context import Additive, Context, Fixed, Mean
+from rnnsearch.model.decoder import Decoder
+from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.translator import Translator
+from rnnsearch.training.initialization import initialize, role_of
+
+EMBEDDING, HIDDEN, STATE, ATTENTION, READOUT, VOCABULARY = 48, 40, 56, 60, 48, 90
+BIAS = re.compile(r".*bias.*")
+
+
+def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str = "additive", tied: str = "none"):
+    encoder = RecurrentEncoder(
+        vocabulary_size=VOCABULARY,
+        embedding_size=EMBEDDING,
+        hidden_size=HIDDEN,
+        cell=cell,
+        layers=2,
+        bidirectional=True,
+        residual=False,
+        embedding_dropout=0.0,
+        layer_dropout=0.0,
+        variational_dropout=False,
+    )
+    decoder = Decoder(
+        vocabulary_size=VOCABULARY,
+        embedding_size=EMBEDDING,
+        hidden_size=STATE,
+        context=build_context(mechanism, annotation_size=2 * HIDDEN, state_size=STATE),
+        ends_size=2 * HIDDEN,
+        bidirectional=True,
+        cell=cell,
+        query_state=query_state,
+        readout_state="after",
+        readout="tanh",
+        readout_size=READOUT,
+        input_feeding=True,
+        initial_state="ends",
+        embedding_dropout=0.0,
+        readout_dropout=0.0,
+        variational_dropout=False,
+    )
+    return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied)
+
+
+def build_context(mechanism: str, **sizes: int) -> Context:
+    if mechanism in ("additive", "normed"):
+        return Additive(attention_size=ATTENTION, normed=mechanism == "normed", **sizes)
+    return {"fixed": Fixed, "mean": Mean}[mechanism](**sizes)
+
+
+def recurrent_blocks(translator: Translator) -> list[Tensor]:
+    """Every gate's U, found by its shape and place rather than by the rules under test."""
+    matrices = []
+    for module in translator.modules():
+        if isinstance(module, nn.GRU | nn.LSTM | nn.RNN):
+            matrices += [module.weight_hh_l0, module.weight_hh_l0_reverse]
+        elif hasattr(module, "recurrent"):
+            matrices.append(module.recurrent.weight)
+    return [block for matrix in matrices for block in matrix.detach().split(matrix.shape[1])]
+
+
+def named(translator: Translator) -> dict[str, Tensor]:
+    return {name: parameter.detach() for name, parameter in translator.named_parameters()}
+
+
+CELL_GATES = {"paper": 3, "cudnn": 3, "lstm": 4, "elman": 1}
+
+
+@pytest.mark.parametrize("scheme", ["paper", "modern"])
+@pytest.mark.parametrize("cell", list(CELL_GATES))
+def test_every_recurrent_gate_is_orthogonal_on_its_own(scheme: str, cell: str) -> None:
+    translator = build(cell=cell, query_state="two_step")
+    initialize(translator, scheme=scheme, seed=0)
+    blocks = recurrent_blocks(translator)
+    assert len(blocks) == CELL_GATES[cell] * (2 * 2 + 2)  # two layers, two directions; two decoder cells
+    for block in blocks:
+        torch.testing.assert_close(block @ block.T, torch.eye(len(block)), atol=1e-5, rtol=0)
+    assert all((a - b).abs().max() > 0.01 for a, b in pairwise(blocks) if a.shape == b.shape)
+
+
+def assert_normal(values: Tensor, deviation: float) -> None:
+    """Mean and deviation within 5 standard errors, and tails that a uniform distribution does not have."""
+    n = values.numel()
+    assert abs(values.mean()) < 5 * deviation / n**0.5
+    assert abs(values.std() / deviation - 1) < 5 / (2 * n) ** 0.5
+    assert values.abs().max() > 2 * deviation
+
+
+@pytest.mark.parametrize("cell", list(CELL_GATES))
+def test_paper_scheme(cell: str) -> None:
+    translator = build(cell=cell, query_state="two_step")
+    initialize(translator, scheme="paper", seed=1)
+    context = translator.decoder.context
+    assert_normal(context.query.weight.detach(), 0.001)
+    assert_normal(context.key.weight.detach(), 0.001)
+    assert (context.v == 0).all()
+    others = 0
+    for name, values in named(translator).items():
+        if BIAS.fullmatch(name):
+            assert (values == 0).all(), name
+        elif not re.search(r"recurrent|weight_hh|decoder\.context", name):
+            assert_normal(values, 0.01)
+            others += 1
+    assert others == 2 + 4 + 1 + 1 + 1 + 1 + 3 + 1  # embeddings, encoder W, W_s, input, feed, C, read-out, W_o
+
+
+@pytest.mark.parametrize("scheme", ["paper", "modern"])
+def test_normed_additive_stays_finite(scheme: str) -> None:
+    translator = build(mechanism="normed")
+    initialize(translator, scheme=scheme, seed=1)
+    context = translator.decoder.context
+    assert context.v.norm() > 0
+    assert context.g.item() == pytest.approx(0.0 if scheme == "paper" else ATTENTION**-0.5)
+    source_BS, mask_BS = torch.randint(4, VOCABULARY, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
+    readouts_BTR, weights_BTS = translator(source_BS, mask_BS, torch.randint(4, VOCABULARY, (2, 3)))
+    readouts_BTR.square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in translator.parameters() if p.grad is not None)
+    if scheme == "paper":  # as with v_a = 0, every word looks at all positions alike
+        torch.testing.assert_close(weights_BTS, torch.full_like(weights_BTS, 0.2))
+
+
+@pytest.mark.parametrize("cell", list(CELL_GATES))
+def test_modern_biases_are_zero_but_an_lstm_remembers(cell: str) -> None:
+    translator = build(cell=cell, query_state="two_step")
+    initialize(translator, scheme="modern", seed=2)
+    ones = {name: values for name, values in named(translator).items() if BIAS.fullmatch(name) and values.any()}
+    if cell != "lstm":
+        assert not ones
+        return
+    assert len(ones) == 2 * 2 + 2  # once a cell: the library's cells have two bias vectors, of which one stays zero
+    for values in ones.values():
+        i, f, g, o = values.chunk(4)
+        assert (f == 1).all()
+        assert not torch.cat([i, g, o]).any()
+
+
+def test_modern_matrices_are_xavier_uniform_gate_by_gate() -> None:
+    translator = build(cell="cudnn")
+    initialize(translator, scheme="modern", seed=3)
+    for values, rows in [
+        (translator.encoder.layers[0].rnn.weight_ih_l0, HIDDEN),
+        (translator.encoder.layers[1].rnn.weight_ih_l0_reverse, HIDDEN),
+        (translator.decoder.input.weight, STATE),
+        (translator.decoder.feed.weight, STATE),
+        (translator.decoder.transition.into_gates.weight, STATE),
+        (translator.decoder.context.query.weight, ATTENTION),
+        (translator.decoder.readout.state.weight, READOUT),
+        (translator.decoder.output.weight, VOCABULARY),
+    ]:
+        bound = (6 / (rows + values.shape[1])) ** 0.5
+        assert 0.99 * bound < values.abs().max() <= bound
+        assert abs(values.std() / (bound / 3**0.5) - 1) < 0.05
+
+
+@pytest.mark.parametrize("tied", ["none", "output", "all"])
+def test_modern_embeddings_also_where_they_are_the_output_matrix(tied: str) -> None:
+    translator = build(tied=tied)
+    initialize(translator, scheme="modern", seed=4)
+    assert_normal(translator.encoder.embedding.weight.detach(), EMBEDDING**-0.5)
+    assert_normal(translator.decoder.embedding.weight.detach(), EMBEDDING**-0.5)
+    assert (translator.decoder.output.weight is translator.decoder.embedding.weight) == (tied != "none")
+    v = translator.decoder.context.v.detach()
+    assert abs(v.std() * ATTENTION**0.5 - 1) < 0.5
+
+
+def test_a_seed_repeats_the_values_and_leaves_the_global_generator_alone() -> None:
+    first, second, third = build(), build(), build()
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    initialize(first, scheme="paper", seed=7)
+    assert torch.equal(torch.rand(3), expected)
+    initialize(second, scheme="paper", seed=7)
+    initialize(third, scheme="paper", seed=8)
+    for name, values in named(first).items():
+        assert torch.equal(values, named(second)[name]), name
+    assert not torch.equal(first.encoder.embedding.weight, third.encoder.embedding.weight)
+
+
+def test_unknown_scheme_and_unknown_parameter_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"model\.initialization=kaiming is not known; choose one of paper, modern"):
+        initialize(build(), scheme="kaiming")
+    with pytest.raises(AssertionError, match=r"decoder\.novel\.weight has the roles \[\]"):
+        role_of("decoder.novel.weight")
