@@ -177,6 +177,17 @@ def test_an_interrupt(command, capfd: pytest.CaptureFixture[str]) -> None:
     assert "interrupted" in said(["train"], capfd, code=130)
 
 
+def test_an_interrupt_that_lightning_turned_into_an_exit(command, capfd: pytest.CaptureFixture[str]) -> None:
+    def run(cfg) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    command(run)
+    assert "interrupted" in said(["train"], capfd, code=130)
+
+
 @pytest.mark.parametrize(
     ("overrides", "expected", "code"),
     [

@@ -298,7 +298,7 @@ def test_two_processes_share_one_learning(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    outputs = [racer.communicate(timeout=120) for racer in racers]
+    outputs = [racer.communicate(timeout=300) for racer in racers]
     assert outputs[0][0] == outputs[1][0] != b"", outputs
     assert outputs[0][0].split()[1:] == [b"300", b"38"]
     logs = (outputs[0][1] + outputs[1][1]).decode()

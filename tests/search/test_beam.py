@@ -260,6 +260,14 @@ def test_equals_go_to_the_lower_id_and_beam(width: int) -> None:
     assert one[0] == [10]
 
 
+def test_of_equal_translations_the_shorter_wins() -> None:
+    table = [row[:] for row in HAND]
+    table[BOS] = [0, 0, 0, 0.25, 0.5, 0.25]
+    table[A] = [0, 0, 0, 0.5, 0.25, 0.25]
+    (one,) = found(beam_search(beam_size=2, normalization="none"), TableModel(table), [[7, 8]])
+    assert one == ([], pytest.approx(math.log(0.25)))
+
+
 def test_likeliest_breaks_ties_by_id() -> None:
     values_NV = torch.tensor([[0.1, 0.3, 0.3, 0.2, 0.3, 0.3], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], [1, 2, 3, 4, 5, 6.0]])
     for count, words in ((1, [[1], [0], [5]]), (3, [[1, 2, 4], [0, 1, 2], [5, 4, 3]])):

@@ -16,7 +16,7 @@ from rnnsearch.study.sections import pick_examples
 from rnnsearch.study.tables import duration, number, p_value, signed
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
-VOID = {"meta", "img", "br", "link"}
+VOID = {"meta", "img", "br", "link", "wbr"}
 
 
 class Page(HTMLParser):
@@ -30,9 +30,10 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.feed(text)
         assert not self.open
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.text = re.sub(r"\s+", " ", "".join(self.words))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.words.append(" " if tag not in ("wbr", "b") else "")
         self.tags.append(tag)
         self.loads += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
         if tag not in VOID:

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.cli.main import TRUSTED
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
 
-# What a config may construct; anything else needs a change here, in trusted Python.
-TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
+if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import Logger
+
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 
 def make(config: DictConfig, **wired: Any) -> Any:
@@ -46,8 +47,10 @@ def build_translator(model: DictConfig | Mapping[str, Any], *, source_size: int,
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=config.tied_embeddings)
 
 
-def build_data(config: DictConfig) -> ParallelDataModule:
+def build_data(config: DictConfig) -> "ParallelDataModule":
     """The data module of a whole config."""
+    from rnnsearch.data.datamodule import ParallelDataModule
+
     return ParallelDataModule(
         corpus=make(config.data),
         tokenizer=make(config.tokenizer),
@@ -72,14 +75,14 @@ def build_budget(config: DictConfig) -> Budget:
     return Budget(updates=config.budget.updates, tokens=config.budget.tokens, seconds=config.budget.seconds)
 
 
-def build_loggers(config: DictConfig | None, folder: Path) -> list[Logger]:
+def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":
     """The loggers of a ``logger`` config, writing into the run's folder."""
     return [make(one, save_dir=folder) for one in (config or {}).values()]
 
 
 def build_trainer(
-    config: DictConfig, *, validate_every: int, loggers: list[Logger], callbacks: list[Callback]
-) -> Trainer:
+    config: DictConfig, *, validate_every: int, loggers: "list[Logger]", callbacks: "list[Callback]"
+) -> "Trainer":
     """Lightning's trainer. When to stop is the `Clock`'s business, so Lightning is given no limit of its own."""
     trainer: Trainer = make(
         config,

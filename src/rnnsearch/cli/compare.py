@@ -20,12 +20,13 @@ from rnnsearch.cli.jobs import Job, run_jobs
 from rnnsearch.cli.train import settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.records import config_hash, read_record, write_json
+from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
 from rnnsearch.training.matching import match_hidden_sizes
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "study", "seed", "hydra")
+OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "publish", "study", "seed", "hydra")
 SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
 
 
@@ -96,6 +97,8 @@ class Comparison:
         self.describe(members, data, jobs, tuning)
         failed = run_jobs(list(jobs.values()), at_once=self.cfg.jobs)
         report = write_report(self.folder)
+        if self.cfg.publish:
+            publish(self.folder, Path(self.cfg.publish))
         if failed:
             names = ", ".join(job.folder.name for job in failed)
             raise ValueError(

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, runs
+from rnnsearch.cli.translate import chosen_search
 from rnnsearch.data.corpus import SPLITS
 from rnnsearch.evaluation.translating import evaluate_split
 from rnnsearch.records import append_line, read_lines, write_lines
@@ -25,11 +27,12 @@ def run(cfg: DictConfig) -> None:
     loaded = runs.load_run(folder, checkpoint=cfg.checkpoint, device=cfg.device)
     rows = split_rows(loaded, cfg.split)
     started = time.perf_counter()
-    evaluation = evaluate_split(loaded.translator, loaded.tokenizers, rows, build.build_search(cfg.search))
+    search = chosen_search(loaded.config.search, cfg.search, HydraConfig.get().overrides.task)
+    evaluation = evaluate_split(loaded.translator, loaded.tokenizers, rows, build.build_search(search))
     result = {
         "split": cfg.split,
         "checkpoint": cfg.checkpoint,
-        "search": OmegaConf.to_container(cfg.search, resolve=True),
+        "search": OmegaConf.to_container(search, resolve=True),
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": runs.weights_sha256(loaded.translator),
         **evaluation.metrics,

@@ -84,6 +84,8 @@ def _run(command: str, arguments: list[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         return report(error, command, arguments)
     except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns the one into the other
+            return report(stop.__context__, command, arguments)
         if not isinstance(stop.code, int):
             raise
         return _unread() if stop.code == UNREAD else stop.code

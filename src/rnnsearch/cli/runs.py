@@ -6,18 +6,20 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.build import build_translator
-from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 from rnnsearch.evaluation.translating import evaluate_split
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import read_record, write_json, write_lines, write_text
 from rnnsearch.search.beam import BeamSearch
+
+if TYPE_CHECKING:
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def save_config(config: DictConfig, folder: Path) -> None:
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
 
 
-def save_texts(data: ParallelDataModule, folder: Path) -> None:
+def save_texts(data: "ParallelDataModule", folder: Path) -> None:
     """Keep the validation and test pairs in the run's folder, so that it can be evaluated without the corpus."""
     for split in ("validation", "test"):
         if split in data.corpus.splits():

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,7 @@ class ParallelDataModule(LightningDataModule):
         sources = {"source": self.tokenizers.source, "target": self.tokenizers.target}
         sides = {side: {"size": t.size, "checksum": t.checksum} for side, t in sources.items()}
         return {
-            "name": self.corpus.name,
-            "source_language": self.corpus.source_language,
-            "target_language": self.corpus.target_language,
-            "checksums": self.corpus.checksums(),
+            **self._identity,
             "pairs": {split: len(self.datasets[split]) for split in SPLITS if split in self.datasets},
             "filters": {split: report for split, report in self.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},
@@ -189,11 +187,13 @@ class ParallelDataModule(LightningDataModule):
                 f"give data.{split}.source and data.{split}.target"
             )
 
-    def _identity(self) -> dict[str, object]:
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
         """What the pairs of any split come from."""
         return {
             "name": self.corpus.name,
-            "languages": [self.corpus.source_language, self.corpus.target_language],
+            "source_language": self.corpus.source_language,
+            "target_language": self.corpus.target_language,
             "checksums": self._prepared_corpus().checksums(),
         }
 
@@ -204,7 +204,7 @@ class ParallelDataModule(LightningDataModule):
     def _learnt_tokenizers(self) -> TokenizerPair:
         if isinstance(self.training, GivenTokenizers):
             return self.training.given
-        key = {**self._identity(), "tokenizer": self.training.settings(), "filters": self._filter_settings()}
+        key = {**self._identity, "tokenizer": self.training.settings(), "filters": self._filter_settings()}
         folder = self.cache / "tokenizers" / encoded.cache_key(key)
         encoded.cached_folder(folder, lambda aside: encoded.save_tokenizers(aside, self._fit()))
         return encoded.load_tokenizers(folder)
@@ -225,7 +225,7 @@ class ParallelDataModule(LightningDataModule):
         self._require(split)
         tokenizers = self.tokenizers
         key: dict[str, object] = {
-            **self._identity(),
+            **self._identity,
             "split": split,
             "tokenizers": [tokenizers.source.checksum, tokenizers.target.checksum],
             "filters": self._filter_settings() if split == "train" else None,

@@ -45,7 +45,8 @@ class _Recurrent(nn.Module):
         return (zero,) * self.parts
 
     def start(self, state_BH: Tensor) -> CellState:
-        return (state_BH, *self.zeros(state_BH)[1:])
+        visible_BH = state_BH.to(self.recurrent.weight.dtype)  # under autocast the state keeps the weights' precision
+        return (visible_BH, *self.zeros(state_BH)[1:])
 
 
 class ElmanCell(_Recurrent):
@@ -72,7 +73,7 @@ class PaperCell(_Recurrent):
         weights_gates, weights_candidate = torch.split(self.recurrent.weight, [2 * size, size])
         z, r = torch.sigmoid(inputs_gates + s @ weights_gates.T).chunk(2, dim=-1)
         candidate = torch.tanh(inputs_candidate + (r * s) @ weights_candidate.T)
-        return (torch.lerp(s, candidate, z),)  # (1 - z) ∘ s + z ∘ candidate
+        return (torch.lerp(s, candidate.to(s.dtype), z.to(s.dtype)),)  # (1 - z) ∘ s + z ∘ candidate
 
 
 class CudnnCell(_Recurrent):
@@ -94,7 +95,7 @@ class CudnnCell(_Recurrent):
         recurrent_gates, recurrent_candidate = torch.split(self.recurrent(s), [2 * size, size], dim=-1)
         r, z = torch.sigmoid(inputs_gates + recurrent_gates).chunk(2, dim=-1)
         candidate = torch.tanh(inputs_candidate + r * (recurrent_candidate + self.candidate_bias))
-        return (torch.lerp(candidate, s, z),)  # (1 - z) ∘ candidate + z ∘ s
+        return (torch.lerp(candidate.to(s.dtype), s, z.to(s.dtype)),)  # (1 - z) ∘ candidate + z ∘ s
 
 
 class LstmCell(_Recurrent):

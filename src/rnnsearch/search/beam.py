@@ -143,9 +143,9 @@ class BeamSearch:
         ended_AC = (score_AC / (step + 1) if self.average else score_AC).masked_fill(~end_AC, -torch.inf)
         trace.finish(beams.row_A, ended_AC[:, : self.beam_size], parent_AC, step)
 
-        place_AK = end_AC.int().argsort(dim=-1, stable=True)[:, : self.beam_size]  # the best that do not end
-        score_AK = score_AC.masked_fill(end_AC, -torch.inf).gather(1, place_AK)
-        word_AK, parent_AK = word_AC.gather(1, place_AK), parent_AC.gather(1, place_AK)
+        # Each hypothesis ends in one way only, so at least K candidates do not end; those, in order:
+        place_AK = end_AC.int().argsort(dim=-1, stable=True)[:, : self.beam_size]
+        score_AK, word_AK, parent_AK = (part.gather(1, place_AK) for part in (score_AC, word_AC, parent_AC))
         trace.extend(beams.row_A, word_AK, parent_AK, step)
 
         done_A1 = self._done(beams, score_AK[:, 0], trace).unsqueeze(1)
@@ -218,7 +218,7 @@ def likeliest(log_probs_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` best words of each row, best first, equals by lower id (`torch.topk` leaves their order open)."""
     values_NC, words_NC = log_probs_NV.topk(min(count + 1, log_probs_NV.shape[1]))
     last_N1 = values_NC[:, count - 1 : count]
-    if bool((values_NC[:, count:] == last_N1).any()):  # equals on both sides of the cut
+    if bool(((values_NC[:, count:] == last_N1) & (last_N1 > -torch.inf)).any()):  # equals on both sides of the cut
         room_N1 = count - (log_probs_NV > last_N1).sum(dim=-1, keepdim=True)
         equal_NV = log_probs_NV == last_N1
         surplus_NV = equal_NV & (equal_NV.cumsum(dim=-1) > room_N1)

@@ -119,7 +119,8 @@ def score_by_length(
         axes.set_ylabel(quantity)
         if trained is not None:
             axes.axvline(trained, color=INK, linestyle=":", linewidth=1.3, label="longest training sentence")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=min(3, len(bands) + 1))
+        columns = 3 if max(len(band.member) for band in bands) < 15 else 2
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
         return figure
 
 
@@ -139,8 +140,8 @@ def attention_matrix(weights_TS: NDArray[np.float64], source: Sequence[str], tar
         for spine in axes.spines.values():
             spine.set_visible(True)
             spine.set_color("#AAB2BD")
-        bar = figure.colorbar(mesh, ax=axes, location="right", shrink=0.7, aspect=14, pad=0.02, ticks=[0.0, 0.5, 1.0])
-        bar.outline.set_visible(False)
+        scale = axes.inset_axes((1 + 0.4 / len(source), 0.0, 0.55 / len(source), 1.0))  # as tall as the matrix
+        figure.colorbar(mesh, cax=scale, ticks=[0.0, 0.5, 1.0]).outline.set_visible(False)
         return figure
 
 

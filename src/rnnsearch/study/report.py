@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnnsearch.study import findings
@@ -81,6 +82,7 @@ def render_html(report: Report) -> str:
     """One page: style and figures inside, all text escaped."""
     environment = _environment(autoescape=True)
     environment.filters["picture"] = _picture
+    environment.filters["breakable"] = _breakable
     return environment.get_template("report.html").render(report=report)
 
 
@@ -129,6 +131,10 @@ def _picture(figure: Figure) -> dict[str, str | int]:
     assert width is not None, "matplotlib writes the width in points"
     encoded = base64.b64encode(drawn.encode()).decode()
     return {"source": f"data:image/svg+xml;base64,{encoded}", "width": round(float(width[1]) * _PIXELS_A_POINT)}
+
+
+def _breakable(text: str) -> Markup:
+    return Markup("<wbr>").join(re.split(r"(?<=[._/])(?=[^\W\d])", text.translate(_CONTROL)))
 
 
 def _markdown(text: object) -> str:

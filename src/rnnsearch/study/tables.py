@@ -113,7 +113,7 @@ def differences(study: Study, comparison: Comparison) -> Table:
 
 
 def costs(study: Study) -> Table:
-    """Size, speed and budget of each member, means over its compared seeds, and ratios to the baseline."""
+    """Size, speed and budget of each member, means over its compared seeds, with ratios to the baseline."""
     quantities: list[tuple[str, Callable[[Mapping[str, Any]], float | None], Callable[[float | None], str]]] = [
         ("parameters", lambda record: record.get("parameters"), _count),
         ("… without embeddings", lambda record: record.get("parameters_without_embeddings"), _count),
@@ -128,10 +128,9 @@ def costs(study: Study) -> Table:
     chosen = (study.description.get("tuning") or {}).get("chosen") or {}
     if chosen:
         rates = [plain(chosen.get(member, NOTHING)) for member in study.members]
-        rows.insert(3, ("learning rate, tuned", *rates, *(NOTHING for _ in study.members[1:])))
-    ratios = (f"{member} / {study.baseline}" for member in study.members[1:])
-    caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}"
-    return Table(caption, ("", *study.members, *ratios), tuple(rows))
+        rows.insert(3, ("learning rate, tuned", *rates))
+    caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}, ratios to {study.baseline}"
+    return Table(caption, ("", *study.members), tuple(rows))
 
 
 def tuning(study: Study) -> Table | None:
@@ -219,8 +218,9 @@ def _cost_row(
     show: Callable[[float | None], str],
 ) -> tuple[str, ...]:
     means = [_mean([read(run.record) for run in study.compared(member)]) for member in study.members]
-    ratios = [f"× {mean / means[0]:.3f}" if mean is not None and means[0] else NOTHING for mean in means[1:]]
-    return (name, *(show(mean) for mean in means), *ratios)
+    base = means[0]
+    ratios = [f"\n× {mean / base:.3f}" if mean is not None and base else "" for mean in means[1:]]
+    return (name, *(show(mean) + ratio for mean, ratio in zip(means, ["", *ratios], strict=True)))
 
 
 def _run_row(run: Run) -> tuple[str, ...]:

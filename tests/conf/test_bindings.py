@@ -1,0 +1,100 @@
+"""Every node of conf/ that names a constructor is one call of it: no key missing, none too many."""
+
+import inspect
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.errors import InstantiationException
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from rnnsearch.cli.build import TRUSTED, make
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+WIRED = {  # what the code adds to a node's keys when it makes the object; the first pattern that fits counts
+    "rnnsearch.model.encoder.*": {"vocabulary_size"},
+    "rnnsearch.model.context.*": {"annotation_size", "state_size"},
+    "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional"},
+    "torch.optim.*": {"params"},
+    "lightning.pytorch.loggers.*": {"save_dir"},
+    "rnnsearch.training.dashboards.*": {"save_dir"},
+}
+Node = dict[str, Any]
+
+
+def nodes(value: object, place: str) -> Iterator[tuple[str, Node]]:
+    """Every mapping with a `_target_` in `value`, with where it stands."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield place, value
+        for key, child in value.items():
+            yield from nodes(child, f"{place}:{key}")
+    elif isinstance(value, list):
+        for child in value:
+            yield from nodes(child, place)
+
+
+def all_nodes() -> list[tuple[str, Node]]:
+    """Every node of every file of conf/."""
+    found = []
+    for path in sorted(CONF.rglob("*.yaml")):
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        found += nodes(content, path.relative_to(CONF).as_posix())
+    return found
+
+
+def check_binding(node: Node) -> None:
+    wired = next((names for pattern, names in WIRED.items() if fnmatchcase(node["_target_"], pattern)), set())
+    keys = {key for key in node if not key.startswith("_") and key != "defaults"}
+    assert not keys & wired, "the code gives these"
+    signature = inspect.signature(get_object(node["_target_"]))
+    named = {name for name, parameter in signature.parameters.items() if parameter.kind != parameter.VAR_KEYWORD}
+    assert keys <= named, "nobody takes these, or a **kwargs would swallow them"
+    signature.bind(**dict.fromkeys(keys | wired))
+
+
+NODES = all_nodes()
+
+
+@pytest.mark.parametrize("node", [node for _, node in NODES], ids=[place for place, _ in NODES])
+def test_node_binds(node: Node) -> None:
+    check_binding(node)
+
+
+@pytest.mark.parametrize("node", [node for _, node in NODES], ids=[place for place, _ in NODES])
+def test_node_may_be_made(node: Node) -> None:
+    assert any(fnmatchcase(node["_target_"], pattern) for pattern in TRUSTED)
+
+
+def test_nothing_else_is_made() -> None:
+    with pytest.raises(InstantiationException, match=r"shutil\.which"):
+        make(OmegaConf.create({"_target_": "shutil.which", "cmd": "true"}))
+
+
+def test_a_refusal_arrives_as_it_was_raised() -> None:
+    config = OmegaConf.create({"_target_": "rnnsearch.model.context.Dot"})
+    with pytest.raises(ValueError, match=r"^model/context=dot multiplies"):
+        make(config, annotation_size=4, state_size=3)
+
+
+def test_every_group_with_constructors_is_there() -> None:
+    found = {place.split("/")[0] for place, _ in NODES}
+    assert found >= {"model", "data", "tokenizer", "filters", "batches", "search", "optimizer", "scheduler", "trainer"}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "rnnsearch.search.beam.BeamSearch", "beam_size": 1},
+        {"_target_": "rnnsearch.model.context.General", "attention_size": 3},
+        {"_target_": "rnnsearch.model.context.General", "state_size": 3},
+        {"_target_": "lightning.pytorch.loggers.TensorBoardLogger", "nmae": "misspelt"},
+    ],
+    ids=["missing", "stray", "given twice", "swallowed"],
+)
+def test_the_check_can_fail(node: Node) -> None:
+    with pytest.raises((TypeError, AssertionError)):
+        check_binding(node)
