@@ -39,6 +39,11 @@ NOT_HASHED = (
 )
 
 
+def is_hashed(key: str) -> bool:
+    """Whether a dotted key of a config counts in its hash."""
+    return not any(key == left_out or key.startswith(f"{left_out}.") for left_out in NOT_HASHED)
+
+
 def new_id() -> str:
     """A name for a run: UTC time and random letters, unique even when two start in one second; only [A-Za-z0-9._-]."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -114,13 +119,16 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 class RunRecord:
-    """The record of one run: a dictionary that is written whenever it changes."""
+    """The record of one run: a dictionary that is written whenever it changes, by one of the run's processes."""
 
-    def __init__(self, folder: Path, values: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, values: Mapping[str, Any], *, writes: bool) -> None:
         self.path = folder / RECORD
+        self.writes = writes
         self.values: dict[str, Any] = {"format": FORMAT, **values}
 
     def write(self, **changes: Any) -> None:
         """Change some keys and replace the file."""
-        self.values |= changes
-        write_json(self.path, self.values)
+        values = self.values | changes
+        if self.writes:
+            write_json(self.path, values)
+        self.values = values

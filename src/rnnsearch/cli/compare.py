@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +13,23 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rnnsearch.cli import build
+from rnnsearch.cli import build, runs
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.jobs import Job, run_jobs
 from rnnsearch.cli.train import settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.records import config_hash, read_record, write_json
+from rnnsearch.records import RECORD, config_hash, read_record, write_json
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
 from rnnsearch.training.matching import match_hidden_sizes
+from rnnsearch.training.module import Diverged
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "publish", "study", "seed", "hydra")
+OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "publish", "study", "ckpt", "hydra")
 SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
 
 
@@ -44,6 +47,7 @@ class Member:
 
 def run(cfg: DictConfig) -> None:
     """Train all members with all seeds, as far as not done yet, and write the report; prints its path."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings are stopped too
     folder = Path(cfg.paths.output) / _name(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -73,8 +77,11 @@ class Comparison:
         self.config_dirs = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
         task = [o for o in hydra.overrides.task if o.lstrip("+~").split("=")[0].split(".")[0] not in OWN_KEYS]
         self.common = (*task, f"study={folder.name}")
-        if not isinstance(cfg.seeds, ListConfig) or not cfg.seeds or len(set(cfg.seeds)) < len(cfg.seeds):
+        seeds = list(cfg.seeds) if isinstance(cfg.seeds, ListConfig) else []
+        if not seeds or len(set(seeds)) < len(seeds) or any(type(seed) is not int or seed < 0 for seed in seeds):
             raise ValueError(f"seeds={cfg.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'")
+        if any(o.lstrip("+").startswith("seed=") for o in task):
+            raise ValueError(f"seed={cfg.seed}: a comparison takes a list; write 'seeds=[{cfg.seed}]'")
         if cfg.match not in ("parameters", "none"):
             raise ValueError(f"match={cfg.match}: choose parameters or none")
         if len(cfg.members) < 2:
@@ -85,8 +92,10 @@ class Comparison:
         members = [Member(str(name), (*self.common, *overrides)) for name, overrides in self.cfg.members.items()]
         data = build.build_data(self.config(members[0]))
         data.prepare_data()
+        sizes = {"source_size": data.tokenizers.source.size, "target_size": data.tokenizers.target.size}
+        counts = {member.name: self.parameters(member, sizes) for member in members}
         if self.cfg.match == "parameters":
-            members = self.matched(members, data)
+            members = [self.matched(member, counts[members[-1].name], sizes) for member in members]
         tuning, members = self.tuned(members)
         jobs = {
             (member.name, seed): self.job(
@@ -115,20 +124,27 @@ class Comparison:
     def job(self, member: Member, name: str) -> Job:
         """The training of a member in a folder of the study."""
         config = self.config(member)
-        plain = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(plain, dict)
         flags = [f"--config-dir={d}" for d in self.config_dirs]
-        hash_ = config_hash({str(k): v for k, v in plain.items()})
+        hash_ = config_hash(runs.plain(config))
         return Job(self.folder / name, (*member.overrides, *flags), hash_, config.budget.updates)
 
-    def matched(self, members: list[Member], data: ParallelDataModule) -> list[Member]:
-        """Members whose hidden sizes give as many parameters as the last one has."""
-        sizes = {"source_size": data.tokenizers.source.size, "target_size": data.tokenizers.target.size}
-        reference = self.config(members[-1])
-        target = _parameters(reference, sizes)
-        return [*(self._match(member, target, sizes) for member in members[:-1]), members[-1]]
+    def parameters(self, member: Member, sizes: Mapping[str, int]) -> int:
+        """Trainable parameters of a member.
 
-    def _match(self, member: Member, target: int, sizes: Mapping[str, int]) -> Member:
+        Raises:
+            ValueError: naming the member, for a combination of options that makes no sense.
+        """
+        try:
+            return _parameters(self.config(member), sizes)
+        except InstantiationException as error:
+            if isinstance(error.__cause__, ValueError):
+                raise ValueError(f"member {member.name}: {error.__cause__}") from None
+            raise
+        except ValueError as error:
+            raise ValueError(f"member {member.name}: {error}") from None
+
+    def matched(self, member: Member, target: int, sizes: Mapping[str, int]) -> Member:
+        """The member with hidden sizes that give as many parameters as ``target``."""
         config = self.config(member)
         if abs(_parameters(config, sizes) / target - 1) < 1e-9:
             return member
@@ -147,7 +163,8 @@ class Comparison:
         rates = [float(rate) for rate in self.cfg.tuning.learning_rates]
         if not rates:
             return None, members
-        short = (f"budget.updates={self.cfg.tuning.updates}", f"validation.every={self.cfg.tuning.updates}")
+        updates = self.cfg.tuning.updates
+        short = (f"budget.updates={updates}", f"trainer.max_steps={updates}", f"validation.every={updates}")
         trials = {
             (member.name, rate): self.job(
                 member.and_(*short, f"optimizer.lr={rate}", f"seed={self.cfg.seeds[0]}", f"member={member.name}"),
@@ -156,15 +173,14 @@ class Comparison:
             for rate, member in product(rates, members)
         }
         failed = run_jobs(list(trials.values()), at_once=self.cfg.jobs)
-        if failed:
-            raise ValueError(
-                f"trials failed: {', '.join(job.folder.name for job in failed)}; mend them and start again"
-            )
-        nll = {key: read_record(job.folder)["results"]["metrics"]["validation"]["nll"] for key, job in trials.items()}
-        chosen = {member.name: min(rates, key=lambda rate: nll[member.name, rate]) for member in members}
+        broken = [job.folder.name for job in failed if not _diverged(job)]
+        if broken:
+            raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
+        nll = {key: _likelihood(job) for key, job in trials.items() if job not in failed}
+        chosen = {member.name: _best_rate(member.name, nll) for member in members}
         logger.info("learning rates chosen: %s", chosen)
-        table = [{"member": name, "learning_rate": rate, "nll": value} for (name, rate), value in nll.items()]
-        tuning = {"learning_rates": rates, "updates": self.cfg.tuning.updates, "trials": table, "chosen": chosen}
+        table = [{"member": name, "learning_rate": rate, "nll": nll.get((name, rate))} for name, rate in trials]
+        tuning = {"learning_rates": rates, "updates": updates, "trials": table, "chosen": chosen}
         return tuning, [member.and_(f"optimizer.lr={chosen[member.name]}") for member in members]
 
     def describe(
@@ -192,7 +208,7 @@ class Comparison:
 
     def differences(self, members: list[Member]) -> list[dict[str, Any]]:
         """Every key of the resolved configs in which the members differ."""
-        flat = {m.name: _flat(OmegaConf.to_container(self.config(m), resolve=True)) for m in members}
+        flat = {m.name: runs.flat(self.config(m)) for m in members}
         keys = sorted(set().union(*flat.values()))
         values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
         return [
@@ -208,7 +224,18 @@ def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
     return sum(p.numel() for p in translator.parameters() if p.requires_grad)
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix.rstrip("."): node}
-    return {key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}{name}.").items()}
+def _diverged(job: Job) -> bool:
+    """Whether a trial failed because its rate was too high, which is an answer too."""
+    record = read_record(job.folder) if (job.folder / RECORD).exists() else {}
+    return (record.get("error") or {}).get("type") == Diverged.__name__
+
+
+def _likelihood(job: Job) -> float:
+    return float(read_record(job.folder)["results"]["metrics"]["validation"]["nll"])
+
+
+def _best_rate(member: str, nll: Mapping[tuple[str, float], float]) -> float:
+    own = {rate: value for (name, rate), value in nll.items() if name == member}
+    if not own:
+        raise ValueError(f"every trial of {member} diverged; add lower rates to tuning.learning_rates")
+    return min(own, key=lambda rate: own[rate])

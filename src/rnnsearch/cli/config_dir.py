@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _DEFAULT = re.compile(r"^\s*-\s+(?:override\s+|optional\s+)?/?([\w/.-]+)(?:@\S+)?\s*:")
+_BASE = re.compile(r"^ *- *([\w-]+) *(?:#.*)?$")
 _KEY = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?P<value>[^#]*?)(?:\s+#\s*(?P<comment>.*))?$")
 
 
@@ -42,9 +43,14 @@ def description(path: Path) -> str:
 
 
 def chosen_groups(conf: Path, command: str) -> tuple[str, ...]:
-    """The groups named in the defaults list of `conf`/`command`.yaml, in its order."""
-    matches = (_DEFAULT.match(line) for line in _lines(conf / f"{command}.yaml", inside={"defaults"}))
-    return tuple(match.group(1) for match in matches if match and not match.group(1).startswith("hydra/"))
+    """The groups named in the defaults list of `conf`/`command`.yaml, or of a config it begins with, in their order."""
+    names: list[str] = []
+    for line in _lines(conf / f"{command}.yaml", inside={"defaults"}):
+        if match := _DEFAULT.match(line):
+            names += [match.group(1)] if not match.group(1).startswith("hydra/") else []
+        elif (match := _BASE.match(line)) and match.group(1) != "_self_":
+            names += chosen_groups(conf, match.group(1))
+    return tuple(names)
 
 
 def primary_keys(conf: Path, command: str) -> dict[str, tuple[str, str]]:

@@ -52,10 +52,8 @@ def split_rows(loaded: runs.LoadedRun, split: str) -> Iterable[Mapping[str, Any]
     kept = loaded.folder / "data" / f"{split}.jsonl"
     if kept.is_file():
         return read_lines(kept)
-    data = build.build_data(loaded.config)
-    if split not in data.corpus.splits():
-        raise ValueError(
-            f"the corpus of {loaded.folder} has no {split} split; it has {', '.join(data.corpus.splits())}"
-        )
-    rows: Iterable[Mapping[str, Any]] = data.rows(split)
+    have = loaded.record["data"]["pairs"]
+    if split not in have:
+        raise ValueError(f"the corpus of {loaded.folder} has no {split} split; it has {', '.join(have)}")
+    rows: Iterable[Mapping[str, Any]] = build.build_data(loaded.config).rows(split)
     return rows

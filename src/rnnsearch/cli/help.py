@@ -61,7 +61,7 @@ COMMANDS: Mapping[str, Command] = {
         ),
     ),
     "compare": Command(
-        "Train a fixed-context and an attention model of equal size; write one report.",
+        "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
         "rnnsearch.cli.compare",
         (
             ("on the built-in corpus", "rnnsearch compare data=controlled study=first"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from hydra.core.override_parser.types import Quote, QuotedString
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rnnsearch.cli.runs import CHECKPOINTS
@@ -114,7 +115,7 @@ def _start(job: Job, *, threads: int) -> _Running:
 
 def quoted(value: Path | str) -> str:
     """A value as Hydra's grammar takes it whatever it holds."""
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return QuotedString(str(value), Quote.double).with_quotes()
 
 
 def _ended_well(one: _Running) -> bool:

@@ -39,6 +39,21 @@ class LoadedRun:
     tokenizers: TokenizerPair
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A config, resolved, as plain values."""
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """The leaves of a config under their dotted keys."""
+    values = plain(node) if isinstance(node, DictConfig) else node
+    if not isinstance(values, dict):
+        return {prefix.rstrip("."): values}
+    return {key: value for name, child in values.items() for key, value in flat(child, f"{prefix}{name}.").items()}
+
+
 def save_config(config: DictConfig, folder: Path) -> None:
     """Write the resolved config, from which the run can be repeated."""
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))

@@ -1,7 +1,9 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
+import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -14,16 +16,19 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs
 from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.translating import sample_translations
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RECORD, RunRecord, config_hash, read_record
+from rnnsearch.records import RECORD, RunRecord, config_hash, is_hashed, new_id, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.cost import operations_per_token
-from rnnsearch.training.dashboards import Samples
+from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 
@@ -34,14 +39,50 @@ def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    resuming = check_folder(folder, cfg.ckpt)
+    check_values(cfg)
+    main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
+    resuming = check_folder(folder, cfg.ckpt) if main else cfg.ckpt == "last"
     settle_budget(cfg, list(hydra.overrides.task))
     OmegaConf.resolve(cfg)
-    record = RunRecord(folder, {**_beginnings(cfg, folder), **(read_record(folder) if resuming else {})})
-    runs.save_config(cfg, folder)
-    with recording(record, folder):
+    beginnings = _beginnings(cfg, folder)
+    if resuming:
+        check_settings(cfg, folder, beginnings["config_hash"])
+        beginnings |= read_record(folder)
+    record = RunRecord(folder, beginnings, writes=main)
+    with recording(record, folder), interruptible():
         train(cfg, folder, record, resume=resuming)
     logger.info("the run is in %s; next: rnnsearch evaluate run=%s split=test", folder, folder)
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Refuse values that would fail late, or silently mean something else.
+
+    Raises:
+        ValueError: for one that is not allowed.
+    """
+    if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
+        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
+        raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
+    counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
+    counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
+    for key, value in counts.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{key}={value}: give a whole number, 1 or more")
+
+
+def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
+    """Refuse to go on with a run under settings that it did not begin with.
+
+    Raises:
+        ValueError: naming the settings that differ.
+    """
+    if read_record(folder)["config_hash"] == hash_:
+        return
+    old, new = runs.flat(OmegaConf.load(folder / runs.CONFIG)), runs.flat(cfg)
+    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and is_hashed(key)]
+    values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
+    raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
 
 
 def check_folder(folder: Path, ckpt: str | None) -> bool:
@@ -79,10 +120,8 @@ def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
 
 
 def _beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
     return {
-        "id": folder.name,
+        "id": new_id(),
         "name": folder.name,
         "study": cfg.study,
         "member": cfg.member,
@@ -91,7 +130,7 @@ def _beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "started": _now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
-        "config_hash": config_hash({str(k): v for k, v in plain.items()}),
+        "config_hash": config_hash(runs.plain(cfg)),
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
@@ -109,7 +148,7 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
-    record.write(status="running", error=None)
+    record.write(status="running", error=None, ended=None)
     try:
         yield
     except BaseException as error:
@@ -124,16 +163,35 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
         handler.close()
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM interrupts as Ctrl-C does, and what Lightning turns into an exit is a KeyboardInterrupt again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
 def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> None:
     """Fit, then test the best checkpoint; everything found goes into ``record``."""
-    _quiet()
+    _quiet(profiling=cfg.trainer.profiler is not None)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = build.build_data(cfg)
     data.prepare_data()
     data.setup("fit")
-    runs.save_texts(data, folder)
+    if record.writes:
+        runs.save_config(cfg, folder)
+        runs.save_texts(data, folder)
     module = _module(cfg, data)
     translator = module.translator
     record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data))
@@ -147,28 +205,35 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
         callbacks=[Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
     last = str(runs.checkpoint_path(folder, "last")) if resume else None
+    finished = False
     try:
+        open_dashboards(loggers, runs.plain(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-        _stop_if_interrupted(trainer.interrupted)
-        record.write(results=_results(cfg, folder, record, data, module, curves), **_counts(module))
+        if record.writes:
+            results = _results(cfg, folder, data, module, curves)
+            record.write(results=results, **_counts(module))
+            _log_test(loggers, results["metrics"], module.counters.updates)
+        finished = True
     finally:
-        for log in loggers:
-            log.finalize(record.values["status"])
+        close_dashboards(loggers, finished=finished)
 
 
-def _quiet() -> None:
-    """Leave out Lightning's hints, which are about choices that are made here."""
-    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _log_test(loggers: list[Logger], metrics: dict[str, Any], update: int) -> None:
+    figures = {f"test/{k}": v for k, v in metrics.get("test", {}).items() if isinstance(v, float)}
+    for log in loggers:
+        if figures:
+            log.log_metrics(figures, step=update)
+
+
+def _quiet(*, profiling: bool) -> None:
+    """Leave out Lightning's hints, which are about choices that are made here; its profiler reports as a hint."""
+    hints = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric")
+    for name in hints:
+        logging.getLogger(name).setLevel(logging.INFO if profiling else logging.WARNING)
     warnings.filterwarnings("ignore", r".*exists and is not empty", module="lightning.*")
     warnings.filterwarnings("ignore", r".*isinstance\(treespec", module="lightning.*")
     warnings.filterwarnings("ignore", r".*smaller than the logging interval", module="lightning.*")
     warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
-
-
-def _stop_if_interrupted(interrupted: bool) -> None:
-    if interrupted:
-        raise KeyboardInterrupt
 
 
 def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
@@ -185,14 +250,13 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
         search=build.build_search(cfg.search, beam_size=1),
+        seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
     )
 
 
 def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule) -> list[Callback]:
     monitor, mode = f"validation/{cfg.validation.monitor}", "min" if cfg.validation.monitor == "nll" else "max"
-    if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
-        raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
     checkpoints = folder / runs.CHECKPOINTS
     kept = [
         ModelCheckpoint(
@@ -205,7 +269,7 @@ def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: 
     stopping = [] if patience is None else [EarlyStopping(monitor, patience=patience, mode=mode, verbose=False)]
     rows = data.rows("validation").select(range(min(cfg.samples, len(data.rows("validation")))))
     samples = Samples(translate=lambda: sample_translations(module.translator, data.tokenizers, rows, module.search))
-    return [*build.make(cfg.averaging), *stopping, *([samples] if cfg.samples else []), *kept]
+    return [*([samples] if cfg.samples else []), *build.make(cfg.averaging), *stopping, *kept]
 
 
 def _sizes(translator: Translator) -> dict[str, Any]:
@@ -235,19 +299,15 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
 
 
 def _results(
-    cfg: DictConfig,
-    folder: Path,
-    record: RunRecord,
-    data: ParallelDataModule,
-    module: TranslationModule,
-    curves: Curves,
+    cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, curves: Curves
 ) -> dict[str, Any]:
     """Everything that the same seed gives again on the same machine: no times in here."""
     runs.load_weights(module.translator, runs.read_checkpoint(runs.checkpoint_path(folder, "best")))
     module.translator.eval()
     points = curves.curves["validation"]
     pick = min if cfg.validation.monitor == "nll" else max
-    metrics = {"validation": pick(points, key=lambda point: point[cfg.validation.monitor])}
+    best = pick(points, key=lambda point: point[cfg.validation.monitor])
+    metrics = {"validation": {**best, "bleu_signature": score(["a"], ["a"])["bleu_signature"]}}
     if "test" in data.corpus.splits():
         metrics["test"] = runs.evaluate_into(
             folder, module.translator, data.tokenizers, data.rows("test"), build.build_search(cfg.search), "test"

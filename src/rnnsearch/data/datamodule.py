@@ -154,8 +154,10 @@ class ParallelDataModule(LightningDataModule):
 
     def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
         """The first `sentences` pairs of a split (None: all), the longest first; `index_B` tells their rows."""
-        source_lengths, _ = self.lengths(split)
-        plan = longest_first(source_lengths[:sentences], self.evaluation_batch_size)
+        lengths = self.lengths(split)[0][:sentences]
+        processes = self.trainer.world_size if self.trainer else 1
+        size = min(self.evaluation_batch_size, -(-len(lengths) // processes))  # a batch for each process, at least
+        plan = longest_first(lengths, size)
         rows = EncodedRows(self.rows(split))
         return evaluation_loader(rows, self._share(plan), workers=self.workers, pin_memory=self._pin_memory())
 

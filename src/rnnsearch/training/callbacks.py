@@ -43,6 +43,7 @@ class Clock(Callback):
         module.counters.seconds += now - self._since
         self._since = now
         module.counters.updates = trainer.global_step
+        module.counters.batches += 1
         module.counters.tokens += outputs["tokens"] * trainer.world_size
         if module.progress() >= 1.0:
             trainer.should_stop = True
@@ -68,7 +69,6 @@ class Curves(Callback):
         self.curves: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
         self._sum: torch.Tensor | float = 0.0
         self._tokens = 0
-        self._last_update = 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -76,10 +76,11 @@ class Curves(Callback):
         self._sum = self._sum + outputs["sum"].double()
         self._tokens += outputs["tokens"]
         counters = _module(pl_module).counters
-        if counters.updates % self.every or counters.updates == self._last_update:
+        last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
+        if counters.updates % self.every or counters.updates == last:
             return
-        self._last_update = counters.updates
         loss = float(self._sum) / self._tokens
+        _module(pl_module).require_finite(loss, "the training loss")
         self._sum, self._tokens = 0.0, 0
         self.curves["train"].append({"update": counters.updates, "tokens_seen": counters.tokens, "loss": loss})
         rate = trainer.optimizers[0].param_groups[0]["lr"]

@@ -10,6 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from matplotlib.figure import Figure
 
+from rnnsearch.records import read_record
+
 logger = logging.getLogger(__name__)
 
 Sample = dict[str, Any]  # source, reference, hypothesis; source_pieces, target_pieces, weights (None without attention)
@@ -25,7 +27,7 @@ def wandb_logger(
     run_id: str | None,
     offline: bool | None,
 ) -> WandbLogger:
-    """A Weights & Biases logger: the run's id is its folder's name; offline unless a key is set."""
+    """A Weights & Biases logger: its run's id is that of the record, its name the folder's; offline without a key."""
     if offline is None:
         offline = not (os.environ.get("WANDB_API_KEY") or (Path.home() / ".netrc").exists())
     if offline:
@@ -35,7 +37,7 @@ def wandb_logger(
         entity=entity,
         group=group,
         name=name or save_dir.name,
-        id=run_id or save_dir.name,
+        id=run_id or read_record(save_dir)["id"],
         save_dir=str(save_dir),
         offline=offline,
         resume="allow",
@@ -53,13 +55,31 @@ def heatmap(weights: Sequence[Sequence[float]], source_pieces: Sequence[str], ta
     return figure
 
 
+def open_dashboards(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
+    """Give the dashboards the run's resolved config."""
+    for log in loggers:
+        if isinstance(log, TensorBoardLogger | WandbLogger):
+            log.log_hyperparams(config)
+
+
+def close_dashboards(loggers: Sequence[Logger], *, finished: bool) -> None:
+    """Write out what the loggers hold, and end the run of Weights & Biases, which Lightning leaves open."""
+    for log in loggers:
+        log.finalize("success" if finished else "failed")
+        if isinstance(log, WandbLogger):
+            log.experiment.finish(exit_code=0 if finished else 1)
+
+
 class Samples(Callback):
-    """After each validation, shows a few translations and alignments in every logger that can."""
+    """After each validation, shows a few translations and alignments in every logger that can.
+
+    It comes before the averaging callback, which takes the averaged weights out again when validation ends.
+    """
 
     def __init__(self, *, translate: Callable[[], list[Sample]]) -> None:
         self.translate = translate
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         able = [log for log in trainer.loggers if isinstance(log, TensorBoardLogger | WandbLogger)]
         if not able or not trainer.is_global_zero or trainer.sanity_checking:
             return

@@ -3,16 +3,18 @@
 B batch, T target, S source, R read-out, V vocabulary, N real target tokens of a batch.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR
 
 from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
@@ -20,7 +22,7 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
-from rnnsearch.training.schedules import Plateau, Schedule
+from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
 
 
 @dataclass
@@ -28,9 +30,14 @@ class Counters:
     """What was done so far. Tokens are target tokens, end of sentence counted, padding not; seconds are training's."""
 
     updates: int = 0
+    batches: int = 0
     tokens: int = 0
     seconds: float = 0.0
     validation_seconds: float = 0.0
+
+
+class Diverged(ValueError):
+    """A loss is no finite number any more."""
 
 
 class References(Protocol):
@@ -51,6 +58,7 @@ class TranslationModule(LightningModule):
         target: tokenizer of the target language, for the text of validation's translations.
         references: raw text of validation's targets.
         search: validation's search, greedy.
+        seed: of the dropout, a function of seed and batch alone, so that a resumed run goes on as it would have.
         checkpoint_content: plain values put into each checkpoint under ``rnnsearch``, so that it loads by itself.
     """
 
@@ -65,6 +73,7 @@ class TranslationModule(LightningModule):
         target: Tokenizer,
         references: References,
         search: BeamSearch,
+        seed: int,
         checkpoint_content: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -76,9 +85,10 @@ class TranslationModule(LightningModule):
         self.target = target
         self.references = references
         self.search = search
+        self.seed = seed
         self.checkpoint_content = checkpoint_content
         self.counters = Counters()
-        self.plateau: ReduceLROnPlateau | None = None
+        self.plateau = PlateauState()
         self.likelihood = TokenLikelihood()
         self.bleu = CorpusScore("bleu")
         self.chrf = CorpusScore("chrf")
@@ -97,6 +107,11 @@ class TranslationModule(LightningModule):
         logits_NV = self.translator.logits(readouts_BTR[batch.target_mask_BT])
         targets_N = batch.target_out_BT[batch.target_mask_BT]
         return nn.functional.cross_entropy(logits_NV, targets_N, reduction="sum", label_smoothing=label_smoothing)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed the dropout of this batch."""
+        words = np.random.SeedSequence((self.seed, self.counters.batches, self.global_rank)).generate_state(1)
+        torch.manual_seed(int(words[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The summed loss; `on_before_optimizer_step` divides its gradients by the tokens of the whole update."""
@@ -119,21 +134,34 @@ class TranslationModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, its schedule by update, and the plateau rule by validation."""
         optimizer = self.make_optimizer([p for p in self.translator.parameters() if p.requires_grad])
-        if isinstance(self.schedule, Plateau):
-            self.plateau = ReduceLROnPlateau(optimizer, factor=self.schedule.shrink, patience=self.schedule.patience)
-        factors = LambdaLR(optimizer, lambda update: self.schedule.factor(update, self.progress()))
+        factors = LambdaLR(optimizer, self.learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factors, "interval": "step"}}
+
+    def learning_rate_factor(self, update: int) -> float:
+        """What the optimiser's rate is multiplied with."""
+        fallen = self.schedule.shrunk(self.plateau) if isinstance(self.schedule, Plateau) else 1.0
+        return fallen * self.schedule.factor(update, self.progress())
 
     # Validation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Unsmoothed likelihood of the references, and greedy translations against them."""
-        self.likelihood.update(self.log_likelihood_loss(batch, 0.0), batch.target_tokens)
+        nll = self.log_likelihood_loss(batch, 0.0)
+        self.require_finite(float(nll), "validation's likelihood")
+        self.likelihood.update(nll, batch.target_tokens)
         found = self.search.search(self.translator, batch.source_BS, batch.source_mask_BS)
         hypotheses = [self.target.decode(hypothesis.ids) for hypothesis in found]
         references = self.references(batch.index_B.tolist())
         self.bleu.update(hypotheses, references)
         self.chrf.update(hypotheses, references)
+
+    def require_finite(self, value: float, name: str) -> None:
+        """Raises Diverged if a loss is not finite."""
+        if not math.isfinite(value):
+            raise Diverged(
+                f"training diverged: {name} is {value} after update {self.counters.updates}; "
+                "lower optimizer.lr, lengthen scheduler.warmup or clip at a lower trainer.gradient_clip_val"
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Log what validation found; the plateau rule looks at its likelihood."""
@@ -146,9 +174,9 @@ class TranslationModule(LightningModule):
         }
         for metric in (self.likelihood, self.bleu, self.chrf):
             metric.reset()
-        if self.plateau is not None and not self.trainer.sanity_checking:
-            self.plateau.step(nll)
-        self.log_dict({f"validation/{name}": value for name, value in found.items()}, rank_zero_only=True)
+        if isinstance(self.schedule, Plateau) and not self.trainer.sanity_checking:
+            self.schedule.watch(self.plateau, nll)
+        self.log_dict({f"validation/{name}": value for name, value in found.items()}, sync_dist=True)
 
     # Checkpoints: plain values only, so that they load with weights_only=True
 
@@ -156,16 +184,9 @@ class TranslationModule(LightningModule):
         """Add the model's config and tokenizers, and the counters."""
         checkpoint["rnnsearch"] = self.checkpoint_content
         checkpoint["counters"] = asdict(self.counters)
-        if self.plateau is not None:
-            checkpoint["plateau"] = {k: v for k, v in self.plateau.state_dict().items() if not k.startswith("_")}
+        checkpoint["plateau"] = asdict(self.plateau)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on counting where the checkpoint stands."""
         self.counters = Counters(**checkpoint["counters"])
-        self._saved_plateau = checkpoint.get("plateau")
-
-    def on_train_start(self) -> None:
-        """Restore the plateau rule, which exists only once optimisers are made."""
-        saved = getattr(self, "_saved_plateau", None)
-        if self.plateau is not None and saved is not None:
-            self.plateau.load_state_dict(saved)
+        self.plateau = PlateauState(**checkpoint.get("plateau", {}))

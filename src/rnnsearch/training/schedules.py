@@ -71,11 +71,20 @@ class Step:
         return warm(update, self.warmup) * power
 
 
+@dataclass
+class PlateauState:
+    """What a plateau rule has seen: the least likelihood so far, the validations since then, the falls of the rate."""
+
+    best: float = math.inf
+    waited: int = 0
+    falls: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plateau:
     """Times ``shrink`` when validation's negative log-likelihood has not fallen for ``patience`` validations.
 
-    The falls are torch's ``ReduceLROnPlateau``; only the warm-up is a factor.
+    `factor` is the warm-up alone; the module watches validation and multiplies with `shrunk`.
     """
 
     warmup: int
@@ -85,3 +94,16 @@ class Plateau:
     def factor(self, update: int, progress: float) -> float:
         """See `Schedule`."""
         return warm(update, self.warmup)
+
+    def watch(self, state: PlateauState, nll: float) -> None:
+        """Take note of a validation."""
+        if nll < state.best:
+            state.best, state.waited = nll, 0
+            return
+        state.waited += 1
+        if state.waited >= self.patience:
+            state.waited, state.falls = 0, state.falls + 1
+
+    def shrunk(self, state: PlateauState) -> float:
+        """The factor of all falls so far."""
+        return float(self.shrink**state.falls)

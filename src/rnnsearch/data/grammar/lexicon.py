@@ -56,12 +56,14 @@ class Adjective(NamedTuple):
 CLASSES = {
     "b": "readable", "f": "food", "d": "drink", "u": "stands when put", "l": "lies when put", "s": "has a surface",
     "r": "place", "x": "can be opened", "m": "can be switched on", "c": "can be carried and bought", "e": "event",
-    "i": "sight", "g": "picture", "q": "wall or fence", "y": "vehicle", "p": "plant", "w": "worn", "k": "clothes", "o": "place to come from", "0": "mass noun",
+    "i": "sight", "g": "picture", "q": "wall or fence", "y": "vehicle", "p": "plant", "w": "worn", "k": "clothes",
+    "o": "place to come from", "0": "mass noun",
 }  # fmt: skip
 FRAMES = {
     "none": "nothing", "accusative": "direct object", "dative": "dative object", "two": "dative and direct object",
     "preposition": "prepositional object", "place": "place", "goal": "direction", "put": "direct object and direction",
     "that": "clause with that", "whether": "clause with whether", "infinitive": "infinitive with to",
+    "adjective": "predicative adjective",
 }  # fmt: skip
 
 IN, ON, AT = ("in", "in"), ("on", "auf"), ("at", "an")
@@ -186,7 +188,7 @@ NOUNS = (
     Noun("park", "parks", "m", "Park", "Parks", "tr", genitive="Parks", place=IN, goal=INTO),
     Noun("station", "stations", "m", "Bahnhof", "Bahnhöfe", "tr", place=AT, goal=TO),
     Noun("market", "markets", "m", "Markt", "Märkte", "tr", place=("at", "auf"), goal=("to", "auf")),
-    Noun("beach", "beaches", "m", "Strand", "Strände", "tr", place=AT, goal=("to", "an")),
+    Noun("beach", "beaches", "m", "Strand", "Strände", "tr", place=("on", "an"), goal=("to", "an")),
     Noun("lake", "lakes", "m", "See", "Seen", "tri", place=AT, goal=TO),
     Noun("river", "rivers", "m", "Fluss", "Flüsse", "tr", place=AT, goal=TO),
     Noun("office", "offices", "n", "Büro", "Büros", "tr", place=IN, goal=INTO),
@@ -202,124 +204,6 @@ NOUNS = (
     Noun("storm", "storms", "m", "Sturm", "Stürme", "e"),
     Noun("lesson", "lessons", "f", "Stunde", "Stunden", "e"),
 )
-
-VERBS = (
-    Verb("sleep slept slept", "schlafen schläft schlief geschlafen", "none", "ha"),
-    Verb("work worked worked", "arbeiten", "none", "h"),
-    Verb("laugh laughed laughed", "lachen", "none", "h"),
-    Verb("cry cried cried", "weinen", "none", "h"),
-    Verb("dance danced danced", "tanzen", "none", "h"),
-    Verb("sing sang sung", "singen singt sang gesungen", "none", "h"),
-    Verb("swim swam swum", "schwimmen schwimmt schwamm geschwommen", "none", "ha", auxiliary="sein"),
-    Verb("cook cooked cooked", "kochen", "none", "h"),
-    Verb("get got got", "auf|stehen steht stand gestanden", "none", "h", particle="up", auxiliary="sein"),
-    Verb("wake woke woken", "auf|wachen", "none", "ha", particle="up", auxiliary="sein"),
-    Verb("fall fell fallen", "ein|schlafen schläft schlief geschlafen", "none", "ha", particle="asleep", auxiliary="sein"),
-    Verb("arrive arrived arrived", "an|kommen kommt kam gekommen", "none", "hy", auxiliary="sein"),
-    Verb("leave left left", "ab|fahren fährt fuhr gefahren", "none", "y", auxiliary="sein"),
-    Verb("come came come", "zurück|kommen kommt kam gekommen", "none", "hay", particle="back", auxiliary="sein"),
-    Verb("run ran run", "weg|laufen läuft lief gelaufen", "none", "ha", particle="away", auxiliary="sein"),
-    Verb("give gave given", "auf|geben gibt gab gegeben", "none", "h", particle="up"),
-    Verb("see saw seen", "sehen sieht sah gesehen", "accusative", "ha", "hat", stative=True),
-    Verb("hear heard heard", "hören", "accusative", "ha", "ham", stative=True),
-    Verb("buy bought bought", "kaufen", "accusative", "h", "c"),
-    Verb("sell sold sold", "verkaufen", "accusative", "h", "c"),
-    Verb("find found found", "finden findet fand gefunden", "accusative", "ha", "hac", stative=True),
-    Verb("look looked looked", "suchen", "accusative", "ha", "hac", particle="for"),
-    Verb("carry carried carried", "tragen trägt trug getragen", "accusative", "h", "c"),
-    Verb("love loved loved", "lieben", "accusative", "h", "ha", stative=True),
-    Verb("like liked liked", "mögen mag mochte gemocht", "accusative", "h", "hafdb", stative=True),
-    Verb("know knew known", "kennen kennt kannte gekannt", "accusative", "h", "hbi", stative=True),
-    Verb("visit visited visited", "besuchen", "accusative", "h", "h"),
-    Verb("visit visited visited", "besichtigen", "accusative", "h", "i"),
-    Verb("read read read", "lesen liest las gelesen", "accusative", "h", "b"),
-    Verb("write wrote written", "schreiben schreibt schrieb geschrieben", "accusative", "h", "b"),
-    Verb("paint painted painted", "malen", "accusative", "h", "g"),
-    Verb("paint painted painted", "streichen streicht strich gestrichen", "accusative", "h", "q"),
-    Verb("eat ate eaten", "essen isst aß gegessen", "accusative", "h", "f"),
-    Verb("eat ate eaten", "fressen frisst fraß gefressen", "accusative", "a", "f"),
-    Verb("drink drank drunk", "trinken trinkt trank getrunken", "accusative", "h", "d"),
-    Verb("wear wore worn", "tragen trägt trug getragen", "accusative", "h", "w"),
-    Verb("open opened opened", "auf|machen", "accusative", "h", "x"),
-    Verb("close closed closed", "zu|machen", "accusative", "h", "x"),
-    Verb("turn turned turned", "ein|schalten", "accusative", "h", "m", particle="on", shift=True),
-    Verb("turn turned turned", "aus|schalten", "accusative", "h", "m", particle="off", shift=True),
-    Verb("call called called", "an|rufen ruft rief gerufen", "accusative", "h", "h"),
-    Verb("invite invited invited", "ein|laden lädt lud geladen", "accusative", "h", "h"),
-    Verb("pick picked picked", "ab|holen", "accusative", "h", "h", particle="up", shift=True),
-    Verb("pick picked picked", "auf|heben hebt hob gehoben", "accusative", "h", "ul", particle="up", shift=True),
-    Verb("throw threw thrown", "weg|werfen wirft warf geworfen", "accusative", "h", "lfp", particle="away", shift=True),
-    Verb("put put put", "an|ziehen zieht zog gezogen", "accusative", "h", "k", particle="on", shift=True),
-    Verb("take took taken", "mit|nehmen nimmt nahm genommen", "accusative", "h", "hc", particle="along", shift=True),
-    Verb("look looked looked", "an|sehen sieht sah gesehen", "accusative", "ha", "hat", particle="at"),
-    Verb("get got got", "kennen|lernen", "accusative", "h", "h", particle="to know"),
-    Verb("repair repaired repaired", "reparieren", "accusative", "h", "my"),
-    Verb("photograph photographed photographed", "fotografieren", "accusative", "h", "hai"),
-    Verb("water watered watered", "gießen gießt goss gegossen", "accusative", "h", "p"),
-    Verb("leave left left", "verlassen verlässt verließ verlassen", "accusative", "ha", "r"),
-    Verb("forget forgot forgotten", "vergessen vergisst vergaß vergessen", "accusative", "h", "hc", stative=True),
-    Verb("lose lost lost", "verlieren verliert verlor verloren", "accusative", "h", "clw", stative=True),
-    Verb("bite bit bitten", "beißen beißt biss gebissen", "accusative", "a", "ha"),
-    Verb("help helped helped", "helfen hilft half geholfen", "dative", "h", "h"),
-    Verb("thank thanked thanked", "danken", "dative", "h", "h"),
-    Verb("trust trusted trusted", "vertrauen", "dative", "h", "h", stative=True),
-    Verb("follow followed followed", "folgen", "dative", "ha", "ha", auxiliary="sein"),
-    Verb("listen listened listened", "zu|hören", "dative", "h", "h", particle="to"),
-    Verb("watch watched watched", "zu|sehen sieht sah gesehen", "dative", "h", "ha"),
-    Verb("meet met met", "begegnen", "dative", "h", "ha", auxiliary="sein", stative=True),
-    Verb("belong belonged belonged", "gehören", "dative", "c", "h", particle="to", stative=True),
-    Verb("give gave given", "geben gibt gab gegeben", "two", "h", "c"),
-    Verb("show showed shown", "zeigen", "two", "h", "cgim"),
-    Verb("send sent sent", "schicken", "two", "h", "bgw"),
-    Verb("sell sold sold", "verkaufen", "two", "h", "ym"),
-    Verb("lend lent lent", "leihen leiht lieh geliehen", "two", "h", "bwm"),
-    Verb("bring brought brought", "bringen bringt brachte gebracht", "two", "h", "fdup"),
-    Verb("give gave given", "zurück|geben gibt gab gegeben", "two", "h", "bwmg", particle="back", shift=True),
-    Verb("wait waited waited", "warten", "preposition", "ha", "hy", preposition=("for", "auf", "accusative")),
-    Verb("think thought thought", "denken denkt dachte gedacht", "preposition", "h", "hare", stative=True,
-         preposition=("of", "an", "accusative")),
-    Verb("talk talked talked", "sprechen spricht sprach gesprochen", "preposition", "h", "hbe",
-         preposition=("about", "über", "accusative")),
-    Verb("laugh laughed laughed", "lachen", "preposition", "h", "hag", preposition=("at", "über", "accusative")),
-    Verb("ask asked asked", "bitten bittet bat gebeten", "preposition", "h", "fdb",
-         preposition=("for", "um", "accusative")),
-    Verb("dream dreamed dreamed", "träumen", "preposition", "h", "hari", preposition=("of", "von", "dative")),
-    Verb("play played played", "spielen", "preposition", "ha", "ha", preposition=("with", "mit", "dative")),
-    Verb("take took taken", "teil|nehmen nimmt nahm genommen", "preposition", "h", "e", particle="part",
-         preposition=("in", "an", "dative")),
-    Verb("remember remembered remembered", "erinnern", "preposition", "h", "hre", stative=True, reflexive=True,
-         preposition=("", "an", "accusative")),
-    Verb("look looked looked", "freuen", "preposition", "h", "e", particle="forward", reflexive=True,
-         preposition=("to", "auf", "accusative")),
-    Verb("complain complained complained", "beschweren", "preposition", "h", "hfe", reflexive=True,
-         preposition=("about", "über", "accusative")),
-    Verb("prepare prepared prepared", "vor|bereiten", "preposition", "h", "e", reflexive=True,
-         preposition=("for", "auf", "accusative")),
-    Verb("live lived lived", "wohnen", "place", "h", "r", stative=True),
-    Verb("sit sat sat", "sitzen sitzt saß gesessen", "place", "ha", "sr"),
-    Verb("stand stood stood", "stehen steht stand gestanden", "place", "ha", "rxq"),
-    Verb("go went gone", "gehen geht ging gegangen", "goal", "h", "r", auxiliary="sein"),
-    Verb("run ran run", "laufen läuft lief gelaufen", "goal", "ha", "r", auxiliary="sein"),
-    Verb("come came come", "kommen kommt kam gekommen", "goal", "h", "r", auxiliary="sein"),
-    Verb("travel travelled travelled", "reisen", "goal", "h", "i", auxiliary="sein"),
-    Verb("put put put", "stellen", "put", "h", "u"),
-    Verb("put put put", "legen", "put", "h", "l"),
-    Verb("say said said", "sagen", "that", "h"),
-    Verb("think thought thought", "glauben", "that", "h", stative=True),
-    Verb("know knew known", "wissen weiß wusste gewusst", "that", "h", stative=True),
-    Verb("hope hoped hoped", "hoffen", "that", "h", stative=True),
-    Verb("notice noticed noticed", "merken", "that", "h", stative=True),
-    Verb("hear heard heard", "hören", "that", "h", stative=True),
-    Verb("find found found", "heraus|finden findet fand gefunden", "that", "h", particle="out", stative=True),
-    Verb("ask asked asked", "fragen", "whether", "h", reflexive=False),
-    Verb("wonder wondered wondered", "fragen", "whether", "h", reflexive=True),
-    Verb("try tried tried", "versuchen", "infinitive", "h"),
-    Verb("hope hoped hoped", "hoffen", "infinitive", "h", stative=True),
-    Verb("decide decided decided", "beschließen beschließt beschloss beschlossen", "infinitive", "h", stative=True),
-    Verb("begin began begun", "an|fangen fängt fing gefangen", "infinitive", "h", stative=True),
-    Verb("forget forgot forgotten", "vergessen vergisst vergaß vergessen", "infinitive", "h", stative=True),
-    Verb("plan planned planned", "vor|haben hat hatte gehabt", "infinitive", "h"),
-)  # fmt: skip
 
 ADJECTIVES = (  # in the order in which they stand before a noun
     Adjective("beautiful", "schön", "hate"),
@@ -372,68 +256,13 @@ FOOD_ADJECTIVES = tuple(
         ("sour", "sauer", "saur"), ("sweet", "süß", ""), ("cheap", "billig", ""), ("expensive", "teuer", "teur"),
     )
 )  # fmt: skip
-
-TIMES = (  # English, German, tenses (p present, f future, t past, m modal)
-    ("today", "heute", "pftm"),
-    ("yesterday", "gestern", "t"),
-    ("tomorrow", "morgen", "fm"),
-    ("now", "jetzt", "p"),
-    ("soon", "bald", "f"),
-    ("recently", "neulich", "t"),
-    ("this morning", "heute Morgen", "t"),
-    ("last week", "letzte Woche", "t"),
-    ("next year", "nächstes Jahr", "fm"),
-    ("every day", "jeden Tag", "p"),
-    ("at night", "nachts", "p"),
-    ("on Monday", "am Montag", "ftm"),
-    ("on Sunday", "am Sonntag", "ftm"),
-    ("in the evening", "am Abend", "pftm"),
-    ("in summer", "im Sommer", "pftm"),
-)
-FREQUENCIES = (
-    ("often", "oft"), ("always", "immer"), ("sometimes", "manchmal"), ("never", "nie"), ("rarely", "selten"),
-    ("usually", "meistens"),
-)  # fmt: skip
-MANNERS = (
-    ("quickly", "schnell"), ("slowly", "langsam"), ("carefully", "vorsichtig"), ("quietly", "leise"),
-    ("alone", "allein"), ("secretly", "heimlich"), ("patiently", "geduldig"), ("proudly", "stolz"),
-)  # fmt: skip
-COMMENTS = (
-    ("perhaps", "vielleicht"), ("unfortunately", "leider"), ("therefore", "deshalb"), ("fortunately", "zum Glück"),
-    ("suddenly", "plötzlich"), ("of course", "natürlich"),
-)  # fmt: skip
-
-CONJUNCTIONS = (  # English, German, times in which it is used (p present, t past)
-    ("because", "weil", "pt"), ("although", "obwohl", "pt"), ("if", "wenn", "p"), ("while", "während", "pt"),
-    ("when", "wenn", "p"), ("when", "als", "t"), ("before", "bevor", "pt"), ("until", "bis", "pt"),
-    ("so that", "sodass", "pt"), ("as soon as", "sobald", "pt"), ("after", "nachdem", "pt"), ("even if", "auch wenn", "p"),
-)  # fmt: skip
-EVENT_PREPOSITIONS = (
-    ("during", "während", "genitive"), ("after", "nach", "dative"), ("before", "vor", "dative"),
-    ("despite", "trotz", "genitive"), ("because of", "wegen", "genitive"),
-)  # fmt: skip
-NOUN_PREPOSITIONS = (  # English, German, case, classes of the noun inside
-    ("with", "mit", "dative", "wc"), ("without", "ohne", "accusative", "w"), ("from", "aus", "dative", "o"),
-    ("behind", "hinter", "dative", "rqp"), ("next to", "neben", "dative", "rqp"),
-    ("in front of", "vor", "dative", "rq"), ("under", "unter", "dative", "ps"),
-)  # fmt: skip
-MODALS = {  # English forms (3rd singular, other, base form after do), German (singular, plural), time
-    "can": ("can", "can", "", "kann", "können", "p"),
-    "must": ("must", "must", "", "muss", "müssen", "p"),
-    "may": ("may", "may", "", "darf", "dürfen", "p"),
-    "should": ("should", "should", "", "sollte", "sollten", "p"),
-    "want": ("wants to", "want to", "want to", "will", "wollen", "p"),
-    "could": ("could", "could", "", "konnte", "konnten", "t"),
-    "had": ("had to", "had to", "have to", "musste", "mussten", "t"),
-    "wanted": ("wanted to", "wanted to", "want to", "wollte", "wollten", "t"),
-}
-NUMBERS = (("two", "zwei"), ("three", "drei"), ("four", "vier"), ("five", "fünf"), ("ten", "zehn"))
-QUANTITIES = (("some", "einige"), ("many", "viele"), ("several", "mehrere"), ("all", "alle"))
-POSSESSIVES = (("my", "mein"), ("his", "sein"), ("her", "ihr"), ("our", "unser"), ("their", "ihr"))
-PERSONS = {  # English subject, object; German nominative, accusative, dative, reflexive
-    "1sg": ("I", "me", "ich", "mich", "mir", "mich"),
-    "he": ("he", "him", "er", "ihn", "ihm", "sich"),
-    "she": ("she", "her", "sie", "sie", "ihr", "sich"),
-    "1pl": ("we", "us", "wir", "uns", "uns", "uns"),
-    "3pl": ("they", "them", "sie", "sie", "ihnen", "sich"),
-}
+SORTS = {
+    word: sort for sort, words_ in enumerate((
+        "beautiful ugly", "friendly polite", "dangerous brave", "happy sad", "rich poor", "expensive cheap",
+        "big small", "young old new fresh", "red green blue white black brown", "sour sweet", "cold hot",
+        "tired ill lazy hungry", "German Italian", "terrible strange", "strong fast", "famous important",
+    ), start=1) for word in words_.split(" ")
+}  # fmt: skip
+"""Adjectives of one sort do not stand together."""
+UNGRADED = ("red", "green", "blue", "white", "black", "brown", "wooden", "German", "Italian")
+"""Adjectives that do not go with "very"."""

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from rnnsearch.data.controlled_lexicon import Adjective, Noun, Verb
+from rnnsearch.data.grammar.lexicon import Adjective, Noun, Verb
 
 CASES = ("nominative", "accusative", "dative", "genitive")
 GENDERS = "mfnp"
