@@ -7,7 +7,7 @@
 PIP_ARGS ?=
 PYTHON ?=
 TEST_JOBS ?= 2
-COMPARE_ARGS ?= data=controlled model=tiny study=controlled
+COMPARE_ARGS ?= data=controlled study=controlled
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -27,6 +27,8 @@ NOT_HASHED = (
     "ckpt",
     "progress",
     "samples",
+    "sizes",
+    "test",
     "data.root",
     "data.cache",
     "data.mirrors",

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli.build import build_translator
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference"]
+PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto"]
 GROUPS = {
     "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive"],
     "encoder": ["bidirectional", "unidirectional"],
@@ -50,7 +50,8 @@ def searching() -> Iterator[None]:
 
 def compose(preset: str, choice: Choice) -> DictConfig:
     """The `model` node alone, with its interpolations resolved."""
-    config = hydra.compose(overrides=[f"+model={preset}", *(f"model/{group}={name}" for group, name in choice.items())])
+    chosen = [f"model/{group}={name}" for group, name in choice.items()]
+    config = hydra.compose(overrides=[f"+model={preset}", *chosen, "+sizes.units=24", "+sizes.dropout=0.1"])
     OmegaConf.resolve(config)
     return config.model
 

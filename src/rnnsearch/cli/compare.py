@@ -84,6 +84,12 @@ class Comparison:
             raise ValueError(f"seed={cfg.seed}: a comparison takes a list; write 'seeds=[{cfg.seed}]'")
         if cfg.match not in ("parameters", "none"):
             raise ValueError(f"match={cfg.match}: choose parameters or none")
+        for name, overrides in cfg.members.items():
+            if not isinstance(overrides, ListConfig):
+                raise ValueError(
+                    f"members.{name}={overrides}: give a list of quoted overrides, such as "
+                    f"'+members.{name}=[\"model/context=dot\"]'"
+                )
         if len(cfg.members) < 2:
             raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
 
@@ -164,7 +170,12 @@ class Comparison:
         if not rates:
             return None, members
         updates = self.cfg.tuning.updates
-        short = (f"budget.updates={updates}", f"trainer.max_steps={updates}", f"validation.every={updates}")
+        short = (
+            f"budget.updates={updates}",
+            f"trainer.max_steps={updates}",
+            f"validation.every={updates}",
+            "test=false",
+        )
         trials = {
             (member.name, rate): self.job(
                 member.and_(*short, f"optimizer.lr={rate}", f"seed={self.cfg.seeds[0]}", f"member={member.name}"),

@@ -34,6 +34,8 @@ from rnnsearch.training.module import TranslationModule
 
 logger = logging.getLogger(__name__)
 
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+
 
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
@@ -64,6 +66,8 @@ def check_values(cfg: DictConfig) -> None:
         raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
     if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
         raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
+    if cfg.trainer.precision not in PRECISIONS:
+        raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
     counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
     for key, value in counts.items():
@@ -99,7 +103,7 @@ def check_folder(folder: Path, ckpt: str | None) -> bool:
             f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with that run"
         )
     if ckpt == "last":
-        runs.checkpoint_path(folder, "last")
+        runs.read_checkpoint(runs.checkpoint_path(folder, "last"))
     return ckpt == "last"
 
 
@@ -308,7 +312,7 @@ def _results(
     pick = min if cfg.validation.monitor == "nll" else max
     best = pick(points, key=lambda point: point[cfg.validation.monitor])
     metrics = {"validation": {**best, "bleu_signature": score(["a"], ["a"])["bleu_signature"]}}
-    if "test" in data.corpus.splits():
+    if cfg.test and "test" in data.corpus.splits():
         metrics["test"] = runs.evaluate_into(
             folder, module.translator, data.tokenizers, data.rows("test"), build.build_search(cfg.search), "test"
         )

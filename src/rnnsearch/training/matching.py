@@ -28,11 +28,16 @@ def match_hidden_sizes(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(*sizes(middle)) < parameters else (low, middle)
-    best = min((low, high), key=lambda units: abs(count(*sizes(units)) - parameters))
-    found = count(*sizes(best))
-    if abs(found / parameters - 1.0) > TOLERANCE:
+
+    def distance(pair: tuple[int, int]) -> float:
+        return abs(count(*pair) / parameters - 1.0)
+
+    best = min((sizes(low), sizes(high)), key=distance)
+    if distance(best) > TOLERANCE:  # a whole unit of both is too much for a small model: one of them alone
+        best = min((sizes(low)[0], high), (sizes(high)[0], low), best, key=distance)
+    if distance(best) > TOLERANCE:
         raise ValueError(
-            f"no hidden size gives {parameters:,} parameters within 1 %: {best} gives {found:,}; "
+            f"no hidden size gives {parameters:,} parameters within 1 %: {best} gives {count(*best):,}; "
             "change the model's sizes, or set match=none"
         )
-    return sizes(best)
+    return best

@@ -176,7 +176,8 @@ class TranslationModule(LightningModule):
             metric.reset()
         if isinstance(self.schedule, Plateau) and not self.trainer.sanity_checking:
             self.schedule.watch(self.plateau, nll)
-        self.log_dict({f"validation/{name}": value for name, value in found.items()}, sync_dist=True)
+        scalars = {f"validation/{name}": value for name, value in found.items()}
+        self.log_dict({**scalars, "step": float(self.counters.updates)}, sync_dist=True)
 
     # Checkpoints: plain values only, so that they load with weights_only=True
 
