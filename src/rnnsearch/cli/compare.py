@@ -29,7 +29,7 @@ from rnnsearch.training.module import Diverged
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "publish", "study", "ckpt", "hydra")
+OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "length_edges", "publish", "study", "ckpt", "hydra")
 SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
 
 
@@ -211,6 +211,7 @@ class Comparison:
                 "match": self.cfg.match,
                 "budget": OmegaConf.to_container(self.config(members[0]).budget),
                 "tuning": tuning,
+                "length_edges": self.cfg.length_edges and list(self.cfg.length_edges),
                 "trained_length": max(data.rows("train")["source_words"]),
                 "config_difference": self.differences(members),
                 "runs": [{"member": m, "seed": s, "folder": job.folder.name} for (m, s), job in jobs.items()],
