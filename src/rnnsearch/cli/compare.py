@@ -19,7 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rnnsearch.cli import build, runs
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.jobs import Job, run_jobs
-from rnnsearch.cli.train import settle_budget
+from rnnsearch.cli.settings import settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.records import RECORD, config_hash, read_record, write_json
 from rnnsearch.study.publish import publish
@@ -29,7 +29,19 @@ from rnnsearch.training.module import Diverged
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = ("members", "seeds", "match", "tuning", "jobs", "question", "length_edges", "publish", "study", "ckpt", "hydra")
+OWN_KEYS = (
+    "members",
+    "seeds",
+    "match",
+    "tuning",
+    "jobs",
+    "question",
+    "length_edges",
+    "publish",
+    "study",
+    "ckpt",
+    "hydra",
+)
 SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
 
 

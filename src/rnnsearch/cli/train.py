@@ -1,14 +1,7 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
-import signal
-import sys
-import threading
-import time
-import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +14,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs
+from rnnsearch.cli.recording import beginnings, interruptible, recording
+from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.translating import sample_translations
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RECORD, RunRecord, config_hash, is_hashed, new_id, read_record
+from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
@@ -33,8 +28,6 @@ from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 
 logger = logging.getLogger(__name__)
-
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 
 def run(cfg: DictConfig) -> None:
@@ -46,142 +39,14 @@ def run(cfg: DictConfig) -> None:
     resuming = check_folder(folder, cfg.ckpt) if main else cfg.ckpt == "last"
     settle_budget(cfg, list(hydra.overrides.task))
     OmegaConf.resolve(cfg)
-    beginnings = _beginnings(cfg, folder)
+    values = beginnings(cfg, folder)
     if resuming:
-        check_settings(cfg, folder, beginnings["config_hash"])
-        beginnings |= read_record(folder)
-    record = RunRecord(folder, beginnings, writes=main)
+        check_settings(cfg, folder, values["config_hash"])
+        values = {**read_record(folder), "config_hash": values["config_hash"]}
+    record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible():
         train(cfg, folder, record, resume=resuming)
     logger.info("the run is in %s; next: rnnsearch evaluate run=%s split=test", folder, folder)
-
-
-def check_values(cfg: DictConfig) -> None:
-    """Refuse values that would fail late, or silently mean something else.
-
-    Raises:
-        ValueError: for one that is not allowed.
-    """
-    if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
-        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
-    if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
-        raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
-    if cfg.trainer.precision not in PRECISIONS:
-        raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
-    counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
-    counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
-    for key, value in counts.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{key}={value}: give a whole number, 1 or more")
-
-
-def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
-    """Refuse to go on with a run under settings that it did not begin with.
-
-    Raises:
-        ValueError: naming the settings that differ.
-    """
-    if read_record(folder)["config_hash"] == hash_:
-        return
-    old, new = runs.flat(OmegaConf.load(folder / runs.CONFIG)), runs.flat(cfg)
-    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and is_hashed(key)]
-    values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
-    raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
-
-
-def check_folder(folder: Path, ckpt: str | None) -> bool:
-    """Whether an earlier run goes on in ``folder``.
-
-    Raises:
-        ValueError: if the folder holds a record and ``ckpt`` is not ``last``, or ``ckpt`` is something else.
-        FileNotFoundError: if there is no run to go on with.
-    """
-    if ckpt not in (None, "last"):
-        raise ValueError(f"ckpt={ckpt}: allowed is last, to go on with the run in hydra.run.dir")
-    if (folder / RECORD).exists() and ckpt is None:
-        raise ValueError(
-            f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with that run"
-        )
-    if ckpt == "last":
-        runs.read_checkpoint(runs.checkpoint_path(folder, "last"))
-    return ckpt == "last"
-
-
-def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
-    """Make ``trainer.max_steps`` and ``budget.updates``, two names of one limit, agree.
-
-    Raises:
-        ValueError: if both were given and differ.
-    """
-    steps, updates = cfg.trainer.max_steps, cfg.budget.updates
-    if steps == updates:
-        return
-    if any(override.lstrip("+").startswith("budget.updates=") for override in overrides):
-        raise ValueError(
-            f"trainer.max_steps={steps} and budget.updates={updates} are two names of one limit; give one of them"
-        )
-    cfg.budget.updates = cfg.trainer.max_steps = None if steps == -1 else steps
-
-
-def _beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "name": folder.name,
-        "study": cfg.study,
-        "member": cfg.member,
-        "status": "running",
-        "error": None,
-        "started": _now(),
-        "ended": None,
-        "command": ["rnnsearch", *sys.argv[1:]],
-        "config_hash": config_hash(runs.plain(cfg)),
-        "seed": cfg.seed,
-        "git": provenance.git(),
-        "versions": provenance.versions(),
-        "results": {},
-    }
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-@contextmanager
-def recording(record: RunRecord, folder: Path) -> Iterator[None]:
-    """Write the record now and at the end, however it ends; the log goes into the folder too."""
-    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    record.write(status="running", error=None, ended=None)
-    try:
-        yield
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
-        record.write(status="interrupted" if interrupted else "failed", error=story, ended=_now())
-        raise
-    else:
-        record.write(status="finished", ended=_now())
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM interrupts as Ctrl-C does, and what Lightning turns into an exit is a KeyboardInterrupt again."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> None:

@@ -1,0 +1,79 @@
+"""A run's record from its beginning to its end, however it ends."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli import provenance, runs
+from rnnsearch.records import RunRecord, config_hash, new_id
+
+
+def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+    """What a record says before anything has happened."""
+    return {
+        "id": new_id(),
+        "name": folder.name,
+        "study": cfg.study,
+        "member": cfg.member,
+        "status": "running",
+        "error": None,
+        "started": _now(),
+        "ended": None,
+        "command": ["rnnsearch", *sys.argv[1:]],
+        "config_hash": config_hash(runs.plain(cfg)),
+        "seed": cfg.seed,
+        "git": provenance.git(),
+        "versions": provenance.versions(),
+        "results": {},
+    }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+@contextmanager
+def recording(record: RunRecord, folder: Path) -> Iterator[None]:
+    """Write the record now and at the end, however it ends; the log goes into the folder too."""
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    record.write(status="running", error=None, ended=None)
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+        record.write(status="interrupted" if interrupted else "failed", error=story, ended=_now())
+        raise
+    else:
+        record.write(status="finished", ended=_now())
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM interrupts as Ctrl-C does, and what Lightning turns into an exit is a KeyboardInterrupt again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,80 @@
+"""What is checked before a training begins: values, the folder, the two names of the budget."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnsearch.cli import runs
+from rnnsearch.records import RECORD, is_hashed, read_record
+
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Refuse values that would fail late, or silently mean something else.
+
+    Raises:
+        ValueError: for one that is not allowed.
+    """
+    if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
+        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
+        raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
+    if cfg.trainer.precision not in PRECISIONS:
+        raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
+    counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
+    counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
+    for key, value in counts.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{key}={value}: give a whole number, 1 or more")
+
+
+def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
+    """Refuse to go on with a run under settings that it did not begin with; only its budget may be another.
+
+    Raises:
+        ValueError: naming the settings that differ.
+    """
+    if read_record(folder)["config_hash"] == hash_:
+        return
+    old, new = runs.flat(OmegaConf.load(folder / runs.CONFIG)), runs.flat(cfg)
+    hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
+    changed = [key for key in hashed if old.get(key) != new.get(key)]
+    if not changed:
+        return
+    values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
+    raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
+
+
+def check_folder(folder: Path, ckpt: str | None) -> bool:
+    """Whether an earlier run goes on in ``folder``.
+
+    Raises:
+        ValueError: if the folder holds a record and ``ckpt`` is not ``last``, or ``ckpt`` is something else.
+        FileNotFoundError: if there is no run to go on with.
+    """
+    if ckpt not in (None, "last"):
+        raise ValueError(f"ckpt={ckpt}: allowed is last, to go on with the run in hydra.run.dir")
+    if (folder / RECORD).exists() and ckpt is None:
+        raise ValueError(
+            f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with that run"
+        )
+    if ckpt == "last":
+        runs.read_checkpoint(runs.checkpoint_path(folder, "last"))
+    return ckpt == "last"
+
+
+def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
+    """Make ``trainer.max_steps`` and ``budget.updates``, two names of one limit, agree.
+
+    Raises:
+        ValueError: if both were given and differ.
+    """
+    steps, updates = cfg.trainer.max_steps, cfg.budget.updates
+    if steps == updates:
+        return
+    if any(override.lstrip("+").startswith("budget.updates=") for override in overrides):
+        raise ValueError(
+            f"trainer.max_steps={steps} and budget.updates={updates} are two names of one limit; give one of them"
+        )
+    cfg.budget.updates = cfg.trainer.max_steps = None if steps == -1 else steps
