@@ -254,3 +254,12 @@ def test_words_take_any_text(text: str) -> None:
 def test_a_vocabulary_of_specials_alone_is_refused() -> None:
     with pytest.raises(ValueError, match=r"tokenizer\.target_size=4: must be above 4"):
         WordTraining(source_size=10, target_size=4)
+
+
+def test_an_error_of_the_reader_comes_out_as_it_is() -> None:
+    def broken() -> Iterator[Pair]:
+        yield from pairs()
+        raise ValueError("x.de: line 7 is not valid UTF-8")
+
+    with pytest.raises(ValueError, match=r"^x\.de: line 7 is not valid UTF-8$"):
+        pieces_of(source=broken)

@@ -66,7 +66,7 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data))
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
-    loggers = build.build_loggers(cfg.logger, folder)
+    loggers = build.build_loggers(cfg.get("logger"), folder)
     trainer = build.build_trainer(
         cfg.trainer,
         validate_every=cfg.validation.every,

@@ -9,7 +9,7 @@ import base64
 import io
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -149,10 +149,10 @@ class SentencePieceTraining:
 
     def _learn(self, texts: Iterable[str], size: int, side: str) -> SentencePieceTokenizer:
         logger.info("learning a %s vocabulary of %d pieces for the %s text", self.algorithm, size, side)
-        model = io.BytesIO()
+        reader, model = _Reader(texts), io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=map(escape, texts),
+                sentence_iterator=map(escape, reader),
                 model_writer=model,
                 model_type=self.algorithm,
                 vocab_size=size,
@@ -176,8 +176,25 @@ class SentencePieceTraining:
                 minloglevel=SILENT,
             )
         except RuntimeError as error:
+            if reader.failed is not None:
+                raise reader.failed from None
             raise ValueError(_explain(error, size, side)) from error
         return SentencePieceTokenizer(model.getvalue())
+
+
+class _Reader:
+    """Passes lines on and keeps the error that reading ends in, which SentencePiece would wrap beyond recognition."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = texts
+        self.failed: Exception | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield from self.texts
+        except Exception as error:
+            self.failed = error
+            raise
 
 
 def _explain(error: RuntimeError, size: int, side: str) -> str:
