@@ -26,7 +26,10 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_overview_names_every_command_group_and_option(conf: Path) -> None:
     page = overview()
-    assert all(name in page and command.summary.split(";")[0] in page for name, command in COMMANDS.items())
+    assert all(
+        name in page and " ".join(command.summary.split()) in " ".join(page.split())
+        for name, command in COMMANDS.items()
+    )
     assert "model/context" in page
     assert "additive, fixed" in page
     assert page.count("  rnnsearch ") >= 3

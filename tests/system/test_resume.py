@@ -1,0 +1,150 @@
+"""The same seed gives the same results, also where a run was stopped and taken up again."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rnnsearch.training.callbacks import Clock
+
+DROPOUT = "budget.updates=12 model.dropout=0.2 "
+SETTINGS = {
+    "averaged": "",
+    "at an epoch's end": "validation.every=6",
+    "accumulated": "trainer.accumulate_grad_batches=2",
+    "plateau": "averaging=none scheduler=plateau scheduler.patience=1 scheduler.warmup=0 optimizer=adadelta",
+    "buckets of tokens": "batches=tokens batches.size=60 batches.pool=3 scheduler=inverse_sqrt optimizer=sgd",
+    "layers": "model.encoder.layers=2 model.variational_dropout=true curve_every=5 early_stopping=50",
+}
+
+
+def interrupt_after(
+    update: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] = KeyboardInterrupt
+) -> None:
+    """Stop the next training after so many updates, as Ctrl-C would."""
+    original = Clock.on_train_batch_end
+
+    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
+        original(self, trainer, *others)
+        if trainer.global_step == update:
+            raise error("stopped by a test")
+
+    monkeypatch.setattr(Clock, "on_train_batch_end", stopping)
+
+
+def test_the_same_seed_gives_the_same_results(workshop: Any, trained: Path, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "again", DROPOUT) == 0
+    assert workshop.record(tmp_path / "again")["results"] == workshop.record(trained)["results"]
+    assert workshop.record(tmp_path / "again")["config_hash"] == workshop.record(trained)["config_hash"]
+
+
+def test_another_seed_gives_other_results(workshop: Any, trained: Path, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "other", DROPOUT, "seed=0") == 0
+    other, first = workshop.record(tmp_path / "other"), workshop.record(trained)
+    assert other["seed"] == 0
+    assert other["results"]["weights_sha256"] != first["results"]["weights_sha256"]
+    assert other["config_hash"] != first["config_hash"]
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_a_resumed_run_ends_as_one_that_never_stopped(
+    workshop: Any, tmp_path: Path, settings: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert workshop.train(whole, DROPOUT + settings) == 0
+    with monkeypatch.context() as patch:
+        interrupt_after(9, patch)
+        assert workshop.train(stopped, DROPOUT + settings) == 130
+    halted = workshop.record(stopped)
+    assert (halted["status"], halted["error"]["type"]) == ("interrupted", "KeyboardInterrupt")
+    assert halted["ended"] is not None
+    assert halted["results"]["curves"]["validation"][-1]["update"] in (6, 8)
+    assert workshop.train(stopped, DROPOUT + settings, "ckpt=last") == 0
+    resumed, expected = workshop.record(stopped), workshop.record(whole)
+    assert (resumed["status"], resumed["error"]) == ("finished", None)
+    assert resumed["results"] == expected["results"]
+    assert (resumed["updates"], resumed["tokens_seen"]) == (expected["updates"], expected["tokens_seen"])
+    assert (resumed["id"], resumed["started"]) == (halted["id"], halted["started"])
+    assert resumed["config_hash"] == expected["config_hash"]
+
+
+def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
+    workshop: Any, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        assert workshop.train(tmp_path / "run", DROPOUT) == 130
+    assert workshop.train(tmp_path / "run", DROPOUT, "ckpt=last") == 0
+    ours, theirs = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (tmp_path / "run", trained)
+    )
+    for key in ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "lr_schedulers", "plateau"):
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0, msg=key)
+    assert ours["global_step"] == theirs["global_step"] == 12
+    for key in ("updates", "batches", "tokens"):
+        assert ours["counters"][key] == theirs["counters"][key]
+
+
+def test_a_failed_run_can_be_taken_up(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch, error=RuntimeError)
+        assert workshop.train(tmp_path / "run", DROPOUT) == 1
+    failed = workshop.record(tmp_path / "run")
+    assert (failed["status"], failed["error"]["message"]) == ("failed", "stopped by a test")
+    assert "stopping" in failed["error"]["traceback"]
+    assert workshop.train(tmp_path / "run", DROPOUT, "ckpt=last") == 0
+    assert workshop.record(tmp_path / "run")["results"] == workshop.record(trained)["results"]
+
+
+def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", DROPOUT) == 0
+    before = workshop.record(tmp_path / "run")
+    assert workshop.train(tmp_path / "run", DROPOUT, "ckpt=last") == 0
+    after = workshop.record(tmp_path / "run")
+    assert after["results"] == before["results"]
+    assert after["updates"] == 12
+    assert after["status"] == "finished"
+
+
+def test_other_settings_are_refused(workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        assert workshop.train(tmp_path / "run", DROPOUT) == 130
+    before = workshop.snapshot(tmp_path / "run")
+    capsys.readouterr()
+    assert workshop.train(tmp_path / "run", "label_smoothing=0.3 model.dropout=0.2 samples=1", "ckpt=last") == 1
+    error = capsys.readouterr().err
+    assert "label_smoothing was 0.1, is 0.3" in error
+    assert "samples" not in error
+    assert "Traceback" not in error
+    assert workshop.snapshot(tmp_path / "run") == before
+    assert workshop.train(tmp_path / "run", DROPOUT, "samples=1", "ckpt=last") == 0
+
+
+def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", DROPOUT) == 0
+    assert workshop.train(tmp_path / "run", f"{DROPOUT} budget.updates=14", "ckpt=last") == 0
+    assert workshop.record(tmp_path / "run")["updates"] == 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts_a_process(workshop: Any, tmp_path: Path, number: signal.Signals) -> None:
+    run = tmp_path / "run"
+    process = workshop.process(tmp_path, "train", *workshop.overrides(run, "budget.updates=100000 validation.every=5"))
+    for _ in range(600):
+        if (run / "checkpoints" / "last.ckpt").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip().splitlines()[-1] == "rnnsearch train: interrupted"
+    assert "Traceback" not in error
+    record = json.loads((run / "record.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["results"]["curves"]["validation"]

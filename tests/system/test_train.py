@@ -1,0 +1,221 @@
+"""`rnnsearch train` from beginning to end: budgets, options, records, folders, failures."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rnnsearch.records import read_lines
+
+METRICS = "sentences bleu bleu_signature chrf chrf_signature ter ter_signature nll perplexity aer by_length"
+ROW = "index line source reference hypothesis score nll tokens source_words gold links"
+FILES = (
+    "record.json config.yaml train.log metrics.csv checkpoints/best.ckpt checkpoints/last.ckpt data/validation.jsonl "
+    "data/test.jsonl translations.test.jsonl alignments.test.json"
+)
+KEYS = (
+    "format id name study member status error started ended command config_hash seed parameters "
+    "parameters_without_embeddings flops_per_token git versions hardware data filters tokenizer updates tokens_seen "
+    "seconds tokens_per_second peak_memory_bytes results"
+)
+SHORT = "budget.updates=2 validation.every=2 samples=0"
+
+
+def test_the_record_is_complete(workshop: Any, trained: Path) -> None:
+    record = workshop.record(trained)
+    assert set(record) == set(KEYS.split())
+    assert (record["status"], record["error"], record["seed"], record["updates"]) == ("finished", None, 1, 12)
+    assert record["command"][:2] == ["rnnsearch", "train"]
+    assert record["started"] <= record["ended"]
+    assert set(record["data"]["checksums"]) == {
+        f"{s}.{x}" for s in ("train", "validation", "test") for x in ("source", "target")
+    }
+    assert all(re.fullmatch("[0-9a-f]{64}", c) for c in record["data"]["checksums"].values())
+    assert all(re.fullmatch("[0-9a-f]{64}", record["tokenizer"][side]["checksum"]) for side in ("source", "target"))
+    assert record["data"]["pairs"] == {"train": 96, "validation": 12, "test": 10}
+    assert record["filters"]["train"]["read"] == 96
+    assert record["hardware"]["threads"] == 1
+    assert {"torch", "lightning", "python", "rnnsearch"} <= set(record["versions"])
+    assert record["peak_memory_bytes"] > 10**7
+    results = record["results"]
+    assert set(results) == {"curves", "metrics", "weights_sha256"}
+    assert {"nll", "perplexity", "bleu", "bleu_signature", "chrf"} <= set(results["metrics"]["validation"])
+    assert set(results["metrics"]["test"]) == set(METRICS.split())
+    assert [point["update"] for point in results["curves"]["train"]] == [2, 4, 6, 8, 10, 12]
+    assert [point["update"] for point in results["curves"]["validation"]] == [4, 8, 12]
+
+
+def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, trained: Path) -> None:
+    lines = (workshop.folder / "corpus" / "train.target").read_text().splitlines()
+    epoch = sum(len(line.split()) + 1 for line in lines)
+    record = workshop.record(trained)
+    assert record["tokens_seen"] == 2 * epoch  # 12 updates of 16 of 96 sentences
+    assert record["results"]["curves"]["train"][-1]["tokens_seen"] == record["tokens_seen"]
+    assert record["tokens_per_second"] >= record["tokens_seen"] / record["seconds"]
+
+
+def test_the_folder_holds_what_the_readme_says(trained: Path) -> None:
+    names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    assert names == set(FILES.split())
+    rows = list(read_lines(trained / "translations.test.jsonl"))
+    assert [row["index"] for row in rows] == list(range(10))
+    assert set(rows[0]) == set(ROW.split())
+    samples = json.loads((trained / "alignments.test.json").read_text())
+    assert all(len(row) == len(s["source_pieces"]) for s in samples for row in s["weights"])
+
+
+def test_the_best_checkpoint_is_that_of_the_best_validation(workshop: Any, trained: Path) -> None:
+    results = workshop.record(trained)["results"]
+    best = max(results["curves"]["validation"], key=lambda point: point["bleu"])
+    assert results["metrics"]["validation"].items() >= best.items()
+    checkpoint = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == best["update"]
+    assert set(checkpoint["rnnsearch"]) == {"format", "model", "tokenizers"}
+
+
+@pytest.mark.parametrize("words", ["budget.updates=5", "trainer.max_steps=5", "budget.updates=5 trainer.max_steps=5"])
+def test_updates_stop_and_the_last_weights_are_validated(workshop: Any, tmp_path: Path, words: str) -> None:
+    assert workshop.train(tmp_path / "run", words + " validation.every=3 samples=0") == 0
+    record = workshop.record(tmp_path / "run")
+    assert record["updates"] == 5
+    assert [point["update"] for point in record["results"]["curves"]["validation"]] == [3, 5]
+    assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 5
+
+
+def test_two_different_numbers_of_updates_are_refused(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    assert workshop.train(tmp_path / "run", "budget.updates=5 trainer.max_steps=6") == 1
+    assert "trainer.max_steps=6 and budget.updates=5 are two names of one limit" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_tokens_stop(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", "budget.updates=null budget.tokens=300 validation.every=100") == 0
+    record = workshop.record(tmp_path / "run")
+    assert 300 <= record["tokens_seen"] < 300 + 16 * 7
+    assert len(record["results"]["curves"]["validation"]) == 1
+
+
+def test_seconds_stop(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", "budget.updates=null budget.seconds=0.5 validation.every=100000") == 0
+    record = workshop.record(tmp_path / "run")
+    assert 0.5 <= record["tokens_seen"] / record["tokens_per_second"] < 2
+    assert record["updates"] > 5
+    assert [point["update"] for point in record["results"]["curves"]["validation"]] == [record["updates"]]
+
+
+def test_early_stopping(workshop: Any, tmp_path: Path) -> None:
+    words = (
+        "budget.updates=1000 validation.every=1 early_stopping=2 optimizer=sgd optimizer.lr=0 validation.monitor=nll"
+    )
+    assert workshop.train(tmp_path / "run", words + " samples=0") == 0
+    assert workshop.record(tmp_path / "run")["updates"] == 3
+
+
+def test_the_plateau_lowers_the_rate_on_the_curve(workshop: Any, tmp_path: Path) -> None:
+    words = "scheduler=plateau scheduler.patience=1 scheduler.warmup=0 averaging=none optimizer=sgd optimizer.lr=1e-30"
+    assert workshop.train(tmp_path / "run", words + " budget.updates=8 validation.every=2 curve_every=1 samples=0") == 0
+    header, *lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    column = header.split(",").index("train/learning_rate")
+    rates = [float(rate) for line in lines if (rate := line.split(",")[column])]
+    assert rates == pytest.approx([1e-30] * 4 + [0.5e-30] * 2 + [0.25e-30] * 2, rel=1e-6) or rates == pytest.approx(
+        [1e-30] * 5 + [0.5e-30] * 2 + [0.25e-30], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "optimizer=adadelta scheduler=none averaging=none ~logger",
+        "optimizer=adamw scheduler=inverse_sqrt batches=paper",
+        "optimizer=sgd scheduler=step batches=tokens batches.size=100 trainer=auto",
+        "tokenizer=sentencepiece tokenizer.source_size=300 tokenizer.target_size=300",
+        "model/context=fixed model.cell=lstm data_workers=1",
+        "+debug=fast +experiment=bahdanau2015_rnnsearch30 model.embedding_size=4 model.hidden_size=4 "
+        "model.attention_size=4 model.readout_size=4 batches.batch_size=8 budget.updates=2",
+        "+debug=overfit trainer.overfit_batches=2 validation.monitor=chrf",
+    ],
+)
+def test_options_train(workshop: Any, tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop = ("batches.size", "scheduler.warmup") if "experiment" in words or "paper" in words else ()
+    overrides = [o for o in workshop.overrides(tmp_path / "run", f"{SHORT} {words}") if not o.startswith(drop or "-")]
+    if "experiment" in words:
+        overrides = [o for o in overrides if o not in ("model=tiny", "tokenizer=word")]
+    assert workshop.main("train", *overrides) == 0
+    assert workshop.record(tmp_path / "run")["updates"] == 2
+
+
+def test_overfitting_forgets_nothing(workshop: Any, tmp_path: Path) -> None:
+    words = "+debug=overfit trainer.overfit_batches=1 budget.updates=150 validation.every=150 curve_every=10 samples=0"
+    words += " optimizer.lr=0.02 averaging=none scheduler=none model.hidden_size=32"
+    assert workshop.train(tmp_path / "run", words) == 0
+    losses = [point["loss"] for point in workshop.record(tmp_path / "run")["results"]["curves"]["train"]]
+    assert losses[0] > 1.5
+    assert losses[-1] < 0.3
+
+
+def test_the_profiler_reports(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", "+debug=profile " + SHORT) == 0
+    assert "Mean duration" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_corpus_without_a_test_split(workshop: Any, tmp_path: Path) -> None:
+    overrides = [o for o in workshop.overrides(tmp_path / "run", SHORT) if not o.startswith("data.test")]
+    assert workshop.main("train", *overrides) == 0
+    assert set(workshop.record(tmp_path / "run")["results"]["metrics"]) == {"validation"}
+    assert not list((tmp_path / "run").glob("translations*"))
+
+
+def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, capsys: Any) -> None:
+    before = workshop.snapshot(trained)
+    times = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    assert workshop.train(trained, SHORT) == 1
+    assert "holds a run already; give another hydra.run.dir, or ckpt=last" in capsys.readouterr().err
+    assert workshop.snapshot(trained) == before
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == times
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("ckpt=last", "has no checkpoint 'last'"),
+        ("ckpt=best", "ckpt=best: allowed is last"),
+        ("seed=null", "seed=None: a seed is a whole number"),
+        ("seed=-1", "seed=-1: a seed is a whole number"),
+        ("seed=x", "seed=x: a seed is a whole number"),
+        ("validation.monitor=ter", "validation.monitor=ter: choose one of bleu, chrf, nll"),
+        ("validation.every=0", "validation.every=0: give a whole number, 1 or more"),
+        ("curve_every=0", "curve_every=0: give a whole number, 1 or more"),
+        ("trainer.precision=64-true", "trainer.precision=64-true: choose one of 32-true"),
+        ("budget.updates=null", "no budget is given"),
+        ("budget.updates=0", "budget.updates=0: a budget is positive"),
+        ("averaging.decay=1.5", "averaging.decay=1.5: must lie between 0 and 1"),
+    ],
+)
+def test_wrong_values_get_a_sentence(workshop: Any, tmp_path: Path, capsys: Any, words: str, sentence: str) -> None:
+    assert workshop.train(tmp_path / "run", words) in (1, 2)
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_run_that_diverges_fails_with_a_sentence(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    words = "optimizer=sgd optimizer.lr=1e38 scheduler=none averaging=none budget.updates=20 curve_every=5"
+    assert workshop.train(tmp_path / "run", words) == 1
+    error = capsys.readouterr().err
+    assert "rnnsearch train: training diverged:" in error
+    assert "Traceback" not in error
+    record = workshop.record(tmp_path / "run")
+    assert (record["status"], record["error"]["type"]) == ("failed", "Diverged")
+    assert record["ended"]
+
+
+def test_paths_with_odd_characters(workshop: Any, tmp_path: Path) -> None:
+    odd = tmp_path / "a b,c=é'x\"y [1] {2} #3"
+    overrides = [*workshop.corpus(odd / "data"), workshop.quoted("paths.cache", odd / "cache")]
+    overrides += [o for o in workshop.overrides(odd / "run", SHORT) if not o.startswith(("data", "paths"))]
+    assert workshop.main("train", *overrides) == 0
+    assert workshop.record(odd / "run")["status"] == "finished"
+    assert workshop.main("evaluate", workshop.quoted("run", odd / "run")) == 0

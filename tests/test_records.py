@@ -1,0 +1,130 @@
+"""Records: their hash, their files."""
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnsearch import records
+from rnnsearch.records import RunRecord, config_hash
+
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "paths": {"output": "here", "cache": "there"},
+    "logger": {"csv": {}},
+    "data": {"_target_": "x", "root": "/a", "name": "multi30k"},
+    "trainer": {"accelerator": "cpu", "precision": "32-true", "max_steps": 5},
+    "budget": {"updates": 5},
+    "data_workers": 0,
+}
+
+
+def changed(key: str, value: object) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(json.dumps(CONFIG))
+    *parents, last = key.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    "key", ["paths.cache", "logger.csv", "data.root", "data_workers", "trainer.accelerator", "ckpt"]
+)
+def test_the_hash_leaves_out_what_changes_no_result(key: str) -> None:
+    assert config_hash(changed(key, "other")) == config_hash(CONFIG)
+    assert not records.is_hashed(key)
+
+
+@pytest.mark.parametrize("key", ["seed", "data.name", "trainer.precision", "budget.updates", "new"])
+def test_the_hash_changes_with_what_does(key: str) -> None:
+    assert config_hash(changed(key, "other")) != config_hash(CONFIG)
+    assert records.is_hashed(key)
+
+
+def test_the_hash_stays_from_version_to_version() -> None:
+    before = json.dumps(CONFIG)
+    assert config_hash(CONFIG) == config_hash(dict(reversed(CONFIG.items())))
+    assert re.fullmatch("[0-9a-f]{16}", config_hash(CONFIG))
+    assert json.dumps(CONFIG) == before
+    assert config_hash({"seed": 1}) == "a4bbadc1c78966d2"
+
+
+def test_ids_are_unique_and_plain() -> None:
+    ids = [records.new_id() for _ in range(500)]
+    assert len(set(ids)) == 500
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in ids)
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, {"status": "running", "results": {}}, writes=True)
+    record.write(text="é\u2028", results={"bleu": 1 / 3})
+    found = records.read_record(tmp_path)
+    assert found == {"format": 1, "status": "running", "text": "é\u2028", "results": {"bleu": 1 / 3}}
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_nan_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, {"status": "running"}, writes=True)
+    record.write()
+    with pytest.raises(ValueError, match="JSON"):
+        record.write(results={"nll": float("nan")})
+    record.write(status="failed")
+    assert records.read_record(tmp_path) == {"format": 1, "status": "failed"}
+
+
+def test_a_process_that_does_not_write_keeps_its_values(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, {"status": "running"}, writes=False)
+    record.write(status="finished")
+    assert record.values["status"] == "finished"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is not a record of format 1"),
+        ('{"format": 2}', "is not a record of format 1"),
+        ("", "is damaged"),
+    ],
+)
+def test_damaged_records(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        records.read_record(tmp_path)
+
+
+def test_a_folder_without_a_record(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no record\.json, so it is not a run's folder"):
+        records.read_record(tmp_path)
+
+
+def test_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    rows = [{"text": "a\nb\u2028c"}, {"text": "é", "n": None}]
+    records.write_lines(path, rows)
+    records.append_line(path, {"last": True})
+    assert list(records.read_lines(path)) == [*rows, {"last": True}]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    records.write_json(tmp_path / "x.json", {"a": 1})
+    with pytest.raises(UnicodeEncodeError):
+        records.write_json(tmp_path / "x.json", {"a": "\ud800"})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_readers_never_see_a_part(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, {"filling": "x" * 200_000}, writes=True)
+    record.write()
+    writer = threading.Thread(target=lambda: [record.write(n=n) for n in range(40)])
+    writer.start()
+    while writer.is_alive():
+        assert records.read_record(tmp_path)["format"] == 1
+    writer.join()

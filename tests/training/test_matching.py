@@ -1,0 +1,32 @@
+"""Sizes with equal parameters."""
+
+import pytest
+
+from rnnsearch.training.matching import match_hidden_sizes
+
+
+def gru(encoder: int, decoder: int) -> int:
+    return 6 * encoder * (encoder + 50) + 3 * decoder * (decoder + 2 * encoder + 50) + 5000
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), [(64, 64), (32, 64), (64, 96), (7, 200)])
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3, 4.0])
+def test_within_one_percent_and_in_proportion(encoder: int, decoder: int, factor: float) -> None:
+    target = round(factor * gru(encoder, decoder))
+    found = match_hidden_sizes(gru, encoder=encoder, decoder=decoder, parameters=target)
+    assert abs(gru(*found) / target - 1) <= 0.01
+    assert abs(found[0] - found[1] * encoder / decoder) <= 1.5
+
+
+def test_the_nearest_of_all() -> None:
+    target = 123_456
+    found = match_hidden_sizes(gru, encoder=64, decoder=64, parameters=target)
+    best = min(range(1, 400), key=lambda units: abs(gru(units, units) - target))
+    assert found == (best, best)
+
+
+def test_out_of_reach() -> None:
+    with pytest.raises(
+        ValueError, match=r"no hidden size gives 4,000 parameters within 1 %: \(1, 1\) gives .*set match=none"
+    ):
+        match_hidden_sizes(gru, encoder=64, decoder=64, parameters=4000)

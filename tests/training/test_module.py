@@ -1,0 +1,277 @@
+"""The loss and its gradients, validation's figures, and learning itself."""
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import sacrebleu
+import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
+
+from rnnsearch.cli.build import build_translator
+from rnnsearch.data.batching import Batch, Row, collate
+from rnnsearch.data.tokenizer import EOS
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch
+from rnnsearch.training.budget import Budget
+from rnnsearch.training.callbacks import Clock
+from rnnsearch.training.initialization import initialize
+from rnnsearch.training.module import Diverged, TranslationModule
+from rnnsearch.training.schedules import Constant, Plateau, Schedule
+
+VOCABULARY = 14
+SEARCH = BeamSearch(
+    beam_size=1, normalization="average", max_length_ratio=2.0, max_length_offset=3, max_source_length=50,
+    batch_size=8, forbid_unknown=False,
+)  # fmt: skip
+
+
+class Letters:
+    """A tokenizer of single letters; id 4 is a."""
+
+    size = VOCABULARY
+    checksum = ""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) - ord("a") + 4 for letter in text.split()]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(chr(i - 4 + ord("a")) if i >= 4 else "?" for i in ids)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        return self.decode(ids).split()
+
+    def word_of_piece(self, ids: Sequence[int]) -> list[int]:
+        return list(range(len(ids)))
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+def translator(hidden: int = 8, dropout: float = 0.0, context: str = "Additive") -> Translator:
+    drop = {"embedding_dropout": dropout, "variational_dropout": False}
+    attention = {"attention_size": hidden, "normed": False} if context == "Additive" else {}
+    model = {
+        "encoder": {
+            "_target_": "rnnsearch.model.encoder.RecurrentEncoder", "embedding_size": hidden, "hidden_size": hidden,
+            "cell": "cudnn", "layers": 1, "bidirectional": True, "residual": False, "layer_dropout": 0.0,
+        } | drop,
+        "context": {"_target_": f"rnnsearch.model.context.{context}"} | attention,
+        "decoder": {
+            "_target_": "rnnsearch.model.decoder.Decoder", "embedding_size": hidden, "hidden_size": hidden,
+            "cell": "cudnn", "query_state": "previous", "readout_state": "after", "readout": "tanh",
+            "readout_size": hidden, "input_feeding": False, "initial_state": "ends", "readout_dropout": dropout,
+        } | drop,
+        "tied_embeddings": "none",
+    }  # fmt: skip
+    torch.manual_seed(3)
+    built = build_translator(model, source_size=VOCABULARY, target_size=VOCABULARY)
+    initialize(built, scheme="modern")
+    return built
+
+
+def module(
+    model: Translator,
+    texts: Sequence[str] = (),
+    *,
+    smoothing: float = 0.0,
+    updates: int = 1,
+    schedule: Schedule | None = None,
+    optimizer: Any = None,
+) -> TranslationModule:
+    return TranslationModule(
+        translator=model,
+        optimizer=optimizer or functools.partial(torch.optim.SGD, lr=0.5),
+        schedule=schedule or Constant(warmup=0),
+        budget=Budget(updates=updates, tokens=None, seconds=None),
+        label_smoothing=smoothing,
+        target=Letters(),
+        references=lambda rows: [texts[row] for row in rows],
+        search=SEARCH,
+        seed=5,
+        checkpoint_content={"format": 1},
+    )
+
+
+def rows(count: int, *, longest: int = 6, seed: int = 0, order: int = 1) -> list[Row]:
+    """Random letters; the target is the source in the given order."""
+    random = np.random.default_rng(seed)
+    sources = [random.integers(4, VOCABULARY, random.integers(1, longest + 1)).tolist() for _ in range(count)]
+    return [Row(index=i, source=source, target=source[::order]) for i, source in enumerate(sources)]
+
+
+def fit(module: TranslationModule, batches: Sequence[Batch], *, validation: Any = None, **options: Any) -> Trainer:
+    trainer = Trainer(
+        accelerator="cpu", devices=1, max_epochs=-1, max_steps=-1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[Clock()],
+        limit_val_batches=1.0 if validation else 0, **options,
+    )  # fmt: skip
+    loaders = [DataLoader(part, batch_size=None) for part in (batches, validation or batches)]  # type: ignore[arg-type]
+    trainer.fit(module, *loaders)
+    return trainer
+
+
+def by_hand(model: Translator, row: Row) -> tuple[float, int]:
+    """-log p of one target, from the search's step-by-step interface, and its tokens."""
+    batch = collate([row])
+    state, memory = model.encode(batch.source_BS, batch.source_mask_BS)
+    nll = 0.0
+    for i, (given, wanted) in enumerate(zip(batch.target_in_BT[0], batch.target_out_BT[0], strict=True)):
+        log_probs_BV, state, _ = model.step(given.view(1), state, memory, i)
+        nll -= log_probs_BV[0, wanted].item()
+    return nll, len(row["target"]) + 1
+
+
+def test_the_loss_is_the_sum_over_real_tokens() -> None:
+    model, some = translator().double(), rows(5)
+    summed = sum(by_hand(model, row)[0] for row in some)
+    loss = module(model).log_likelihood_loss(collate(some), 0.0)
+    assert loss.item() == pytest.approx(summed, rel=1e-10)
+    assert int(collate(some).target_tokens) == sum(len(row["target"]) + 1 for row in some)
+
+
+def test_an_update_follows_the_gradient_of_the_mean_over_tokens() -> None:
+    model, some = translator().double(), rows(6)
+    batch = collate(some)
+    tokens = int(batch.target_tokens)
+    (module(model).log_likelihood_loss(batch, 0.0) / tokens).backward()
+    expected = {name: p.detach() - 0.5 * p.grad for name, p in model.named_parameters() if p.grad is not None}
+    trained = translator().double()
+    fit(module(trained), [batch])
+    for name, value in trained.named_parameters():
+        torch.testing.assert_close(value.detach(), expected[name], rtol=0, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_accumulated_batches_equal_one(dtype: torch.dtype, tolerance: float, parts: int) -> None:
+    some = rows(12)
+    cuts = [0, 2, 7, 12] if parts == 3 else [0, 3, 12]  # parts of unequal numbers of tokens
+    pieces = [collate(some[start:end]) for start, end in itertools.pairwise(cuts)]
+    start, whole, accumulated = translator().to(dtype), translator().to(dtype), translator().to(dtype)
+    fit(module(whole, smoothing=0.1, updates=2), [collate(some)])
+    fit(module(accumulated, smoothing=0.1, updates=2), pieces, accumulate_grad_batches=parts)
+    for one, other in zip(whole.parameters(), accumulated.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
+    assert any((a - b).abs().max() > 1e-3 for a, b in zip(whole.parameters(), start.parameters(), strict=True))
+
+
+def test_clipping_is_of_the_mean_gradient() -> None:
+    some = [collate(rows(12))]
+    free, clipped = translator().double(), translator().double()
+    start = [p.detach().clone() for p in free.parameters()]
+    fit(module(free), some)
+    fit(module(clipped), some, gradient_clip_val=0.01)
+    moves = [
+        torch.cat([(p.detach() - s).flatten() for p, s in zip(m.parameters(), start, strict=True)])
+        for m in (free, clipped)
+    ]
+    assert float(moves[0].norm()) > 0.05
+    assert float(moves[1].norm()) == pytest.approx(0.5 * 0.01, rel=1e-3)
+
+
+def test_smoothing_is_training_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = rows(4)
+    smoothed = module(translator(), [Letters().decode(row["target"]) for row in some], smoothing=0.3)
+    asked: list[float] = []
+    original = smoothed.log_likelihood_loss
+    monkeypatch.setattr(
+        smoothed, "log_likelihood_loss", lambda batch, smoothing: asked.append(smoothing) or original(batch, smoothing)
+    )
+    fit(smoothed, [collate(some)], validation=[collate(some)])
+    assert asked == [0.3, 0.0]
+    batch = collate(some)
+    assert original(batch, 0.3).item() != pytest.approx(original(batch, 0.0).item(), rel=1e-3)
+
+
+def test_validation_equals_sacrebleu_and_the_likelihood_by_hand() -> None:
+    some = rows(9, longest=9)
+    texts = [Letters().decode(row["target"]) for row in some]
+    model = translator(dropout=0.5)
+    trainer = fit(module(model, texts), [collate(some)], validation=[collate(some[:4]), collate(some[4:])])
+    found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    model.eval()
+    batch = collate(some)
+    with torch.inference_mode():
+        hypotheses = [Letters().decode(h.ids) for h in SEARCH.search(model, batch.source_BS, batch.source_mask_BS)]
+        by_token = [by_hand(model, row) for row in some]
+    nll = sum(n for n, _ in by_token) / sum(t for _, t in by_token)
+    assert found["validation/nll"] == pytest.approx(nll, rel=1e-5)
+    assert found["validation/perplexity"] == pytest.approx(math.exp(nll), rel=1e-5)
+    assert found["validation/bleu"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [texts]).score, rel=1e-5)
+    assert found["validation/chrf"] == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [texts]).score, rel=1e-5)
+
+
+def test_dropout_is_a_function_of_seed_and_batch() -> None:
+    batch, drawn = collate(rows(4)), []
+    for seed, batches, noise in ((5, 7, 0), (5, 7, 1), (5, 8, 0), (6, 7, 0)):
+        one = module(translator(dropout=0.5))
+        one.seed, one.counters.batches = seed, batches
+        torch.manual_seed(noise)
+        one.on_train_batch_start(batch, 0)
+        drawn.append(one.log_likelihood_loss(batch, 0.0).item())
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
+
+
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_a_loss_that_is_no_number_ends_the_run(where: str) -> None:
+    model, some = translator(), rows(3)
+    if where == "validation":
+        with torch.no_grad():
+            next(model.parameters()).fill_(math.nan)
+        with pytest.raises(Diverged, match=r"validation's likelihood is nan after update .*lower optimizer\.lr"):
+            fit(module(model, ["a"] * 3), [collate(some)], validation=[collate(some)])
+        return
+    with pytest.raises(Diverged, match="the training loss is inf after update 0"):
+        module(model).require_finite(math.inf, "the training loss")
+
+
+def test_the_plateau_rule_lowers_the_rate_for_good() -> None:
+    some = rows(4)
+    plateau = Plateau(warmup=0, shrink=0.5, patience=1)
+    still = module(
+        translator(),
+        ["a"] * 4,
+        updates=6,
+        schedule=plateau,
+        optimizer=functools.partial(torch.optim.SGD, lr=0.0),  # nothing gets better
+    )
+    trainer = fit(still, [collate(some)], validation=[collate(some)], val_check_interval=1)
+    assert still.plateau.falls == 5
+    assert trainer.optimizers[0].param_groups[0]["initial_lr"] == 0.0
+    assert still.learning_rate_factor(100) == 0.5**5
+
+
+def learnt(order: int, updates: int, hidden: int = 32) -> float:
+    """The share of unseen sequences that are copied (order 1) or reversed (-1) without an error."""
+    training = rows(4000, longest=5, seed=1, order=order)
+    batches = [collate(training[start : start + 50]) for start in range(0, 4000, 50)]
+    model = translator(hidden)
+    fit(
+        module(model, updates=updates, optimizer=functools.partial(torch.optim.Adam, lr=0.01)),
+        batches,
+        gradient_clip_val=1.0,
+    )
+    unseen = rows(200, longest=5, seed=2, order=order)
+    batch = collate(unseen)
+    model.eval()
+    with torch.inference_mode():
+        found = SEARCH.search(model, batch.source_BS, batch.source_mask_BS)
+    return sum(h.ids == [*row["target"]] for h, row in zip(found, unseen, strict=True)) / len(unseen)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])
+def test_attention_learns(order: int) -> None:
+    assert EOS not in range(4, VOCABULARY)
+    assert learnt(order, updates=350) > 0.95
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])
+def test_learning_takes_training(order: int) -> None:
+    assert learnt(order, updates=10) < 0.5
