@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from hydra.core.override_parser.types import Quote, QuotedString
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rnnsearch.cli.runs import CHECKPOINTS
@@ -90,7 +91,7 @@ def run_jobs(jobs: Sequence[Job], *, at_once: int | None) -> list[Job]:
 def _bars() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
-        disable=not sys.stderr.isatty(),
+        console=Console(stderr=True), disable=not sys.stderr.isatty(),
     )  # fmt: skip
 
 

@@ -33,3 +33,39 @@ def _warmed(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
         return torch.lerp(averaged, current, share)
 
     return average
+
+
+def checkpoint_average(*, first: int, every: int) -> list[Callback]:
+    """The mean of the weights at update ``first`` and every ``every`` updates from there; until then the weights as they are.
+
+    Raises:
+        ValueError: if a number is not positive.
+    """
+    for key, value in {"first": first, "every": every}.items():
+        if value < 1:
+            raise ValueError(f"averaging.{key}={value}: must be at least 1")
+    return [CheckpointAverage(first=first, every=every)]
+
+
+class CheckpointAverage(WeightAveraging):
+    """See `checkpoint_average`. It follows the weights at every update before the first that counts."""
+
+    def __init__(self, *, first: int, every: int) -> None:
+        super().__init__(use_buffers=False, avg_fn=_mean_from(first))
+        self.first = first
+        self.every = every
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Whether the weights after update ``step_idx`` (from 0) are looked at."""
+        if step_idx is None:
+            return False
+        return step_idx < self.first or (step_idx + 1 - self.first) % self.every == 0
+
+
+def _mean_from(first: int) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    @torch.no_grad()
+    def average(averaged: Tensor, current: Tensor, looks: Tensor | int) -> Tensor:
+        counted = max(0, int(looks) - first + 1)  # weights in the mean so far
+        return torch.lerp(averaged, current, 1.0 / (counted + 1))
+
+    return average

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rnnsearch.training.metrics import perplexity
@@ -127,6 +128,7 @@ class BudgetBar(Callback):
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
+            console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._bar.add_task("training", total=1.0, figures="")
         self._bar.start()
