@@ -40,7 +40,7 @@ def test_checkpoints_are_averaged_from_the_first_that_counts() -> None:
         model.weight.data.fill_(float(update))
         if callback.should_update(step_idx=update - 1):
             averaged.update_parameters(model)
-        seen[update] = float(averaged.module.weight)
+        seen[update] = averaged.module.weight.item()
     assert seen == {1: 1, 2: 2, 3: 3, 4: 3, 5: 4, 6: 4, 7: 5, 8: 5}  # means of 3; 3 and 5; 3, 5 and 7
 
 
