@@ -36,7 +36,7 @@ def _warmed(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 
 
 def checkpoint_average(*, first: int, every: int) -> list[Callback]:
-    """The mean of the weights at update ``first`` and every ``every`` updates from there; before, the weights themselves.
+    """The mean of the weights at update ``first`` and every ``every`` updates on; before that the weights as trained.
 
     Raises:
         ValueError: if a number is not positive.
