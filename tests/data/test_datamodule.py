@@ -256,9 +256,9 @@ def test_filters_that_leave_nothing_say_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"validation_sentences": 0}, "validation_sentences=0: must be at least 1"),
-        ({"evaluation_batch_size": 0}, "evaluation_batch_size=0: must be at least 1"),
-        ({"workers": -1}, "workers=-1: must be at least 0"),
+        ({"validation_sentences": 0}, "validation.sentences=0: must be at least 1"),
+        ({"evaluation_batch_size": 0}, "validation.batch_size=0: must be at least 1"),
+        ({"workers": -1}, "data_workers=-1: must be at least 0"),
     ],
 )
 def test_senseless_numbers_are_refused(tmp_path: Path, wrong: dict[str, Any], message: str) -> None:

@@ -187,20 +187,19 @@ class Oracle:
         return states
 
     def encode(self, source: list[int]) -> tuple[list[Vector], Vector, Vector | None]:
-        """h_1..h_Tx, and the states at the ends, →h_Tx and ←h_1 (of the recurrence: before any residual)."""
+        """h_1..h_Tx, and its ends: the forward half of h_Tx, →h_Tx, and the backward half of h_1, ←h_1."""
         n = len(source)
         inputs = [self.w["E_x"][word] for word in source]
         for layer in range(self.design.layers):
             forward = self.read(f"f{layer}", inputs, range(n))
-            outputs, last, first = [forward[j] for j in range(n)], forward[n - 1], None
+            outputs, size = [forward[j] for j in range(n)], len(forward[0])
             if self.design.bidirectional:
                 backward = self.read(f"b{layer}", inputs, range(n - 1, -1, -1))
                 outputs = [np.concatenate([forward[j], backward[j]]) for j in range(n)]
-                first = backward[0]
             if self.design.residual and layer > 0:
                 outputs = [outputs[j] + inputs[j] for j in range(n)]
             inputs = outputs
-        return inputs, last, first
+        return inputs, inputs[n - 1][:size], inputs[0][size:] if self.design.bidirectional else None
 
     def constant(self, h: list[Vector], ends: Vector) -> Vector | None:
         if self.design.mechanism == "fixed":

@@ -43,7 +43,7 @@ def unscaled_keys(self: ScaledDot, annotations: Annotations) -> Tensor:
     return self.key(annotations.states_BSE) / self.scale
 
 
-def read_through_padding(self: PlainDirection, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+def read_through_padding(self: PlainDirection, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
     return honest_direction(self, inputs_BSM, torch.ones_like(mask_BS))
 
 

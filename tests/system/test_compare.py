@@ -21,7 +21,7 @@ from rnnsearch.cli.main import main
 from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
-SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.learning_rates=[]"
+SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.factors=[]"
 STARTED: list[list[str]] = []
 
 
@@ -66,7 +66,7 @@ def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
         patch.chdir(output)
-        trials = ["tuning.learning_rates=[0.0001,0.02,3e37]", "tuning.updates=3"]
+        trials = ["tuning.factors=[0.1,20,3e40]", "tuning.updates=3"]
         assert workshop.compare(output, SHORT, "seeds=[0,3]", *trials) == 0
     return output / "pair"
 
@@ -172,7 +172,7 @@ def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, study: Pa
     copy = tmp_path / "pair"
     shutil.copytree(study, copy)
     shutil.rmtree(copy / "additive-seed3")
-    trials = ["tuning.learning_rates=[0.0001,0.02,3e37]", "tuning.updates=3"]
+    trials = ["tuning.factors=[0.1,20,3e40]", "tuning.updates=3"]
     assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *trials) == 0
     again, first = (workshop.record(folder / "additive-seed3") for folder in (copy, study))
     assert again["results"] == first["results"]
@@ -242,7 +242,7 @@ def test_members_seeds_and_settings_of_the_user(workshop: Any, tmp_path: Path) -
     own = tmp_path / "my conf"
     (own / "experiment").mkdir(parents=True)
     (own / "experiment" / "mine.yaml").write_text("# @package _global_\nlabel_smoothing: 0.25\n")
-    words = "study=own trainer.max_steps=2 tuning.learning_rates=[0.01] tuning.updates=1"
+    words = "study=own trainer.max_steps=2 tuning.factors=[10] tuning.updates=1"
     flags = (f"--config-dir={own}", "experiment=mine", "+members.mean=['model/context=mean']", "seeds=[7]")
     odd = tmp_path / "out, é='x'"
     assert workshop.compare(odd, f"{SIZES} {words}", *flags) == 0

@@ -19,7 +19,7 @@ FILES = (
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "
     "parameters_without_embeddings flops_per_token git versions hardware data filters tokenizer updates tokens_seen "
-    "seconds tokens_per_second peak_memory_bytes results"
+    "seconds training_seconds tokens_per_second peak_memory_bytes results"
 )
 SHORT = "budget.updates=2 validation.every=2 samples=0"
 

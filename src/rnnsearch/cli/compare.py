@@ -178,14 +178,15 @@ class Comparison:
 
     def tuned(self, members: list[Member]) -> tuple[dict[str, Any] | None, list[Member]]:
         """Each member with its best learning rate of the trials, and the trials' table."""
-        rates = [float(rate) for rate in self.cfg.tuning.learning_rates]
+        rates = [float(f"{self.cfg.optimizer.lr * factor:.6g}") for factor in self.cfg.tuning.factors]
         if not rates:
             return None, members
-        updates = self.cfg.tuning.updates
+        updates = min(self.cfg.tuning.updates, self.config(members[0]).budget.updates or self.cfg.tuning.updates)
         short = (
             f"budget.updates={updates}",
             f"trainer.max_steps={updates}",
             f"validation.every={updates}",
+            f"scheduler.warmup={min(self.cfg.scheduler.warmup, updates // 10)}",  # so that the full rate is reached
             "test=false",
         )
         trials = {
@@ -202,6 +203,9 @@ class Comparison:
         nll = {key: _likelihood(job) for key, job in trials.items() if job not in failed}
         chosen = {member.name: _best_rate(member.name, nll) for member in members}
         logger.info("learning rates chosen: %s", chosen)
+        for name, rate in chosen.items():
+            if len(rates) > 1 and rate in (min(rates), max(rates)):
+                logger.warning("%s: %g is the %s rate tried; widen tuning.factors", name, rate, _end(rate, rates))
         table = [{"member": name, "learning_rate": rate, "nll": nll.get((name, rate))} for name, rate in trials]
         tuning = {"learning_rates": rates, "updates": updates, "trials": table, "chosen": chosen}
         return tuning, [member.and_(f"optimizer.lr={chosen[member.name]}") for member in members]
@@ -242,6 +246,10 @@ class Comparison:
         ]
 
 
+def _end(rate: float, rates: list[float]) -> str:
+    return "lowest" if rate == min(rates) else "highest"
+
+
 def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
     with torch.device("meta"):
         translator = build.build_translator(config.model, **sizes)
@@ -261,5 +269,5 @@ def _likelihood(job: Job) -> float:
 def _best_rate(member: str, nll: Mapping[tuple[str, float], float]) -> float:
     own = {rate: value for (name, rate), value in nll.items() if name == member}
     if not own:
-        raise ValueError(f"every trial of {member} diverged; add lower rates to tuning.learning_rates")
+        raise ValueError(f"every trial of {member} diverged; add lower ones to tuning.factors")
     return min(own, key=lambda rate: own[rate])

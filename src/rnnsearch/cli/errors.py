@@ -90,8 +90,15 @@ def quoted(key: str, value: str) -> str:
 
 def _cause(error: BaseException) -> BaseException:
     """What made a constructor fail that the configuration names, or a generator that a data set is written from."""
+    if isinstance(error, InstantiationException) and _is_wrong_type(error.__cause__):
+        return error
     wrapped = isinstance(error, InstantiationException) or type(error).__name__ == "DatasetGenerationError"
     return _cause(error.__cause__) if wrapped and error.__cause__ is not None else error
+
+
+def _is_wrong_type(error: BaseException | None) -> bool:
+    """Whether a constructor could not work with the type of a value, such as a word for a number."""
+    return isinstance(error, TypeError) and not _is_bad_call(error)
 
 
 def _is_bad_call(error: BaseException) -> bool:
@@ -101,6 +108,11 @@ def _is_bad_call(error: BaseException) -> bool:
 
 def _composition(error: HydraException, command: str, arguments: Sequence[str]) -> str:
     text = str(error)
+    if isinstance(error, InstantiationException) and _is_wrong_type(error.__cause__):
+        key = re.search(r"full_key: (\S+)", text)
+        return (
+            f"{key.group(1) if key else 'a key'} has a value of the wrong type: {_first_line(error.__cause__ or error)}"
+        )
     if isinstance(error, InstantiationException) and "execution whitelist" in text:
         return f"{text.split(' ', 2)[1]} may not be constructed by a configuration (see TRUSTED in cli/main.py)"
     if isinstance(error, OverrideParseException):
@@ -115,7 +127,7 @@ def _composition(error: HydraException, command: str, arguments: Sequence[str]) 
         group = match.group(1).rstrip(".")
         return f"{group} is chosen already; write {group}=OPTION without a +"
     if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
-        return f"{_first_line(error)}: {_first_line(error.__cause__)}"
+        return f"{_first_line(error)}: {_first_line(error.__cause__ or error)}"
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 

@@ -42,6 +42,11 @@ class _Running:
     process: subprocess.Popen[bytes]
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_finished(job: Job) -> bool:
     """Whether the job's folder holds its finished run.
 
@@ -65,7 +70,7 @@ def run_jobs(jobs: Sequence[Job], *, at_once: int | None) -> list[Job]:
     for job in jobs:
         if job not in waiting:
             logger.info("%s is finished already", job.folder.name)
-    slots = min(len(waiting), at_once or torch.cuda.device_count() or os.cpu_count() or 1)
+    slots = min(len(waiting), at_once or torch.cuda.device_count() or cores())
     running: list[_Running] = []
     failed: list[Job] = []
     try:
@@ -73,7 +78,7 @@ def run_jobs(jobs: Sequence[Job], *, at_once: int | None) -> list[Job]:
             tasks = {job: bars.add_task(job.folder.name, total=job.updates, note="waiting") for job in waiting}
             while waiting or running:
                 while waiting and len(running) < slots:
-                    running.append(_start(waiting.pop(0), threads=max(1, (os.cpu_count() or 1) // slots)))
+                    running.append(_start(waiting.pop(0), threads=max(1, cores() // slots)))
                 time.sleep(0.5)
                 for one in list(running):
                     bars.update(tasks[one.job], completed=_updates(one.job), note=_note(one.job))

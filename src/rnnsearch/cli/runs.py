@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import pickle
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.build import build_translator
+from rnnsearch.cli.errors import quoted
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 from rnnsearch.evaluation.translating import evaluate_split
 from rnnsearch.model.translator import Translator
@@ -89,6 +91,13 @@ def checkpoint_content(config: DictConfig, tokenizers: TokenizerPair) -> dict[st
         "model": OmegaConf.to_container(config.model, resolve=True),
         "tokenizers": {"source": tokenizers.source.state(), "target": tokenizers.target.state()},
     }
+
+
+def next_command(folder: Path) -> str:
+    """The command that scores a finished run, as a shell takes it."""
+    split = "test" if (folder / "data" / "test.jsonl").is_file() else "validation"
+    run = f"run={folder}" if re.fullmatch(r"[\w./-]+", str(folder)) else quoted("run", str(folder))
+    return f"rnnsearch evaluate {run} split={split}"
 
 
 def checkpoint_path(folder: Path, name: str) -> Path:

@@ -56,9 +56,9 @@ def check_folder(folder: Path, ckpt: str | None) -> bool:
     if ckpt not in (None, "last"):
         raise ValueError(f"ckpt={ckpt}: allowed is last, to go on with the run in hydra.run.dir")
     if (folder / RECORD).exists() and ckpt is None:
-        raise ValueError(
-            f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with that run"
-        )
+        kept = (folder / runs.CHECKPOINTS / "last.ckpt").is_file()
+        instead = "ckpt=last to go on with that run" if kept else "remove it: it has no checkpoint to go on from"
+        raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or {instead}")
     if ckpt == "last":
         runs.read_checkpoint(runs.checkpoint_path(folder, "last"))
     return ckpt == "last"

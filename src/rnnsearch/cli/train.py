@@ -46,7 +46,7 @@ def run(cfg: DictConfig) -> None:
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible():
         train(cfg, folder, record, resume=resuming)
-    logger.info("the run is in %s; next: rnnsearch evaluate run=%s split=test", folder, folder)
+    logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
 
 
 def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> None:
@@ -153,7 +153,7 @@ def _sizes(translator: Translator) -> dict[str, Any]:
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:
     described = data.description()
-    return {"data": described, "filters": described["filters"], "tokenizer": described["tokenizer"]}
+    return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
 
 
 def _counts(module: TranslationModule) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
         "updates": counters.updates,
         "tokens_seen": counters.tokens,
         "seconds": round(counters.seconds + counters.validation_seconds, 3),
+        "training_seconds": round(counters.seconds, 3),
         "tokens_per_second": round(counters.tokens / max(counters.seconds, 1e-9), 1),
         "peak_memory_bytes": provenance.peak_memory_bytes(),
     }

@@ -52,8 +52,10 @@ class ParallelDataModule(LightningDataModule):
     ) -> None:
         """Raises ValueError for a number below its least."""
         super().__init__()
-        _require_at_least(1, validation_sentences=validation_sentences, evaluation_batch_size=evaluation_batch_size)
-        _require_at_least(0, workers=workers)
+        _require_at_least(
+            1, {"validation.sentences": validation_sentences, "validation.batch_size": evaluation_batch_size}
+        )
+        _require_at_least(0, {"data_workers": workers})
         self.corpus = corpus
         self.training = tokenizer
         self.filters = copy.deepcopy(filters)
@@ -276,7 +278,7 @@ class ParallelDataModule(LightningDataModule):
         return padding_share(self.batches.plan(*lengths, seed=self.seed, epoch=0), *lengths)
 
 
-def _require_at_least(least: int, **values: int | None) -> None:
+def _require_at_least(least: int, values: Mapping[str, int | None]) -> None:
     for key, value in values.items():
         if value is not None and value < least:
             raise ValueError(f"{key}={value}: must be at least {least}")

@@ -39,8 +39,8 @@ class PlainDirection(nn.Module):
         self.input = nn.Linear(input_size, self.cell.gates * hidden_size)
         self.backward = backward
 
-    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
-        """States at each position ``[B, S, H]`` and the state after the last one read ``[B, H]``."""
+    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
+        """States at each position ``[B, S, H]``, zero at padding."""
         gates_BSG = self.input(inputs_BSM)
         state = self.cell.zeros(inputs_BSM)
         states = []
@@ -50,7 +50,7 @@ class PlainDirection(nn.Module):
             state = tuple(torch.where(real_B1, n, s) for n, s in zip(new, state, strict=True))
             states.append(state[0])
         states_BSH = torch.stack(states[:: -1 if self.backward else 1], dim=1)
-        return states_BSH * mask_BS.unsqueeze(-1), state[0]
+        return states_BSH * mask_BS.unsqueeze(-1)
 
 
 class PlainLayer(nn.Module):
@@ -63,10 +63,9 @@ class PlainLayer(nn.Module):
             for backward in ((False, True) if bidirectional else (False,))
         )
 
-    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Annotations ``[B, S, E]`` and the end state of each direction ``[B, H]``."""
-        states, ends = zip(*(direction(inputs_BSM, mask_BS) for direction in self.directions), strict=True)
-        return torch.cat(states, dim=-1), list(ends)
+    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
+        """Annotations ``[B, S, E]``."""
+        return torch.cat([direction(inputs_BSM, mask_BS) for direction in self.directions], dim=-1)
 
 
 class LibraryLayer(nn.Module):
@@ -78,12 +77,11 @@ class LibraryLayer(nn.Module):
         super().__init__()
         self.rnn = self.KINDS[cell](input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
-    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Annotations ``[B, S, E]`` and the end state of each direction ``[B, H]``."""
+    def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
+        """Annotations ``[B, S, E]``."""
         packed = pack_padded_sequence(inputs_BSM, mask_BS.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        states, ends = self.rnn(packed)
-        states_BSE, _ = pad_packed_sequence(states, batch_first=True, total_length=inputs_BSM.shape[1])
-        return states_BSE, list(ends[0] if isinstance(ends, tuple) else ends)
+        states_BSE, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=inputs_BSM.shape[1])
+        return states_BSE
 
 
 class RecurrentEncoder(nn.Module):
@@ -135,10 +133,17 @@ class RecurrentEncoder(nn.Module):
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
         states_BSX = self.embedding_dropout(self.embedding(source_BS))
-        ends: list[Tensor] = []
         for depth, layer in enumerate(self.layers):
             below_BSX = states_BSX if depth == 0 else self.layer_dropout(states_BSX)
-            states_BSX, ends = layer(below_BSX, mask_BS)
+            states_BSX = layer(below_BSX, mask_BS)
             if self.residual and depth > 0:
                 states_BSX = states_BSX + below_BSX
-        return Annotations(states_BSX, mask_BS, ends[0], ends[1] if self.bidirectional else None)
+        return annotate(states_BSX, mask_BS, self.hidden_size)
+
+
+def annotate(states_BSE: Tensor, mask_BS: Tensor, hidden_size: int) -> Annotations:
+    """Annotations with their ends: the forward half at the last real position, the backward half at the first."""
+    rows_B = torch.arange(len(states_BSE), device=states_BSE.device)
+    forward_BSH, backward_BSH = states_BSE[..., :hidden_size], states_BSE[..., hidden_size:]
+    last_BH = forward_BSH[rows_B, mask_BS.sum(1) - 1]
+    return Annotations(states_BSE, mask_BS, last_BH, backward_BSH[:, 0] if backward_BSH.shape[-1] else None)

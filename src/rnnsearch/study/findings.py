@@ -45,12 +45,13 @@ def excludes(found: Difference) -> str:
 
 
 def verdict(study: Study, comparison: Comparison, member: str) -> str:
-    """The difference in full, with its p-value and its sources of chance."""
+    """The difference in full, with its p-value and its sources of chance; qualified where models are too weak."""
     found = comparison.whole.differences[member][BLEU.name]
     chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
     return (
         f"{member} − {study.baseline} = {signed(found.value)} BLEU, 95 % interval {interval(found.interval)} "
         f"over {chance}, two-sided {p_value(found.p_value)}: the interval {excludes(found)}."
+        + (" Models this weak say nothing about the question." if better(study, comparison)[1] < SAYS_NOTHING else "")
     )
 
 
@@ -81,6 +82,7 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
             f"{len(comparison.seeds)} seeds: the spread over training runs is itself known only roughly; read the "
             "differences seed by seed."
         )
+    found += _rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
     for check in (_unequal_parameters, _unequal_budgets, _unequal_data, _unequal_records):
         found += check(study, runs)
@@ -95,6 +97,17 @@ def _unfinished(study: Study) -> list[str]:
     return [f"Not every run is finished and evaluated: {', '.join(left_out)}{used}."]
 
 
+def _rates_at_an_end(study: Study) -> list[str]:
+    """Members whose chosen learning rate is the lowest or highest tried: a better one may lie beyond."""
+    tuning = study.description.get("tuning") or {}
+    rates = tuning.get("learning_rates", [])
+    ends = {member: rate for member, rate in tuning.get("chosen", {}).items() if rate in (min(rates), max(rates))}
+    if len(rates) < 2 or not ends:
+        return []
+    named = ", ".join(f"{member} {rate:g}" for member, rate in ends.items())
+    return [f"Learning rates at an end of those tried, so that a better one may lie beyond: {named}."]
+
+
 def _unequal_parameters(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     if study.description.get("match") != "parameters":
         return []
@@ -105,7 +118,7 @@ def _unequal_budgets(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[
     budget = study.description.get("budget") or {}
     key, name = ("tokens_seen", "target tokens") if budget.get("tokens") else ("updates", "updates")
     if budget.get("seconds"):
-        key, name = "seconds", "training seconds"
+        key, name = "training_seconds", "training seconds"
     return _apart(study, runs, lambda run: run.record.get(key), name, BUDGET_TOLERANCE)
 
 
@@ -125,11 +138,16 @@ def _apart(
     return found
 
 
+def tokenizer_checksums(record: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of both tokenizers of a run."""
+    return {side: t["checksum"] for side, t in (record.get("tokenizer") or {}).items() if side in ("source", "target")}
+
+
 def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     found = []
     readers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "data": lambda record: (record.get("data") or {}).get("checksums"),
-        "tokenizer": lambda record: (record.get("tokenizer") or {}).get("checksum"),
+        "tokenizer": tokenizer_checksums,
     }
     for name, read in readers.items():
         seen = {repr(read(run.record)) for of_member in runs.values() for run in of_member}

@@ -253,7 +253,7 @@ def _provenance(study: Study) -> Section:
         ("Pairs", distinct(lambda record: (record.get("data") or {}).get("pairs"))),
         ("Filters", distinct(lambda record: record.get("filters"))),
         ("Data, SHA-256", distinct(lambda record: (record.get("data") or {}).get("checksums"))),
-        ("Tokenizer, SHA-256", distinct(lambda record: (record.get("tokenizer") or {}).get("checksum"))),
+        ("Tokenizer, SHA-256", distinct(findings.tokenizer_checksums)),
         ("Config hashes", _by_run(study, lambda record: record.get("config_hash"))),
         ("Weights, SHA-256", _by_run(study, lambda record: (record.get("results") or {}).get("weights_sha256"))),
         ("Signatures", tuple(dict.fromkeys(f"{name}: {text}" for name, text in _signatures(study)))),

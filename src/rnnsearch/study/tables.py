@@ -120,7 +120,7 @@ def costs(study: Study) -> Table:
         ("operations a token", lambda record: record.get("flops_per_token"), _millions),
         ("updates", lambda record: record.get("updates"), _count),
         ("target tokens seen", lambda record: record.get("tokens_seen"), _count),
-        ("training time", lambda record: record.get("seconds"), duration),
+        ("training time", lambda record: record.get("training_seconds", record.get("seconds")), duration),
         ("tokens a second", lambda record: record.get("tokens_per_second"), _count),
         ("peak memory", lambda record: record.get("peak_memory_bytes"), _mebibytes),
     ]

@@ -78,7 +78,8 @@ class Curves(Callback):
         self._tokens += outputs["tokens"]
         counters = _module(pl_module).counters
         last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
-        if counters.updates % self.every or counters.updates == last:
+        ending = _module(pl_module).progress() >= 1.0  # the last interval may be shorter
+        if (counters.updates % self.every and not ending) or counters.updates == last:
             return
         loss = float(self._sum) / self._tokens
         _module(pl_module).require_finite(loss, "the training loss")
