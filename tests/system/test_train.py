@@ -219,3 +219,16 @@ def test_paths_with_odd_characters(workshop: Any, tmp_path: Path) -> None:
     assert workshop.main("train", *overrides) == 0
     assert workshop.record(odd / "run")["status"] == "finished"
     assert workshop.main("evaluate", workshop.quoted("run", odd / "run")) == 0
+
+
+def test_a_word_for_a_number_gets_one_sentence(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    assert workshop.train(tmp_path / "run", SHORT, "optimizer.lr=abc") != 0
+    error = capsys.readouterr().err
+    assert "optimizer has a value of the wrong type" in error
+    assert "Traceback" not in error
+
+
+def test_the_last_interval_of_the_training_curve_is_kept(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", "budget.updates=3 validation.every=3 samples=0 curve_every=2") == 0
+    curve = workshop.record(tmp_path / "run")["results"]["curves"]["train"]
+    assert [point["update"] for point in curve] == [2, 3]

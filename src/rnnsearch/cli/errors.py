@@ -76,6 +76,8 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
         return f"{type(error).__name__}: {_first_line(error)}", FAILED
     if isinstance(error, ValueError):
         return str(error), FAILED
+    if _is_wrong_type(error) and (key := re.search(r"full_key: (\S+)", _with_notes(error))):  # Hydra's note
+        return f"{key.group(1)} has a value of the wrong type: {_first_line(error)}", FAILED
     return (f"{_first_line(error)}; see `rnnsearch {command} --cfg job`", MISUSED) if _is_bad_call(error) else None
 
 
@@ -94,6 +96,10 @@ def _cause(error: BaseException) -> BaseException:
         return error
     wrapped = isinstance(error, InstantiationException) or type(error).__name__ == "DatasetGenerationError"
     return _cause(error.__cause__) if wrapped and error.__cause__ is not None else error
+
+
+def _with_notes(error: BaseException) -> str:
+    return "\n".join([str(error), *getattr(error, "__notes__", [])])
 
 
 def _is_wrong_type(error: BaseException | None) -> bool:

@@ -82,7 +82,7 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
             f"{len(comparison.seeds)} seeds: the spread over training runs is itself known only roughly; read the "
             "differences seed by seed."
         )
-    found += _rates_at_an_end(study)
+    found += rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
     for check in (_unequal_parameters, _unequal_budgets, _unequal_data, _unequal_records):
         found += check(study, runs)
@@ -97,7 +97,7 @@ def _unfinished(study: Study) -> list[str]:
     return [f"Not every run is finished and evaluated: {', '.join(left_out)}{used}."]
 
 
-def _rates_at_an_end(study: Study) -> list[str]:
+def rates_at_an_end(study: Study) -> list[str]:
     """Members whose chosen learning rate is the lowest or highest tried: a better one may lie beyond."""
     tuning = study.description.get("tuning") or {}
     rates = tuning.get("learning_rates", [])
