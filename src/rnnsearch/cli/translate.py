@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> None:
         return [one.text for one in translate(loaded.translator, loaded.tokenizers, search, texts)]
 
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
-    source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+    source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
     count = translate_stream(source, sys.stdout.buffer, translations, at_once=BATCHES * search.batch_size)
     logger.info("translated %d lines", count)
 

@@ -258,6 +258,7 @@ class ParallelDataModule(LightningDataModule):
             seed=self.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
             replicas=self.trainer.world_size if self.trainer else 1,
+            # Lightning sets overfit_batches without declaring it
             stay=bool(self.trainer and self.trainer.overfit_batches),  # type: ignore[attr-defined]
         )
         if self._saved_place is not None:

@@ -91,7 +91,7 @@ def encode_pairs(pairs: Iterable[Pair], tokenizers: TokenizerPair, path: Path) -
     """Write the pairs with their ids to an Arrow file; returns their number."""
     count = 0
     with ArrowWriter(features=COLUMNS, path=str(path), writer_batch_size=ROWS_A_GROUP) as writer:
-        for count, pair in enumerate(pairs, 1):  # noqa: B007
+        for count, pair in enumerate(pairs, 1):  # noqa: B007 -- the count outlives the loop
             writer.write(_row(pair, tokenizers))
         writer.finalize()
     return count

@@ -36,6 +36,7 @@ class TrainingLoader(DataLoader[Row]):
         super().__init__(rows, batch_sampler=sampler, collate_fn=collate, num_workers=workers, pin_memory=pin_memory)
         self._places = sampler
 
+    # torch declares its own iterator class as the result; Lightning and we need an iterator only
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches left in the present epoch."""
         for batch in super().__iter__():
