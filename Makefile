@@ -11,10 +11,11 @@ COMPARE_ARGS ?= data=controlled study=controlled
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test test-slow lint format
+.PHONY: help install compare test test-slow lint format peers
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +39,17 @@ lint: install  ## ruff and mypy
 format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the benchmarks compare with
+
+# Two of OpenNMT-py's transforms are removed: it imports all of them, and they want spacy and fasttext.
+$(PEERS)/.installed: benchmarks/peers.txt $(INSTALLED)
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) -r benchmarks/peers.txt
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check --no-deps joeynmt==2.3.0 OpenNMT-py==3.5.1
+	rm -f $(PEERS)/lib/python3*/site-packages/onmt/transforms/terminology.py
+	rm -f $(PEERS)/lib/python3*/site-packages/onmt/transforms/clean.py
+	@touch $@
 
 # The first interpreter of a fitting version that can make environments; a sentence where there is none.
 $(INSTALLED): pyproject.toml
