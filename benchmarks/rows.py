@@ -1,7 +1,9 @@
 """What a benchmark leaves: rows, as JSON and as a table. Nothing here is measured."""
 
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -81,10 +83,9 @@ def make_rows(
         details: more to say of a system.
         shared: the fields that all rows have alike.
     """
+    ours, operations, details = samples.get(OURS), operations or {}, details or {}
     return [
-        _row(
-            name, values, samples.get(OURS), (operations or {}).get(name), peaks, (details or {}).get(name, {}), shared
-        )
+        _row(name, values, ours, operations.get(name), peaks, details.get(name, {}), shared)
         for name, values in samples.items()
     ]
 
@@ -143,16 +144,12 @@ def document(findings: Findings, options: Options) -> dict[str, Any]:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _peers_versions(python: str | None) -> dict[str, str]:
     if python is None:
         return {}
-    import subprocess
-
     code = (
         "import json, importlib.metadata as m\n"
         "found = {d.metadata['Name']: d.version for d in m.distributions()}\n"

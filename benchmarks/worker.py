@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,8 @@ def _reset_peak() -> int:
     """Give freed memory back, start the kernel's record of the peak anew, and return the resident bytes."""
     if sys.platform == "linux":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-        try:
+        with suppress(OSError):  # the peak is then that of the process so far, and a smaller step reads as too little
             Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass  # the peak is then that of the process so far: a step that needs less reads as 0 or too little
     return _status("VmRSS")
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Worker:
     """A process of one system. Use it as a context, or `close` it."""
 
     def __init__(self, module: str, *, python: str, threads: int) -> None:
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed with the worker
         self.process = subprocess.Popen(
             [python, "-m", module],
             stdin=subprocess.PIPE,
@@ -50,7 +51,8 @@ class Worker:
         Raises:
             SystemFailed: it ended, or answered with an error.
         """
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self.process.stdin.flush()
@@ -72,10 +74,8 @@ class Worker:
         """End the process, which reads to the end of its input."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
