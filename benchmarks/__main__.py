@@ -8,6 +8,8 @@ from benchmarks.options import Options, Parser, check_device
 
 COMMANDS = {
     "training_step": "forward and backward, systems in turn: tokens a second, share of the matrix-product peak",
+    "memory": "peak memory of a step above the level before it, against length",
+    "lengths": "cost by length and by batch size: the price of recurrence",
 }
 EPILOG = """examples:
   python -m benchmarks training_step --lengths 15,30,60 --json OUT.json

@@ -179,7 +179,7 @@ def show(findings: Findings) -> None:
         print(f"left out: {one.system} ({one.reason})")
 
 
-COLUMNS = ("system", "length", "value", "spread", "unit", "ours is better by", "MFLOP/token", "GFLOP/s", "of peak")
+COLUMNS = ("system", "batch", "length", "value", "spread", "unit", "ours is better by", "MFLOP/token", "GFLOP/s", "of peak")
 
 
 def cells(row: Row) -> list[str]:
@@ -189,6 +189,7 @@ def cells(row: Row) -> list[str]:
         better += " ({:.2f}–{:.2f})".format(*row.ours_is_better_by_spread)
     return [
         row.system,
+        str(row.sizes.get("batch", "")),
         "" if row.length is None else str(row.length),
         number(row.value),
         f"{number(row.spread[0])}–{number(row.spread[1])}",

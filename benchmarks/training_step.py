@@ -12,6 +12,7 @@ from benchmarks.rows import Findings, LeftOut
 from benchmarks.systems import OURS, PEERS, PRESETS, Product, Sizes
 from benchmarks.workers import SystemFailed, Worker, start
 
+NO_PEERS = "no --peers PYTHON was given; `make peers` builds one"
 SECONDS = 0.3  # a sample lasts at least about so long; quick steps are taken several times
 
 
@@ -60,7 +61,7 @@ def workers(names: list[str], sizes: Sizes, options: Options) -> Iterator[tuple[
         found = {"product": stack.enter_context(start("product", sizes, options))}
         for name in names:
             if name in PEERS and options.peers is None:
-                left_out.append(LeftOut(name, "no --peers PYTHON was given; `make peers` builds one"))
+                left_out.append(LeftOut(name, NO_PEERS))
                 continue
             try:
                 found[name] = stack.enter_context(start(name, sizes, options))
