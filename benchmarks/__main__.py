@@ -9,11 +9,17 @@ from benchmarks.options import Options, Parser, check_device
 COMMANDS = {
     "training_step": "forward and backward, systems in turn: tokens a second, share of the matrix-product peak",
     "memory": "peak memory of a step above the level before it, against length",
+    "decode": "beam search by trained models, output lengths equal",
+    "end_to_end": "`rnnsearch train` beside `joeynmt train` and `onmt_train`",
     "lengths": "cost by length and by batch size: the price of recurrence",
+    "start_up": "from the command to its first deed",
 }
 EPILOG = """examples:
   python -m benchmarks training_step --lengths 15,30,60 --json OUT.json
   python -m benchmarks training_step --lengths 30 --model tiny --systems ours,plain_loop
+  python -m benchmarks memory --lengths 25,50,100 --json OUT.json
+  python -m benchmarks decode --sentences 200 --json OUT.json
+  python -m benchmarks end_to_end --updates 60 --json OUT.json --peers .venv-peers/bin/python
 Systems compute in turn, each alone in its own process; figures are medians over the rounds, with lowest and highest.
 """
 

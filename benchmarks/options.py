@@ -12,7 +12,6 @@ from benchmarks.systems import OURS, PEERS, PRESETS
 
 DTYPES = ("float32", "bfloat16", "float64")
 DEVICES = ("cpu", "cuda")
-DATA_KEYS = "data=multi30k"
 
 
 class Options(argparse.Namespace):
@@ -142,14 +141,25 @@ def modelled(parser: argparse.ArgumentParser, *, batch: int) -> None:
     parser.add_argument(
         "--systems", type=some_of(chosen), metavar="NAMES", help=f"some of {', '.join(chosen)} (all of them)"
     )
-    _attention(parser)
+    attention(parser)
 
 
-def _attention(parser: argparse.ArgumentParser) -> None:
+def attention(parser: argparse.ArgumentParser) -> None:
+    """Which attention OpenNMT-py's model has."""
     parser.add_argument(
         "--opennmt-attention", choices=("general", "mlp", "dot"), default="general",
         help="OpenNMT-py's attention: general is its default and cheap, mlp is additive as ours (%(default)s)",
     )  # fmt: skip
+
+
+def trained_on(parser: argparse.ArgumentParser) -> None:
+    """Options of measurements on a corpus."""
+    parser.add_argument(
+        "--data-root", type=folder, metavar="FOLDER",
+        help="a folder with Multi30k's train.de.gz, train.en.gz ...; without it they are taken from the cache or the "
+        "network, or the built-in corpus instead",
+    )  # fmt: skip
+    parser.add_argument("--dtype", choices=("float32",), default="float32", help="tools train and translate in float32")
 
 
 def check_device(options: Any) -> None:

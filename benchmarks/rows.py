@@ -70,6 +70,7 @@ def make_rows(
     samples: Mapping[str, Sequence[float]],
     *,
     operations: Mapping[str, float] | None = None,
+    tokens: Mapping[str, float] | None = None,
     peaks: Sequence[float] | None = None,
     details: Mapping[str, Mapping[str, Any]] | None = None,
     **shared: Any,
@@ -78,51 +79,50 @@ def make_rows(
 
     Args:
         samples: values of each system, in rounds.
-        operations: of a token, by system; with them come operations a second, if the values are tokens a second.
+        operations: of a token, by system; with them come operations a second.
+        tokens: processed in the values, where these are seconds and not tokens a second.
         peaks: operations a second of a bare product, in the same rounds.
         details: more to say of a system.
         shared: the fields that all rows have alike.
     """
-    ours, operations, details = samples.get(OURS), operations or {}, details or {}
-    return [
-        _row(name, values, ours, operations.get(name), peaks, details.get(name, {}), shared)
-        for name, values in samples.items()
-    ]
+    operations, tokens, details = operations or {}, tokens or {}, details or {}
+    found = []
+    for name, values in samples.items():
+        speeds = [tokens[name] / value for value in values] if name in tokens else values
+        work = [speed * operations[name] for speed in speeds] if name in operations else None
+        found.append(
+            _row(name, values, samples.get(OURS), work, peaks, operations.get(name), details.get(name, {}), shared)
+        )
+    return found
 
 
 def _row(
     name: str,
     values: Sequence[float],
     ours: Sequence[float] | None,
-    operations: float | None,
+    work: Sequence[float] | None,
     peaks: Sequence[float] | None,
+    operations: float | None,
     details: Mapping[str, Any],
     shared: Mapping[str, Any],
 ) -> Row:
-    value = statistics.median(values)
     ratios = [theirs / own for theirs, own in zip(values, ours, strict=True)] if ours and all(ours) else None
-    speed = shared["unit"] == "tokens/s" and operations is not None
     better = ratios and [1 / r if shared["unit"] in HIGHER_IS_BETTER else r for r in ratios if r]
+    shares = [done / peak for done, peak in zip(work, peaks, strict=True)] if work and peaks else None
     return Row(
         system=name,
-        value=value,
+        value=statistics.median(values),
         ratio_to_ours=statistics.median(ratios) if ratios else None,
         ours_is_better_by=statistics.median(better) if better else None,
         ours_is_better_by_spread=[min(better), max(better)] if better else None,
         operations_per_token=operations,
-        operations_per_second=value * operations if speed and operations is not None else None,
-        share_of_peak=_share(values, operations, peaks) if speed else None,
+        operations_per_second=statistics.median(work) if work else None,
+        share_of_peak=statistics.median(shares) if shares else None,
         repeats=len(values),
         spread=[min(values), max(values)],
         details=details,
         **shared,
     )
-
-
-def _share(values: Sequence[float], operations: float | None, peaks: Sequence[float] | None) -> float | None:
-    if operations is None or not peaks:
-        return None
-    return statistics.median(value * operations / peak for value, peak in zip(values, peaks, strict=True))
 
 
 def document(findings: Findings, options: Options) -> dict[str, Any]:
@@ -179,7 +179,18 @@ def show(findings: Findings) -> None:
         print(f"left out: {one.system} ({one.reason})")
 
 
-COLUMNS = ("system", "batch", "length", "value", "spread", "unit", "ours is better by", "MFLOP/token", "GFLOP/s", "of peak")
+COLUMNS = (
+    "system",
+    "batch",
+    "length",
+    "value",
+    "spread",
+    "unit",
+    "ours is better by",
+    "MFLOP/token",
+    "GFLOP/s",
+    "of peak",
+)
 
 
 def cells(row: Row) -> list[str]:

@@ -67,6 +67,10 @@ class Bench:
         self._step()
         return {"seconds": self._timed(self._optimizer.step)}
 
+    def operations(self, *, source: int, target: int) -> dict[str, Any]:
+        """Of training a target token."""
+        return {"operations": self.system.operations(source, target)}
+
     def memory(self, *, batch: int, source: int, target: int) -> dict[str, Any]:
         """Bytes at the peak of one step, gradients included, above the level before it."""
         self.words = Words.random(self.sizes, batch=2, source=3, target=3, device=self.device)
@@ -129,11 +133,10 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def serve() -> None:
-    """Answer requests until standard input ends."""
+def serve(bench: object) -> None:
+    """Let ``bench`` answer requests until standard input ends: each names a method and its arguments."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    bench = Bench()
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -145,4 +148,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(Bench())

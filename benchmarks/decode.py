@@ -1,0 +1,137 @@
+"""Beam search by trained models: raw text in, raw text out, tokenisation included, loading left out.
+
+All translations of all systems have the same number of tokens, so that none gains by stopping early; batches of 64
+sentences, one thread unless told otherwise. The models are trained briefly on first use and kept under
+outputs/benchmarks: at a forced length their quality does not change the work.
+"""
+
+import argparse
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from benchmarks import corpus, rows, tools
+from benchmarks.end_to_end import MODULES, ask_operations, available, mean_lengths, shared_fields
+from benchmarks.options import Options, attention, common, trained_on, whole
+from benchmarks.rows import Findings, LeftOut
+from benchmarks.systems import PRESETS, Product
+from benchmarks.tools import SIZES
+from benchmarks.workers import SystemFailed, Worker, start
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    common(parser, repeats=3, threads=1)
+    trained_on(parser)
+    attention(parser)
+    parser.add_argument("--sentences", type=whole(1), default=200, metavar="N", help="of the test split (%(default)s)")
+    parser.add_argument("--beam", type=whole(1), default=5, metavar="K", help="width of the search (%(default)s)")
+    parser.add_argument(
+        "--length", type=whole(1), default=15, metavar="N", help="tokens of a translation (%(default)s)"
+    )
+    parser.add_argument(
+        "--training-updates", type=whole(1), default=60, metavar="N", help="of the models (%(default)s)"
+    )
+
+
+def run(options: Options) -> Findings:
+    """Translate with each tool, in turn."""
+    data = corpus.prepare(options)
+    texts = data.lines("test", "source", options.sentences)
+    names, left_out = available(options)
+    with ExitStack() as stack, rows.progress() as bar:
+        folders = trained(names, data, options, bar)
+        product = stack.enter_context(start("product", SIZES, options))
+        product.ask("prepare", batch=1, source=1, target=1)
+        workers = _loaded(folders, texts, data, options, stack, left_out)
+        answers: dict[str, list[Mapping[str, float]]] = {name: [] for name in workers}
+        peaks = []
+        task = bar.add_task("decode", total=options.repeats)
+        for _ in range(options.repeats):
+            peaks.append(2 * Product.SIZE**3 / product.ask("step", count=10)["seconds"])
+            for name, worker in workers.items():
+                answers[name].append(worker.ask("run"))
+            bar.advance(task)
+    return Findings(_rows(answers, peaks, data, options), left_out)
+
+
+def trained(names: list[str], data: corpus.Corpus, options: Options, bar: rows.Progress) -> dict[str, str]:
+    """The folder of each tool's model, trained now where it is not there."""
+    folders = {}
+    for name in names:
+        folder = data.folder / f"trained-{options.training_updates}-{options.opennmt_attention}" / name
+        if not (folder / "marks.json").is_file():
+            task = bar.add_task(f"training {name}", total=1)
+            tools.train(name, data, folder, options.training_updates, options)
+            bar.advance(task)
+        folders[name] = str(folder)
+    return folders
+
+
+def _loaded(
+    folders: dict[str, str],
+    texts: list[str],
+    data: corpus.Corpus,
+    options: Options,
+    stack: ExitStack,
+    left_out: list[LeftOut],
+) -> dict[str, Worker]:
+    """A worker for each tool, its model loaded and warm."""
+    source = data.folder / f"decode-{len(texts)}.txt"
+    source.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    workers = {}
+    for name, folder in folders.items():
+        python = tools.interpreter(name, options)
+        worker = stack.enter_context(Worker("benchmarks.decode_worker", python=python, threads=options.threads))
+        try:
+            worker.ask(
+                "load", tool=name, threads=options.threads, folder=folder, texts=texts, source=str(source),
+                target=f"{folder}/translations.txt", beam=options.beam, length=options.length, device=options.device,
+                pieces={side: str(data.pieces(side)) for side in corpus.SIDES},
+            )  # fmt: skip
+            workers[name] = worker
+        except SystemFailed as error:
+            if name == "ours":
+                raise
+            left_out.append(LeftOut(name, str(error)))
+    return workers
+
+
+def _rows(
+    answers: Mapping[str, list[Mapping[str, float]]], peaks: list[float], data: corpus.Corpus, options: Options
+) -> list[rows.Row]:
+    shared = shared_fields(options, data, options.training_updates) | {"length": options.length, "unit": "seconds"}
+    source, _ = mean_lengths(data)
+    tokens = {name: several[0]["tokens"] for name, several in answers.items()}
+    details = {
+        name: {"sentences": several[0]["sentences"], "tokens": tokens[name], "first": several[0]["first"]}
+        for name, several in answers.items()
+    }
+    wall = {name: [one["seconds"] for one in several] for name, several in answers.items()}
+    processor = {name: [one["processor"] for one in several] for name, several in answers.items()}
+    return [
+        *rows.make_rows(
+            wall,
+            operations={name: _operations(name, source, options) for name in answers},
+            tokens=tokens,
+            peaks=peaks,
+            details=details,
+            quantity=f"beam {options.beam}, {options.sentences} sentences",
+            **shared,
+        ),
+        *rows.make_rows(processor, quantity="processor time of it", **shared),
+    ]
+
+
+def _operations(tool: str, source: int, options: Options) -> float:
+    """Operations of writing a token: the encoder and keys once a sentence, the decoder for each hypothesis.
+
+    Training's operations times T are linear in S, T and S T; four values give the parts.
+    """
+    with start(MODULES[tool], PRESETS["reference"], options) as worker:
+        at = {(s, t): t * ask_operations(worker, s, t) / 3 for s in (1, 2) for t in (1, 2)}
+    per_pair = at[2, 2] - at[2, 1] - at[1, 2] + at[1, 1]
+    per_source = at[2, 1] - at[1, 1] - per_pair
+    per_target = at[1, 2] - at[1, 1] - per_pair
+    once = at[1, 1] - per_source - per_target - per_pair
+    hypotheses = options.beam * (per_target + source * per_pair)
+    return hypotheses + (source * per_source + once) / options.length

@@ -1,0 +1,130 @@
+"""A process that holds one trained model and translates when asked: `PYTHON -m benchmarks.decode_worker`.
+
+Each tool translates through its own code, from raw text to raw text. See `worker` for the protocol.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.worker import serve
+
+SEARCH_BATCH = 64  # sentences together, in every tool
+
+# Translates the sentences it was made for: texts, and the target tokens in them.
+Translate = Callable[[], tuple[list[str], int]]
+
+
+class Translator:
+    """One tool, and the requests it answers."""
+
+    def load(self, *, tool: str, threads: int, **settings: Any) -> dict[str, Any]:
+        """Load the tool's model, with the sentences, the beam and the length that all translations get."""
+        torch.set_num_threads(threads)
+        self.translate: Translate = LOADERS[tool](**settings)
+        return {"seconds": self.run()["seconds"]}  # and warm up
+
+    def run(self) -> dict[str, Any]:
+        """Wall-clock and processor seconds of translating all sentences, tokens written, the first translation."""
+        wall, processor = time.perf_counter(), time.process_time()
+        texts, tokens = self.translate()
+        return {
+            "seconds": time.perf_counter() - wall,
+            "processor": time.process_time() - processor,
+            "tokens": tokens,
+            "sentences": len(texts),
+            "first": texts[0],
+        }
+
+
+def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, **_: Any) -> Translate:
+    """`rnnsearch.evaluation.translating.translate`, as `rnnsearch translate` calls it."""
+    from rnnsearch.cli.build import build_search
+    from rnnsearch.cli.compose import compose
+    from rnnsearch.cli.runs import load_run
+    from rnnsearch.evaluation.translating import translate
+
+    run = load_run(Path(folder) / "run", checkpoint="last", device=device)
+    bounds = {
+        "min_length_ratio": 0.0,
+        "min_length_offset": length,
+        "max_length_ratio": 0.0,
+        "max_length_offset": length,
+    }
+    known = compose("train").search
+    changes = {key: value for key, value in bounds.items() if key in known}
+    search = build_search(known, beam_size=beam, batch_size=SEARCH_BATCH, **changes)
+
+    def run_once() -> tuple[list[str], int]:
+        found = translate(run.translator, run.tokenizers, search, texts)
+        return [one.text for one in found], sum(len(one.target_ids) for one in found)
+
+    return run_once
+
+
+def joeynmt(*, folder: str, texts: list[str], beam: int, length: int, device: str, **_: Any) -> Translate:
+    """`joeynmt.prediction.predict`, as `joeynmt translate` calls it."""
+    from joeynmt import prediction
+    from joeynmt.config import load_config, parse_global_args
+
+    config = load_config(Path(folder) / "config.yaml")
+    config["use_cuda"] = device == "cuda"
+    config["testing"] |= {"beam_size": beam, "max_output_length": length, "batch_size": SEARCH_BATCH}
+    args = parse_global_args(config, rank=0, mode="translate")
+    # predict reads min_output_length from the configuration and does not hand it on to the search
+    prediction.search = functools.partial(prediction.search, min_output_length=length)
+    model, _, _, data = prediction.prepare(args, rank=0, mode="translate")
+
+    def run_once() -> tuple[list[str], int]:
+        data.reset_cache()
+        for text in texts:
+            data.set_item(text)
+        _, _, hypotheses, tokens, *_ = prediction.predict(
+            model=model, data=data, device=args.device, n_gpu=args.n_gpu, rank=0, compute_loss=False,
+            normalization="none", num_workers=0, args=args.test, autocast=args.autocast,
+        )  # fmt: skip
+        return hypotheses, sum(map(len, tokens))
+
+    return run_once
+
+
+def opennmt(
+    *, folder: str, source: str, target: str, pieces: dict[str, str], beam: int, length: int, **more: Any
+) -> Translate:
+    """OpenNMT-py's inference engine, as `onmt_translate` calls it: from a file to a file."""
+    from onmt.bin.translate import _get_parser
+    from onmt.inference_engine import InferenceEnginePY
+    from onmt.utils.parse import ArgumentParser
+
+    [model] = Path(folder).glob("model_step_*.pt")
+    options = _get_parser().parse_args(
+        [
+            "-model", str(model), "-src", source, "-output", target, "-beam_size", str(beam),
+            "-min_length", str(length), "-max_length", str(length), "-max_length_ratio", "0",
+            "-batch_size", str(SEARCH_BATCH), "-transforms", "sentencepiece",
+            "-src_subword_model", pieces["source"], "-tgt_subword_model", pieces["target"],
+            "-gpu", "0" if more["device"] == "cuda" else "-1",
+        ]
+    )  # fmt: skip
+    ArgumentParser.validate_translate_opts(options)
+    ArgumentParser._get_all_transform_translate(options)
+    ArgumentParser._validate_transforms_opts(options)
+    ArgumentParser.validate_translate_opts_dynamic(options)
+    engine = InferenceEnginePY(options)
+
+    def run_once() -> tuple[list[str], int]:
+        engine.infer_file()
+        texts = Path(target).read_text(encoding="utf-8").splitlines()
+        return texts, length * len(texts)
+
+    return run_once
+
+
+LOADERS: dict[str, Callable[..., Translate]] = {"ours": ours, "joeynmt": joeynmt, "opennmt": opennmt}
+
+if __name__ == "__main__":
+    serve(Translator())
