@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from benchmarks import corpus, rows, tools
+from benchmarks.decode_worker import SEARCH_BATCH
 from benchmarks.end_to_end import MODULES, ask_operations, available, mean_lengths, shared_fields
 from benchmarks.options import Options, attention, common, trained_on, whole
 from benchmarks.rows import Findings, LeftOut
@@ -51,7 +52,21 @@ def run(options: Options) -> Findings:
             for name, worker in workers.items():
                 answers[name].append(worker.ask("run"))
             bar.advance(task)
+    _check(answers, options)
     return Findings(_rows(answers, peaks, data, options), left_out)
+
+
+def _check(answers: Mapping[str, list[Mapping[str, float]]], options: Options) -> None:
+    """Refuse a comparison of translations of different lengths.
+
+    Raises:
+        SystemFailed: a system wrote more or fewer tokens than asked.
+    """
+    wanted = options.sentences * options.length
+    for name, several in answers.items():
+        if any(one["tokens"] != wanted for one in several):
+            wrote = several[0]["tokens"]
+            raise SystemFailed(f"{name} wrote {wrote} tokens, not {wanted}: its search did not keep the forced length")
 
 
 def trained(names: list[str], data: corpus.Corpus, options: Options, bar: rows.Progress) -> dict[str, str]:
@@ -100,6 +115,7 @@ def _rows(
     answers: Mapping[str, list[Mapping[str, float]]], peaks: list[float], data: corpus.Corpus, options: Options
 ) -> list[rows.Row]:
     shared = shared_fields(options, data, options.training_updates) | {"length": options.length, "unit": "seconds"}
+    shared["sizes"] = {**shared["sizes"], "batch": SEARCH_BATCH, "beam": options.beam}
     source, _ = mean_lengths(data)
     tokens = {name: several[0]["tokens"] for name, several in answers.items()}
     details = {

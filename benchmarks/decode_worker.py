@@ -115,11 +115,19 @@ def opennmt(
     ArgumentParser._validate_transforms_opts(options)
     ArgumentParser.validate_translate_opts_dynamic(options)
     engine = InferenceEnginePY(options)
+    translate_batch, written = engine.translator.translate_batch, [0]
+
+    def counting(*arguments: Any) -> dict[str, Any]:
+        results = translate_batch(*arguments)
+        written[0] += sum(len(best[0]) for best in results["predictions"])
+        return results
+
+    engine.translator.translate_batch = counting
 
     def run_once() -> tuple[list[str], int]:
-        engine.infer_file()
-        texts = Path(target).read_text(encoding="utf-8").splitlines()
-        return texts, length * len(texts)
+        written[0] = 0
+        _, found = engine.infer_file()
+        return [best[0] for best in found], written[0]
 
     return run_once
 

@@ -10,6 +10,7 @@ import argparse
 import statistics
 from dataclasses import asdict
 from itertools import pairwise
+from typing import Any
 
 from benchmarks import corpus, rows, tools
 from benchmarks.options import Options, attention, common, trained_on, whole
@@ -93,7 +94,7 @@ def _start_up(training: Training) -> float:
     return times[0] - training.began - statistics.median(b - a for a, b in pairwise(times))
 
 
-def shared_fields(options: Options, data: corpus.Corpus, updates: int) -> dict[str, object]:
+def shared_fields(options: Options, data: corpus.Corpus, updates: int) -> dict[str, Any]:
     """Fields that all rows have alike."""
     return {
         "benchmark": options.command,
