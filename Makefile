@@ -7,6 +7,9 @@
 PIP_ARGS ?=
 PYTHON ?=
 TEST_JOBS ?= 2
+# What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
+BENCH_ARGS ?=
+BENCH_RESULTS ?= benchmarks/results
 COMPARE_ARGS ?= data=controlled study=controlled
 
 VENV := .venv
@@ -15,7 +18,7 @@ PEERS := .venv-peers
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test test-slow lint format peers
+.PHONY: help install compare test test-slow lint format peers bench
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +42,9 @@ lint: install  ## ruff and mypy
 format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: install peers  ## time training, memory and translation beside other systems; 40 minutes, 2 cores
+	$(BIN)/python -m benchmarks everything --results $(BENCH_RESULTS) --peers $(PEERS)/bin/python $(BENCH_ARGS)
 
 peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the benchmarks compare with
 

@@ -13,6 +13,8 @@ COMMANDS = {
     "end_to_end": "`rnnsearch train` beside `joeynmt train` and `onmt_train`",
     "lengths": "cost by length and by batch size: the price of recurrence",
     "start_up": "from the command to its first deed",
+    "everything": "all of these at the sizes of `make bench`, and the page",
+    "page": "the page from the JSON files of a folder",
 }
 EPILOG = """examples:
   python -m benchmarks training_step --lengths 15,30,60 --json OUT.json

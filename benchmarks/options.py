@@ -168,7 +168,7 @@ def check_device(options: Any) -> None:
     Raises:
         ValueError: in one sentence.
     """
-    if options.device == "cuda":
+    if getattr(options, "device", "cpu") == "cuda":
         import torch
 
         if not torch.cuda.is_available():

@@ -163,9 +163,13 @@ def write(findings: Findings, options: Options) -> None:
     """Print the table; write the JSON where one is asked for."""
     show(findings)
     if options.json is not None:
-        text = json.dumps(document(findings, options), indent=1, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        save(document(findings, options), options.json)
         print(f"written: {options.json}")
+
+
+def save(values: Mapping[str, Any], path: Path) -> None:
+    """Write a document as JSON."""
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def show(findings: Findings) -> None:

@@ -1,0 +1,168 @@
+"""One page from the JSON files of a folder: README.md with tables, figures, machine, date and versions."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks import plots, rows
+from benchmarks.options import Options, folder
+
+Document = Mapping[str, Any]
+
+TITLES = {
+    "training_step": "Training step",
+    "training_step_tiny": "Training step, small end",
+    "end_to_end": "Training, end to end",
+    "memory": "Memory of a training step",
+    "decode": "Translation",
+    "lengths": "The price of recurrence",
+    "start_up": "Start-up",
+}
+CURVES = {"training_step", "memory", "lengths"}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--results", type=folder, required=True, metavar="FOLDER", help="where the JSON files are")
+
+
+def run(options: Options) -> None:
+    """Write the page, and say where it is."""
+    print(f"written: {write(options.results)}")
+
+
+def write(results: Path) -> Path:
+    """The page's path, after it and its figures are written.
+
+    Raises:
+        ValueError: the folder holds no results.
+    """
+    documents = read(results)
+    if not documents:
+        raise ValueError(f"{results} holds no results; a command writes them with --json {results}/NAME.json")
+    for name, document in documents.items():
+        for stem, figure in figures(name, document):
+            figure.savefig(results / f"{stem}.png", dpi=120, metadata={"Software": None})
+    page = results / "README.md"
+    page.write_text(text(documents), encoding="utf-8")
+    return page
+
+
+def read(results: Path) -> dict[str, Document]:
+    """The documents by the names of their files, in the page's order."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
+    order = [*TITLES, *found]
+    return {name: found[name] for name in sorted(found, key=order.index) if found[name].get("rows")}
+
+
+def figures(name: str, document: Document) -> Iterator[tuple[str, Figure]]:
+    """File stems and figures of one document, one a quantity."""
+    for stem, quantity, several in _quantities(name, document):
+        if document["benchmark"] not in CURVES or several[0]["length"] is None:
+            yield stem, plots.bars(several, title=_capital(quantity))
+            continue
+        over = "batch" if len({row["sizes"]["batch"] for row in several}) > 1 else "length"
+        title = f"{_capital(quantity)} ({several[0]['sizes']['model']})"
+        yield stem, plots.curves(several, over=over, title=title, logarithmic=document["benchmark"] == "lengths")
+
+
+def _capital(quantity: str) -> str:
+    return quantity[0].upper() + quantity[1:]
+
+
+def _quantities(name: str, document: Document) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """File stem, quantity and rows."""
+    quantities = dict.fromkeys(row["quantity"] for row in document["rows"])
+    for number, quantity in enumerate(quantities, 1):
+        stem = name if len(quantities) == 1 else f"{name}_{number}"
+        yield stem, quantity, [row for row in document["rows"] if row["quantity"] == quantity]
+
+
+def text(documents: Mapping[str, Document]) -> str:
+    """The page in Markdown."""
+    parts = ["# Measured side by side", INTRODUCTION, _conditions(documents), "## In one table", _summary(documents)]
+    for name, document in documents.items():
+        parts += [f"## {TITLES.get(name, name)}", f"`{_command(document)}`"]
+        for stem, quantity, several in _quantities(name, document):
+            parts += [f"**{_capital(quantity)}**", _table(several), f"![{quantity}]({stem}.png)"]
+        parts += _left_out(document)
+    return "\n\n".join(parts) + "\n"
+
+
+INTRODUCTION = """Made by `make bench` from the JSON files in this folder, never by hand. Systems take turns, each alone
+in its own process; figures are medians over the rounds, in brackets or after them the lowest and the highest. "Ours is
+better by" is the median of the ratios within each round. Operations are what a system's own matrices need for a target
+token; the peak is a 2048³ product of the same type and threads, measured in the same rounds."""
+
+
+def _conditions(documents: Mapping[str, Document]) -> str:
+    first = next(iter(documents.values()))
+    machine = first["machine"]
+    dates = sorted({document["date"] for document in documents.values()})
+    gpus = ", ".join(machine["gpus"]) or "none"
+    lines = [
+        f"Date: {' to '.join(dict.fromkeys((dates[0], dates[-1])))}",
+        f"Processor: {machine['cpu']}, {machine['cores']} cores; GPU: {gpus}; {machine['system']}",
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
+    ]
+    if first["git"]:
+        lines.append(f"Commit: {first['git']['commit'][:12]}{' with changes' if first['git']['dirty'] else ''}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _summary(documents: Mapping[str, Document]) -> str:
+    """Every comparison with another system, a line each."""
+    head = ("what", "against", "ours is better by", "lowest to highest", "our share of the peak")
+    lines = []
+    for name, document in documents.items():
+        for row in document["rows"]:
+            if row["system"] in (rows.OURS, "products_at_once") or row["ours_is_better_by"] is None:
+                continue
+            lines.append(_compared(TITLES.get(name, name), row, document))
+    return _markdown(head, lines) if lines else "Nothing was compared."
+
+
+def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[str]:
+    point = "" if row["length"] is None else f", {row['length']} words"
+    point += f" ({row['sizes']['batch']} a batch)"
+    same = [
+        other for other in document["rows"] if other["quantity"] == row["quantity"] and other["system"] == rows.OURS
+    ]
+    ours = [other for other in same if other["length"] == row["length"] and other["sizes"] == row["sizes"]]
+    share = ours[0]["share_of_peak"] if ours else None
+    low, high = row["ours_is_better_by_spread"]
+    return [
+        f"{title}: {row['quantity']}{point}",
+        plots.NAMES.get(row["system"], row["system"]),
+        f"{row['ours_is_better_by']:.2f}×",
+        f"{low:.2f}–{high:.2f}",
+        "" if share is None else f"{share:.0%}",
+    ]
+
+
+def _table(several: Sequence[Mapping[str, Any]]) -> str:
+    return _markdown(rows.COLUMNS, [rows.cells(rows.Row(**row)) for row in several])
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    shown = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in shown)
+
+
+def _left_out(document: Document) -> list[str]:
+    return [f"Left out: {one['system']} ({one['reason']})." for one in document["left_out"]]
+
+
+def _command(document: Document) -> str:
+    """The command, its options as they were."""
+    words = ["python -m benchmarks", document["benchmark"]]
+    for key, value in document["options"].items():
+        if key == "command" or value is None or value is False:
+            continue
+        shown = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        words.append(f"--{key.replace('_', '-')}" + ("" if value is True else f" {shown}"))
+    return " ".join(words)
