@@ -60,7 +60,7 @@ def prepare(options: Options) -> Corpus:
     except OSError as error:
         if options.data_root:
             raise
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(" (")[0]
         print(f"Multi30k can't be had ({reason}); the built-in corpus is taken: data=controlled", file=sys.stderr)
         return _made("controlled", ("data=controlled",))
 

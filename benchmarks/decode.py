@@ -9,12 +9,14 @@ import argparse
 from collections.abc import Mapping
 from contextlib import ExitStack
 
+from rich.progress import Progress
+
 from benchmarks import corpus, rows, tools
 from benchmarks.decode_worker import SEARCH_BATCH
 from benchmarks.end_to_end import MODULES, ask_operations, available, mean_lengths, shared_fields
 from benchmarks.options import Options, attention, common, trained_on, whole
+from benchmarks.products import Product
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.systems import PRESETS, Product
 from benchmarks.tools import SIZES
 from benchmarks.workers import SystemFailed, Worker, start
 
@@ -69,7 +71,7 @@ def _check(answers: Mapping[str, list[Mapping[str, float]]], options: Options) -
             raise SystemFailed(f"{name} wrote {wrote} tokens, not {wanted}: its search did not keep the forced length")
 
 
-def trained(names: list[str], data: corpus.Corpus, options: Options, bar: rows.Progress) -> dict[str, str]:
+def trained(names: list[str], data: corpus.Corpus, options: Options, bar: Progress) -> dict[str, str]:
     """The folder of each tool's model, trained now where it is not there."""
     folders = {}
     for name in names:
@@ -127,7 +129,7 @@ def _rows(
     return [
         *rows.make_rows(
             wall,
-            operations={name: _operations(name, source, options) for name in answers},
+            operations={name: _operations(name, source, data, options) for name in answers},
             tokens=tokens,
             peaks=peaks,
             details=details,
@@ -138,12 +140,12 @@ def _rows(
     ]
 
 
-def _operations(tool: str, source: int, options: Options) -> float:
+def _operations(tool: str, source: int, data: corpus.Corpus, options: Options) -> float:
     """Operations of writing a token: the encoder and keys once a sentence, the decoder for each hypothesis.
 
     Training's operations times T are linear in S, T and S T; four values give the parts.
     """
-    with start(MODULES[tool], PRESETS["reference"], options) as worker:
+    with start(MODULES[tool], tools.sizes_on(data), options) as worker:
         at = {(s, t): t * ask_operations(worker, s, t) / 3 for s in (1, 2) for t in (1, 2)}
     per_pair = at[2, 2] - at[2, 1] - at[1, 2] + at[1, 1]
     per_source = at[2, 1] - at[1, 1] - per_pair

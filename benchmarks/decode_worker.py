@@ -118,7 +118,7 @@ def opennmt(
     translate_batch, written = engine.translator.translate_batch, [0]
 
     def counting(*arguments: Any) -> dict[str, Any]:
-        results = translate_batch(*arguments)
+        results: dict[str, Any] = translate_batch(*arguments)
         written[0] += sum(len(best[0]) for best in results["predictions"])
         return results
 

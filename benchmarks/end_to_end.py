@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks import corpus, rows, tools
 from benchmarks.options import Options, attention, common, trained_on, whole
+from benchmarks.products import Product
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.systems import Product
 from benchmarks.tools import SIZES, Training
 from benchmarks.training_step import NO_PEERS
 from benchmarks.workers import Worker, start
@@ -70,7 +70,7 @@ def _rows(
     lengths = mean_lengths(data)
     training = rows.make_rows(
         speeds,
-        operations={name: operations(name, lengths, options) for name in trained},
+        operations={name: operations(name, lengths, data, options) for name in trained},
         peaks=peaks,
         details={name: {"mean_source_length": lengths[0], "mean_target_length": lengths[1]} for name in trained},
         quantity="training, start-up left out",
@@ -101,7 +101,7 @@ def shared_fields(options: Options, data: corpus.Corpus, updates: int) -> dict[s
         "device": options.device,
         "dtype": "float32",
         "threads": options.threads,
-        "sizes": {**asdict(SIZES), "batch": tools.BATCH, "corpus": data.name, "updates": updates},
+        "sizes": {**asdict(tools.sizes_on(data)), "batch": tools.BATCH, "corpus": data.name, "updates": updates},
         "length": None,
     }
 
@@ -118,9 +118,9 @@ def mean_lengths(data: corpus.Corpus) -> tuple[int, int]:
     return means[0], means[1]
 
 
-def operations(tool: str, lengths: tuple[int, int], options: Options) -> float:
+def operations(tool: str, lengths: tuple[int, int], data: corpus.Corpus, options: Options) -> float:
     """Operations of training a target token with the tool's modules."""
-    with start(MODULES[tool], SIZES, options) as worker:
+    with start(MODULES[tool], tools.sizes_on(data), options) as worker:
         return ask_operations(worker, *lengths)
 
 

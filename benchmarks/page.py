@@ -86,7 +86,7 @@ def text(documents: Mapping[str, Document]) -> str:
     """The page in Markdown."""
     parts = ["# Measured side by side", INTRODUCTION, _conditions(documents), "## In one table", _summary(documents)]
     for name, document in documents.items():
-        parts += [f"## {TITLES.get(name, name)}", f"`{_command(document)}`"]
+        parts += [f"## {TITLES.get(name, name)}", f"`{_command(document)}`", *_corpus(document)]
         for stem, quantity, several in _quantities(name, document):
             parts += [f"**{_capital(quantity)}**", _table(several), f"![{quantity}]({stem}.png)"]
         parts += _left_out(document)
@@ -137,7 +137,7 @@ def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[st
     low, high = row["ours_is_better_by_spread"]
     return [
         f"{title}: {row['quantity']}{point}",
-        plots.NAMES.get(row["system"], row["system"]),
+        plots.name_of(row["system"]),
         f"{row['ours_is_better_by']:.2f}×",
         f"{low:.2f}–{high:.2f}",
         "" if share is None else f"{share:.0%}",
@@ -151,6 +151,10 @@ def _table(several: Sequence[Mapping[str, Any]]) -> str:
 def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     shown = [head, ["---"] * len(head), *lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in shown)
+
+
+def _corpus(document: Document) -> list[str]:
+    return [f"Corpus: {one}." for one in {row["sizes"].get("corpus"): None for row in document["rows"]} if one]
 
 
 def _left_out(document: Document) -> list[str]:

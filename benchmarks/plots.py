@@ -27,6 +27,11 @@ STYLE: Any = {
 }  # fmt: skip
 
 
+def name_of(system: str) -> str:
+    """A system as the page calls it."""
+    return NAMES.get(system, system)
+
+
 def curves(rows: Rows, *, over: str, title: str, logarithmic: bool) -> Figure:
     """Values against length or batch size, a line a system, lowest and highest as bars.
 
@@ -42,7 +47,7 @@ def curves(rows: Rows, *, over: str, title: str, logarithmic: bool) -> Figure:
             own = sorted((row for row in rows if row["system"] == system), key=lambda row: _place(row, over))
             axes.errorbar(
                 [_place(row, over) for row in own], [row["value"] for row in own], yerr=_bars(own), capsize=3,
-                color=_of(COLOURS, system), marker=_of(MARKERS, system), label=NAMES.get(system, system),
+                color=_of(COLOURS, system), marker=_of(MARKERS, system), label=name_of(system),
             )  # fmt: skip
         places = sorted({_place(row, over) for row in rows})
         if over == "batch":
@@ -70,7 +75,7 @@ def bars(rows: Rows, *, title: str) -> Figure:
             places, [row["value"] for row in rows], xerr=_bars(rows), capsize=3, height=0.6,
             color=[_of(COLOURS, row["system"]) for row in rows],
         )  # fmt: skip
-        axes.set_yticks(places, [NAMES.get(row["system"], row["system"]) for row in rows])
+        axes.set_yticks(places, [name_of(row["system"]) for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(rows[0]["unit"])

@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.corpus import SIDES, Corpus
 from benchmarks.options import Options
-from benchmarks.systems import PRESETS
+from benchmarks.systems import PRESETS, Sizes
 from benchmarks.workers import ROOT, SystemFailed, environment
 
 BATCH = 80
@@ -56,6 +56,11 @@ def train(tool: str, corpus: Corpus, folder: Path, updates: int, options: Option
         raise SystemFailed(f"{tool} ended with code {done.returncode}: {said[-1] if said else 'it said nothing'}")
     noted = json.loads(marks.read_text())
     return Training(folder, began, noted["times"], noted["tokens"])
+
+
+def sizes_on(corpus: Corpus) -> Sizes:
+    """The sizes of all models: the built-in corpus allows fewer pieces than asked."""
+    return replace(SIZES, vocabulary=corpus.vocabulary)
 
 
 def interpreter(tool: str, options: Options) -> str:

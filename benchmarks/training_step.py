@@ -5,11 +5,13 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from typing import Any
 
 from benchmarks import rows
 from benchmarks.options import Options, common, modelled, wholes
+from benchmarks.products import Product
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.systems import OURS, PEERS, PRESETS, Product, Sizes
+from benchmarks.systems import OURS, PEERS, PRESETS, Sizes
 from benchmarks.workers import SystemFailed, Worker, start
 
 NO_PEERS = "no --peers PYTHON was given; `make peers` builds one"
@@ -115,7 +117,7 @@ def time_optimizer(systems: Mapping[str, Worker], sizes: Sizes, options: Options
     )
 
 
-def shared(options: Options, sizes: Sizes, batch: int) -> dict[str, object]:
+def shared(options: Options, sizes: Sizes, batch: int) -> dict[str, Any]:
     """Fields that all rows of a command have alike."""
     return {
         "benchmark": options.command,

@@ -20,10 +20,21 @@ from typing import Any
 
 import torch
 
-from benchmarks.systems import Sizes, System, Words, build
+from benchmarks.ours import Loop, Ours
+from benchmarks.peer_modules import JoeyNMT, OpenNMT
+from benchmarks.products import Product, Unrolled
+from benchmarks.systems import Sizes, System, Words
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-MEBIBYTE = 2**20
+BUILDERS: dict[str, Callable[[Sizes, dict[str, Any]], System]] = {
+    "ours": lambda sizes, options: Ours(sizes, options, kernels=None),
+    "ours_plain": lambda sizes, options: Ours(sizes, options, kernels="plain"),
+    "plain_loop": Loop,
+    "joeynmt_modules": JoeyNMT,
+    "opennmt_modules": OpenNMT,
+    "products_at_once": Unrolled,
+    "product": Product,
+}
 
 
 class Bench:
@@ -40,7 +51,7 @@ class Bench:
         torch.set_num_threads(threads)
         torch.manual_seed(1)
         self.device, self.sizes = torch.device(device), Sizes(**sizes)
-        self.system = build(name, self.sizes, options)
+        self.system = BUILDERS[name](self.sizes, options)
         precision = PRECISIONS[dtype]
         self.lowered = precision if precision == torch.bfloat16 else None
         self.system.model.to(self.device, torch.float32 if self.lowered else precision).train()
@@ -58,7 +69,7 @@ class Bench:
     def step(self, *, count: int) -> dict[str, Any]:
         """Seconds of forward and backward, the mean of ``count``."""
         gc.collect()
-        return {"seconds": self._timed(lambda: [self._step() for _ in range(count)]) / count}
+        return {"seconds": self._timed(lambda: self._steps(count)) / count}
 
     def update(self) -> dict[str, Any]:
         """Seconds of the optimiser's step, with gradients there."""
@@ -89,6 +100,10 @@ class Bench:
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
 
+    def _steps(self, count: int) -> None:
+        for _ in range(count):
+            self._step()
+
     def _step(self) -> None:
         self.system.model.zero_grad(set_to_none=True)
         self.system.step(self.words, self._autocast)
@@ -102,13 +117,13 @@ class Bench:
             start = time.perf_counter()
             action()
             return time.perf_counter() - start
-        start_event, end_event = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start_event, end_event = (torch.Event("cuda", enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()
         start_event.record()
         action()
         end_event.record()
         torch.cuda.synchronize()
-        return start_event.elapsed_time(end_event) / 1000
+        return float(start_event.elapsed_time(end_event)) / 1000
 
 
 def _reset_peak() -> int:
