@@ -25,6 +25,7 @@ NOT_HASHED = (
     "study",
     "member",
     "ckpt",
+    "kernels",
     "progress",
     "samples",
     "sizes",

@@ -7,7 +7,7 @@ from rnnsearch.model.decoder import State
 from rnnsearch.model.recurrence import TRANSITIONS
 from rnnsearch.model.translator import Translator
 
-from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, log_probabilities
+from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, every_path, log_probabilities
 from .oracle import CONSTANT, GATES, Design
 
 CLOSE = {"atol": 1e-12, "rtol": 0.0}
@@ -19,29 +19,32 @@ def real(log_probs_BTV: Tensor) -> list[Tensor]:
     return [row_TV[: len(target)] for row_TV, target in zip(log_probs_BTV, TARGETS, strict=True)]
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_padding_changes_nothing(design: Design) -> None:
-    translator = build(design)
+def test_padding_changes_nothing(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     less, more = (real(log_probabilities(translator, batch(more=n))[0]) for n in (0, 3))
     for a, b in zip(less, more, strict=True):
         torch.testing.assert_close(a, b, **CLOSE)
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_batch_size_changes_nothing(design: Design) -> None:
-    translator = build(design)
+def test_batch_size_changes_nothing(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     together = real(log_probabilities(translator, batch())[0])
     for k, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         alone_BTV, _ = log_probabilities(translator, batch([source], [target]))
         torch.testing.assert_close(alone_BTV[0], together[k], **CLOSE)
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_order_changes_nothing(design: Design) -> None:
-    translator, order = build(design), [2, 0, 3, 1]
+def test_order_changes_nothing(design: Design, kernels: str) -> None:
+    translator, order = build(design, kernels=kernels), [2, 0, 3, 1]
     straight_BTV, _ = log_probabilities(translator, batch())
     shuffled_BTV, _ = log_probabilities(translator, batch([SOURCES[k] for k in order], [TARGETS[k] for k in order]))
     torch.testing.assert_close(shuffled_BTV, straight_BTV[order], **CLOSE)
@@ -58,10 +61,11 @@ def stepwise(translator: Translator, given: Batch) -> tuple[Tensor, list[Tensor 
     return torch.stack(log_probs, dim=1), weights
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_unrolled_is_stepwise(design: Design) -> None:
-    translator = build(design)
+def test_unrolled_is_stepwise(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     unrolled_BTV, weights_BTS = log_probabilities(translator, batch())
     stepwise_BTV, weights = stepwise(translator, batch())
     torch.testing.assert_close(stepwise_BTV, unrolled_BTV, **CLOSE)
@@ -84,11 +88,12 @@ def test_search_may_pick_rows(design: Design) -> None:
     torch.testing.assert_close(chosen_NV, all_BV[index_N], **CLOSE)
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_weights_are_a_distribution_over_real_words(design: Design) -> None:
+def test_weights_are_a_distribution_over_real_words(design: Design, kernels: str) -> None:
     given = batch(more=2)
-    _, weights_BTS = log_probabilities(build(design), given)
+    _, weights_BTS = log_probabilities(build(design, kernels=kernels), given)
     assert (weights_BTS is None) == (design.mechanism in CONSTANT)
     if weights_BTS is None:
         return

@@ -107,7 +107,12 @@ def _quiet(*, profiling: bool) -> None:
 
 def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build.build_translator(cfg.model, source_size=source.size, target_size=target.size)
+    translator = build.build_translator(
+        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels
+    )
+    plain = [name for name, half in translator.named_children() if not half.fused]
+    if plain and cfg.kernels != "plain":
+        logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
     initialize(translator, scheme=cfg.model.initialization)
     texts = data.rows("validation")
     return TranslationModule(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels import attention as kernels
 from rnnsearch.model.encoder import Annotations
 
 
@@ -119,6 +120,10 @@ class Attention(Context, ABC):
     def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
         """e_i, ``[B, S]``."""
 
+    def scoring(self) -> kernels.Scoring | None:
+        """The same energies for `rnnsearch.kernels`; None where it has none."""
+        return None
+
     def remember(self, annotations: Annotations) -> Memory:
         return Memory(annotations.mask_BS, annotations.states_BSE, self.keys(annotations))
 
@@ -147,9 +152,16 @@ class Additive(Attention):
         keys_BSA: Tensor = self.key(annotations.states_BSE)
         return keys_BSA
 
+    @property
+    def direction_A(self) -> Tensor:
+        """v, or g v / ‖v‖."""
+        return self.v if self.g is None else self.g * self.v / self.v.norm()
+
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Additive, self.query.weight, self.direction_A)
+
     def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-        v_A = self.v if self.g is None else self.g * self.v / self.v.norm()
-        return torch.tanh(self.query(query_BH).unsqueeze(1) + keys_BSA) @ v_A
+        return torch.tanh(self.query(query_BH).unsqueeze(1) + keys_BSA) @ self.direction_A
 
 
 class LocationOnly(Attention):
@@ -186,6 +198,9 @@ def sinusoids(positions_N: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 
 class DotProduct(Attention, ABC):
     """Base of the mechanisms whose energy is the product of state and key."""
+
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Product, None, None)
 
     def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
         return (keys_BSA @ query_BH.unsqueeze(-1)).squeeze(-1)
@@ -231,6 +246,9 @@ class ScaledDot(Attention):
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
         return keys_BSA
+
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Product, self.scale * self.query.weight, None)
 
     def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
         query_BA: Tensor = self.scale * self.query(query_BH)

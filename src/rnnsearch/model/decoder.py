@@ -12,7 +12,7 @@ from rnnsearch.model.cells import CELLS, CellState, choose
 from rnnsearch.model.context import Context, Memory, mean_annotation, mix
 from rnnsearch.model.dropout import SequenceDropout
 from rnnsearch.model.encoder import Annotations
-from rnnsearch.model.recurrence import TRANSITIONS, stack_weights, unroll
+from rnnsearch.model.recurrence import TRANSITIONS, has_kernel, stack_weights, unroll, unroll_fused
 
 READOUTS = ("maxout", "tanh", "linear")
 INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
@@ -107,6 +107,8 @@ class Decoder(nn.Module):
         initial_state: ``backward`` (paper), ``ends``, ``mean``, ``context`` or ``zero``.
         embedding_dropout, readout_dropout: rates on the previous word and on t_i.
         variational_dropout: one mask a sentence instead of fresh noise at each step.
+        kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
+            or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
 
     Raises:
         ValueError: for combinations that make no sense, in one sentence that names both sides.
@@ -131,6 +133,7 @@ class Decoder(nn.Module):
         embedding_dropout: float,
         readout_dropout: float,
         variational_dropout: bool,
+        kernels: str,
     ) -> None:
         super().__init__()
         choose(cell, list(CELLS), "model.decoder.cell")
@@ -157,6 +160,8 @@ class Decoder(nn.Module):
             embedding_size=embedding_size,
             context_size=context.size,
         )
+        self.fused = kernels != "plain" and not input_feeding and has_kernel(self.transition, context)
+        self.compiled = kernels == "fused"
         self.output = nn.Linear(readout_size, vocabulary_size)  # W_o
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.readout_dropout = SequenceDropout(readout_dropout, variational=variational_dropout)
@@ -185,10 +190,11 @@ class Decoder(nn.Module):
     def forward(self, target_in_BT: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
         """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words."""
         words_BTM = self.embedding_dropout(self.embedding(target_in_BT))
-        inputs_BTG = self.input(words_BTM)
+        inputs_BTG = self.input(words_BTM.transpose(0, 1)).transpose(0, 1)  # a step's inputs lie together
         if self.feed is not None:
             return self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
-        run = unroll(self.transition, inputs_BTG, state.cell, memory, self.context)
+        parts = (self.transition, inputs_BTG, state.cell, memory, self.context)
+        run = unroll_fused(*parts, compiled=self.compiled) if self.fused else unroll(*parts)
         states_BTH = run.before_BTH if self.reads_before else run.after_BTH
         readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
         return self.readout_dropout(readouts_BTR), run.weights_BTS

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels.recurrence import Attended, recur
 from rnnsearch.model.cells import CellState, make_cell
-from rnnsearch.model.context import Context, Memory, mix
+from rnnsearch.model.context import Attention, Context, Memory, mix
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,44 @@ TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
     "current": Current,
     "two_step": TwoStep,
 }
+
+
+def has_kernel(transition: Transition, context: Context) -> bool:
+    """Whether `unroll_fused` takes this combination."""
+    scored = context.constant or (isinstance(context, Attention) and context.scoring() is not None)
+    return isinstance(transition, Previous) and transition.cell.kernel is not None and scored
+
+
+def unroll_fused(
+    transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context, *, compiled: bool
+) -> Unrolled:
+    """As `unroll`, by `rnnsearch.kernels`: one function with a backward pass of its own."""
+    cell = transition.cell
+    assert cell.kernel is not None
+    inputs_TBG = inputs_BTG.transpose(0, 1)
+    attended = None
+    if isinstance(context, Attention):
+        scoring = context.scoring()
+        assert scoring is not None
+        assert memory.keys_BSA is not None
+        assert memory.gates_BSG is not None
+        padding_BS = torch.zeros_like(memory.mask_BS, dtype=state[0].dtype).masked_fill_(~memory.mask_BS, -torch.inf)
+        attended = Attended(scoring, padding_BS, memory.keys_BSA, memory.gates_BSG)
+    elif memory.gates_BSG is not None:
+        inputs_TBG = inputs_TBG + memory.gates_BSG.transpose(0, 1)
+    joined_JH, extra = cell.kernel_weights()
+    states_DUBH, weights_TBS = recur(
+        cell.kernel,
+        inputs_TBG.unsqueeze(0),
+        torch.cat(state, dim=-1).unsqueeze(0),
+        joined_JH.unsqueeze(0),
+        None if extra is None else extra.unsqueeze(0),
+        (inputs_TBG.shape[1],) * len(inputs_TBG),
+        attended,
+        compiled=compiled,
+    )
+    states_BUH = states_DUBH[0].transpose(0, 1).to(state[0].dtype)
+    return Unrolled(states_BUH[:, :-1], states_BUH[:, 1:], None if weights_TBS is None else weights_TBS.transpose(0, 1))
 
 
 def unroll(transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context) -> Unrolled:
