@@ -33,6 +33,7 @@ NOT_HASHED = (
     "data.cache",
     "data.mirrors",
     "data_workers",
+    "optimizer.fused",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.strategy",
