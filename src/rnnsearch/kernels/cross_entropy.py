@@ -8,6 +8,7 @@ and b over the vocabulary, applied to t, and ε/V, the same everywhere, has grad
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -37,12 +38,14 @@ def linear_cross_entropy(
     Raises:
         RuntimeError: in the backward pass, if it is to be differentiated itself (``create_graph``).
     """
-    device = readouts_NR.device
-    rows = chunk or chunk_rows(len(weight_VR), device)
-    product = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight_VR.dtype
+    kind = readouts_NR.device.type
+    rows = chunk or chunk_rows(len(weight_VR), readouts_NR.device)
+    casting = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    product = torch.get_autocast_dtype(kind) if casting else weight_VR.dtype
     needed = [torch.is_grad_enabled() and x.requires_grad for x in (readouts_NR, weight_VR, bias_V)]
-    given = (readouts_NR, weight_VR, bias_V, targets_N)
-    loss: Tensor = _LinearCrossEntropy.apply(*given, label_smoothing, rows, product, needed)  # type: ignore[no-untyped-call]
+    given = (readouts_NR, weight_VR, bias_V, targets_N, label_smoothing, rows, product, needed)
+    with torch.autocast(kind, enabled=False) if casting else nullcontext():
+        loss: Tensor = _LinearCrossEntropy.apply(*given)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -65,9 +68,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         product: torch.dtype,
         needed: list[bool],
     ) -> Tensor:
-        with torch.autocast(readouts_NR.device.type, enabled=False):
-            sums = _Sums(readouts_NR, weight_VR, bias_V, smoothing, product, needed)
-            loss = sums.over(targets_N, rows)
+        sums = _Sums(readouts_NR, weight_VR, bias_V, smoothing, product, needed)
+        loss = sums.over(targets_N, rows)
         ctx.save_for_backward(*sums.gradients())
         return loss
 
