@@ -26,6 +26,7 @@ NOT_HASHED = (
     "member",
     "ckpt",
     "progress",
+    "profile",
     "samples",
     "sizes",
     "test",

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
+from torch.profiler import record_function
 
 
 def no_averaging() -> list[Callback]:
@@ -69,6 +70,7 @@ class Average(WeightAveraging):
             self.look(self._average_model, pl_module)
             self._latest_update_step = step
 
+    @record_function("optimiser")
     @torch.no_grad()
     def look(self, average: AveragedModel, current: nn.Module) -> None:
         """Draw the average towards the current weights."""

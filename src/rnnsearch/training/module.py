@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.profiler import record_function
 
 from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
@@ -105,14 +106,13 @@ class TranslationModule(LightningModule):
     def log_likelihood_loss(self, batch: Batch, label_smoothing: float) -> Tensor:
         """Sum of -log p(y_i | ...) over the batch's real target tokens, in nats; only they meet the vocabulary."""
         readouts_BTR, _ = self.translator(batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
-        readouts_NR = readouts_BTR.flatten(0, 1).index_select(0, batch.real_N)
-        targets_N = batch.target_out_BT.take(batch.real_N)
         output = self.translator.decoder.output
-        return linear_cross_entropy(readouts_NR, output.weight, output.bias, targets_N, label_smoothing=label_smoothing)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Copies from page-locked memory go on beside the computation."""
-        return batch.to(device, non_blocking=True)
+        with record_function("vocabulary and loss"):
+            readouts_NR = readouts_BTR.flatten(0, 1).index_select(0, batch.real_N)
+            targets_N = batch.target_out_BT.take(batch.real_N)
+            return linear_cross_entropy(
+                readouts_NR, output.weight, output.bias, targets_N, label_smoothing=label_smoothing
+            )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the dropout of this batch."""
