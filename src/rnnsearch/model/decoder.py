@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from rnnsearch.model.cells import CELLS, CellState, choose
 from rnnsearch.model.context import Context, Memory, mean_annotation, mix
@@ -196,7 +197,8 @@ class Decoder(nn.Module):
         parts = (self.transition, inputs_BTG, state.cell, memory, self.context)
         run = unroll_fused(*parts, compiled=self.compiled) if self.fused else unroll(*parts)
         states_BTH = run.before_BTH if self.reads_before else run.after_BTH
-        readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
+        with record_function("read-out"):
+            readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
         return self.readout_dropout(readouts_BTR), run.weights_BTS
 
     def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:

@@ -5,6 +5,7 @@ B batch, S source, T target, R read-out, V target vocabulary, N real target toke
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from rnnsearch.model.cells import choose
 from rnnsearch.model.context import Memory
@@ -47,7 +48,8 @@ class Translator(nn.Module):
     def forward(self, source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read-outs ``[B, T, R]`` and weights ``[B, T, S]`` (None for constant contexts), previous words given."""
         state, memory = self.encode(source_BS, mask_BS)
-        readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
+        with record_function("decoder"):
+            readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
         return readouts_BTR, weights_BTS
 
     def logits(self, readouts: Tensor) -> Tensor:
@@ -57,7 +59,10 @@ class Translator(nn.Module):
 
     def encode(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[State, Memory]:
         """Initial state and memory of a batch of sentences."""
-        return self.decoder.start(self.encoder(source_BS, mask_BS))
+        with record_function("encoder"):
+            annotations = self.encoder(source_BS, mask_BS)
+        with record_function("decoder"):
+            return self.decoder.start(annotations)
 
     def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
         """Log-probabilities of the word after ``token_B`` ``[B, V]``, the next state, weights ``[B, S]`` or None."""
