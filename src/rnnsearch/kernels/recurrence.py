@@ -12,6 +12,7 @@ the gates whose U acts on the state as it is, A query, Q = J + A.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,8 @@ def recur(
         keys_BSA = attended.keys_BSA.to(wide)
         source = (attended.padding_BS.to(wide), keys_BSA, attended.gates_BSG, scoring.query_AH, v_A)
     given = (plan, inputs_DTBG.contiguous(), start_DBP.to(wide), joined_DJH, extra, *source)
-    with torch.autocast(inputs_DTBG.device.type, enabled=False):
+    kind = inputs_DTBG.device.type
+    with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
         found: tuple[Tensor, Tensor | None] = _Recurrence.apply(*given)  # type: ignore[no-untyped-call]
     return found
 
