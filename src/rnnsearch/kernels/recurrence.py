@@ -195,12 +195,13 @@ class _Recurrence(torch.autograd.Function):
             parts = (ctx.step, plan.mixing, gates_BSG, weights_TBS, queries_TBA, ctx.joined, ctx.projected)
             source, d_energies_TBS, sums = _Source(*parts), fresh(*weights_TBS.shape), ctx.step.sums()
         d_s = torch.zeros_like(states_DUBP[:, 0])
-        for t, n in reversed(list(enumerate(plan.active))):
+        buffers = (states_DUBP, states_DUBP[:, 1:], kept, d_x, d_p)
+        steps_back = list(enumerate(zip(plan.active, *(_by_step(part, plan) for part in buffers), strict=False)))
+        for t, (n, s, new, kept_t, d_x_t, d_p_t) in reversed(steps_back):
             d, visible = d_s[:, :n], d_s[:, :n, :size]
             if d_states_DUBH is not None:
                 visible += d_states_DUBH[:, t + 1, :n]
-            s, new, d_x_t, d_p_t = states_DUBP[:, t, :n], states_DUBP[:, t + 1, :n], d_x[:, t, :n], d_p[:, t, :n]
-            plan.cell.backward(d, s, new, kept[:, t, :n], d_x_t, d_p_t[..., : ctx.joined], extra)
+            plan.cell.backward(d, s, new, kept_t, d_x_t, d_p_t[..., : ctx.joined], extra)
             if source is not None and d_energies_TBS is not None:
                 d_weights_BS = None if d_weights_TBS is None else d_weights_TBS[t, :n]
                 source.backward(t, d_x_t[0], d_weights_BS, d_energies_TBS[t, :n], d_p_t[0], visible[0], sums)
@@ -229,12 +230,22 @@ def _run(
 ) -> None:
     """Fill the states and what is kept, step by step."""
     size, weight_DHQ = weight_DQH.shape[-1], weight_DQH.transpose(1, 2).contiguous()
-    for t, n in enumerate(plan.active):
-        s, x = states_DUBP[:, t, :n], x_DTBG[:, t, :n].to(states_DUBP.dtype)
-        p = product(s[..., :size], weight_DHQ)
+    wide = states_DUBP.dtype
+    steps = zip(*(_by_step(part, plan) for part in (x_DTBG, states_DUBP, states_DUBP[:, 1:], kept)), strict=False)
+    for t, (x, s, new, kept_t) in enumerate(steps):
+        visible = s if s.shape[-1] == size else s[..., :size]
+        p = product(visible, weight_DHQ)
+        x = x.to(wide)
         if source is not None:
-            x = source.forward(t, s[0, :, :size], p[0], x[0]).unsqueeze(0)
-        plan.cell.forward(x, p[..., :joined], s, states_DUBP[:, t + 1, :n], kept[:, t, :n], extra)
+            x = source.forward(t, visible[0], p[0], x[0]).unsqueeze(0)
+        plan.cell.forward(x, p[..., :joined], s, new, kept_t, extra)
+
+
+def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
+    """The active rows of each step of ``[D, T or more, B, width]``; one call makes all views, and slicing would be T."""
+    rows = values.shape[2]
+    steps = zip(values.unbind(1), plan.active, strict=False)
+    return [step if n == rows else step[:, :n] for step, n in steps]
 
 
 def _weight_gradients(
