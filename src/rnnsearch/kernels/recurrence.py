@@ -242,7 +242,7 @@ def _run(
 
 
 def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
-    """The active rows of each step of ``[D, T or more, B, width]``; one call makes all views, and slicing would be T."""
+    """The active rows of each step of ``[D, T or more, B, width]``, all views made by one call."""
     rows = values.shape[2]
     steps = zip(values.unbind(1), plan.active, strict=False)
     return [step if n == rows else step[:, :n] for step, n in steps]
