@@ -89,8 +89,7 @@ def test_search_may_pick_rows(design: Design) -> None:
 def test_hypotheses_share_a_memory(design: Design) -> None:
     """K rows of a sentence over its one memory go on as they would over a copy each."""
     translator = build(design)
-    source_BS, mask_BS, target_BT, _ = batch()
-    state, memory = translator.encode(source_BS, mask_BS)
+    state, memory = translator.encode(*batch()[:2])
     copies_N = torch.arange(len(SOURCES)).repeat_interleave(3)
     tokens_TN = torch.randint(2, 13, (3, len(copies_N)), generator=torch.Generator().manual_seed(0))
     shared = alone = state.select(copies_N)

@@ -31,8 +31,8 @@ class Memory:
     values_BSE: Tensor
     keys_BSA: Tensor | None = None
     gates_BSG: Tensor | None = None  # the values, projected into the decoder's gates
-    readouts_BSX: Tensor | None = None  # the values, projected into its read-out; for single steps
-    exponentials_BSA: Tensor | None = None  # e^{2 keys}, in the place of the keys once the memory is settled
+    readouts_BSX: Tensor | None = None  # the values, projected into its read-out, once the memory is settled
+    exponentials_BSA: Tensor | None = None  # e^{2 keys}, in their place once it is settled
 
     def select(self, index_N: Tensor) -> "Memory":
         """The rows ``index_N`` of the batch."""

@@ -204,14 +204,11 @@ class Decoder(nn.Module):
         return self.readout_dropout(readouts_BTR), run.weights_BTS
 
     def settle(self, memory: Memory) -> Memory:
-        """The memory as `step` wants it: whatever is the same at each step is computed once."""
-        return self.context.settle(self._into_readout(memory))
-
-    def _into_readout(self, memory: Memory) -> Memory:
-        return replace(memory, readouts_BSX=self.readout.project(memory.values_BSE))  # Σ_j α_ij (C_o h_j) = C_o c_i
+        """The memory for many steps: whatever is the same at each is computed once. Σ_j α_ij (C_o h_j) = C_o c_i."""
+        return self.context.settle(replace(memory, readouts_BSX=self.readout.project(memory.values_BSE)))
 
     def step(self, token_N: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
-        """One step of search over a settled memory: t_i ``[N, R]``, the next state, weights ``[N, S]`` or None."""
+        """One step of search: t_i ``[N, R]``, the next state, weights ``[N, S]`` or None."""
         words_NM = self.embedding(token_N)
         return self._step(words_NM, self.input(words_NM), state, memory, step)
 
@@ -222,16 +219,18 @@ class Decoder(nn.Module):
             inputs_NG = inputs_NG + self.feed(state.readout_NR)
         cell, weights_NS = self.transition(inputs_NG, state.cell, memory, self.context, step)
         read_NH = state.cell[0] if self.reads_before else cell[0]
-        values_BSX = memory.readouts_BSX
-        projected_NX = None if values_BSX is None else mix_rows(weights_NS, values_BSX, len(words_NM))
-        readout_NR = self.readout.combine(read_NH, words_NM, projected_NX)
+        readout_NR = self.readout.combine(read_NH, words_NM, self._context_term(weights_NS, memory, len(words_NM)))
         return readout_NR, State(cell, None if self.feed is None else readout_NR), weights_NS
+
+    def _context_term(self, weights_NS: Tensor | None, memory: Memory, rows: int) -> Tensor | None:
+        if memory.readouts_BSX is None:
+            return self.readout.project(mix_rows(weights_NS, memory.values_BSE, rows))
+        return mix_rows(weights_NS, memory.readouts_BSX, rows)
 
     def _unroll_feeding(
         self, words_BTM: Tensor, inputs_BTG: Tensor, state: State, memory: Memory
     ) -> tuple[Tensor, Tensor | None]:
         """Under input feeding the read-out belongs to the recurrence; dropout is applied to the copy that leaves it."""
-        memory = self._into_readout(memory)
         readouts, weights = [], []
         for i, (words_BM, inputs_BG) in enumerate(zip(words_BTM.unbind(1), inputs_BTG.unbind(1), strict=True)):
             readout_NR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i)
