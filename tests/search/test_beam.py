@@ -13,11 +13,14 @@ from torch import Tensor
 from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch, likeliest
+from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.ranking import likeliest
 
 SETTINGS = {
     "beam_size": 4,
     "normalization": "average",
+    "min_length_ratio": 0.0,
+    "min_length_offset": 0,
     "max_length_ratio": 1.5,
     "max_length_offset": 3,
     "max_source_length": 50,
@@ -186,7 +189,8 @@ class TableModel:
         return Nothing(len(source_BS)), Nothing(len(source_BS))
 
     def step(self, word_N: Tensor, state: Nothing, memory: Nothing, step: int) -> tuple[Tensor, Nothing, None]:
-        assert len(word_N) == state.rows == memory.rows
+        assert len(word_N) == state.rows
+        assert len(word_N) % memory.rows == 0
         self.rows.append(len(word_N))
         return self.log_probs_VV[word_N], state, None
 
