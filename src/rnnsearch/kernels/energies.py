@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 LARGEST = {torch.float32: 40.0, torch.float64: 350.0}  # |x| above this is cut, so that e^{2x} is finite and not zero
-AT_ONCE = 2**22  # hidden values in memory together
+AT_ONCE = {"cpu": 2**19}  # hidden values in memory together: what a cache holds, or else a share of a GPU's memory
+PLENTY = 2**26
 
 
 def exponentials(values: Tensor) -> Tensor:
@@ -31,9 +32,10 @@ def additive_energies(queries_BKA: Tensor, exponentials_BSA: Tensor, v_A: Tensor
     factors_BK1A = exponentials(queries_BKA).unsqueeze(2)
     keys_B1SA, v_A = exponentials_BSA.unsqueeze(1), v_A.to(exponentials_BSA.dtype)
     factors_BK1A = factors_BK1A.expand(len(keys_B1SA), -1, -1, -1)
-    size = max(1, AT_ONCE // max(1, factors_BK1A[0].numel() * keys_B1SA.shape[2]))
+    room = AT_ONCE.get(v_A.device.type, PLENTY)
+    size = max(1, room // max(1, factors_BK1A[0].numel() * keys_B1SA.shape[2]))
     one = v_A.new_ones(())
     with torch.autocast(v_A.device.type, enabled=False):
         parts = zip(torch.split(factors_BK1A, size), torch.split(keys_B1SA, size), strict=True)
-        sums = [torch.addcmul(one, factors, keys).reciprocal() @ v_A for factors, keys in parts]
+        sums = [torch.addcmul(one, factors, keys).reciprocal_() @ v_A for factors, keys in parts]
     return (v_A.sum() - 2 * torch.cat(sums)).to(queries_BKA.dtype)
