@@ -23,7 +23,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(products, "_ONEDNN", None)
     elif products._ONEDNN is None:
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(products, "SMALL", 1)
+    monkeypatch.setattr(products, "ENOUGH", 1)
     return str(request.param)
 
 
@@ -55,6 +55,13 @@ def test_a_part_without_gradient_gets_none(library: str) -> None:
     products.linear(values_NX.requires_grad_(), weight_YX, bias_Y).sum().backward()
     assert values_NX.grad is not None
     assert weight_YX.grad is None
+
+
+def test_the_matrix_alone_chooses_the_library() -> None:
+    """Else a sentence would be rounded differently in another batch."""
+    for rows in (1, 7, 500):
+        assert products._suits(torch.zeros(rows, 128), torch.zeros(128, 128)) == (products._ONEDNN is not None)
+        assert not products._suits(torch.zeros(rows, 8), torch.zeros(8, 8))
 
 
 def test_views_multiply_as_their_copies(library: str) -> None:

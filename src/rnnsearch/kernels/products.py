@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SMALL = 2**20  # multiply-adds; below this oneDNN's fixed cost, some 10 µs a call, is more than it saves
+# Weights from which on oneDNN saves more than its fixed cost, some 10 µs a call. The matrix alone decides, not the
+# rows: two libraries round differently, and a translation should not depend on its batch.
+ENOUGH = 2**13
 _AVAILABLE = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE else None  # a private name, so it may go
 
@@ -33,7 +35,8 @@ def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
         and values_NX.dtype == weight_YX.dtype == torch.float32
         and values_NX.is_cpu
         and weight_YX.is_cpu
-        and values_NX.numel() * weight_YX.shape[0] >= SMALL
+        and weight_YX.numel() >= ENOUGH
+        and values_NX.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )
