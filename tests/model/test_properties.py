@@ -88,6 +88,25 @@ def test_search_may_pick_rows(design: Design) -> None:
     torch.testing.assert_close(chosen_NV, all_BV[index_N], **CLOSE)
 
 
+@every_design
+@torch.no_grad()
+def test_hypotheses_share_a_memory(design: Design) -> None:
+    """K rows of a sentence over its one memory go on as they would over a copy each."""
+    translator = build(design)
+    state, memory = translator.encode(*batch()[:2])
+    copies_N = torch.arange(len(SOURCES)).repeat_interleave(3)
+    tokens_TN = torch.randint(2, 13, (3, len(copies_N)), generator=torch.Generator().manual_seed(0))
+    shared = alone = state.select(copies_N)
+    for i, token_N in enumerate(tokens_TN):
+        shared_NV, shared, shared_NS = translator.step(token_N, shared, memory, i)
+        alone_NV, alone, alone_NS = translator.step(token_N, alone, memory.select(copies_N), i)
+        torch.testing.assert_close(shared_NV, alone_NV, **CLOSE)
+        torch.testing.assert_close(shared.cell, alone.cell, **CLOSE)
+        assert (shared_NS is None) == (alone_NS is None)
+        if shared_NS is not None:
+            torch.testing.assert_close(shared_NS, alone_NS, **CLOSE)
+
+
 @every_path
 @every_design
 @torch.no_grad()
@@ -121,7 +140,7 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
     translator = build(MODERN.but(cell=cell, query_state=query_state))
     transition, context = translator.decoder.transition, translator.decoder.context
     with torch.no_grad():
-        start, memory = translator.encode(*batch()[:2])
+        start, memory = translator.decoder.start(translator.encoder(*batch()[:2]))
     inputs_BG = torch.randn(len(SOURCES), transition.gates, dtype=torch.float64)
     names = [name for name, _ in transition.named_parameters()]
 

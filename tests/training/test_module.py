@@ -27,8 +27,8 @@ from rnnsearch.training.schedules import Constant, Plateau, Schedule
 
 VOCABULARY = 14
 SEARCH = BeamSearch(
-    beam_size=1, normalization="average", max_length_ratio=2.0, max_length_offset=3, max_source_length=50,
-    batch_size=8, forbid_unknown=False,
+    beam_size=1, normalization="average", min_length_ratio=0.0, min_length_offset=0, max_length_ratio=2.0,
+    max_length_offset=3, max_source_length=50, batch_size=8, forbid_unknown=False,
 )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnsearch.kernels import cells as kernels
+from rnnsearch.kernels import products
+from rnnsearch.model.linear import Linear
 
 CellState = tuple[Tensor, ...]  # (s_BH,), or (s_BH, m_BH) for the LSTM
 
@@ -41,7 +43,7 @@ class _Recurrent(nn.Module):
     def __init__(self, *, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.recurrent = nn.Linear(hidden_size, self.gates * hidden_size, bias=False)
+        self.recurrent = Linear(hidden_size, self.gates * hidden_size, bias=False)
 
     def zeros(self, like_B: Tensor) -> CellState:
         zero = like_B.new_zeros(like_B.shape[0], self.hidden_size, dtype=self.recurrent.weight.dtype)
@@ -83,8 +85,8 @@ class PaperCell(_Recurrent):
         size = self.hidden_size
         inputs_gates, inputs_candidate = torch.split(inputs_BG, [2 * size, size], dim=-1)
         weights_gates, weights_candidate = torch.split(self.recurrent.weight, [2 * size, size])
-        z, r = torch.sigmoid(inputs_gates + s @ weights_gates.T).chunk(2, dim=-1)
-        candidate = torch.tanh(inputs_candidate + (r * s) @ weights_candidate.T)
+        z, r = torch.sigmoid(inputs_gates + products.linear(s, weights_gates, None)).chunk(2, dim=-1)
+        candidate = torch.tanh(inputs_candidate + products.linear(r * s, weights_candidate, None))
         return (torch.lerp(s, candidate.to(s.dtype), z.to(s.dtype)),)  # (1 - z) ∘ s + z ∘ candidate
 
 
