@@ -15,6 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rnnsearch.kernels import products
+
 tanh_backward = torch.ops.aten.tanh_backward
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 
@@ -154,11 +156,16 @@ class Paper:
         assert extra is not None
         size = extra.shape[-1]
         d_c, reset = (part[..., -size:].flatten(1, 2).to(extra.dtype) for part in (d_x, kept))
-        return torch.bmm(d_c.transpose(1, 2), reset)
+        return weight_gradients(d_c, reset)
 
 
 def product(rows_DBX: Tensor, matrix_DXY: Tensor) -> Tensor:
     """Rows times each direction's matrix, in the matrix's precision (lower than the rows' under autocast)."""
-    if len(rows_DBX) == 1:  # torch.bmm keeps a single matrix on one thread
-        return torch.mm(rows_DBX[0].to(matrix_DXY.dtype), matrix_DXY[0]).to(rows_DBX.dtype).unsqueeze(0)
-    return torch.bmm(rows_DBX.to(matrix_DXY.dtype), matrix_DXY).to(rows_DBX.dtype)
+    low = rows_DBX.to(matrix_DXY.dtype)
+    found = [products.product(rows, matrix.T) for rows, matrix in zip(low, matrix_DXY, strict=True)]
+    return (found[0].unsqueeze(0) if len(found) == 1 else torch.stack(found)).to(rows_DBX.dtype)
+
+
+def weight_gradients(d_DNY: Tensor, rows_DNX: Tensor) -> Tensor:
+    """d^T x of each direction, ``[D, Y, X]``."""
+    return torch.stack([products.weight_gradient(d, x) for d, x in zip(d_DNY, rows_DNX, strict=True)])

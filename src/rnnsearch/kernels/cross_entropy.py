@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnsearch.kernels.products import add_weight_gradient, product
+
 # Bytes of a chunk's logits. On a CPU more stops to fit its caches, less makes the products small (2,400 × 8,000
 # logits: 128 rows cost 5 to 10 % more than 512); on a GPU each chunk costs a dozen launches, and memory is plenty.
 CPU_BYTES = 16 * 2**20
@@ -41,9 +43,9 @@ def linear_cross_entropy(
     kind = readouts_NR.device.type
     rows = chunk or chunk_rows(len(weight_VR), readouts_NR.device)
     casting = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    product = torch.get_autocast_dtype(kind) if casting else weight_VR.dtype
+    low = torch.get_autocast_dtype(kind) if casting else weight_VR.dtype
     needed = [torch.is_grad_enabled() and x.requires_grad for x in (readouts_NR, weight_VR, bias_V)]
-    given = (readouts_NR, weight_VR, bias_V, targets_N, label_smoothing, rows, product, needed)
+    given = (readouts_NR, weight_VR, bias_V, targets_N, label_smoothing, rows, low, needed)
     with torch.autocast(kind, enabled=False) if casting else nullcontext():
         loss: Tensor = _LinearCrossEntropy.apply(*given)  # type: ignore[no-untyped-call]
     return loss
@@ -65,10 +67,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         targets_N: Tensor,
         smoothing: float,
         rows: int,
-        product: torch.dtype,
+        low: torch.dtype,
         needed: list[bool],
     ) -> Tensor:
-        sums = _Sums(readouts_NR, weight_VR, bias_V, smoothing, product, needed)
+        sums = _Sums(readouts_NR, weight_VR, bias_V, smoothing, low, needed)
         loss = sums.over(targets_N, rows)
         ctx.save_for_backward(*sums.gradients())
         return loss
@@ -90,41 +92,41 @@ class _Sums:
         weight_VR: Tensor,
         bias_V: Tensor,
         smoothing: float,
-        product: torch.dtype,
+        low: torch.dtype,
         needed: list[bool],
     ) -> None:
-        self.exact = torch.float32 if product in (torch.bfloat16, torch.float16) else product
+        self.exact = torch.float32 if low in (torch.bfloat16, torch.float16) else low
         self.smoothing = smoothing
         self.given = (readouts_NR, weight_VR, bias_V)
-        self.readouts_NR, self.weight_VR, self.bias_V = (x.to(product) for x in self.given)
+        self.readouts_NR, self.weight_VR, self.bias_V = (x.to(low) for x in self.given)
         self.mean_R, self.mean = weight_VR.mean(0, dtype=self.exact), bias_V.mean(dtype=self.exact)
         self.by_readouts_NR = torch.empty_like(readouts_NR) if needed[0] else None
-        self.by_weight_VR = torch.zeros_like(weight_VR, dtype=self.exact) if needed[1] else None
+        self.by_weight_RV = torch.zeros_like(weight_VR.T, dtype=self.exact) if needed[1] else None
         self.by_bias_V = torch.zeros_like(bias_V, dtype=self.exact) if needed[2] else None
 
     def over(self, targets_N: Tensor, rows: int) -> Tensor:
         """The loss of all rows."""
         size = (min(rows, len(targets_N)), len(self.weight_VR))
-        logits_CV = self.readouts_NR.new_empty(size)
         softmax_CV = self.readouts_NR.new_empty(size, dtype=self.exact)
         losses_N = softmax_CV.new_empty(len(targets_N))
         for part in _parts(len(targets_N), rows):
             count = part.stop - part.start
             targets_C1 = targets_N[part].unsqueeze(1)
-            torch.addmm(self.bias_V, self.readouts_NR[part], self.weight_VR.t(), out=logits_CV[:count])
-            torch.softmax(logits_CV[:count], dim=-1, dtype=self.exact, out=softmax_CV[:count])
-            losses_N[part] = self._losses(logits_CV[:count], softmax_CV[:count], targets_C1, part)
+            logits_CV = product(self.readouts_NR[part], self.weight_VR, self.bias_V)
+            torch.softmax(logits_CV, dim=-1, dtype=self.exact, out=softmax_CV[:count])
+            losses_N[part] = self._losses(logits_CV, softmax_CV[:count], targets_C1, part)
             self._differentiate(softmax_CV[:count], targets_C1, part)
         return losses_N.sum()
 
     def gradients(self) -> tuple[Tensor | None, ...]:
         """By read-outs, weight and bias, where needed; to be asked for once."""
         share = self.smoothing / len(self.weight_VR)
-        if share and self.by_weight_VR is not None:
-            self.by_weight_VR -= share * self.readouts_NR.sum(0, dtype=self.exact)
+        if share and self.by_weight_RV is not None:
+            self.by_weight_RV -= share * self.readouts_NR.sum(0, dtype=self.exact).unsqueeze(1)
         if share and self.by_bias_V is not None:
             self.by_bias_V -= share * len(self.readouts_NR)
-        found = (self.by_readouts_NR, self.by_weight_VR, self.by_bias_V)
+        by_weight_VR = None if self.by_weight_RV is None else self.by_weight_RV.T.contiguous()
+        found = (self.by_readouts_NR, by_weight_VR, self.by_bias_V)
         return tuple(None if by is None else by.to(x.dtype) for by, x in zip(found, self.given, strict=True))
 
     def _losses(self, logits_CV: Tensor, softmax_CV: Tensor, targets_C1: Tensor, part: slice) -> Tensor:
@@ -147,15 +149,15 @@ class _Sums:
         readouts_CR = self.readouts_NR[part]
         by_logits_CV = by_logits_CV.to(readouts_CR.dtype)
         if self.by_readouts_NR is not None:
-            self.by_readouts_NR[part] = torch.mm(by_logits_CV, self.weight_VR)
+            self.by_readouts_NR[part] = product(by_logits_CV, self.weight_VR.T)
             if self.smoothing:
                 self.by_readouts_NR[part] -= self.smoothing * self.mean_R
-        if self.by_weight_VR is None:
+        if self.by_weight_RV is None:
             return
         if readouts_CR.dtype == self.exact:
-            self.by_weight_VR.addmm_(by_logits_CV.t(), readouts_CR)
+            self.by_weight_RV = add_weight_gradient(self.by_weight_RV, by_logits_CV, readouts_CR)
         else:
-            self.by_weight_VR += torch.mm(by_logits_CV.t(), readouts_CR)
+            self.by_weight_RV += torch.mm(readouts_CR.T, by_logits_CV)
 
 
 def _parts(length: int, rows: int) -> Iterator[slice]:

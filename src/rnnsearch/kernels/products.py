@@ -21,12 +21,33 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE els
 
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
+    if torch.is_grad_enabled() and _suits(values_NX, weight_YX):
+        found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y)  # type: ignore[no-untyped-call]
+        return found
+    return product(values_NX, weight_YX, bias_Y)
+
+
+def product(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None = None) -> Tensor:
+    """x W^T + b, ``[N, Y]``; gradients do not pass through it."""
     if not _suits(values_NX, weight_YX):
         return functional.linear(values_NX, weight_YX, bias_Y)
-    if torch.is_grad_enabled():
-        product: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y)  # type: ignore[no-untyped-call]
-        return product
-    return _product(values_NX, weight_YX, bias_Y)
+    assert _ONEDNN is not None
+    found: Tensor = _ONEDNN(values_NX, weight_YX, bias_Y, "none", [], "")
+    return found
+
+
+def weight_gradient(d_NY: Tensor, values_NX: Tensor) -> Tensor:
+    """dy^T x, ``[Y, X]``; made as its transpose, which is the quicker way round."""
+    return product(values_NX.T, d_NY.T).T
+
+
+def add_weight_gradient(sum_XY: Tensor, d_NY: Tensor, values_NX: Tensor) -> Tensor:
+    """The sum, transposed as `weight_gradient` makes it, with x^T dy added; the sum itself may change."""
+    if not _suits(values_NX.T, d_NY.T):
+        return sum_XY.addmm_(values_NX.T, d_NY)
+    assert _ONEDNN is not None
+    found: Tensor = _ONEDNN.binary(values_NX.T, sum_XY, d_NY.T, None, "add")
+    return found
 
 
 def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
@@ -42,28 +63,23 @@ def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
     )
 
 
-def _product(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
-    assert _ONEDNN is not None
-    product: Tensor = _ONEDNN(values_NX, weight_YX, bias_Y, "none", [], "")
-    return product
-
-
 class _Linear(torch.autograd.Function):
     """`linear` with its gradient: dx = dy W, dW = dy^T x, db = Σ dy."""
 
     @staticmethod
     def forward(ctx: Any, values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
         ctx.save_for_backward(values_NX, weight_YX)
-        return _product(values_NX, weight_YX, bias_Y)
+        return product(values_NX, weight_YX, bias_Y)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_NY: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        if torch.is_grad_enabled():  # once_differentiable would let a second derivative pass as zero
+            raise RuntimeError("a product through oneDNN has no second derivative; call backward without create_graph")
         values_NX, weight_YX = ctx.saved_tensors
         wants_values, wants_weight, wants_bias = ctx.needs_input_grad
         rows_NY, rows_NX = grad_NY.flatten(0, -2), values_NX.flatten(0, -2)
         return (
-            _product(grad_NY, weight_YX.T, None) if wants_values else None,
-            _product(rows_NY.T, rows_NX.T, None) if wants_weight else None,
+            product(grad_NY, weight_YX.T) if wants_values else None,
+            weight_gradient(rows_NY, rows_NX) if wants_weight else None,
             rows_NY.sum(0) if wants_bias else None,
         )

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rnnsearch.kernels import native
 from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
-from rnnsearch.kernels.cells import CellStep, product
+from rnnsearch.kernels.cells import CellStep, product, weight_gradients
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _run(
     source: _Source | None,
 ) -> None:
     """Fill the states and what is kept, step by step."""
-    size, weight_DHQ = weight_DQH.shape[-1], weight_DQH.transpose(1, 2).contiguous()
+    size, weight_DHQ = weight_DQH.shape[-1], weight_DQH.transpose(1, 2)
     wide = states_DUBP.dtype
     steps = zip(*(_by_step(part, plan) for part in (x_DTBG, states_DUBP, states_DUBP[:, 1:], kept)), strict=False)
     for t, (x, s, new, kept_t) in enumerate(steps):
@@ -254,8 +254,8 @@ def _weight_gradients(
     """Of [U ; W_a] and of the cell's other parameter, from all steps at once."""
     size = states_DUBP.shape[-1] // plan.cell.parts
     before_DNH = states_DUBP[:, :-1].flatten(1, 2)[..., :size].to(plan.low)
-    d_p_DQN = d_p.flatten(1, 2).transpose(1, 2).to(plan.low)
-    return torch.bmm(d_p_DQN, before_DNH), plan.cell.extra_gradient(d_x, d_p, kept, extra)
+    d_weight_DQH = weight_gradients(d_p.flatten(1, 2).to(plan.low), before_DNH)
+    return d_weight_DQH, plan.cell.extra_gradient(d_x, d_p, kept, extra)
 
 
 def _fresh(plan: _Plan, like: Tensor, steps: int, rows: int) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from rnnsearch.kernels.products import linear
 from rnnsearch.kernels.recurrence import recur
 from rnnsearch.kernels.rows import Order
 from rnnsearch.kernels.rows import order as sentence_order
@@ -125,16 +126,14 @@ def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order
     """Annotations ``[B, S, E]`` of a layer, both directions at once, by `rnnsearch.kernels`."""
     assert layer.kernel is not None
     weights = layer.weights()
-    input_DMG = torch.stack([w.input_GM for w in weights]).transpose(1, 2)
-    bias_D1G = torch.stack([w.bias_G for w in weights]).unsqueeze(1)
-    read_DSBM = order.read(inputs_BSM)
-    inputs_DNG = torch.baddbmm(bias_D1G, read_DSBM.flatten(1, 2), input_DMG)
+    read = zip(order.read(inputs_BSM), weights, strict=True)
+    inputs_DSBG = torch.stack([linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in read])
     extras = [w.extra for w in weights if w.extra is not None]
     joined_DJH = torch.stack([w.joined_JH for w in weights])
     batch, size = len(inputs_BSM), joined_DJH.shape[-1]
     states_DUBH, _ = recur(
         layer.kernel,
-        inputs_DNG.view(len(weights), -1, batch, inputs_DNG.shape[-1]),
+        inputs_DSBG,
         joined_DJH.new_zeros(len(weights), batch, layer.kernel.parts * size),
         joined_DJH,
         torch.stack(extras) if extras else None,
