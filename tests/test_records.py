@@ -16,6 +16,7 @@ CONFIG: dict[str, Any] = {
     "paths": {"output": "here", "cache": "there"},
     "logger": {"csv": {}},
     "data": {"_target_": "x", "root": "/a", "name": "multi30k"},
+    "optimizer": {"lr": 0.1, "fused": True},
     "trainer": {"accelerator": "cpu", "precision": "32-true", "max_steps": 5},
     "budget": {"updates": 5},
     "data_workers": 0,
@@ -33,14 +34,24 @@ def changed(key: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "key", ["paths.cache", "logger.csv", "data.root", "data_workers", "trainer.accelerator", "ckpt"]
+    "key",
+    [
+        "paths.cache",
+        "logger.csv",
+        "data.root",
+        "data_workers",
+        "trainer.accelerator",
+        "ckpt",
+        "optimizer.fused",
+        "profile",
+    ],
 )
 def test_the_hash_leaves_out_what_changes_no_result(key: str) -> None:
     assert config_hash(changed(key, "other")) == config_hash(CONFIG)
     assert not records.is_hashed(key)
 
 
-@pytest.mark.parametrize("key", ["seed", "data.name", "trainer.precision", "budget.updates", "new"])
+@pytest.mark.parametrize("key", ["seed", "data.name", "optimizer.lr", "trainer.precision", "budget.updates", "new"])
 def test_the_hash_changes_with_what_does(key: str) -> None:
     assert config_hash(changed(key, "other")) != config_hash(CONFIG)
     assert records.is_hashed(key)

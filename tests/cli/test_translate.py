@@ -160,6 +160,16 @@ def test_overrides_go_over_the_runs_own_search() -> None:
     assert chosen_search(own, chosen, ["search=beam", "search.beam_size=5"]) == chosen
 
 
+def test_a_run_older_than_a_setting_has_the_shipped_value() -> None:
+    shipped = compose("translate", ["run=there"]).search
+    for younger in ("min_length_ratio", "min_length_offset"):
+        old = OmegaConf.masked_copy(shipped, [key for key in shipped if key != younger])
+        old.beam_size = 3
+        assert younger not in old
+        assert chosen_search(old, shipped, ["run=r"]) == {**shipped, "beam_size": 3}
+    assert (shipped.min_length_ratio, shipped.min_length_offset) == (0, 0)
+
+
 def test_the_shipped_config_takes_what_the_issue_shows() -> None:
     config = compose("translate", ["run=there", "search.beam_size=5", "search.batch_size=64"])
     assert (config.run, config.checkpoint, config.device) == ("there", "best", "auto")
@@ -183,6 +193,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = OmegaConf.create({"model": small_model(), "search": compose("translate", ["run=x"]).search})
     config.search.max_length_ratio = 0.5
     config.search.max_source_length = 40
+    del config.search.min_length_ratio, config.search.min_length_offset  # as runs before these settings
     translator = build.build_translator(
         config.model, source_size=tokenizers.source.size, target_size=tokenizers.target.size
     )
@@ -214,7 +225,8 @@ def test_one_line_out_for_each_nasty_line(run_folder: Path, caplog: pytest.LogCa
     data = "".join(f"{line}\n" for line in NASTY).encode()
     outputs = []
     for batch_size in (1, 7, 64):
-        search = build.build_search(loaded.config.search, batch_size=batch_size)
+        own = chosen_search(loaded.config.search, compose("translate", ["run=x"]).search, [])
+        search = build.build_search(own, batch_size=batch_size)
 
         def translations(texts: Sequence[str], search: object = search) -> list[str]:
             return [one.text for one in translate(loaded.translator, loaded.tokenizers, search, texts)]

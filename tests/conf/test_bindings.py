@@ -15,9 +15,9 @@ from rnnsearch.cli.build import TRUSTED, make
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 WIRED = {  # what the code adds to a node's keys when it makes the object; the first pattern that fits counts
-    "rnnsearch.model.encoder.*": {"vocabulary_size"},
+    "rnnsearch.model.encoder.*": {"vocabulary_size", "kernels"},
     "rnnsearch.model.context.*": {"annotation_size", "state_size"},
-    "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional"},
+    "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},
     "torch.optim.*": {"params"},
     "lightning.pytorch.loggers.*": {"save_dir"},
     "rnnsearch.training.dashboards.*": {"save_dir"},

@@ -23,9 +23,9 @@ GROUPS = {
     "decoder": ["paper", "modern", "luong", "conditional"],
 }
 WIRED = {  # what cli/build.py adds
-    "encoder": {"vocabulary_size"},
+    "encoder": {"vocabulary_size", "kernels"},
     "context": {"annotation_size", "state_size"},
-    "decoder": {"vocabulary_size", "context", "ends_size", "bidirectional"},
+    "decoder": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},
 }
 PRESET_KEYS = {  # of the preset itself: what the groups read by interpolation, and what the whole model needs
     "embedding_size",

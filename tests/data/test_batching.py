@@ -52,7 +52,8 @@ def test_collate_by_hand() -> None:
     assert batch.target_out_BT.tolist() == [[8, 3, 0], [9, 10, 3]]
     assert batch.target_mask_BT.tolist() == [[True, True, False], [True] * 3]
     assert batch.index_B.tolist() == [7, 2]
-    assert batch.target_tokens.item() == 5
+    assert batch.target_tokens == 5
+    assert batch.target_out_BT.flatten()[batch.real_N].equal(batch.target_out_BT[batch.target_mask_BT])
     assert len(batch) == 2
     assert batch.source_BS.dtype == batch.target_in_BT.dtype == batch.index_B.dtype == torch.int64
     assert batch.source_mask_BS.dtype == batch.target_mask_BT.dtype == torch.bool

@@ -61,6 +61,8 @@ def search(**settings: Any) -> BeamSearch:
     defaults = {
         "beam_size": 2,
         "normalization": "average",
+        "min_length_ratio": 0.0,
+        "min_length_offset": 0,
         "max_length_ratio": 1.0,
         "max_length_offset": 3,
         "max_source_length": 50,

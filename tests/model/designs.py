@@ -1,6 +1,7 @@
 """Small translators of any design, batches of unequal lengths, and how far a translator is from the oracle."""
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -45,7 +46,7 @@ AXES = [
 ]
 
 
-def build(design: Design, *, seed: int = 0) -> Translator:
+def build(design: Design, *, seed: int = 0, kernels: str = "plain") -> Translator:
     """A translator of unequal sizes in float64 with values large enough that every term of the equations counts."""
     hidden = 3
     annotation = hidden * (1 + design.bidirectional)
@@ -61,6 +62,7 @@ def build(design: Design, *, seed: int = 0) -> Translator:
         embedding_dropout=0.0,
         layer_dropout=0.0,
         variational_dropout=False,
+        kernels=kernels,
     )
     decoder = Decoder(
         vocabulary_size=13,
@@ -79,6 +81,7 @@ def build(design: Design, *, seed: int = 0) -> Translator:
         embedding_dropout=0.0,
         readout_dropout=0.0,
         variational_dropout=False,
+        kernels=kernels,
     )
     translator = Translator(encoder=encoder, decoder=decoder, tied_embeddings=design.tied_embeddings).double().eval()
     generator = torch.Generator().manual_seed(seed)
@@ -102,6 +105,7 @@ def _context(design: Design, **sizes: int) -> Context:
 SOURCES = [[4, 7, 5, 10, 6], [8, 3], [9], [5, 5, 4]]
 TARGETS = [[2, 6, 9], [2, 12, 4, 7, 8], [2, 5], [2]]
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+every_path = pytest.mark.parametrize("kernels", ["plain", "portable"])
 
 
 def batch(sources: list[list[int]] = SOURCES, targets: list[list[int]] = TARGETS, *, more: int = 0) -> Batch:

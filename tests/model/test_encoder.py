@@ -55,6 +55,7 @@ def test_annotations_are_zero_on_padding_and_end_where_the_sentence_ends(cell: s
         embedding_dropout=0.0,
         layer_dropout=0.0,
         variational_dropout=False,
+        kernels="plain",
     )
     lengths_B = torch.tensor([2, 5, 1])
     mask_BS = torch.arange(5) < lengths_B.unsqueeze(1)
@@ -81,6 +82,7 @@ def test_dropout_falls_on_the_embedding_and_between_layers_in_training_alone(var
             embedding_dropout=embedding,
             layer_dropout=between,
             variational_dropout=variational,
+            kernels="plain",
         ).train(training)
         source_BS = torch.tensor([[4, 5, 6, 7]])
         return encoder(source_BS, torch.ones_like(source_BS, dtype=torch.bool)).states_BSE

@@ -32,11 +32,11 @@ def paper_cell(*, reset_before: bool = True, order: str = "zr", z_keeps: bool = 
 
 
 def unmasked(self: Attention, query_BH: Tensor, memory: Memory, step: int) -> Tensor:
-    return self.energies(query_BH, memory.keys_BSA, step).softmax(-1)
+    return self.energies(query_BH.unsqueeze(1), memory, step).squeeze(1).softmax(-1)
 
 
-def energies_without_tanh(self: Additive, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-    return (self.query(query_BH).unsqueeze(1) + keys_BSA) @ self.v
+def energies_without_tanh(self: Additive, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+    return (self.query(query_BKH).unsqueeze(2) + memory.keys_BSA.unsqueeze(1)) @ self.v
 
 
 def unscaled_keys(self: ScaledDot, annotations: Annotations) -> Tensor:
@@ -90,7 +90,7 @@ MUTATIONS = {
         PAPER,
         recurrence,
         "_mixed_gates",
-        lambda weights_BS, memory: (weights_BS.roll(1, dims=1).unsqueeze(1) @ memory.gates_BSG).squeeze(1),
+        lambda weights_BS, memory, rows: (weights_BS.roll(1, dims=1).unsqueeze(1) @ memory.gates_BSG).squeeze(1),
     ),
 }
 

@@ -7,7 +7,17 @@ import torch
 
 from rnnsearch.model.translator import Translator
 
-from .designs import AXES, SOURCES, TARGETS, batch, build, distance_from_oracle, log_probabilities, parameters
+from .designs import (
+    AXES,
+    SOURCES,
+    TARGETS,
+    batch,
+    build,
+    distance_from_oracle,
+    every_path,
+    log_probabilities,
+    parameters,
+)
 from .oracle import Design, Oracle, rename
 
 CHOICES = {
@@ -48,9 +58,10 @@ def drawn_designs(count: int) -> list[Design]:
     return designs
 
 
+@every_path
 @pytest.mark.parametrize("design", [*AXES, *drawn_designs(60)], ids=str)
-def test_log_probabilities_and_weights_agree_with_the_oracle(design: Design) -> None:
-    assert distance_from_oracle(build(design), design) < 1e-10
+def test_log_probabilities_and_weights_agree_with_the_oracle(design: Design, kernels: str) -> None:
+    assert distance_from_oracle(build(design, kernels=kernels), design) < 1e-10
 
 
 def test_the_axes_are_all_there() -> None:
@@ -82,11 +93,12 @@ def oracle_slope(design: Design, state: dict[str, np.ndarray], cotangents: list[
     return float(np.imag(total) / 1e-30)
 
 
+@every_path
 @pytest.mark.parametrize("design", AXES, ids=str)
-def test_gradients_agree_with_the_oracle(design: Design) -> None:
+def test_gradients_agree_with_the_oracle(design: Design, kernels: str) -> None:
     """For every parameter tensor: two entries, and the slope along a random direction, which involves them all."""
     draw = np.random.default_rng(1)
-    translator = build(design)
+    translator = build(design, kernels=kernels)
     cotangents = [draw.normal(size=(len(target), 13)) / 4 for target in TARGETS]
     state, found = parameters(translator), gradients(translator, cotangents)
     for name, gradient in found.items():

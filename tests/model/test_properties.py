@@ -7,7 +7,7 @@ from rnnsearch.model.decoder import State
 from rnnsearch.model.recurrence import TRANSITIONS
 from rnnsearch.model.translator import Translator
 
-from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, log_probabilities
+from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, every_path, log_probabilities
 from .oracle import CONSTANT, GATES, Design
 
 CLOSE = {"atol": 1e-12, "rtol": 0.0}
@@ -19,29 +19,32 @@ def real(log_probs_BTV: Tensor) -> list[Tensor]:
     return [row_TV[: len(target)] for row_TV, target in zip(log_probs_BTV, TARGETS, strict=True)]
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_padding_changes_nothing(design: Design) -> None:
-    translator = build(design)
+def test_padding_changes_nothing(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     less, more = (real(log_probabilities(translator, batch(more=n))[0]) for n in (0, 3))
     for a, b in zip(less, more, strict=True):
         torch.testing.assert_close(a, b, **CLOSE)
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_batch_size_changes_nothing(design: Design) -> None:
-    translator = build(design)
+def test_batch_size_changes_nothing(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     together = real(log_probabilities(translator, batch())[0])
     for k, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         alone_BTV, _ = log_probabilities(translator, batch([source], [target]))
         torch.testing.assert_close(alone_BTV[0], together[k], **CLOSE)
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_order_changes_nothing(design: Design) -> None:
-    translator, order = build(design), [2, 0, 3, 1]
+def test_order_changes_nothing(design: Design, kernels: str) -> None:
+    translator, order = build(design, kernels=kernels), [2, 0, 3, 1]
     straight_BTV, _ = log_probabilities(translator, batch())
     shuffled_BTV, _ = log_probabilities(translator, batch([SOURCES[k] for k in order], [TARGETS[k] for k in order]))
     torch.testing.assert_close(shuffled_BTV, straight_BTV[order], **CLOSE)
@@ -58,10 +61,11 @@ def stepwise(translator: Translator, given: Batch) -> tuple[Tensor, list[Tensor 
     return torch.stack(log_probs, dim=1), weights
 
 
+@every_path
 @every_design
 @torch.no_grad()
-def test_unrolled_is_stepwise(design: Design) -> None:
-    translator = build(design)
+def test_unrolled_is_stepwise(design: Design, kernels: str) -> None:
+    translator = build(design, kernels=kernels)
     unrolled_BTV, weights_BTS = log_probabilities(translator, batch())
     stepwise_BTV, weights = stepwise(translator, batch())
     torch.testing.assert_close(stepwise_BTV, unrolled_BTV, **CLOSE)
@@ -86,9 +90,29 @@ def test_search_may_pick_rows(design: Design) -> None:
 
 @every_design
 @torch.no_grad()
-def test_weights_are_a_distribution_over_real_words(design: Design) -> None:
+def test_hypotheses_share_a_memory(design: Design) -> None:
+    """K rows of a sentence over its one memory go on as they would over a copy each."""
+    translator = build(design)
+    state, memory = translator.encode(*batch()[:2])
+    copies_N = torch.arange(len(SOURCES)).repeat_interleave(3)
+    tokens_TN = torch.randint(2, 13, (3, len(copies_N)), generator=torch.Generator().manual_seed(0))
+    shared = alone = state.select(copies_N)
+    for i, token_N in enumerate(tokens_TN):
+        shared_NV, shared, shared_NS = translator.step(token_N, shared, memory, i)
+        alone_NV, alone, alone_NS = translator.step(token_N, alone, memory.select(copies_N), i)
+        torch.testing.assert_close(shared_NV, alone_NV, **CLOSE)
+        torch.testing.assert_close(shared.cell, alone.cell, **CLOSE)
+        assert (shared_NS is None) == (alone_NS is None)
+        if shared_NS is not None:
+            torch.testing.assert_close(shared_NS, alone_NS, **CLOSE)
+
+
+@every_path
+@every_design
+@torch.no_grad()
+def test_weights_are_a_distribution_over_real_words(design: Design, kernels: str) -> None:
     given = batch(more=2)
-    _, weights_BTS = log_probabilities(build(design), given)
+    _, weights_BTS = log_probabilities(build(design, kernels=kernels), given)
     assert (weights_BTS is None) == (design.mechanism in CONSTANT)
     if weights_BTS is None:
         return
@@ -116,7 +140,7 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
     translator = build(MODERN.but(cell=cell, query_state=query_state))
     transition, context = translator.decoder.transition, translator.decoder.context
     with torch.no_grad():
-        start, memory = translator.encode(*batch()[:2])
+        start, memory = translator.decoder.start(translator.encoder(*batch()[:2]))
     inputs_BG = torch.randn(len(SOURCES), transition.gates, dtype=torch.float64)
     names = [name for name, _ in transition.named_parameters()]
 

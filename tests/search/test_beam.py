@@ -13,11 +13,13 @@ from torch import Tensor
 from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch, likeliest
+from rnnsearch.search.beam import BeamSearch
 
 SETTINGS = {
     "beam_size": 4,
     "normalization": "average",
+    "min_length_ratio": 0.0,
+    "min_length_offset": 0,
     "max_length_ratio": 1.5,
     "max_length_offset": 3,
     "max_source_length": 50,
@@ -60,7 +62,9 @@ class Prefixes:
         return self.model.logits(readouts_BTR)[0, -1].log_softmax(-1).tolist()
 
 
-def slow_beam(model: Translator, source: list[int], *, width: int, average: bool) -> tuple[list[int], float]:
+def slow_beam(
+    model: Translator, source: list[int], *, width: int, average: bool, least: int = 0
+) -> tuple[list[int], float]:
     """The search that the module's text describes, on lists; with sums it never stops before the cap."""
     prefixes, cap = Prefixes(model, source), math.floor(1.5 * len(source) + 3)
     live, finished = [((), 0.0)], []
@@ -68,7 +72,8 @@ def slow_beam(model: Translator, source: list[int], *, width: int, average: bool
         candidates = []
         for prefix, score in live:
             log_probs = prefixes.next(prefix)
-            words = [EOS] if length == cap else [word for word in range(len(log_probs)) if word not in (PAD, BOS)]
+            banned = (PAD, BOS, EOS) if length < least else (PAD, BOS)
+            words = [EOS] if length == cap else [word for word in range(len(log_probs)) if word not in banned]
             candidates += [((*prefix, word), score + log_probs[word]) for word in words]
         candidates.sort(key=lambda candidate: -candidate[1])
         best = candidates[: 2 * width]
@@ -98,6 +103,16 @@ def test_equals_a_slow_search_on_lists(random_translator: Translators, width: in
         model, sources = random_translator(seed=seed), random_sources(5, seed=seed)
         slow = [slow_beam(model, ids, width=width, average=normalization == "average") for ids in sources]
         assert_same(found(search, model, sources), slow)
+
+
+@pytest.mark.parametrize("normalization", ["none", "average"])
+def test_equals_a_slow_search_that_may_not_end_early(random_translator: Translators, normalization: str) -> None:
+    search = beam_search(beam_size=3, normalization=normalization, min_length_ratio=1.0, min_length_offset=2)
+    model, sources = random_translator(seed=1), random_sources(8)
+    settings = {"width": 3, "average": normalization == "average"}
+    slow = [slow_beam(model, ids, least=len(ids) + 2, **settings) for ids in sources]
+    assert slow != [slow_beam(model, ids, **settings) for ids in sources]
+    assert_same(found(search, model, sources), slow)
 
 
 def test_wide_and_narrow_searches_find_different_translations(random_translator: Translators) -> None:
@@ -186,7 +201,8 @@ class TableModel:
         return Nothing(len(source_BS)), Nothing(len(source_BS))
 
     def step(self, word_N: Tensor, state: Nothing, memory: Nothing, step: int) -> tuple[Tensor, Nothing, None]:
-        assert len(word_N) == state.rows == memory.rows
+        assert len(word_N) == state.rows
+        assert len(word_N) % memory.rows == 0
         self.rows.append(len(word_N))
         return self.log_probs_VV[word_N], state, None
 
@@ -238,6 +254,27 @@ def test_the_cap_is_the_sentences_own(width: int) -> None:
     assert [len(ids) for ids, _ in found(search, TableModel(table), sources)] == [9, 2, 3, 5, 15]
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_least_length_is_the_sentences_own(width: int) -> None:
+    table = [[0, 0, 0, 1 - 2e-9, 1e-9, 1e-9]] * 6  # would always end
+    search = beam_search(beam_size=width, min_length_ratio=0.5, min_length_offset=1, max_length_offset=1)
+    sources = [[7] * n for n in (5, 0, 1, 2, 9)]
+    results = found(search, TableModel(table), sources)
+    assert [len(ids) for ids, _ in results] == [3, 1, 1, 2, 5]
+    assert results[0][1] == pytest.approx(
+        (3 * math.log(1e-9) + math.log(1 - 2e-9)) / 4
+    )  # no share of what is ruled out
+
+
+@pytest.mark.parametrize("table", [[[0, 0, 0, 0.9, 0.05, 0.05]] * 6, [[0, 0, 0, 0.1, 0.6, 0.3]] * 6])
+def test_equal_bounds_force_the_length_and_the_cap_wins(table: list[list[float]]) -> None:
+    sources = [[7] * n for n in (1, 4, 2)]
+    forced = {"min_length_ratio": 1.5, "min_length_offset": 2, "max_length_ratio": 1.5, "max_length_offset": 2}
+    assert [len(ids) for ids, _ in found(beam_search(**forced), TableModel(table), sources)] == [3, 8, 5]
+    search = beam_search(**(forced | {"max_length_ratio": 1.0, "max_length_offset": 0}))
+    assert [len(ids) for ids, _ in found(search, TableModel(table), sources)] == [1, 4, 2]
+
+
 def test_a_cap_of_nothing_gives_nothing() -> None:
     search = beam_search(max_length_ratio=0.0, max_length_offset=0)
     assert found(search, TableModel(HAND), [[7, 8]])[0][0] == []
@@ -266,23 +303,6 @@ def test_of_equal_translations_the_shorter_wins() -> None:
     table[A] = [0, 0, 0, 0.5, 0.25, 0.25]
     (one,) = found(beam_search(beam_size=2, normalization="none"), TableModel(table), [[7, 8]])
     assert one == ([], pytest.approx(math.log(0.25)))
-
-
-def test_likeliest_breaks_ties_by_id() -> None:
-    values_NV = torch.tensor([[0.1, 0.3, 0.3, 0.2, 0.3, 0.3], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], [1, 2, 3, 4, 5, 6.0]])
-    for count, words in ((1, [[1], [0], [5]]), (3, [[1, 2, 4], [0, 1, 2], [5, 4, 3]])):
-        values_NC, words_NC = likeliest(values_NV, count)
-        assert words_NC.tolist() == words
-        assert torch.equal(values_NC, values_NV.gather(1, words_NC))
-
-
-def test_likeliest_is_a_stable_sort() -> None:
-    generator = torch.Generator().manual_seed(0)
-    for size in (5, 40, 300):
-        values_NV = torch.randint(0, size // 3, (50, size), generator=generator).double()
-        for count in (1, 2, 4, 5):
-            expected = values_NV.sort(dim=-1, descending=True, stable=True).indices[:, :count]
-            assert torch.equal(likeliest(values_NV, count)[1], expected)
 
 
 @pytest.mark.parametrize("width", [1, 4])
@@ -316,6 +336,8 @@ def test_dropout_and_gradients_are_the_callers_affair(random_translator: Transla
     [
         ("beam_size", 0),
         ("normalization", "length"),
+        ("min_length_ratio", -0.5),
+        ("min_length_offset", -1),
         ("max_length_ratio", -0.5),
         ("max_length_ratio", math.nan),
         ("max_length_offset", -1),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from rnnsearch.records import read_lines
+from rnnsearch.training.profiling import PARTS
 
 METRICS = "sentences bleu bleu_signature chrf chrf_signature ter ter_signature nll perplexity aer by_length"
 ROW = "index line source reference hypothesis score nll tokens source_words gold links"
@@ -156,9 +158,36 @@ def test_overfitting_forgets_nothing(workshop: Any, tmp_path: Path) -> None:
     assert losses[-1] < 0.3
 
 
-def test_the_profiler_reports(workshop: Any, tmp_path: Path) -> None:
-    assert workshop.train(tmp_path / "run", "+debug=profile " + SHORT) == 0
+def test_lightning_s_profiler_reports(workshop: Any, tmp_path: Path) -> None:
+    assert workshop.train(tmp_path / "run", "trainer.profiler=simple " + SHORT) == 0
     assert "Mean duration" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_profile_says_where_the_time_goes(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    words = "+debug=profile profile=2 budget.updates=4 validation.every=4 samples=0"
+    assert workshop.train(tmp_path / "run", words) == 0
+    trace = json.loads((tmp_path / "run" / "profile" / "trace.json").read_text())["traceEvents"]
+    labels = Counter(event["name"] for event in trace if event.get("cat") == "user_annotation")
+    assert labels["encoder"] >= 2
+    assert labels["Optimizer.step#Adam.step"] == 2
+    assert any(event["name"] == "aten::addmm" for event in trace)
+    summary = (tmp_path / "run" / "profile" / "summary.txt").read_text()
+    assert summary in capsys.readouterr().err
+    assert summary.startswith("2 updates, ")
+    assert len(summary.splitlines()) < 30
+    rows = {row[0]: (float(row[1]), float(row[2])) for row in re.findall(r"(?m)^(.+?) +([\d.]+) +([\d.]+)%", summary)}
+    parts = {name: rows[name] for name in PARTS}
+    assert all(seconds > 0 for seconds, _ in parts.values())
+    assert sum(share for _, share in parts.values()) == pytest.approx(100, abs=0.5)
+    assert float(summary.split(" in ")[1].split(" s ")[0]) == pytest.approx(
+        sum(seconds for seconds, _ in parts.values()), abs=0.002
+    )
+
+
+def test_a_profile_that_never_began_is_told(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    assert workshop.train(tmp_path / "run", "profile=2 " + SHORT) == 0
+    assert "no profile: training ended within the 2 updates that warm up" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "profile").exists()
 
 
 def test_a_corpus_without_a_test_split(workshop: Any, tmp_path: Path) -> None:
@@ -187,6 +216,7 @@ def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, c
         ("seed=x", "seed=x: a seed is a whole number"),
         ("validation.monitor=ter", "validation.monitor=ter: choose one of bleu, chrf, nll"),
         ("validation.every=0", "validation.every=0: give a whole number, 1 or more"),
+        ("profile=0", "profile=0: give a whole number, 1 or more"),
         ("curve_every=0", "curve_every=0: give a whole number, 1 or more"),
         ("trainer.precision=64-true", "trainer.precision=64-true: choose one of 32-true"),
         ("budget.updates=null", "no budget is given"),

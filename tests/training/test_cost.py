@@ -55,6 +55,7 @@ def build(
         embedding_dropout=0.0,
         layer_dropout=0.0,
         variational_dropout=False,
+        kernels="plain",
     )
     decoder = Decoder(
         vocabulary_size=VOCABULARY,
@@ -73,6 +74,7 @@ def build(
         embedding_dropout=0.0,
         readout_dropout=0.0,
         variational_dropout=False,
+        kernels="plain",
     )
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied_embeddings)
 
@@ -149,6 +151,7 @@ def reference() -> Translator:
             embedding_dropout=0.0,
             layer_dropout=0.0,
             variational_dropout=False,
+            kernels="plain",
         )
         decoder = Decoder(
             vocabulary_size=8000,
@@ -167,6 +170,7 @@ def reference() -> Translator:
             embedding_dropout=0.0,
             readout_dropout=0.0,
             variational_dropout=False,
+            kernels="plain",
         )
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings="none")
 

@@ -27,6 +27,7 @@ def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str 
         embedding_dropout=0.0,
         layer_dropout=0.0,
         variational_dropout=False,
+        kernels="plain",
     )
     decoder = Decoder(
         vocabulary_size=VOCABULARY,
@@ -45,6 +46,7 @@ def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str 
         embedding_dropout=0.0,
         readout_dropout=0.0,
         variational_dropout=False,
+        kernels="plain",
     )
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied)
 

@@ -41,8 +41,8 @@ def test_sacrebleu_agrees(kind: str, score: object) -> None:
 
 def test_the_likelihood_is_a_sum_over_a_count() -> None:
     metric = TokenLikelihood()
-    metric.update(torch.tensor(6.0), torch.tensor(2))
-    metric.update(torch.tensor(1.0), torch.tensor(8))
+    metric.update(torch.tensor(6.0), 2)
+    metric.update(torch.tensor(1.0), 8)
     assert float(metric.compute()) == pytest.approx(0.7, rel=1e-15)  # not the mean of 3 and 1/8
     assert metric.nll.dtype == torch.float64
 

@@ -11,6 +11,7 @@ import pytest
 import sacrebleu
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
 from rnnsearch.cli.build import build_translator
@@ -26,8 +27,8 @@ from rnnsearch.training.schedules import Constant, Plateau, Schedule
 
 VOCABULARY = 14
 SEARCH = BeamSearch(
-    beam_size=1, normalization="average", max_length_ratio=2.0, max_length_offset=3, max_source_length=50,
-    batch_size=8, forbid_unknown=False,
+    beam_size=1, normalization="average", min_length_ratio=0.0, min_length_offset=0, max_length_ratio=2.0,
+    max_length_offset=3, max_source_length=50, batch_size=8, forbid_unknown=False,
 )  # fmt: skip
 
 
@@ -53,18 +54,18 @@ class Letters:
         return {}
 
 
-def translator(hidden: int = 8, dropout: float = 0.0, context: str = "Additive") -> Translator:
+def translator(hidden: int = 8, dropout: float = 0.0, context: str = "Additive", cell: str = "cudnn") -> Translator:
     drop = {"embedding_dropout": dropout, "variational_dropout": False}
     attention = {"attention_size": hidden, "normed": False} if context == "Additive" else {}
     model = {
         "encoder": {
             "_target_": "rnnsearch.model.encoder.RecurrentEncoder", "embedding_size": hidden, "hidden_size": hidden,
-            "cell": "cudnn", "layers": 1, "bidirectional": True, "residual": False, "layer_dropout": 0.0,
+            "cell": cell, "layers": 1, "bidirectional": True, "residual": False, "layer_dropout": 0.0,
         } | drop,
         "context": {"_target_": f"rnnsearch.model.context.{context}"} | attention,
         "decoder": {
             "_target_": "rnnsearch.model.decoder.Decoder", "embedding_size": hidden, "hidden_size": hidden,
-            "cell": "cudnn", "query_state": "previous", "readout_state": "after", "readout": "tanh",
+            "cell": cell, "query_state": "previous", "readout_state": "after", "readout": "tanh",
             "readout_size": hidden, "input_feeding": False, "initial_state": "ends", "readout_dropout": dropout,
         } | drop,
         "tied_embeddings": "none",
@@ -132,13 +133,13 @@ def test_the_loss_is_the_sum_over_real_tokens() -> None:
     summed = sum(by_hand(model, row)[0] for row in some)
     loss = module(model).log_likelihood_loss(collate(some), 0.0)
     assert loss.item() == pytest.approx(summed, rel=1e-10)
-    assert int(collate(some).target_tokens) == sum(len(row["target"]) + 1 for row in some)
+    assert collate(some).target_tokens == sum(len(row["target"]) + 1 for row in some)
 
 
 def test_an_update_follows_the_gradient_of_the_mean_over_tokens() -> None:
     model, some = translator().double(), rows(6)
     batch = collate(some)
-    tokens = int(batch.target_tokens)
+    tokens = batch.target_tokens
     (module(model).log_likelihood_loss(batch, 0.0) / tokens).backward()
     expected = {name: p.detach() - 0.5 * p.grad for name, p in model.named_parameters() if p.grad is not None}
     trained = translator().double()
@@ -173,6 +174,40 @@ def test_clipping_is_of_the_mean_gradient() -> None:
     ]
     assert float(moves[0].norm()) > 0.05
     assert float(moves[1].norm()) == pytest.approx(0.5 * 0.01, rel=1e-3)
+
+
+def test_values_may_be_clipped_instead() -> None:
+    some, model = [collate(rows(12))], translator().double()
+    start = [p.detach().clone() for p in model.parameters()]
+    fit(module(model), some, gradient_clip_val=1e-4, gradient_clip_algorithm="value")
+    moves = torch.cat([(p.detach() - s).flatten() for p, s in zip(model.parameters(), start, strict=True)])
+    assert float(moves.abs().max()) == pytest.approx(0.5e-4, rel=1e-6)  # the learning rate times the clip
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_scaled_gradients_are_clipped_as_others(fused: bool) -> None:
+    """Half precision multiplies the loss by a scale, which must be out again before clipping."""
+    some, moves = [collate(rows(12))], []
+    for scale in (1.0, 1024.0):
+        model = translator()
+        start = [p.detach().clone() for p in model.parameters()]
+        half = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=scale))
+        optimizer = functools.partial(torch.optim.SGD, lr=0.5, fused=fused)
+        fit(module(model, optimizer=optimizer), some, gradient_clip_val=0.01, plugins=[half])
+        moves.append(torch.cat([(p.detach() - s).flatten() for p, s in zip(model.parameters(), start, strict=True)]))
+    assert float(moves[1].norm()) == pytest.approx(0.5 * 0.01, rel=1e-2)
+    torch.testing.assert_close(moves[1], moves[0], rtol=0.02, atol=2e-5)
+
+
+def test_a_step_does_not_wait_for_its_device() -> None:
+    """On the meta device nothing has a value: whatever asked for one, or counted by a mask, would raise."""
+    waiting = module(translator(cell="paper", dropout=0.1).to("meta"), smoothing=0.1)
+    waiting.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False)
+    waiting.training_step(collate(rows(6)).to("meta"), 0)["loss"].backward()
+    waiting.configure_gradient_clipping(waiting.make_optimizer(waiting.translator.parameters()), 1.0)
+    assert all(p.grad is not None and p.grad.is_meta for p in waiting.translator.parameters())
+    with pytest.raises(RuntimeError, match="meta"):
+        torch.ones(3, device="meta").sum().item()
 
 
 def test_smoothing_is_training_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:

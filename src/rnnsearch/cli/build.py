@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.main import TRUSTED
+from rnnsearch.model.cells import KERNELS, choose
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
@@ -28,14 +29,17 @@ def make(config: DictConfig, **wired: Any) -> Any:
     return instantiate(config, _execution_whitelist_=TRUSTED, **wired)
 
 
-def build_translator(model: DictConfig | Mapping[str, Any], *, source_size: int, target_size: int) -> Translator:
+def build_translator(
+    model: DictConfig | Mapping[str, Any], *, source_size: int, target_size: int, kernels: str = "fused"
+) -> Translator:
     """The model of a resolved ``model`` config, for vocabularies of the given sizes (specials included).
 
     Raises:
         ValueError: for a combination of options that makes no sense.
     """
     config = model if isinstance(model, DictConfig) else OmegaConf.create(dict(model))
-    encoder = make(config.encoder, vocabulary_size=source_size)
+    choose(kernels, KERNELS, "kernels")
+    encoder = make(config.encoder, vocabulary_size=source_size, kernels=kernels)
     context = make(config.context, annotation_size=encoder.annotation_size, state_size=config.decoder.hidden_size)
     decoder = make(
         config.decoder,
@@ -43,6 +47,7 @@ def build_translator(model: DictConfig | Mapping[str, Any], *, source_size: int,
         context=context,
         ends_size=encoder.annotation_size,
         bidirectional=encoder.bidirectional,
+        kernels=kernels,
     )
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=config.tied_embeddings)
 

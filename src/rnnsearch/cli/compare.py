@@ -252,7 +252,9 @@ def _end(rate: float, rates: list[float]) -> str:
 
 def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
     with torch.device("meta"):
-        translator = build.build_translator(config.model, **sizes)
+        translator = build.build_translator(
+            config.model, source_size=sizes["source_size"], target_size=sizes["target_size"]
+        )
     return sum(p.numel() for p in translator.parameters() if p.requires_grad)
 
 

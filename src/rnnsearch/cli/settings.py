@@ -24,6 +24,7 @@ def check_values(cfg: DictConfig) -> None:
         raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
     counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
+    counts |= {"profile": cfg.profile} if cfg.profile is not None else {}
     for key, value in counts.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{key}={value}: give a whole number, 1 or more")

@@ -1,6 +1,7 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
+from rnnsearch.training.profiling import StepProfile
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +68,13 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data))
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
+    profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     loggers = build.build_loggers(cfg.get("logger"), folder)
     trainer = build.build_trainer(
         cfg.trainer,
         validate_every=cfg.validation.every,
         loggers=loggers,
-        callbacks=[Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
+        callbacks=[*profiles, Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
     last = str(runs.checkpoint_path(folder, "last")) if resume else None
     finished = False
@@ -85,6 +88,8 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
         finished = True
     finally:
         close_dashboards(loggers, finished=finished)
+    for profile in profiles:
+        print(profile.summary or "", end="", file=sys.stderr)
 
 
 def _log_test(loggers: list[Logger], metrics: dict[str, Any], update: int) -> None:
@@ -107,7 +112,12 @@ def _quiet(*, profiling: bool) -> None:
 
 def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build.build_translator(cfg.model, source_size=source.size, target_size=target.size)
+    translator = build.build_translator(
+        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels
+    )
+    plain = [name for name, half in translator.named_children() if not half.fused]
+    if plain and cfg.kernels != "plain":
+        logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
     initialize(translator, scheme=cfg.model.initialization)
     texts = data.rows("validation")
     return TranslationModule(

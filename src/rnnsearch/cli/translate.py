@@ -41,12 +41,16 @@ def run(cfg: DictConfig) -> None:
 
 
 def chosen_search(own: DictConfig, chosen: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """The search that a run was trained with, under the `search.*` overrides; `search=OPTION` replaces it."""
+    """The search that a run was trained with, under the `search.*` overrides; `search=OPTION` replaces it.
+
+    A setting that is younger than the run has the value that `conf/search` gives it now.
+    """
     keys = [override.lstrip("+").partition("=")[0] for override in overrides]
     if "search" in keys:
         return chosen
     changes = [key.removeprefix("search.") for key in keys if key.startswith("search.")]
-    merged = OmegaConf.merge(own, OmegaConf.masked_copy(chosen, changes))
+    younger = [str(key) for key in chosen if key not in own]
+    merged = OmegaConf.merge(own, OmegaConf.masked_copy(chosen, changes + younger))
     assert isinstance(merged, DictConfig)
     return merged
 

@@ -1,7 +1,7 @@
 """Sentences to padded batches, and which sentences go together in which order.
 
-Shapes: B batch, S source positions, T target positions. Masks are made here, once: True is a real token.
-The order of batches is a function of lengths, seed and epoch alone.
+Shapes: B batch, S source positions, T target positions, N real target tokens. Masks are made here, once: True is a real
+token. The order of batches is a function of lengths, seed and epoch alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,19 +31,23 @@ class Row(TypedDict):
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded sentence pairs. The end of sentence is a real token of the source and of the target read out."""
+    """Padded sentence pairs. The end of sentence is a real token of the source and of the target read out.
+
+    ``real_N`` numbers the real target tokens in a flattened (B, T), so that a device needs not count them.
+    """
 
     source_BS: Tensor
     source_mask_BS: Tensor
     target_in_BT: Tensor
     target_out_BT: Tensor
     target_mask_BT: Tensor
+    real_N: Tensor
     index_B: Tensor
 
     @property
-    def target_tokens(self) -> Tensor:
-        """Number of real target tokens, ends of sentences included: a scalar tensor."""
-        return self.target_mask_BT.sum()
+    def target_tokens(self) -> int:
+        """Number of real target tokens, ends of sentences included."""
+        return len(self.real_N)
 
     def __len__(self) -> int:
         """Number of sentence pairs."""
@@ -77,8 +81,9 @@ def collate(rows: Sequence[Row]) -> Batch:
     source_BS, source_mask_BS = pad_sources([row["source"] for row in rows])
     target_out_BT, target_mask_BT = pad_sources([row["target"] for row in rows])
     target_in_BT, _ = pad([[BOS, *row["target"]] for row in rows])
+    real_N = target_mask_BT.flatten().nonzero().squeeze(1)
     index_B = torch.tensor([row["index"] for row in rows])
-    return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, index_B)
+    return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, real_N, index_B)
 
 
 class Planner(Protocol):

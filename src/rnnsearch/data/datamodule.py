@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from rnnsearch.data import encoded
 from rnnsearch.data.batching import (
+    Batch,
     BatchSampler,
     Lengths,
     Plan,
@@ -105,6 +107,10 @@ class ParallelDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Row]:
         """The test split, the longest sentences first."""
         return self.evaluation_loader("test", None)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copies from page-locked memory go on beside the computation."""
+        return batch.to(device, non_blocking=True)
 
     def state_dict(self) -> dict[str, Any]:
         """The place in the training data."""

@@ -12,6 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels import cells as kernels
+from rnnsearch.kernels import products
+from rnnsearch.model.linear import Linear
+
 CellState = tuple[Tensor, ...]  # (s_BH,), or (s_BH, m_BH) for the LSTM
 
 
@@ -34,11 +38,12 @@ class Cell(Protocol):
 class _Recurrent(nn.Module):
     gates: int
     parts = 1  # tensors in a state
+    kernel: kernels.CellStep | None = None  # the same step for `rnnsearch.kernels`
 
     def __init__(self, *, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.recurrent = nn.Linear(hidden_size, self.gates * hidden_size, bias=False)
+        self.recurrent = Linear(hidden_size, self.gates * hidden_size, bias=False)
 
     def zeros(self, like_B: Tensor) -> CellState:
         zero = like_B.new_zeros(like_B.shape[0], self.hidden_size, dtype=self.recurrent.weight.dtype)
@@ -47,6 +52,10 @@ class _Recurrent(nn.Module):
     def start(self, state_BH: Tensor) -> CellState:
         visible_BH = state_BH.to(self.recurrent.weight.dtype)  # under autocast the state keeps the weights' precision
         return (visible_BH, *self.zeros(state_BH)[1:])
+
+    def kernel_weights(self) -> tuple[Tensor, Tensor | None]:
+        """The rows of U that act on the state as it is, and the kernel's ``extra``, for one direction."""
+        return self.recurrent.weight, None
 
 
 class ElmanCell(_Recurrent):
@@ -65,14 +74,19 @@ class PaperCell(_Recurrent):
     """
 
     gates = 3
+    kernel = kernels.Paper()
+
+    def kernel_weights(self) -> tuple[Tensor, Tensor | None]:
+        joined_JH, candidate_HH = torch.split(self.recurrent.weight, [2 * self.hidden_size, self.hidden_size])
+        return joined_JH, candidate_HH
 
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         (s,) = state
         size = self.hidden_size
         inputs_gates, inputs_candidate = torch.split(inputs_BG, [2 * size, size], dim=-1)
         weights_gates, weights_candidate = torch.split(self.recurrent.weight, [2 * size, size])
-        z, r = torch.sigmoid(inputs_gates + s @ weights_gates.T).chunk(2, dim=-1)
-        candidate = torch.tanh(inputs_candidate + (r * s) @ weights_candidate.T)
+        z, r = torch.sigmoid(inputs_gates + products.linear(s, weights_gates, None)).chunk(2, dim=-1)
+        candidate = torch.tanh(inputs_candidate + products.linear(r * s, weights_candidate, None))
         return (torch.lerp(s, candidate.to(s.dtype), z.to(s.dtype)),)  # (1 - z) ∘ s + z ∘ candidate
 
 
@@ -83,10 +97,14 @@ class CudnnCell(_Recurrent):
     """
 
     gates = 3
+    kernel = kernels.Cudnn()
 
     def __init__(self, *, hidden_size: int) -> None:
         super().__init__(hidden_size=hidden_size)
         self.candidate_bias = nn.Parameter(torch.zeros(hidden_size))
+
+    def kernel_weights(self) -> tuple[Tensor, Tensor | None]:
+        return self.recurrent.weight, self.candidate_bias.unsqueeze(0)
 
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         (s,) = state
@@ -103,6 +121,7 @@ class LstmCell(_Recurrent):
 
     gates = 4
     parts = 2
+    kernel = kernels.Lstm()
 
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         s, m = state
@@ -117,6 +136,9 @@ CELLS: dict[str, type[_Recurrent]] = {
     "lstm": LstmCell,
     "elman": ElmanCell,
 }
+
+
+KERNELS = ("fused", "portable", "plain")  # ways to run a recurrence
 
 
 def choose(kind: str, allowed: tuple[str, ...] | list[str], key: str) -> str:

@@ -1,21 +1,27 @@
 """Context mechanisms: how the decoder looks at the source. The one seam in which compared models differ.
 
-A mechanism prepares a sentence once (``remember``) and then weighs its positions for a query (``weigh``). The context
+A mechanism prepares a sentence once (``remember``) and then weighs its positions for a query (``weigh``). Before search
+asks many times of one memory, ``settle`` may put a quicker form of it in its place. The context
 is c_i = Σ_j α_ij value_j; a mechanism whose context never changes remembers that one value and has no weights, so
 ``weigh`` returns None. Mixing is left to `Memory.mix`, because values may then be projected into the decoder's gates
 before the recurrence: Σ_j α_ij (C h_j) = C c_i.
 
-B batch, T target, S source, E annotation and context, H query (decoder state), A alignment hidden layer, X any.
+B batch, T target, S source, E annotation and context, H query (decoder state), A alignment hidden layer, X any. N
+queries of a step: B, or B · K where search follows K hypotheses of each sentence, which stand together and share its
+memory.
 """
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels import attention as kernels
+from rnnsearch.kernels.energies import additive_energies, exponentials
 from rnnsearch.model.encoder import Annotations
+from rnnsearch.model.linear import Linear
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,25 @@ class Memory:
     values_BSE: Tensor
     keys_BSA: Tensor | None = None
     gates_BSG: Tensor | None = None  # the values, projected into the decoder's gates
+    readouts_BSX: Tensor | None = None  # the values, projected into its read-out, once the memory is settled
+    exponentials_BSA: Tensor | None = None  # e^{2 keys}, in their place once it is settled
 
     def select(self, index_N: Tensor) -> "Memory":
         """The rows ``index_N`` of the batch."""
-        keys, gates = (None if part is None else part[index_N] for part in (self.keys_BSA, self.gates_BSG))
-        return Memory(self.mask_BS[index_N], self.values_BSE[index_N], keys, gates)
+        optional = (self.keys_BSA, self.gates_BSG, self.readouts_BSX, self.exponentials_BSA)
+        chosen = (None if part is None else part[index_N] for part in optional)
+        return Memory(self.mask_BS[index_N], self.values_BSE[index_N], *chosen)
 
 
 def mix(weights_BTS: Tensor | None, values_BSX: Tensor) -> Tensor:
     """Σ_j α_ij value_j for each step, ``[B, T, X]``; without weights the single value, ``[B, 1, X]``."""
     return values_BSX if weights_BTS is None else torch.bmm(weights_BTS, values_BSX)
+
+
+def mix_rows(weights_NS: Tensor | None, values_BSX: Tensor, rows: int) -> Tensor:
+    """`mix` for the N = ``rows`` queries of a step, ``[N, X]``."""
+    weights_BKS = None if weights_NS is None else weights_NS.view(len(values_BSX), -1, weights_NS.shape[1])
+    return mix(weights_BKS, values_BSX).expand(-1, rows // len(values_BSX), -1).flatten(0, 1)
 
 
 class Context(nn.Module, ABC):
@@ -48,9 +63,13 @@ class Context(nn.Module, ABC):
     def remember(self, annotations: Annotations) -> Memory:
         """Prepare a batch of sentences, once."""
 
+    def settle(self, memory: Memory) -> Memory:
+        """The memory in the form in which the most queries are answered soonest."""
+        return memory
+
     @abstractmethod
-    def weigh(self, query_BH: Tensor, memory: Memory, step: int) -> Tensor | None:
-        """Weights α_i over the source positions at target step ``step`` (from 0), ``[B, S]``, or None."""
+    def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
+        """Weights α_i over the source positions at target step ``step`` (from 0), ``[N, S]``, or None."""
 
 
 class ConstantContext(Context, ABC):
@@ -58,7 +77,7 @@ class ConstantContext(Context, ABC):
 
     constant = True
 
-    def weigh(self, query_BH: Tensor, memory: Memory, step: int) -> Tensor | None:
+    def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
         return None
 
 
@@ -80,7 +99,7 @@ class Fixed(ConstantContext):
     def __init__(self, *, annotation_size: int, state_size: int) -> None:
         super().__init__()
         self.size = annotation_size
-        self.summary = nn.Linear(annotation_size, annotation_size)
+        self.summary = Linear(annotation_size, annotation_size)
 
     def remember(self, annotations: Annotations) -> Memory:
         return Memory(annotations.mask_BS, torch.tanh(self.summary(annotations.ends_BE)).unsqueeze(1))
@@ -116,19 +135,49 @@ class Attention(Context, ABC):
         """What is projected once a sentence, ``[B, S, A]``."""
 
     @abstractmethod
-    def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-        """e_i, ``[B, S]``."""
+    def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+        """e_i for K queries of each sentence, ``[B, K, S]``, or ``[B, 1, S]`` where no query changes them."""
+
+    def scoring(self) -> kernels.Scoring | None:
+        """The same energies for `rnnsearch.kernels`; None where it has none."""
+        return None
 
     def remember(self, annotations: Annotations) -> Memory:
         return Memory(annotations.mask_BS, annotations.states_BSE, self.keys(annotations))
 
-    def weigh(self, query_BH: Tensor, memory: Memory, step: int) -> Tensor | None:
+    def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
+        query_BKH = query_NH.view(len(memory.mask_BS), -1, query_NH.shape[1])
+        energies_BKS = self.energies(query_BKH, memory, step)
+        weights_BKS = energies_BKS.masked_fill(~memory.mask_BS.unsqueeze(1), float("-inf")).softmax(-1)
+        return weights_BKS.expand(-1, query_BKH.shape[1], -1).flatten(0, 1)
+
+
+class HiddenLayer(Attention, ABC):
+    """Base of the mechanisms with e_ij = v^T tanh(query_i + key_j)."""
+
+    v: nn.Parameter
+
+    @abstractmethod
+    def queries(self, query_BKH: Tensor, step: int) -> Tensor:
+        """What is projected once a step, ``[B, K, A]``, or ``[1, 1, A]`` where no state changes it."""
+
+    def direction(self) -> Tensor:
+        """v, ``[A]``."""
+        return self.v
+
+    def settle(self, memory: Memory) -> Memory:
         assert memory.keys_BSA is not None
-        energies_BS = self.energies(query_BH, memory.keys_BSA, step)
-        return energies_BS.masked_fill(~memory.mask_BS, float("-inf")).softmax(-1)
+        return replace(memory, keys_BSA=None, exponentials_BSA=exponentials(memory.keys_BSA))
+
+    def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+        queries_BKA = self.queries(query_BKH, step)
+        if memory.exponentials_BSA is not None:
+            return additive_energies(queries_BKA, memory.exponentials_BSA, self.direction())
+        assert memory.keys_BSA is not None
+        return torch.tanh(queries_BKA.unsqueeze(2) + memory.keys_BSA.unsqueeze(1)) @ self.direction()
 
 
-class Additive(Attention):
+class Additive(HiddenLayer):
     """e_ij = v_a^T tanh(W_a s_{i-1} + U_a h_j) (A.1.2).
 
     ``normed`` puts g v / ‖v‖ in the place of v and a bias inside the tanh (as in Salimans and Kingma 2016, arXiv
@@ -137,8 +186,8 @@ class Additive(Attention):
 
     def __init__(self, *, annotation_size: int, state_size: int, attention_size: int, normed: bool) -> None:
         super().__init__(annotation_size=annotation_size)
-        self.query = nn.Linear(state_size, attention_size, bias=False)  # W_a
-        self.key = nn.Linear(annotation_size, attention_size, bias=normed)  # U_a
+        self.query = Linear(state_size, attention_size, bias=False)  # W_a
+        self.key = Linear(annotation_size, attention_size, bias=normed)  # U_a
         self.v = nn.Parameter(torch.empty(attention_size))
         nn.init.normal_(self.v, std=attention_size**-0.5)
         self.g = nn.Parameter(torch.tensor(attention_size**-0.5)) if normed else None
@@ -147,12 +196,18 @@ class Additive(Attention):
         keys_BSA: Tensor = self.key(annotations.states_BSE)
         return keys_BSA
 
-    def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-        v_A = self.v if self.g is None else self.g * self.v / self.v.norm()
-        return torch.tanh(self.query(query_BH).unsqueeze(1) + keys_BSA) @ v_A
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Additive, self.query.weight, self.direction())
+
+    def queries(self, query_BKH: Tensor, step: int) -> Tensor:
+        queries_BKA: Tensor = self.query(query_BKH)
+        return queries_BKA
+
+    def direction(self) -> Tensor:
+        return self.v if self.g is None else self.g * self.v / self.v.norm()
 
 
-class LocationOnly(Attention):
+class LocationOnly(HiddenLayer):
     """e_ij = v^T tanh(W_p φ(i) + U_p φ(j)), φ sinusoids: looks at positions, never at content."""
 
     def __init__(self, *, annotation_size: int, state_size: int, attention_size: int, position_size: int) -> None:
@@ -160,8 +215,8 @@ class LocationOnly(Attention):
         if position_size % 2:
             raise ValueError(f"model.context.position_size={position_size}: sinusoids come in pairs, so it is even")
         self.position_size = position_size
-        self.query = nn.Linear(position_size, attention_size, bias=False)  # W_p
-        self.key = nn.Linear(position_size, attention_size, bias=False)  # U_p
+        self.query = Linear(position_size, attention_size, bias=False)  # W_p
+        self.key = Linear(position_size, attention_size, bias=False)  # U_p
         self.v = nn.Parameter(torch.empty(attention_size))
         nn.init.normal_(self.v, std=attention_size**-0.5)
 
@@ -171,10 +226,10 @@ class LocationOnly(Attention):
         keys_SA: Tensor = self.key(sinusoids(positions_S, self.position_size, self.v.dtype))
         return keys_SA.expand(batch, -1, -1)
 
-    def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
+    def queries(self, query_BKH: Tensor, step: int) -> Tensor:
         position_1 = torch.tensor([step], device=self.v.device)
-        query_1A = self.query(sinusoids(position_1, self.position_size, self.v.dtype))
-        return torch.tanh(query_1A + keys_BSA) @ self.v
+        query_1A: Tensor = self.query(sinusoids(position_1, self.position_size, self.v.dtype))
+        return query_1A.unsqueeze(0)
 
 
 def sinusoids(positions_N: Tensor, size: int, dtype: torch.dtype) -> Tensor:
@@ -187,8 +242,12 @@ def sinusoids(positions_N: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 class DotProduct(Attention, ABC):
     """Base of the mechanisms whose energy is the product of state and key."""
 
-    def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-        return (keys_BSA @ query_BH.unsqueeze(-1)).squeeze(-1)
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Product, None, None)
+
+    def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+        assert memory.keys_BSA is not None
+        return query_BKH @ memory.keys_BSA.mT
 
 
 class Dot(DotProduct):
@@ -212,7 +271,7 @@ class General(DotProduct):
 
     def __init__(self, *, annotation_size: int, state_size: int) -> None:
         super().__init__(annotation_size=annotation_size)
-        self.key = nn.Linear(annotation_size, state_size, bias=False)  # W
+        self.key = Linear(annotation_size, state_size, bias=False)  # W
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
@@ -224,14 +283,18 @@ class ScaledDot(Attention):
 
     def __init__(self, *, annotation_size: int, state_size: int, attention_size: int) -> None:
         super().__init__(annotation_size=annotation_size)
-        self.query = nn.Linear(state_size, attention_size, bias=False)  # W_q
-        self.key = nn.Linear(annotation_size, attention_size, bias=False)  # W_k
+        self.query = Linear(state_size, attention_size, bias=False)  # W_q
+        self.key = Linear(annotation_size, attention_size, bias=False)  # W_k
         self.scale = attention_size**-0.5
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
         return keys_BSA
 
-    def energies(self, query_BH: Tensor, keys_BSA: Tensor, step: int) -> Tensor:
-        query_BA: Tensor = self.scale * self.query(query_BH)
-        return (keys_BSA @ query_BA.unsqueeze(-1)).squeeze(-1)
+    def scoring(self) -> kernels.Scoring | None:
+        return kernels.Scoring(kernels.Product, self.scale * self.query.weight, None)
+
+    def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+        assert memory.keys_BSA is not None
+        query_BKA: Tensor = self.scale * self.query(query_BKH)
+        return query_BKA @ memory.keys_BSA.mT

@@ -1,18 +1,21 @@
 """The decoder: target words so far and the context to the next word (paper, section 3.1 and A.2.2).
 
-B batch, T target, S source, M embedding, H state, E context, G gates, R read-out.
+B batch, T target, S source, M embedding, H state, E context, G gates, R read-out, X read-out before its activation. N
+rows of a step: B, or B · K where search follows K hypotheses of each sentence, which share its memory.
 """
 
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from rnnsearch.model.cells import CELLS, CellState, choose
-from rnnsearch.model.context import Context, Memory, mean_annotation, mix
+from rnnsearch.model.context import Context, Memory, mean_annotation, mix, mix_rows
 from rnnsearch.model.dropout import SequenceDropout
 from rnnsearch.model.encoder import Annotations
-from rnnsearch.model.recurrence import TRANSITIONS, stack_weights, unroll
+from rnnsearch.model.linear import Linear
+from rnnsearch.model.recurrence import TRANSITIONS, has_kernel, stack_weights, unroll, unroll_fused
 
 READOUTS = ("maxout", "tanh", "linear")
 INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
@@ -20,14 +23,14 @@ INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
 
 @dataclass(frozen=True)
 class State:
-    """What one step hands to the next. ``readout_BR`` is there only under input feeding."""
+    """What one step hands to the next, for N hypotheses. ``readout_NR`` is there only under input feeding."""
 
     cell: CellState
-    readout_BR: Tensor | None
+    readout_NR: Tensor | None
 
     def select(self, index_N: Tensor) -> "State":
         """The rows ``index_N`` of the batch."""
-        readout = None if self.readout_BR is None else self.readout_BR[index_N]
+        readout = None if self.readout_NR is None else self.readout_NR[index_N]
         return State(tuple(part[index_N] for part in self.cell), readout)
 
 
@@ -39,15 +42,23 @@ class Readout(nn.Module):
         self.kind = choose(kind, READOUTS, "model.decoder.readout")
         self.size = size
         width = 2 * size if kind == "maxout" else size
-        self.state = nn.Linear(hidden_size, width)  # U_o
-        self.word = nn.Linear(embedding_size, width, bias=False)  # V_o
-        self.context = nn.Linear(context_size, width, bias=False) if context_size else None  # C_o
+        self.state = Linear(hidden_size, width)  # U_o
+        self.word = Linear(embedding_size, width, bias=False)  # V_o
+        self.context = Linear(context_size, width, bias=False) if context_size else None  # C_o
 
     def forward(self, states_BTH: Tensor, words_BTM: Tensor, contexts_BTE: Tensor) -> Tensor:
         """t_i for each step, ``[B, T, R]``; ``contexts_BTE`` may have T = 1, for all steps."""
-        sums = self.state(states_BTH) + self.word(words_BTM)  # t~_i
-        if self.context is not None:
-            sums = sums + self.context(contexts_BTE)
+        return self.combine(states_BTH, words_BTM, self.project(contexts_BTE))
+
+    def project(self, contexts_BTE: Tensor) -> Tensor | None:
+        """C_o c_i; None without contexts."""
+        return None if self.context is None else self.context(contexts_BTE)
+
+    def combine(self, states: Tensor, words: Tensor, projected: Tensor | None) -> Tensor:
+        """t_i ``[..., R]`` from states ``[..., H]``, words ``[..., M]`` and contexts that `project` has seen."""
+        sums = self.state(states) + self.word(words)  # t~_i
+        if projected is not None:
+            sums = sums + projected
         if self.kind == "maxout":
             return torch.maximum(sums[..., 0::2], sums[..., 1::2])  # max(t~_{2k-1}, t~_{2k}), k = 1..l
         return torch.tanh(sums) if self.kind == "tanh" else sums
@@ -71,7 +82,7 @@ class InitialState(nn.Module):
             )
         sizes = {"backward": ends_size // 2, "ends": ends_size, "mean": ends_size, "context": context.size, "zero": 0}
         self.hidden_size = hidden_size
-        self.project = nn.Linear(sizes[kind], hidden_size) if sizes[kind] else None
+        self.project = Linear(sizes[kind], hidden_size) if sizes[kind] else None
 
     def forward(self, annotations: Annotations, memory: Memory) -> Tensor:
         """s_0, ``[B, H]``."""
@@ -107,6 +118,8 @@ class Decoder(nn.Module):
         initial_state: ``backward`` (paper), ``ends``, ``mean``, ``context`` or ``zero``.
         embedding_dropout, readout_dropout: rates on the previous word and on t_i.
         variational_dropout: one mask a sentence instead of fresh noise at each step.
+        kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
+            or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
 
     Raises:
         ValueError: for combinations that make no sense, in one sentence that names both sides.
@@ -131,6 +144,7 @@ class Decoder(nn.Module):
         embedding_dropout: float,
         readout_dropout: float,
         variational_dropout: bool,
+        kernels: str,
     ) -> None:
         super().__init__()
         choose(cell, list(CELLS), "model.decoder.cell")
@@ -148,8 +162,8 @@ class Decoder(nn.Module):
         )
         self.transition = TRANSITIONS[query_state](cell=cell, hidden_size=hidden_size, context_size=context.size)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
-        self.input = nn.Linear(embedding_size, self.transition.gates)
-        self.feed = nn.Linear(readout_size, self.transition.gates, bias=False) if input_feeding else None
+        self.input = Linear(embedding_size, self.transition.gates)
+        self.feed = Linear(readout_size, self.transition.gates, bias=False) if input_feeding else None
         self.readout = Readout(
             kind=readout,
             size=readout_size,
@@ -157,7 +171,9 @@ class Decoder(nn.Module):
             embedding_size=embedding_size,
             context_size=context.size,
         )
-        self.output = nn.Linear(readout_size, vocabulary_size)  # W_o
+        self.fused = kernels != "plain" and not input_feeding and has_kernel(self.transition, context)
+        self.compiled = kernels == "fused"
+        self.output = Linear(readout_size, vocabulary_size)  # W_o
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.readout_dropout = SequenceDropout(readout_dropout, variational=variational_dropout)
 
@@ -185,30 +201,39 @@ class Decoder(nn.Module):
     def forward(self, target_in_BT: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
         """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words."""
         words_BTM = self.embedding_dropout(self.embedding(target_in_BT))
-        inputs_BTG = self.input(words_BTM)
+        inputs_BTG = self.input(words_BTM.transpose(0, 1)).transpose(0, 1)  # a step's inputs lie together
         if self.feed is not None:
             return self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
-        run = unroll(self.transition, inputs_BTG, state.cell, memory, self.context)
+        parts = (self.transition, inputs_BTG, state.cell, memory, self.context)
+        run = unroll_fused(*parts, compiled=self.compiled) if self.fused else unroll(*parts)
         states_BTH = run.before_BTH if self.reads_before else run.after_BTH
-        readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
+        with record_function("read-out"):
+            readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
         return self.readout_dropout(readouts_BTR), run.weights_BTS
 
-    def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
-        """One step of search: t_i ``[B, R]``, the next state, weights ``[B, S]`` or None."""
-        words_BM = self.embedding(token_B)
-        return self._step(words_BM, self.input(words_BM), state, memory, step)
+    def settle(self, memory: Memory) -> Memory:
+        """The memory for many steps: whatever is the same at each is computed once. Σ_j α_ij (C_o h_j) = C_o c_i."""
+        return self.context.settle(replace(memory, readouts_BSX=self.readout.project(memory.values_BSE)))
+
+    def step(self, token_N: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
+        """One step of search: t_i ``[N, R]``, the next state, weights ``[N, S]`` or None."""
+        words_NM = self.embedding(token_N)
+        return self._step(words_NM, self.input(words_NM), state, memory, step)
 
     def _step(
-        self, words_BM: Tensor, inputs_BG: Tensor, state: State, memory: Memory, step: int
+        self, words_NM: Tensor, inputs_NG: Tensor, state: State, memory: Memory, step: int
     ) -> tuple[Tensor, State, Tensor | None]:
         if self.feed is not None:
-            inputs_BG = inputs_BG + self.feed(state.readout_BR)
-        cell, weights_BS = self.transition(inputs_BG, state.cell, memory, self.context, step)
-        weights_BTS = None if weights_BS is None else weights_BS.unsqueeze(1)
-        read_BH = state.cell[0] if self.reads_before else cell[0]
-        contexts_BTE = mix(weights_BTS, memory.values_BSE)
-        readout_BR = self.readout(read_BH.unsqueeze(1), words_BM.unsqueeze(1), contexts_BTE).squeeze(1)
-        return readout_BR, State(cell, None if self.feed is None else readout_BR), weights_BS
+            inputs_NG = inputs_NG + self.feed(state.readout_NR)
+        cell, weights_NS = self.transition(inputs_NG, state.cell, memory, self.context, step)
+        read_NH = state.cell[0] if self.reads_before else cell[0]
+        readout_NR = self.readout.combine(read_NH, words_NM, self._context_term(weights_NS, memory, len(words_NM)))
+        return readout_NR, State(cell, None if self.feed is None else readout_NR), weights_NS
+
+    def _context_term(self, weights_NS: Tensor | None, memory: Memory, rows: int) -> Tensor | None:
+        if memory.readouts_BSX is None:
+            return self.readout.project(mix_rows(weights_NS, memory.values_BSE, rows))
+        return mix_rows(weights_NS, memory.readouts_BSX, rows)
 
     def _unroll_feeding(
         self, words_BTM: Tensor, inputs_BTG: Tensor, state: State, memory: Memory
@@ -216,7 +241,7 @@ class Decoder(nn.Module):
         """Under input feeding the read-out belongs to the recurrence; dropout is applied to the copy that leaves it."""
         readouts, weights = [], []
         for i, (words_BM, inputs_BG) in enumerate(zip(words_BTM.unbind(1), inputs_BTG.unbind(1), strict=True)):
-            readout_BR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i)
-            readouts.append(readout_BR)
+            readout_NR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i)
+            readouts.append(readout_NR)
             weights.append(weights_BS)
         return self.readout_dropout(torch.stack(readouts, dim=1)), stack_weights(weights)

@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from rnnsearch.kernels.products import linear
+from rnnsearch.kernels.recurrence import recur
+from rnnsearch.kernels.rows import Order
+from rnnsearch.kernels.rows import order as sentence_order
 from rnnsearch.model.cells import CELLS, choose, make_cell
 from rnnsearch.model.dropout import SequenceDropout
 
@@ -28,6 +32,16 @@ class Annotations:
         if self.first_backward_BH is None:
             return self.last_forward_BH
         return torch.cat([self.last_forward_BH, self.first_backward_BH], dim=-1)
+
+
+@dataclass(frozen=True)
+class DirectionWeights:
+    """One direction of a layer as `rnnsearch.kernels` takes it: W, b, the rows of U that act on the state, the rest."""
+
+    input_GM: Tensor
+    bias_G: Tensor
+    joined_JH: Tensor
+    extra: Tensor | None
 
 
 class PlainDirection(nn.Module):
@@ -52,12 +66,17 @@ class PlainDirection(nn.Module):
         states_BSH = torch.stack(states[:: -1 if self.backward else 1], dim=1)
         return states_BSH * mask_BS.unsqueeze(-1)
 
+    def weights(self) -> DirectionWeights:
+        """For `rnnsearch.kernels`."""
+        return DirectionWeights(self.input.weight, self.input.bias, *self.cell.kernel_weights())
+
 
 class PlainLayer(nn.Module):
     """One layer of the paper's cell, in one or two directions."""
 
     def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool) -> None:
         super().__init__()
+        self.kernel = CELLS[cell].kernel
         self.directions = nn.ModuleList(
             PlainDirection(cell=cell, input_size=input_size, hidden_size=hidden_size, backward=backward)
             for backward in ((False, True) if bidirectional else (False,))
@@ -66,6 +85,10 @@ class PlainLayer(nn.Module):
     def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
         """Annotations ``[B, S, E]``."""
         return torch.cat([direction(inputs_BSM, mask_BS) for direction in self.directions], dim=-1)
+
+    def weights(self) -> list[DirectionWeights]:
+        """Of each direction, for `rnnsearch.kernels`."""
+        return [direction.weights() for direction in self.directions if isinstance(direction, PlainDirection)]
 
 
 class LibraryLayer(nn.Module):
@@ -76,12 +99,48 @@ class LibraryLayer(nn.Module):
     def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool) -> None:
         super().__init__()
         self.rnn = self.KINDS[cell](input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
+        self.kernel = CELLS[cell].kernel
 
     def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
         """Annotations ``[B, S, E]``."""
         packed = pack_padded_sequence(inputs_BSM, mask_BS.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states_BSE, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=inputs_BSM.shape[1])
         return states_BSE
+
+    def weights(self) -> list[DirectionWeights]:
+        """Of each direction, for `rnnsearch.kernels`; the library's second bias joins the first where it can."""
+        ends = ("", "_reverse") if self.rnn.bidirectional else ("",)
+        found = []
+        for end in ends:
+            names = ("weight_ih_l0", "bias_ih_l0", "weight_hh_l0", "bias_hh_l0")
+            input_GM, bias_G, recurrent_GH, second_G = (getattr(self.rnn, name + end) for name in names)
+            extra = None
+            if isinstance(self.rnn, nn.GRU):
+                gates_2H, candidate_H = second_G.split([2 * self.rnn.hidden_size, self.rnn.hidden_size])
+                second_G, extra = torch.cat([gates_2H, torch.zeros_like(candidate_H)]), candidate_H.unsqueeze(0)
+            found.append(DirectionWeights(input_GM, bias_G + second_G, recurrent_GH, extra))
+        return found
+
+
+def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order, *, compiled: bool) -> Tensor:
+    """Annotations ``[B, S, E]`` of a layer, both directions at once, by `rnnsearch.kernels`."""
+    assert layer.kernel is not None
+    weights = layer.weights()
+    read = zip(order.read(inputs_BSM), weights, strict=True)
+    inputs_DSBG = torch.stack([linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in read])
+    extras = [w.extra for w in weights if w.extra is not None]
+    joined_DJH = torch.stack([w.joined_JH for w in weights])
+    batch, size = len(inputs_BSM), joined_DJH.shape[-1]
+    states_DUBH, _ = recur(
+        layer.kernel,
+        inputs_DSBG,
+        joined_DJH.new_zeros(len(weights), batch, layer.kernel.parts * size),
+        joined_DJH,
+        torch.stack(extras) if extras else None,
+        order.active,
+        compiled=compiled,
+    )
+    return order.restore(states_DUBH[:, 1:])
 
 
 class RecurrentEncoder(nn.Module):
@@ -97,6 +156,8 @@ class RecurrentEncoder(nn.Module):
         residual: add a layer's input to its output, from the second layer on.
         embedding_dropout, layer_dropout: rates after the embedding and between layers.
         variational_dropout: one mask a sentence instead of fresh noise at each position.
+        kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
+            or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
     """
 
     def __init__(
@@ -112,6 +173,7 @@ class RecurrentEncoder(nn.Module):
         embedding_dropout: float,
         layer_dropout: float,
         variational_dropout: bool,
+        kernels: str,
     ) -> None:
         super().__init__()
         if layers < 1:
@@ -129,13 +191,20 @@ class RecurrentEncoder(nn.Module):
             layer(cell=cell, input_size=size, hidden_size=hidden_size, bidirectional=bidirectional)
             for size in [embedding_size] + [self.annotation_size] * (layers - 1)
         )
+        self.fused = kernels != "plain" and self.layers[0].kernel is not None
+        self.compiled = kernels == "fused"
 
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
         states_BSX = self.embedding_dropout(self.embedding(source_BS))
+        order = sentence_order(mask_BS, directions=1 + self.bidirectional) if self.fused else None
         for depth, layer in enumerate(self.layers):
             below_BSX = states_BSX if depth == 0 else self.layer_dropout(states_BSX)
-            states_BSX = layer(below_BSX, mask_BS)
+            if order is None:
+                states_BSX = layer(below_BSX, mask_BS)
+            else:
+                assert isinstance(layer, PlainLayer | LibraryLayer)
+                states_BSX = run_fused(layer, below_BSX, order, compiled=self.compiled)
             if self.residual and depth > 0:
                 states_BSX = states_BSX + below_BSX
         return annotate(states_BSX, mask_BS, self.hidden_size)

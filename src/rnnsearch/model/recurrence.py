@@ -4,7 +4,8 @@ A transition is one step; `unroll` runs it over all target steps with the target
 (``inputs_BTG``), annotations arrive projected into the gates (``memory.gates_BSG``), so a step costs the products with
 the state, the energies and the mixing.
 
-B batch, T target, S source, H state, G gates, E context.
+B batch, T target, S source, H state, G gates, E context. N rows of a step: B, or B · K where search follows K
+hypotheses of each sentence, which share its memory.
 """
 
 from abc import ABC, abstractmethod
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels.recurrence import Attended, recur
 from rnnsearch.model.cells import CellState, make_cell
-from rnnsearch.model.context import Context, Memory, mix
+from rnnsearch.model.context import Attention, Context, Memory, mix_rows
+from rnnsearch.model.linear import Linear
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Unrolled:
 class Transition(nn.Module, ABC):
     """s_{i-1} to s_i. ``gates`` is the width of the inputs; ``into_gates`` the context's C, if it enters here."""
 
-    into_gates: nn.Linear | None
+    into_gates: Linear | None
 
     def __init__(self, *, cell: str, hidden_size: int) -> None:
         super().__init__()
@@ -42,14 +45,14 @@ class Transition(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+        self, inputs_NG: Tensor, state: CellState, memory: Memory, context: Context, step: int
     ) -> tuple[CellState, Tensor | None]:
-        """The next state, and the weights ``[B, S]`` of this step."""
+        """The next state, and the weights ``[N, S]`` of this step."""
 
 
-def _mixed_gates(weights_BS: Tensor | None, memory: Memory) -> Tensor:
+def _mixed_gates(weights_NS: Tensor | None, memory: Memory, rows: int) -> Tensor:
     assert memory.gates_BSG is not None
-    return mix(None if weights_BS is None else weights_BS.unsqueeze(1), memory.gates_BSG).squeeze(1)
+    return mix_rows(weights_NS, memory.gates_BSG, rows)
 
 
 class Previous(Transition):
@@ -57,14 +60,15 @@ class Previous(Transition):
 
     def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
         super().__init__(cell=cell, hidden_size=hidden_size)
-        self.into_gates = nn.Linear(context_size, self.gates, bias=False) if context_size else None
+        self.into_gates = Linear(context_size, self.gates, bias=False) if context_size else None
 
     def forward(
-        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+        self, inputs_NG: Tensor, state: CellState, memory: Memory, context: Context, step: int
     ) -> tuple[CellState, Tensor | None]:
-        weights_BS = context.weigh(state[0], memory, step)
-        gates_BG = inputs_BG if self.into_gates is None else inputs_BG + _mixed_gates(weights_BS, memory)
-        return self.cell(gates_BG, state), weights_BS
+        weights_NS = context.weigh(state[0], memory, step)
+        if self.into_gates is not None:
+            inputs_NG = inputs_NG + _mixed_gates(weights_NS, memory, len(inputs_NG))
+        return self.cell(inputs_NG, state), weights_NS
 
 
 class Current(Transition):
@@ -75,9 +79,9 @@ class Current(Transition):
         self.into_gates = None
 
     def forward(
-        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+        self, inputs_NG: Tensor, state: CellState, memory: Memory, context: Context, step: int
     ) -> tuple[CellState, Tensor | None]:
-        new = self.cell(inputs_BG, state)
+        new = self.cell(inputs_NG, state)
         return new, context.weigh(new[0], memory, step)
 
 
@@ -92,14 +96,14 @@ class TwoStep(Transition):
                 "model/context=initial_only does not have; choose query_state=previous"
             )
         self.second = make_cell(cell, hidden_size=hidden_size)
-        self.into_gates = nn.Linear(context_size, self.gates)
+        self.into_gates = Linear(context_size, self.gates)
 
     def forward(
-        self, inputs_BG: Tensor, state: CellState, memory: Memory, context: Context, step: int
+        self, inputs_NG: Tensor, state: CellState, memory: Memory, context: Context, step: int
     ) -> tuple[CellState, Tensor | None]:
-        half = self.cell(inputs_BG, state)
-        weights_BS = context.weigh(half[0], memory, step)
-        return self.second(_mixed_gates(weights_BS, memory), half), weights_BS
+        half = self.cell(inputs_NG, state)
+        weights_NS = context.weigh(half[0], memory, step)
+        return self.second(_mixed_gates(weights_NS, memory, len(inputs_NG)), half), weights_NS
 
 
 TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
@@ -107,6 +111,44 @@ TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
     "current": Current,
     "two_step": TwoStep,
 }
+
+
+def has_kernel(transition: Transition, context: Context) -> bool:
+    """Whether `unroll_fused` takes this combination."""
+    scored = context.constant or (isinstance(context, Attention) and context.scoring() is not None)
+    return isinstance(transition, Previous) and transition.cell.kernel is not None and scored
+
+
+def unroll_fused(
+    transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context, *, compiled: bool
+) -> Unrolled:
+    """As `unroll`, by `rnnsearch.kernels`: one function with a backward pass of its own."""
+    cell = transition.cell
+    assert cell.kernel is not None
+    inputs_TBG = inputs_BTG.transpose(0, 1)
+    attended = None
+    if isinstance(context, Attention):
+        scoring = context.scoring()
+        assert scoring is not None
+        assert memory.keys_BSA is not None
+        assert memory.gates_BSG is not None
+        padding_BS = torch.zeros_like(memory.mask_BS, dtype=state[0].dtype).masked_fill_(~memory.mask_BS, -torch.inf)
+        attended = Attended(scoring, padding_BS, memory.keys_BSA, memory.gates_BSG)
+    elif memory.gates_BSG is not None:
+        inputs_TBG = inputs_TBG + memory.gates_BSG.transpose(0, 1)
+    joined_JH, extra = cell.kernel_weights()
+    states_DUBH, weights_TBS = recur(
+        cell.kernel,
+        inputs_TBG.unsqueeze(0),
+        torch.cat(state, dim=-1).unsqueeze(0),
+        joined_JH.unsqueeze(0),
+        None if extra is None else extra.unsqueeze(0),
+        (inputs_TBG.shape[1],) * len(inputs_TBG),
+        attended,
+        compiled=compiled,
+    )
+    states_BUH = states_DUBH[0].transpose(0, 1).to(state[0].dtype)
+    return Unrolled(states_BUH[:, :-1], states_BUH[:, 1:], None if weights_TBS is None else weights_TBS.transpose(0, 1))
 
 
 def unroll(transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context) -> Unrolled:

@@ -1,10 +1,11 @@
 """Encoder, context and decoder as one model, and the seam that search drives: encode, step.
 
-B batch, S source, T target, R read-out, V target vocabulary, N real target tokens of a batch.
+B batch, S source, T target, R read-out, V target vocabulary, N rows of a step.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from rnnsearch.model.cells import choose
 from rnnsearch.model.context import Memory
@@ -46,8 +47,9 @@ class Translator(nn.Module):
 
     def forward(self, source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read-outs ``[B, T, R]`` and weights ``[B, T, S]`` (None for constant contexts), previous words given."""
-        state, memory = self.encode(source_BS, mask_BS)
-        readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
+        state, memory = self._begin(source_BS, mask_BS)
+        with record_function("decoder"):
+            readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
         return readouts_BTR, weights_BTS
 
     def logits(self, readouts: Tensor) -> Tensor:
@@ -56,10 +58,20 @@ class Translator(nn.Module):
         return logits
 
     def encode(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[State, Memory]:
-        """Initial state and memory of a batch of sentences."""
-        return self.decoder.start(self.encoder(source_BS, mask_BS))
+        """Initial state and memory of a batch of sentences, for `step`."""
+        state, memory = self._begin(source_BS, mask_BS)
+        return state, self.decoder.settle(memory)
 
-    def step(self, token_B: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
-        """Log-probabilities of the word after ``token_B`` ``[B, V]``, the next state, weights ``[B, S]`` or None."""
-        readout_BR, state, weights_BS = self.decoder.step(token_B, state, memory, step)
-        return torch.log_softmax(self.logits(readout_BR), dim=-1), state, weights_BS
+    def _begin(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[State, Memory]:
+        with record_function("encoder"):
+            annotations = self.encoder(source_BS, mask_BS)
+        with record_function("decoder"):
+            return self.decoder.start(annotations)
+
+    def step(self, token_N: Tensor, state: State, memory: Memory, step: int) -> tuple[Tensor, State, Tensor | None]:
+        """Log-probabilities of the word after ``token_N`` ``[N, V]``, the next state, weights ``[N, S]`` or None.
+
+        Tokens and state have N = B · K rows for B sentences in ``memory``, the K of a sentence one after another.
+        """
+        readout_NR, state, weights_NS = self.decoder.step(token_N, state, memory, step)
+        return torch.log_softmax(self.logits(readout_NR), dim=-1), state, weights_NS

@@ -3,7 +3,8 @@
 What is found for a sentence depends on that sentence alone, never on its batch, its place there or padding:
 
 - A translation of n source tokens has at most ⌊ratio · n + offset⌋ tokens (ends of sentence not counted); a hypothesis
-  of that length can only end. So every score is the log-probability of a complete sentence.
+  of that length can only end. So every score is the log-probability of a complete sentence. It has at least as many as
+  another such pair says, or as the first allows if that is less; a shorter hypothesis can't end.
 - At each step the 2K best continuations are ranked. Ends among the first K finish a hypothesis; the best K others live
   on, so finished hypotheses take no room from live ones.
 - A sentence is done when its best finished hypothesis can't be beaten any more: log-probabilities are at most 0, so a
@@ -11,7 +12,8 @@ What is found for a sentence depends on that sentence alone, never on its batch,
   done, too, when K hypotheses have finished, as in the authors' program and most later ones.
 - Equals are ranked by lower beam, then lower token id; of equal finished hypotheses the shorter wins.
 
-B sentences, A sentences still in the batch, S source, T target, K beam, C = 2K candidates, V vocabulary, N any rows.
+B sentences, A sentences still in the batch, S source, T target, K beam, C = 2K candidates, V vocabulary, N = A · K
+hypotheses, those of a sentence one after another; or any rows.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +23,11 @@ import torch
 from torch import Tensor
 
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
+from rnnsearch.search.ranking import best_continuations
 
 NORMALIZATIONS = ("none", "average")
 STAYING = 0.75  # done sentences leave the batch when at most this share is live: leaving copies the memory
+SELDOM = 4  # steps between looks at who is done, where a look waits for a device
 IMPOSSIBLE = -1e9  # in the place of log 0 and NaN, so that any model gives some translation
 
 
@@ -39,13 +43,13 @@ M = TypeVar("M", bound=Rows)
 
 
 class Model(Protocol[S, M]):
-    """What search needs of a model."""
+    """What search needs of a model. A state has a row for each hypothesis, the memory one for each sentence."""
 
     def encode(self, source_BS: Tensor, mask_BS: Tensor, /) -> tuple[S, M]:
         """Initial state and memory of a batch of sentences."""
 
-    def step(self, token_B: Tensor, state: S, memory: M, step: int, /) -> tuple[Tensor, S, Tensor | None]:
-        """Log-probabilities of the next word ``[B, V]``, the next state, weights."""
+    def step(self, token_N: Tensor, state: S, memory: M, step: int, /) -> tuple[Tensor, S, Tensor | None]:
+        """Log-probabilities of the next word ``[N, V]``, which search may overwrite, the next state, weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +65,23 @@ class Beams:
     """The live hypotheses of the sentences still in the batch, best first; a score of -∞ marks a slot without one."""
 
     row_A: Tensor  # the sentence's row in the whole batch
+    least_A: Tensor  # target tokens wanted
     cap_A: Tensor  # target tokens allowed
     word_AK: Tensor  # last words
     score_AK: Tensor  # log p so far, float64
 
     @classmethod
-    def start(cls, cap_B: Tensor, width: int) -> "Beams":
+    def start(cls, least_B: Tensor, cap_B: Tensor, width: int) -> "Beams":
         """One hypothesis a sentence, the empty one."""
         word_BK = torch.full((len(cap_B), width), BOS, device=cap_B.device)
         score_BK = torch.full(word_BK.shape, -torch.inf, dtype=torch.float64, device=cap_B.device)
         score_BK[:, 0] = 0.0
-        return cls(torch.arange(len(cap_B), device=cap_B.device), cap_B, word_BK, score_BK)
+        return cls(torch.arange(len(cap_B), device=cap_B.device), least_B, cap_B, word_BK, score_BK)
 
     def select(self, index_N: Tensor) -> "Beams":
         """The sentences ``index_N``."""
-        return Beams(self.row_A[index_N], self.cap_A[index_N], self.word_AK[index_N], self.score_AK[index_N])
+        parts = (self.row_A, self.least_A, self.cap_A, self.word_AK, self.score_AK)
+        return Beams(*(part[index_N] for part in parts))
 
 
 class BeamSearch:
@@ -84,7 +90,8 @@ class BeamSearch:
     Args:
         beam_size: K, hypotheses kept a sentence; 1 is greedy.
         normalization: finished hypotheses compare by log p (``none``) or by log p a token (``average``).
-        max_length_ratio, max_length_offset: the cap on a translation's length.
+        min_length_ratio, min_length_offset: the least length of a translation.
+        max_length_ratio, max_length_offset: the cap on it.
         max_source_length, batch_size: source tokens kept, and sentences together, for whoever calls `search`.
         forbid_unknown: never write the unknown word. Padding and begin of sentence are never written.
 
@@ -97,6 +104,8 @@ class BeamSearch:
         *,
         beam_size: int,
         normalization: str,
+        min_length_ratio: float,
+        min_length_offset: int,
         max_length_ratio: float,
         max_length_offset: int,
         max_source_length: int,
@@ -106,39 +115,39 @@ class BeamSearch:
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"search.normalization={normalization}: allowed are {' and '.join(NORMALIZATIONS)}")
         _require(1, beam_size=beam_size, max_source_length=max_source_length, batch_size=batch_size)
+        _require(0, min_length_ratio=min_length_ratio, min_length_offset=min_length_offset)
         _require(0, max_length_ratio=max_length_ratio, max_length_offset=max_length_offset)
         self.beam_size = beam_size
         self.average = normalization == "average"
-        self.max_length_ratio, self.max_length_offset = float(max_length_ratio), max_length_offset
+        self.min_length, self.max_length = (min_length_ratio, min_length_offset), (max_length_ratio, max_length_offset)
         self.max_source_length, self.batch_size = max_source_length, batch_size
         self.forbidden = [PAD, BOS, UNK] if forbid_unknown else [PAD, BOS]
 
     @torch.inference_mode()
     def search(self, model: Model[S, M], source_BS: Tensor, mask_BS: Tensor) -> list[Hypothesis]:
         """The best hypothesis of each sentence. Sources end with the end of sentence, a real token of the mask."""
-        cap_B = ((mask_BS.sum(-1) - 1).double() * self.max_length_ratio + self.max_length_offset).long()
-        beams, trace = Beams.start(cap_B, self.beam_size), Trace(cap_B, self.beam_size)
-        slot_K = torch.arange(self.beam_size, device=cap_B.device)
+        source_B = mask_BS.sum(-1) - 1
+        cap_B = _lengths(source_B, *self.max_length)
+        least_B = _lengths(source_B, *self.min_length).minimum(cap_B)
+        beams, trace = Beams.start(least_B, cap_B, self.beam_size), Trace(cap_B, self.beam_size)
         state, memory = model.encode(source_BS, mask_BS)
-        copies_N = beams.row_A.repeat_interleave(self.beam_size)
-        state, memory = state.select(copies_N), memory.select(copies_N)
+        state = state.select(beams.row_A.repeat_interleave(self.beam_size))
         for step in range(trace.steps):
             log_probs_NV, state, _ = model.step(beams.word_AK.flatten(), state, memory, step)
             beams, parent_AK = self._advance(beams, log_probs_NV, step, trace)
-            live_A = beams.score_AK[:, 0] > -torch.inf
-            live = int(live_A.sum())
-            if live == 0:
-                break
-            first_A1 = self.beam_size * torch.arange(len(live_A), device=cap_B.device).unsqueeze(1)
-            if live <= STAYING * len(live_A):
-                beams, parent_AK, first_A1 = beams.select(live_A), parent_AK[live_A], first_A1[live_A]
-                memory = memory.select((first_A1 + slot_K).flatten())
-            state = state.select((first_A1 + parent_AK).flatten())
+            parent_AK += self.beam_size * torch.arange(len(parent_AK), device=parent_AK.device).unsqueeze(1)
+            if cap_B.is_cpu or step % SELDOM == 0:
+                live_N = (beams.score_AK[:, 0] > -torch.inf).nonzero().squeeze(1)
+                if not len(live_N):
+                    break
+                if len(live_N) <= STAYING * len(parent_AK):
+                    beams, memory, parent_AK = beams.select(live_N), memory.select(live_N), parent_AK[live_N]
+            state = state.select(parent_AK.flatten())
         return trace.hypotheses()
 
     def _advance(self, beams: Beams, log_probs_NV: Tensor, step: int, trace: "Trace") -> tuple[Beams, Tensor]:
         """The hypotheses one word longer and the slots ``[A, K]`` they continue; finished ones go to the trace."""
-        score_AC, word_AC, parent_AC = self._candidates(beams, log_probs_NV, step)
+        score_AC, word_AC, parent_AC = self._candidates(beams, log_probs_NV, step, trace.first_full)
         end_AC = (word_AC == EOS) & (score_AC > -torch.inf)
         ended_AC = (score_AC / (step + 1) if self.average else score_AC).masked_fill(~end_AC, -torch.inf)
         trace.finish(beams.row_A, ended_AC[:, : self.beam_size], parent_AC, step)
@@ -151,22 +160,20 @@ class BeamSearch:
         done_A1 = self._done(beams, score_AK[:, 0], trace).unsqueeze(1)
         return replace(beams, word_AK=word_AK, score_AK=score_AK.masked_fill(done_A1, -torch.inf)), parent_AK
 
-    def _candidates(self, beams: Beams, log_probs_NV: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _candidates(
+        self, beams: Beams, log_probs_NV: Tensor, step: int, first_full: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Score, word and slot continued of the 2K best continuations of each sentence, ``[A, C]`` each, best first."""
         at_least_float = torch.promote_types(log_probs_NV.dtype, torch.float32)
-        log_probs_NV = log_probs_NV.to(at_least_float).nan_to_num(nan=IMPOSSIBLE, neginf=IMPOSSIBLE)
+        log_probs_NV = log_probs_NV.to(at_least_float).nan_to_num_(nan=IMPOSSIBLE, neginf=IMPOSSIBLE)
         log_probs_NV[:, self.forbidden] = -torch.inf
-        full_A = step >= beams.cap_A
-        if bool(full_A.any()):
-            words_V = torch.arange(log_probs_NV.shape[1], device=full_A.device)
-            full_N1 = full_A.repeat_interleave(self.beam_size).unsqueeze(1)
-            log_probs_NV = log_probs_NV.masked_fill(full_N1 & (words_V != EOS), -torch.inf)
-        values_NC, words_NC = likeliest(log_probs_NV, min(2 * self.beam_size, log_probs_NV.shape[1]))
-        scores_AKC = beams.score_AK.unsqueeze(-1) + values_NC.view(len(full_A), self.beam_size, -1)
-        score_AC, place_AC = scores_AKC.flatten(1).sort(dim=-1, descending=True, stable=True)
-        score_AC, place_AC = score_AC[:, : 2 * self.beam_size], place_AC[:, : 2 * self.beam_size]
-        word_AC = words_NC.view(len(full_A), -1).gather(1, place_AC)
-        return score_AC, word_AC, place_AC // words_NC.shape[1]
+        log_probs_AKV = log_probs_NV.view(*beams.score_AK.shape, -1)
+        log_probs_AKV[..., EOS].masked_fill_((step < beams.least_A).unsqueeze(1), -torch.inf)
+        if step >= first_full:
+            words_V = torch.arange(log_probs_AKV.shape[2], device=log_probs_AKV.device)
+            full_A11 = (step >= beams.cap_A).view(-1, 1, 1)
+            log_probs_AKV.masked_fill_(full_A11 & (words_V != EOS), -torch.inf)
+        return best_continuations(beams.score_AK, log_probs_AKV, 2 * self.beam_size)
 
     def _done(self, beams: Beams, live_A: Tensor, trace: "Trace") -> Tensor:
         """Whether no live hypothesis of a sentence, ``live_A`` being the best, can change its outcome any more."""
@@ -180,7 +187,8 @@ class Trace:
     """Words chosen and slots they continue at each step, and where the best finished hypothesis of a sentence ends."""
 
     def __init__(self, cap_B: Tensor, width: int) -> None:
-        self.steps = int(cap_B.max()) + 1
+        self.first_full, last_full = (int(cap) for cap in cap_B.aminmax())  # steps at which hypotheses can only end
+        self.steps = last_full + 1
         self.words_TBK = cap_B.new_zeros(self.steps, len(cap_B), width)
         self.parents_TBK = torch.zeros_like(self.words_TBK)
         self.score_B = torch.full(cap_B.shape, -torch.inf, dtype=torch.float64, device=cap_B.device)
@@ -214,18 +222,8 @@ class Trace:
         return [Hypothesis(ids[:length], score) for ids, length, score in found]
 
 
-def likeliest(log_probs_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` best words of each row, best first, equals by lower id (`torch.topk` leaves their order open)."""
-    values_NC, words_NC = log_probs_NV.topk(min(count + 1, log_probs_NV.shape[1]))
-    last_N1 = values_NC[:, count - 1 : count]
-    if bool(((values_NC[:, count:] == last_N1) & (last_N1 > -torch.inf)).any()):  # equals on both sides of the cut
-        room_N1 = count - (log_probs_NV > last_N1).sum(dim=-1, keepdim=True)
-        equal_NV = log_probs_NV == last_N1
-        surplus_NV = equal_NV & (equal_NV.cumsum(dim=-1) > room_N1)
-        values_NC, words_NC = log_probs_NV.masked_fill(surplus_NV, -torch.inf).topk(count)
-    words_NC, order_NC = words_NC[:, :count].sort(dim=-1)
-    values_NC, place_NC = values_NC.gather(1, order_NC).sort(dim=-1, descending=True, stable=True)
-    return values_NC, words_NC.gather(1, place_NC)
+def _lengths(source_B: Tensor, ratio: float, offset: int) -> Tensor:
+    return (source_B.double() * ratio + offset).long()
 
 
 def _require(least: float, **values: float) -> None:

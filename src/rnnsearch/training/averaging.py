@@ -1,11 +1,14 @@
 """Averages of the weights over training, as Lightning callbacks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from torch.profiler import record_function
 
 
 def no_averaging() -> list[Callback]:
@@ -23,16 +26,7 @@ def moving_average(*, decay: float) -> list[Callback]:
     """
     if not 0.0 < decay < 1.0:
         raise ValueError(f"averaging.decay={decay}: must lie between 0 and 1")
-    return [WeightAveraging(use_buffers=False, avg_fn=_warmed(decay))]
-
-
-def _warmed(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    @torch.no_grad()
-    def average(averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        share = 1.0 - min(decay, (1.0 + float(updates)) / (10.0 + float(updates)))
-        return torch.lerp(averaged, current, share)
-
-    return average
+    return [Average(share=lambda updates: 1.0 - min(decay, (1.0 + updates) / (10.0 + updates)))]
 
 
 def checkpoint_average(*, first: int, every: int) -> list[Callback]:
@@ -47,11 +41,51 @@ def checkpoint_average(*, first: int, every: int) -> list[Callback]:
     return [CheckpointAverage(first=first, every=every)]
 
 
-class CheckpointAverage(WeightAveraging):
+class Average(WeightAveraging):
+    """Keeps an average that each look at the weights draws towards them, by a share of the distance.
+
+    It does torch's arithmetic in place, and counts looks on the host, so that nothing waits for a device.
+
+    Args:
+        share: from the number of earlier looks, 1 or more, to the share; the first look copies the weights.
+    """
+
+    def __init__(self, *, share: Callable[[int], float]) -> None:
+        super().__init__(use_buffers=False)
+        self.share = share
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make the average."""
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the weights after an update, if it is one to look at."""
+        step = trainer.global_step
+        if step > self._latest_update_step and self.should_update(step_idx=step - 1):
+            assert self._average_model is not None
+            self.look(self._average_model, pl_module)
+            self._latest_update_step = step
+
+    @record_function("optimiser")
+    @torch.no_grad()
+    def look(self, average: AveragedModel, current: nn.Module) -> None:
+        """Draw the average towards the current weights."""
+        earlier = int(average.n_averaged)
+        pairs = list(zip(average.module.parameters(), current.parameters(), strict=True))
+        share = self.share(earlier) if earlier else 1.0
+        torch._foreach_lerp_([averaged for averaged, _ in pairs], [weight for _, weight in pairs], share)
+        average.n_averaged += 1
+
+
+class CheckpointAverage(Average):
     """See `checkpoint_average`. It follows the weights at every update before the first that counts."""
 
     def __init__(self, *, first: int, every: int) -> None:
-        super().__init__(use_buffers=False, avg_fn=_mean_from(first))
+        super().__init__(share=lambda looks: 1.0 / (max(0, looks - first + 1) + 1))  # 1 over the weights in the mean
         self.first = first
         self.every = every
 
@@ -60,12 +94,3 @@ class CheckpointAverage(WeightAveraging):
         if step_idx is None:
             return False
         return step_idx < self.first or (step_idx + 1 - self.first) % self.every == 0
-
-
-def _mean_from(first: int) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    @torch.no_grad()
-    def average(averaged: Tensor, current: Tensor, looks: Tensor | int) -> Tensor:
-        counted = max(0, int(looks) - first + 1)  # weights in the mean so far
-        return torch.lerp(averaged, current, 1.0 / (counted + 1))
-
-    return average

@@ -119,9 +119,14 @@ class Curves(Callback):
 class BudgetBar(Callback):
     """A progress bar over the budget, on a terminal: loss, tokens a second, validation BLEU, time left."""
 
+    EVERY = 0.2  # seconds between its changes
+
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._loss = float("nan")
+        self._shown = 0.0
+        self._sums: list[torch.Tensor] = []  # losses since then; a number would wait for the device
+        self._tokens = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero or not sys.stderr.isatty():
@@ -140,8 +145,14 @@ class BudgetBar(Callback):
         if self._bar is None:
             return
         module = _module(pl_module)
-        loss = float(outputs["sum"]) / max(1, outputs["tokens"])
-        self._loss = loss if self._loss != self._loss else 0.98 * self._loss + 0.02 * loss
+        self._sums.append(outputs["sum"])
+        self._tokens += outputs["tokens"]
+        now = time.perf_counter()
+        if now - self._shown < self.EVERY and module.progress() < 1.0:
+            return
+        loss, kept = float(torch.stack(self._sums).sum()) / self._tokens, 0.98 ** len(self._sums)
+        self._loss = loss if self._loss != self._loss else kept * self._loss + (1 - kept) * loss
+        self._shown, self._sums, self._tokens = now, [], 0
         bleu = trainer.callback_metrics.get("validation/bleu")
         speed = module.counters.tokens / max(module.counters.seconds, 1e-9)
         figures = f"loss {self._loss:.3f} · {speed:,.0f} tokens/s · update {module.counters.updates}"

@@ -26,10 +26,10 @@ class TokenLikelihood(Metric):
         self.add_state("nll", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("tokens", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, nll: Tensor, tokens: Tensor) -> None:
+    def update(self, nll: Tensor, tokens: int) -> None:
         """Add a batch: the sum of -log p in nats, and the number of tokens."""
         self.nll += nll.double()
-        self.tokens += tokens.double()
+        self.tokens += tokens
 
     def compute(self) -> Tensor:
         """Nats a token; its exponential is the perplexity."""

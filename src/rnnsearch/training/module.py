@@ -15,9 +15,11 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.profiler import record_function
 
 from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
+from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
@@ -104,9 +106,13 @@ class TranslationModule(LightningModule):
     def log_likelihood_loss(self, batch: Batch, label_smoothing: float) -> Tensor:
         """Sum of -log p(y_i | ...) over the batch's real target tokens, in nats; only they meet the vocabulary."""
         readouts_BTR, _ = self.translator(batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
-        logits_NV = self.translator.logits(readouts_BTR[batch.target_mask_BT])
-        targets_N = batch.target_out_BT[batch.target_mask_BT]
-        return nn.functional.cross_entropy(logits_NV, targets_N, reduction="sum", label_smoothing=label_smoothing)
+        output = self.translator.decoder.output
+        with record_function("vocabulary and loss"):
+            readouts_NR = readouts_BTR.flatten(0, 1).index_select(0, batch.real_N)
+            targets_N = batch.target_out_BT.take(batch.real_N)
+            return linear_cross_entropy(
+                readouts_NR, output.weight, output.bias, targets_N, label_smoothing=label_smoothing
+            )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the dropout of this batch."""
@@ -114,22 +120,45 @@ class TranslationModule(LightningModule):
         torch.manual_seed(int(words[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """The summed loss; `on_before_optimizer_step` divides its gradients by the tokens of the whole update."""
+        """The summed loss; `configure_gradient_clipping` divides its gradients by the tokens of the whole update."""
         loss = self.log_likelihood_loss(batch, self.label_smoothing)
-        tokens = int(batch.target_tokens)
+        tokens = batch.target_tokens
         self.pending_tokens += tokens
         # Lightning divides by the number of accumulated batches; the sum over all their tokens is wanted.
         return {"loss": loss * self.trainer.accumulate_grad_batches, "sum": loss.detach(), "tokens": tokens}
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Gradients of the summed loss become those of the mean over all tokens of the update, on all processes."""
-        tokens = torch.tensor(float(self.pending_tokens), device=self.device)
-        processes = self.trainer.world_size
-        if processes > 1:
-            tokens = self.trainer.strategy.reduce(tokens, reduce_op="sum")
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Gradients of the summed loss become those of the mean over all tokens of the update, clipped.
+
+        Mean and clipping by norm are one multiplication, and nothing waits for the device.
+        """
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None and optimizer.defaults.get("fused"):
+            scaler.unscale_(optimizer)  # Lightning leaves it to a fused optimiser's step, too late for clipping
         gradients = [p.grad for p in self.translator.parameters() if p.grad is not None]
-        torch._foreach_mul_(gradients, processes / float(tokens))
-        self.pending_tokens = 0
+        factor = self._share_of_a_token()
+        by_norm = gradient_clip_algorithm in (None, "norm")
+        if gradient_clip_val and by_norm:
+            norm = nn.utils.get_total_norm(gradients) * factor
+            factor = factor * (gradient_clip_val / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(gradients, factor)
+        if gradient_clip_val and not by_norm:
+            nn.utils.clip_grad_value_(self.translator.parameters(), gradient_clip_val)
+
+    def _share_of_a_token(self) -> Tensor | float:
+        """1 over the tokens of the update on all processes, whose mean of the gradients becomes a sum by it."""
+        tokens, self.pending_tokens = self.pending_tokens, 0
+        processes = self.trainer.world_size
+        if processes == 1:
+            return 1.0 / tokens
+        total = torch.full((), float(tokens), device=self.device)
+        torch.distributed.all_reduce(total)
+        return processes / total
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, its schedule by update, and the plateau rule by validation."""

@@ -1,0 +1,269 @@
+"""All steps of a recurrence as one differentiable function, its backward pass derived by hand.
+
+Forward, a step is one product of the previous state with [U ; W_a] (gates and query together), one step of attention
+and one of the cell. Annotations come projected into the gates, so that mixing them is all a context costs. Backward, a
+step is the transposed product; the gradients of all weights wait for the end of the loop and are then single products
+over all steps. Energies are computed again, so nothing of size B × T × S × A is ever stored.
+
+Rows whose sequences have ended drop out: step t computes the first ``active[t]`` rows only.
+
+D directions (or 1), T steps, B rows, S source, H state, P what a state holds (a multiple of H), G gates, J the part of
+the gates whose U acts on the state as it is, A query, Q = J + A.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnsearch.kernels import native
+from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
+from rnnsearch.kernels.cells import CellStep, product, weight_gradients
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What a step attends to: padding's energies (0 or -∞), keys, and annotations projected into the gates."""
+
+    scoring: Scoring
+    padding_BS: Tensor
+    keys_BSA: Tensor
+    gates_BSG: Tensor
+
+
+def recur(
+    cell: CellStep,
+    inputs_DTBG: Tensor,
+    start_DBP: Tensor,
+    joined_DJH: Tensor,
+    extra: Tensor | None,
+    active: Sequence[int],
+    attended: Attended | None = None,
+    *,
+    compiled: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Run a recurrence over all its steps.
+
+    Args:
+        cell: its element-wise part.
+        inputs_DTBG: what enters at each step, already multiplied by its matrix, bias added.
+        start_DBP: the state before the first step.
+        joined_DJH: the rows of U that act on the state as it is.
+        extra: the cell's other parameter, as `CellStep.forward` has it.
+        active: rows still running at each step, at most T numbers that never rise. Other rows' states are zero.
+        attended: the source, where the recurrence attends to one (D = 1).
+        compiled: use the processor's own code where it serves; False keeps to torch's operations.
+
+    Returns:
+        The states s_0 .. s_T, ``[D, T + 1, B, H]``, and the weights ``[T, B, S]`` if there are any.
+
+    Products are made in the inputs' precision, which autocast may have lowered; the rest in single precision or more.
+    """
+    wide = torch.promote_types(start_DBP.dtype, torch.float32)
+    plan = _plan(cell, tuple(active), start_DBP.new_empty(0, dtype=wide), inputs_DTBG.dtype, attended, compiled)
+    source: tuple[Tensor | None, ...] = (None,) * 5
+    if attended is not None:
+        scoring = attended.scoring
+        v_A = None if scoring.v_A is None else scoring.v_A.to(wide)
+        keys_BSA = attended.keys_BSA.to(wide)
+        source = (attended.padding_BS.to(wide), keys_BSA, attended.gates_BSG, scoring.query_AH, v_A)
+    given = (plan, inputs_DTBG.contiguous(), start_DBP.to(wide), joined_DJH, extra, *source)
+    kind = inputs_DTBG.device.type
+    with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
+        found: tuple[Tensor, Tensor | None] = _Recurrence.apply(*given)  # type: ignore[no-untyped-call]
+    return found
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is no tensor. ``low`` is the precision of products."""
+
+    cell: CellStep
+    active: tuple[int, ...]
+    low: torch.dtype
+    attention: MakeStep | None
+    mixing: Mixing
+
+
+def _plan(
+    cell: CellStep, active: tuple[int, ...], like: Tensor, low: torch.dtype, attended: Attended | None, compiled: bool
+) -> _Plan:
+    make, mixing = None if attended is None else attended.scoring.step, MIXING
+    if compiled:
+        cell = native.cell_step(cell, like)
+        make = make and native.scoring_step(make, like)
+        mixing = native.mixing(like) if low == like.dtype else MIXING
+    return _Plan(cell, active, low, make, mixing)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Attention over all steps, and what a backward pass needs of it."""
+
+    step: AttentionStep
+    mixing: Mixing
+    gates_BSG: Tensor
+    weights_TBS: Tensor
+    kept_TBA: Tensor
+    joined: int  # J, where the query begins in a product
+    projected: bool  # the query is W_a s, not s itself
+
+    def forward(self, t: int, s_BH: Tensor, p_BQ: Tensor, x_BG: Tensor) -> Tensor:
+        """x with the context of step t."""
+        rows = len(x_BG)
+        weights_BS, query = self.weights_TBS[t, :rows], p_BQ[:, self.joined :] if self.projected else s_BH
+        self.step.forward(query, weights_BS, self.kept_TBA[t, :rows])
+        return self.mixing.forward(weights_BS, self.gates_BSG[:rows], x_BG)
+
+    def backward(
+        self,
+        t: int,
+        d_x_BG: Tensor,
+        d_weights_BS: Tensor | None,
+        d_energies_BS: Tensor,
+        d_p_BQ: Tensor,
+        d_s_BH: Tensor,
+        sums: tuple[Tensor, ...],
+    ) -> None:
+        """Write the gradients at the energies and the query, or add the latter to the state's."""
+        rows = len(d_x_BG)
+        weights_BS, kept_BA = self.weights_TBS[t, :rows], self.kept_TBA[t, :rows]
+        d_weights_BS = torch.zeros_like(weights_BS) if d_weights_BS is None else d_weights_BS.contiguous().clone()
+        self.mixing.backward(d_x_BG, self.gates_BSG[:rows], d_weights_BS)
+        d_query_BA = d_p_BQ[:, self.joined :] if self.projected else torch.empty_like(kept_BA)
+        self.step.backward(d_weights_BS, weights_BS, kept_BA, d_energies_BS, d_query_BA, sums)
+        if not self.projected:
+            d_s_BH += d_query_BA
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        plan: _Plan,
+        x_DTBG: Tensor,
+        start_DBP: Tensor,
+        joined_DJH: Tensor,
+        extra: Tensor | None,
+        padding_BS: Tensor | None,
+        keys_BSA: Tensor | None,
+        gates_BSG: Tensor | None,
+        query_AH: Tensor | None,
+        v_A: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        directions, steps, rows, _ = x_DTBG.shape
+        size = start_DBP.shape[-1] // plan.cell.parts
+        fresh = _fresh(plan, start_DBP, steps, rows)
+        states_DUBP = fresh(directions, steps + 1, rows, start_DBP.shape[-1])
+        states_DUBP[:, 0] = start_DBP
+        kept = fresh(directions, steps, rows, plan.cell.kept * size)
+        weight_DQH = joined_DJH if query_AH is None else torch.cat([joined_DJH, query_AH.unsqueeze(0)], dim=1)
+        weight_DQH, extra = weight_DQH.to(plan.low), _matrix(extra, plan.low)
+        source = None
+        if plan.attention is not None:
+            assert keys_BSA is not None
+            assert gates_BSG is not None
+            assert padding_BS is not None
+            buffers = (fresh(steps, rows, keys_BSA.shape[1]), fresh(steps, rows, keys_BSA.shape[2]))
+            step = plan.attention(keys_BSA, v_A, padding_BS)
+            source = _Source(step, plan.mixing, gates_BSG, *buffers, joined_DJH.shape[1], query_AH is not None)
+        _run(plan, x_DTBG, weight_DQH, extra, states_DUBP, kept, joined_DJH.shape[1], source)
+        weights_TBS = None if source is None else source.weights_TBS
+        queries_TBA = None if source is None else source.kept_TBA
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(states_DUBP, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA)
+        ctx.plan, ctx.joined, ctx.projected = plan, joined_DJH.shape[1], query_AH is not None
+        ctx.step = None if source is None else source.step
+        return states_DUBP[..., :size], weights_TBS
+
+    @staticmethod
+    def backward(ctx: Any, d_states_DUBH: Tensor | None, d_weights_TBS: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # once_differentiable would let a second derivative pass as zero
+            raise RuntimeError("a recurrence has no second derivative; use kernels=plain, or no create_graph")
+        plan: _Plan = ctx.plan
+        states_DUBP, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA = ctx.saved_tensors
+        directions, steps, rows, _ = kept.shape
+        fresh = _fresh(plan, states_DUBP, steps, rows)
+        size = states_DUBP.shape[-1] // plan.cell.parts
+        d_x = fresh(directions, steps, rows, plan.cell.gates * size)
+        d_p = fresh(directions, steps, rows, weight_DQH.shape[1])
+        source, d_energies_TBS, sums = None, None, ()
+        if weights_TBS is not None:
+            parts = (ctx.step, plan.mixing, gates_BSG, weights_TBS, queries_TBA, ctx.joined, ctx.projected)
+            source, d_energies_TBS, sums = _Source(*parts), fresh(*weights_TBS.shape), ctx.step.sums()
+        d_s = torch.zeros_like(states_DUBP[:, 0])
+        buffers = (states_DUBP, states_DUBP[:, 1:], kept, d_x, d_p)
+        steps_back = list(enumerate(zip(plan.active, *(_by_step(part, plan) for part in buffers), strict=False)))
+        for t, (n, s, new, kept_t, d_x_t, d_p_t) in reversed(steps_back):
+            d, visible = d_s[:, :n], d_s[:, :n, :size]
+            if d_states_DUBH is not None:
+                visible += d_states_DUBH[:, t + 1, :n]
+            plan.cell.backward(d, s, new, kept_t, d_x_t, d_p_t[..., : ctx.joined], extra)
+            if source is not None and d_energies_TBS is not None:
+                d_weights_BS = None if d_weights_TBS is None else d_weights_TBS[t, :n]
+                source.backward(t, d_x_t[0], d_weights_BS, d_energies_TBS[t, :n], d_p_t[0], visible[0], sums)
+            visible += product(d_p_t, weight_DQH)
+        if d_states_DUBH is not None:
+            d_s[..., :size] += d_states_DUBH[:, 0]
+        d_weight_DQH, d_extra = _weight_gradients(plan, states_DUBP, kept, extra, d_x, d_p)
+        d_source: tuple[Tensor | None, ...] = (None,) * 5
+        if source is not None and d_energies_TBS is not None:
+            d_keys_BSA, d_v_A = source.step.gradients(d_energies_TBS, source.kept_TBA, sums)
+            mixed = weights_TBS.permute(1, 2, 0).to(plan.low), d_x[0].transpose(0, 1).to(plan.low)
+            d_query_AH = d_weight_DQH[0, ctx.joined :] if ctx.projected else None
+            d_source = (None, d_keys_BSA, torch.bmm(*mixed), d_query_AH, d_v_A)
+        return None, d_x, d_s, d_weight_DQH[:, : ctx.joined], d_extra, *d_source
+
+
+def _run(
+    plan: _Plan,
+    x_DTBG: Tensor,
+    weight_DQH: Tensor,
+    extra: Tensor | None,
+    states_DUBP: Tensor,
+    kept: Tensor,
+    joined: int,
+    source: _Source | None,
+) -> None:
+    """Fill the states and what is kept, step by step."""
+    size, weight_DHQ = weight_DQH.shape[-1], weight_DQH.transpose(1, 2)
+    wide = states_DUBP.dtype
+    steps = zip(*(_by_step(part, plan) for part in (x_DTBG, states_DUBP, states_DUBP[:, 1:], kept)), strict=False)
+    for t, (x, s, new, kept_t) in enumerate(steps):
+        visible = s if s.shape[-1] == size else s[..., :size]
+        p = product(visible, weight_DHQ)
+        x = x.to(wide)
+        if source is not None:
+            x = source.forward(t, visible[0], p[0], x[0]).unsqueeze(0)
+        plan.cell.forward(x, p[..., :joined], s, new, kept_t, extra)
+
+
+def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
+    """The active rows of each step of ``[D, T or more, B, width]``, all views made by one call."""
+    rows = values.shape[2]
+    steps = zip(values.unbind(1), plan.active, strict=False)
+    return [step if n == rows else step[:, :n] for step, n in steps]
+
+
+def _weight_gradients(
+    plan: _Plan, states_DUBP: Tensor, kept: Tensor, extra: Tensor | None, d_x: Tensor, d_p: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Of [U ; W_a] and of the cell's other parameter, from all steps at once."""
+    size = states_DUBP.shape[-1] // plan.cell.parts
+    before_DNH = states_DUBP[:, :-1].flatten(1, 2)[..., :size].to(plan.low)
+    d_weight_DQH = weight_gradients(d_p.flatten(1, 2).to(plan.low), before_DNH)
+    return d_weight_DQH, plan.cell.extra_gradient(d_x, d_p, kept, extra)
+
+
+def _fresh(plan: _Plan, like: Tensor, steps: int, rows: int) -> Any:
+    """Makes buffers: zero where some rows are never written."""
+    whole = len(plan.active) == steps and min(plan.active) == rows
+    return like.new_empty if whole else like.new_zeros
+
+
+def _matrix(extra: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """The cell's other parameter: a matrix takes part in products, a vector does not."""
+    return extra.to(dtype) if extra is not None and extra.shape[1] > 1 else extra

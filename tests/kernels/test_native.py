@@ -1,0 +1,114 @@
+"""The compiled steps against the ones made of torch's operations, and what happens where they can't be compiled."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnnsearch.kernels import attention, native
+from rnnsearch.kernels.attention import Additive, Product, Scoring
+from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
+from rnnsearch.kernels.recurrence import Attended, recur
+
+needs_compiler = pytest.mark.skipif(native.library() is None, reason="needs a C compiler")
+SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64)]  # B, T, S, H, A
+
+
+def outcome(cell: CellStep, kind: str | None, shape: tuple[int, ...], *, compiled: bool) -> list[Tensor]:
+    """Everything that comes out forward and backward, in single precision, with rows that end and padded sources."""
+    B, T, S, H, A = shape
+    torch.manual_seed(0)
+    directions = 1 if kind else 2
+    extra = {Cudnn: (directions, 1, H), Paper: (directions, H, H), Lstm: None}[type(cell)]
+    sizes = [(directions, T, B, cell.gates * H), (directions, B, cell.parts * H), (directions, cell.joined * H, H)]
+    sizes += [extra] if extra else []
+    values = [torch.randn(size, requires_grad=True) for size in sizes]
+    source = [torch.randn(B, S, A, requires_grad=True), torch.randn(B, S, cell.gates * H, requires_grad=True)]
+    weights = [torch.randn(A, H, requires_grad=True), torch.randn(A, requires_grad=True)]
+    padding_BS = torch.zeros(B, S).masked_fill_(torch.arange(S) >= torch.randint(1, S + 1, (B, 1)), -torch.inf)
+    active = sorted(torch.randint(1, B + 1, (T,)).tolist(), reverse=True)
+    v_A = weights[1] if kind == "additive" else None
+    scoring = Scoring(Additive if kind == "additive" else Product, weights[0], v_A)
+    attended = Attended(scoring, padding_BS, *source) if kind else None
+    states, alphas = recur(cell, *values[:3], values[3] if extra else None, active, attended, compiled=compiled)
+    (states.sin().sum() + (0.0 if alphas is None else alphas.cos().sum())).backward()
+    leaves = values + (source + weights if kind else [])
+    found = [states.detach(), *([] if alphas is None else [alphas.detach()])]
+    return found + [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind", [None, "additive", "product"])
+@pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
+def test_compiled_steps_are_equal(cell: CellStep, kind: str | None, shape: tuple[int, ...]) -> None:
+    ours, theirs = (outcome(cell, kind, shape, compiled=compiled) for compiled in (True, False))
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, float(b.abs().max())))
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [None, "additive"])
+def test_the_number_of_threads_changes_nothing_in_the_compiled_steps(kind: str | None) -> None:
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 2, 2):
+            torch.set_num_threads(count)
+            found.append(outcome(Cudnn(), kind, (3, 4, 2, 5, 7), compiled=True))
+    finally:
+        torch.set_num_threads(threads)
+    for once, twice, again in zip(*found, strict=True):
+        assert torch.equal(twice, again)
+        torch.testing.assert_close(once, twice, rtol=1e-5, atol=1e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize("value", [-60.0, -8.0, -0.01, 0.0, 1e-4, 0.3, 8.0, 60.0])
+def test_compiled_weights_are_those_of_tanh(value: float) -> None:
+    keys_BSA = torch.tensor([[[value, 0.2], [0.1, -value], [-0.5, 0.4]]])
+    v_A, padding_BS = torch.tensor([1.5, -0.5]), torch.tensor([[0.0, 0.0, -torch.inf]])
+    step = native.Additive(keys_BSA, v_A, padding_BS)
+    weights_BS, kept_BA, query_BA = torch.empty(1, 3), torch.empty(1, 2), torch.tensor([[0.7, value / 2]])
+    step.forward(query_BA, weights_BS, kept_BA)
+    expected_BS = (torch.tanh(query_BA.unsqueeze(1) + keys_BSA) @ v_A + padding_BS).softmax(-1)
+    torch.testing.assert_close(weights_BS, expected_BS, rtol=0, atol=1e-6)
+
+
+def test_double_precision_keeps_to_torch() -> None:
+    assert native.scoring_step(attention.Additive, torch.zeros(1, dtype=torch.float64)) is attention.Additive
+
+
+@pytest.mark.parametrize("trouble", ["no compiler", "broken compiler", "read-only cache"])
+def test_without_a_compiler_one_line_says_so(
+    trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    if trouble == "no compiler":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif trouble == "broken compiler":
+        (tmp_path / "cc").write_text("#!/bin/sh\necho 'out of licences' >&2\nexit 1\n")
+        (tmp_path / "cc").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    else:
+        cache.write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    native.library.cache_clear()
+    try:
+        with caplog.at_level(logging.INFO, logger="rnnsearch"):
+            assert native.library() is None
+            assert native.library() is None
+            assert outcome(Cudnn(), "additive", (2, 2, 2, 2, 2), compiled=True)
+    finally:
+        monkeypatch.undo()
+        native.library.cache_clear()
+    assert len(caplog.records) == 1
+    expected = {
+        "no compiler": "no C compiler",
+        "broken compiler": "out of licences",
+        "read-only cache": "exists|directory",
+    }
+    assert any(word in caplog.text for word in expected[trouble].split("|"))

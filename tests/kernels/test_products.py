@@ -1,0 +1,83 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rnnsearch.kernels import products
+
+Given = tuple[Tensor, Tensor, Tensor | None]
+
+
+def given(*rows: int, bias: bool = True, dtype: torch.dtype = torch.float32) -> Given:
+    generator = torch.Generator().manual_seed(0)
+    values_NX, weight_YX, bias_Y = (
+        torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((*rows, 24), (17, 24), (17,))
+    )
+    return values_NX.to(dtype), weight_YX.to(dtype), bias_Y.to(dtype) if bias else None
+
+
+@pytest.fixture(params=["oneDNN", "torch"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The products of both libraries, however small."""
+    if request.param == "torch":
+        monkeypatch.setattr(products, "_ONEDNN", None)
+    elif products._ONEDNN is None:
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(products, "ENOUGH", 1)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [(1,), (9,), (3, 4), (2, 1, 5), (0,)], ids=str)
+def test_value_and_gradient_are_those_of_float64(library: str, rows: tuple[int, ...], bias: bool) -> None:
+    results = []
+    for product, dtype in ((products.linear, torch.float32), (functional.linear, torch.float64)):
+        inputs = [None if part is None else part.requires_grad_() for part in given(*rows, bias=bias, dtype=dtype)]
+        value_NY = product(*inputs)
+        (value_NY * torch.arange(17, dtype=dtype)).sum().backward()
+        results.append([value_NY, *(part.grad for part in inputs if part is not None)])
+    for got, expected in zip(*results, strict=True):
+        torch.testing.assert_close(got.double(), expected, atol=2e-5, rtol=1e-5)
+
+
+def test_nothing_is_kept_without_gradients(library: str) -> None:
+    values_NX, weight_YX, bias_Y = given(5)
+    weight_YX.requires_grad_()
+    with torch.no_grad():
+        assert products.linear(values_NX, weight_YX, bias_Y).grad_fn is None
+    with torch.inference_mode():
+        inference_NY = products.linear(values_NX, weight_YX, bias_Y)
+    torch.testing.assert_close(inference_NY, products.linear(values_NX, weight_YX, bias_Y).detach())
+
+
+def test_a_part_without_gradient_gets_none(library: str) -> None:
+    values_NX, weight_YX, bias_Y = given(5)
+    products.linear(values_NX.requires_grad_(), weight_YX, bias_Y).sum().backward()
+    assert values_NX.grad is not None
+    assert weight_YX.grad is None
+
+
+def test_the_matrix_alone_chooses_the_library() -> None:
+    """Else a sentence would be rounded differently in another batch."""
+    for rows in (1, 7, 500):
+        assert products._suits(torch.zeros(rows, 128), torch.zeros(128, 128)) == (products._ONEDNN is not None)
+        assert not products._suits(torch.zeros(rows, 8), torch.zeros(8, 8))
+
+
+def test_views_multiply_as_their_copies(library: str) -> None:
+    values_NX, weight_YX, bias_Y = given(9)
+    turned_NX = values_NX.T.contiguous().T
+    torch.testing.assert_close(
+        products.linear(turned_NX, weight_YX, bias_Y), products.linear(values_NX, weight_YX, bias_Y)
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_are_torchs_own(library: str, dtype: torch.dtype) -> None:
+    inputs = given(5, dtype=dtype)
+    assert torch.equal(products.linear(*inputs), functional.linear(*inputs))
+
+
+def test_autocast_is_obeyed(library: str) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert products.linear(*given(5)).dtype == torch.bfloat16
