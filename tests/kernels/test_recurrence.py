@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnnsearch.kernels import recurrence
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
@@ -91,3 +92,28 @@ def test_gradients_of_gradients_are_refused() -> None:
     states, _ = recur(cell, *values, (B,) * T, compiled=False)
     with pytest.raises(RuntimeError, match="no second derivative; use kernels=plain"):
         torch.autograd.grad(states.sum(), values[0], create_graph=True)
+
+
+@pytest.mark.parametrize("active", [(4, 4, 4), (4, 3, 1), (2, 1)], ids=str)
+def test_rows_may_go_in_parts(active: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they do where their sources are more than a cache holds."""
+    cell = Cudnn()
+
+    def outcome() -> list[Tensor]:
+        basic = given(cell, 1)
+        source = [drawn(B, S, A), drawn(B, S, cell.gates * H)]
+        attended = Attended(scoring("additive", [drawn(A, H), drawn(A)]), torch.zeros(B, S), *source)
+        states, weights = recur(cell, *basic, active, attended, compiled=False)
+        assert weights is not None
+        (states.sin().sum() + weights.cos().sum()).backward()
+        leaves = [*basic, *source, attended.scoring.query_AH, attended.scoring.v_A]
+        return [states, weights, *(leaf.grad for leaf in leaves if leaf is not None and leaf.grad is not None)]
+
+    whole = outcome()
+    monkeypatch.setattr(recurrence, "CACHE", 1)
+    monkeypatch.setattr(recurrence, "LEAST_ROWS", 1)
+    in_parts = outcome()
+    assert recurrence._parts_of_rows(4, None) == [4]
+    assert len(whole) == len(in_parts) == 9
+    for a, b in zip(whole, in_parts, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)

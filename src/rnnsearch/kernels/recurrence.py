@@ -23,6 +23,9 @@ from rnnsearch.kernels import native
 from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
 from rnnsearch.kernels.cells import CellStep, product, weight_gradients
 
+CACHE = 24 * 2**20  # bytes of keys, their gradients and projected annotations that every step goes through
+LEAST_ROWS = 24  # fewer make the products with the state slow
+
 
 @dataclass(frozen=True)
 class Attended:
@@ -63,18 +66,37 @@ def recur(
     Products are made in the inputs' precision, which autocast may have lowered; the rest in single precision or more.
     """
     wide = torch.promote_types(start_DBP.dtype, torch.float32)
-    plan = _plan(cell, tuple(active), start_DBP.new_empty(0, dtype=wide), inputs_DTBG.dtype, attended, compiled)
-    source: tuple[Tensor | None, ...] = (None,) * 5
+    low, like = inputs_DTBG.dtype, start_DBP.new_empty(0, dtype=wide)
+    shared: tuple[Tensor | None, Tensor | None] = (None, None)
+    by_row = [(inputs_DTBG.contiguous(), 2), (start_DBP.to(wide), 1)]
     if attended is not None:
         scoring = attended.scoring
-        v_A = None if scoring.v_A is None else scoring.v_A.to(wide)
-        keys_BSA = attended.keys_BSA.to(wide)
-        source = (attended.padding_BS.to(wide), keys_BSA, attended.gates_BSG, scoring.query_AH, v_A)
-    given = (plan, inputs_DTBG.contiguous(), start_DBP.to(wide), joined_DJH, extra, *source)
-    kind = inputs_DTBG.device.type
+        shared = (scoring.query_AH, None if scoring.v_A is None else scoring.v_A.to(wide))
+        source = (attended.padding_BS.to(wide), attended.keys_BSA.to(wide), attended.gates_BSG)
+        by_row += [(part, 0) for part in source]
+    sizes = _parts_of_rows(start_DBP.shape[1], attended)
+    found, first, kind = [], 0, inputs_DTBG.device.type
     with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
-        found: tuple[Tensor, Tensor | None] = _Recurrence.apply(*given)  # type: ignore[no-untyped-call]
-    return found
+        for size, *parts in zip(sizes, *(torch.split(values, sizes, dim) for values, dim in by_row), strict=True):
+            still = tuple(rows for count in active if (rows := min(count - first, size)) > 0)
+            plan = _plan(cell, still, like, low, attended, compiled)
+            found.append(_Recurrence.apply(plan, joined_DJH, extra, *shared, *parts))  # type: ignore[no-untyped-call]
+            first += size
+    states = [states_DUBH for states_DUBH, _ in found]
+    weights = [weights_TBS for _, weights_TBS in found if weights_TBS is not None]
+    if len(found) == 1:
+        return states[0], weights[0] if weights else None
+    return torch.cat(states, dim=2), torch.cat(weights, dim=1)
+
+
+def _parts_of_rows(rows: int, attended: Attended | None) -> list[int]:
+    """How many rows go through all steps together: on a CPU, as many as its cache holds the sources of."""
+    most = rows
+    if attended is not None and attended.gates_BSG.device.type == "cpu":
+        each = attended.gates_BSG[0].nbytes + 2 * attended.keys_BSA[0].nbytes
+        most = max(LEAST_ROWS, CACHE // each)
+    count = -(-rows // most)
+    return [(i + 1) * rows // count - i * rows // count for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -144,15 +166,15 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any,
         plan: _Plan,
-        x_DTBG: Tensor,
-        start_DBP: Tensor,
         joined_DJH: Tensor,
         extra: Tensor | None,
-        padding_BS: Tensor | None,
-        keys_BSA: Tensor | None,
-        gates_BSG: Tensor | None,
         query_AH: Tensor | None,
         v_A: Tensor | None,
+        x_DTBG: Tensor,
+        start_DBP: Tensor,
+        padding_BS: Tensor | None = None,
+        keys_BSA: Tensor | None = None,
+        gates_BSG: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         directions, steps, rows, _ = x_DTBG.shape
         size = start_DBP.shape[-1] // plan.cell.parts
@@ -209,13 +231,14 @@ class _Recurrence(torch.autograd.Function):
         if d_states_DUBH is not None:
             d_s[..., :size] += d_states_DUBH[:, 0]
         d_weight_DQH, d_extra = _weight_gradients(plan, states_DUBP, kept, extra, d_x, d_p)
-        d_source: tuple[Tensor | None, ...] = (None,) * 5
+        d_query_AH = d_v_A = None
+        d_source: tuple[Tensor | None, ...] = (None,) * (3 if source is not None else 0)
         if source is not None and d_energies_TBS is not None:
             d_keys_BSA, d_v_A = source.step.gradients(d_energies_TBS, source.kept_TBA, sums)
             mixed = weights_TBS.permute(1, 2, 0).to(plan.low), d_x[0].transpose(0, 1).to(plan.low)
             d_query_AH = d_weight_DQH[0, ctx.joined :] if ctx.projected else None
-            d_source = (None, d_keys_BSA, torch.bmm(*mixed), d_query_AH, d_v_A)
-        return None, d_x, d_s, d_weight_DQH[:, : ctx.joined], d_extra, *d_source
+            d_source = (None, d_keys_BSA, torch.bmm(*mixed))
+        return None, d_weight_DQH[:, : ctx.joined], d_extra, d_query_AH, d_v_A, d_x, d_s, *d_source
 
 
 def _run(
@@ -260,7 +283,7 @@ def _weight_gradients(
 
 def _fresh(plan: _Plan, like: Tensor, steps: int, rows: int) -> Any:
     """Makes buffers: zero where some rows are never written."""
-    whole = len(plan.active) == steps and min(plan.active) == rows
+    whole = len(plan.active) == steps and min(plan.active, default=0) == rows
     return like.new_empty if whole else like.new_zeros
 
 
