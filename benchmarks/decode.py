@@ -15,9 +15,8 @@ from benchmarks import corpus, rows, tools
 from benchmarks.decode_worker import SEARCH_BATCH
 from benchmarks.end_to_end import MODULES, ask_operations, available, mean_lengths, shared_fields
 from benchmarks.options import Options, attention, common, trained_on, whole
-from benchmarks.products import Product
+from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.tools import SIZES
 from benchmarks.workers import SystemFailed, Worker, start
 
 
@@ -43,19 +42,17 @@ def run(options: Options) -> Findings:
     names, left_out = available(options)
     with ExitStack() as stack, rows.progress() as bar:
         folders = trained(names, data, options, bar)
-        product = stack.enter_context(start("product", SIZES, options))
-        product.ask("prepare", batch=1, source=1, target=1)
+        peak = stack.enter_context(Peak(options))
         workers = _loaded(folders, texts, data, options, stack, left_out)
         answers: dict[str, list[Mapping[str, float]]] = {name: [] for name in workers}
-        peaks = []
         task = bar.add_task("decode", total=options.repeats)
         for _ in range(options.repeats):
-            peaks.append(2 * Product.SIZE**3 / product.ask("step", count=10)["seconds"])
+            peak.measure()
             for name, worker in workers.items():
                 answers[name].append(worker.ask("run"))
             bar.advance(task)
     _check(answers, options)
-    return Findings(_rows(answers, peaks, data, options), left_out)
+    return Findings(_rows(answers, peak, data, options), left_out)
 
 
 def _check(answers: Mapping[str, list[Mapping[str, float]]], options: Options) -> None:
@@ -114,7 +111,7 @@ def _loaded(
 
 
 def _rows(
-    answers: Mapping[str, list[Mapping[str, float]]], peaks: list[float], data: corpus.Corpus, options: Options
+    answers: Mapping[str, list[Mapping[str, float]]], peak: Peak, data: corpus.Corpus, options: Options
 ) -> list[rows.Row]:
     shared = shared_fields(options, data, options.training_updates) | {"length": options.length, "unit": "seconds"}
     shared["sizes"] = {**shared["sizes"], "batch": SEARCH_BATCH, "beam": options.beam}
@@ -131,7 +128,7 @@ def _rows(
             wall,
             operations={name: _operations(name, source, data, options) for name in answers},
             tokens=tokens,
-            peaks=peaks,
+            peak=peak,
             details=details,
             quantity=f"beam {options.beam}, {options.sentences} sentences",
             **shared,

@@ -49,15 +49,15 @@ def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, 
     from rnnsearch.evaluation.translating import translate
 
     run = load_run(Path(folder) / "run", checkpoint="last", device=device)
-    bounds = {
-        "min_length_ratio": 0.0,
-        "min_length_offset": length,
-        "max_length_ratio": 0.0,
-        "max_length_offset": length,
-    }
-    known = compose("train").search
-    changes = {key: value for key, value in bounds.items() if key in known}
-    search = build_search(known, beam_size=beam, batch_size=SEARCH_BATCH, **changes)
+    search = build_search(
+        compose("translate", ["run=known"]).search,
+        beam_size=beam,
+        batch_size=SEARCH_BATCH,
+        min_length_ratio=0.0,
+        min_length_offset=length,
+        max_length_ratio=0.0,
+        max_length_offset=length,
+    )
 
     def run_once() -> tuple[list[str], int]:
         found = translate(run.translator, run.tokenizers, search, texts)

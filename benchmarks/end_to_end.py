@@ -14,9 +14,9 @@ from typing import Any
 
 from benchmarks import corpus, rows, tools
 from benchmarks.options import Options, attention, common, trained_on, whole
-from benchmarks.products import Product
+from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.tools import SIZES, Training
+from benchmarks.tools import Training
 from benchmarks.training_step import NO_PEERS
 from benchmarks.workers import Worker, start
 
@@ -41,17 +41,15 @@ def run(options: Options) -> Findings:
     data = corpus.prepare(options)
     names, left_out = available(options)
     trained: dict[str, list[Training]] = {name: [] for name in names}
-    peaks = []
-    with start("product", SIZES, options) as product, rows.progress() as bar:
-        product.ask("prepare", batch=1, source=1, target=1)
+    with Peak(options) as peak, rows.progress() as bar:
         task = bar.add_task("end_to_end", total=len(names) * options.repeats)
         for _ in range(options.repeats):
-            peaks.append(2 * Product.SIZE**3 / product.ask("step", count=10)["seconds"])
+            peak.measure()
             for name in names:
                 folder = data.folder / "end_to_end" / name
                 trained[name].append(tools.train(name, data, folder, options.updates, options))
                 bar.advance(task)
-    return Findings(_rows(trained, peaks, data, options), left_out)
+    return Findings(_rows(trained, peak, data, options), left_out)
 
 
 def available(options: Options) -> tuple[list[str], list[LeftOut]]:
@@ -61,9 +59,7 @@ def available(options: Options) -> tuple[list[str], list[LeftOut]]:
     return ["ours"], [LeftOut(name, NO_PEERS) for name in tools.PEER_TOOLS]
 
 
-def _rows(
-    trained: dict[str, list[Training]], peaks: list[float], data: corpus.Corpus, options: Options
-) -> list[rows.Row]:
+def _rows(trained: dict[str, list[Training]], peak: Peak, data: corpus.Corpus, options: Options) -> list[rows.Row]:
     speeds = {name: [_speed(one, options) for one in several] for name, several in trained.items()}
     starts = {name: [_start_up(one) for one in several] for name, several in trained.items()}
     shared = shared_fields(options, data, options.updates)
@@ -71,7 +67,7 @@ def _rows(
     training = rows.make_rows(
         speeds,
         operations={name: operations(name, lengths, data, options) for name in trained},
-        peaks=peaks,
+        peak=peak,
         details={name: {"mean_source_length": lengths[0], "mean_target_length": lengths[1]} for name in trained},
         quantity="training, start-up left out",
         unit="tokens/s",

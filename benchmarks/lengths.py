@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from benchmarks import rows
 from benchmarks.options import Options, common, modelled, wholes
+from benchmarks.peak import Peak
 from benchmarks.rows import Findings
 from benchmarks.training_step import sizes_of, time_step, wanted, workers
 
@@ -35,10 +36,11 @@ def run(options: Options) -> Findings:
     shapes = {"by length": [(options.batch, length, length) for length in options.lengths]}
     shapes["by batch size"] = [(batch, 30, 30) for batch in options.batches]
     found: list[rows.Row] = []
-    with workers([*wanted(options), "products_at_once"], sizes, options) as (systems, left_out), rows.progress() as bar:
+    names = [*wanted(options), "products_at_once"]
+    with workers(names, sizes, options) as (systems, left_out), Peak(options) as peak, rows.progress() as bar:
         task = bar.add_task("lengths", total=options.repeats * sum(map(len, shapes.values())))
         for title, several in shapes.items():
             for shape in several:
-                timed = time_step(systems, sizes, options, shape, lambda: bar.advance(task))
+                timed = time_step(systems, peak, sizes, options, shape, lambda: bar.advance(task))
                 found += [replace(row, quantity=f"forward and backward, {title}") for row in timed]
     return Findings(found, left_out)

@@ -96,7 +96,8 @@ def text(documents: Mapping[str, Document]) -> str:
 INTRODUCTION = """Made by `make bench` from the JSON files in this folder, never by hand. Systems take turns, each alone
 in its own process; figures are medians over the rounds, in brackets or after them the lowest and the highest. "Ours is
 better by" is the median of the ratios within each round. Operations are what a system's own matrices need for a target
-token; the peak is a 2048³ product of the same type and threads, measured in the same rounds."""
+token; the peak is a 2048³ product of the same type and threads, measured in the same rounds, by the faster of the two
+libraries that torch brings (oneDNN and, torch's own choice, MKL on a CPU)."""
 
 
 def _conditions(documents: Mapping[str, Document]) -> str:
@@ -116,7 +117,7 @@ def _conditions(documents: Mapping[str, Document]) -> str:
 
 def _summary(documents: Mapping[str, Document]) -> str:
     """Every comparison with another system, a line each."""
-    head = ("what", "against", "ours is better by", "lowest to highest", "our share of the peak")
+    head = ("what", "against", "ours is better by", "lowest to highest", "our share of the peak", "of torch's product")
     lines = []
     for name, document in documents.items():
         for row in document["rows"]:
@@ -133,15 +134,19 @@ def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[st
         other for other in document["rows"] if other["quantity"] == row["quantity"] and other["system"] == rows.OURS
     ]
     ours = [other for other in same if other["length"] == row["length"] and other["sizes"] == row["sizes"]]
-    share = ours[0]["share_of_peak"] if ours else None
     low, high = row["ours_is_better_by_spread"]
     return [
         f"{title}: {row['quantity']}{point}",
         plots.name_of(row["system"]),
         f"{row['ours_is_better_by']:.2f}×",
         f"{low:.2f}–{high:.2f}",
-        "" if share is None else f"{share:.0%}",
+        _percent(ours, "share_of_peak"),
+        _percent(ours, "share_of_torch_product"),
     ]
+
+
+def _percent(found: Sequence[Mapping[str, Any]], key: str) -> str:
+    return f"{found[0][key]:.0%}" if found and found[0][key] is not None else ""
 
 
 def _table(several: Sequence[Mapping[str, Any]]) -> str:

@@ -25,6 +25,7 @@ class Product(System):
             torch.matmul(self.linear.weight, self.linear.weight)
 
     def loss(self, words: Words) -> Tensor:
+        """There is none."""
         raise NotImplementedError("a product has no loss")
 
     def operations(self, source: int, target: int) -> float:
@@ -32,11 +33,23 @@ class Product(System):
         return 2.0 * self.SIZE**3
 
 
+class OneDNNProduct(Product):
+    """The same through oneDNN, which torch brings along; it fails where there is none."""
+
+    @torch.no_grad()
+    def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
+        weight = self.linear.weight
+        if not (weight.is_cpu and weight.dtype == torch.float32):
+            raise NotImplementedError("elsewhere torch's own product is the best there is")
+        torch.ops.mkldnn._linear_pointwise(weight, weight, None, "none", [], "")
+
+
 class Unrolled(System):
     """The matrix products of our model's step, forward and backward, as if no step waited for another.
 
-    Each weight meets all its positions in one product, and nothing else is done: what remains between this and ours is
-    the price of the recurrence, of the attention's own products and of all that is done to single elements.
+    Each weight meets all its positions in one product, by the library that ours uses, and nothing else is done: what
+    remains between this and ours is the price of the recurrence, of the attention's own products and of all that is
+    done to single elements.
     """
 
     def __init__(self, sizes: Sizes, options: dict[str, Any]) -> None:
@@ -51,12 +64,14 @@ class Unrolled(System):
 
     @torch.no_grad()
     def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
+        from rnnsearch.kernels.products import product, weight_gradient
+
         with autocast():
             for side, ids in (("source", words.source_BS), ("target", words.target_out_BT)):
                 for linear in self.linears[side]:
                     inputs_NI = linear.weight.new_ones(ids.numel(), linear.in_features)
-                    outputs_NO = inputs_NI @ linear.weight.T
-                    outputs_NO @ linear.weight, outputs_NO.T @ inputs_NI
+                    outputs_NO = product(inputs_NI, linear.weight)
+                    product(outputs_NO, linear.weight.T), weight_gradient(outputs_NO, inputs_NI)
 
     def loss(self, words: Words) -> Tensor:
         raise NotImplementedError("products alone have no loss")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -44,10 +44,18 @@ class Row:
     ours_is_better_by_spread: list[float] | None
     operations_per_token: float | None
     operations_per_second: float | None
-    share_of_peak: float | None
+    share_of_peak: float | None  # of the fastest product
+    share_of_torch_product: float | None
     repeats: int
     spread: list[float]
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Peak(Protocol):
+    """Operations a second of a bare product in each round: the fastest library's, and torch's own."""
+
+    best: list[float]
+    torch: list[float]
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def make_rows(
     *,
     operations: Mapping[str, float] | None = None,
     tokens: Mapping[str, float] | None = None,
-    peaks: Sequence[float] | None = None,
+    peak: Peak | None = None,
     details: Mapping[str, Mapping[str, Any]] | None = None,
     **shared: Any,
 ) -> list[Row]:
@@ -81,7 +89,7 @@ def make_rows(
         samples: values of each system, in rounds.
         operations: of a token, by system; with them come operations a second.
         tokens: processed in the values, where these are seconds and not tokens a second.
-        peaks: operations a second of a bare product, in the same rounds.
+        peak: of a bare product, in the same rounds.
         details: more to say of a system.
         shared: the fields that all rows have alike.
     """
@@ -91,7 +99,7 @@ def make_rows(
         speeds = [tokens[name] / value for value in values] if name in tokens else values
         work = [speed * operations[name] for speed in speeds] if name in operations else None
         found.append(
-            _row(name, values, samples.get(OURS), work, peaks, operations.get(name), details.get(name, {}), shared)
+            _row(name, values, samples.get(OURS), work, peak, operations.get(name), details.get(name, {}), shared)
         )
     return found
 
@@ -101,14 +109,13 @@ def _row(
     values: Sequence[float],
     ours: Sequence[float] | None,
     work: Sequence[float] | None,
-    peaks: Sequence[float] | None,
+    peak: Peak | None,
     operations: float | None,
     details: Mapping[str, Any],
     shared: Mapping[str, Any],
 ) -> Row:
     ratios = [theirs / own for theirs, own in zip(values, ours, strict=True)] if ours and all(ours) else None
     better = ratios and [1 / r if shared["unit"] in HIGHER_IS_BETTER else r for r in ratios if r]
-    shares = [done / peak for done, peak in zip(work, peaks, strict=True)] if work and peaks else None
     return Row(
         system=name,
         value=statistics.median(values),
@@ -117,12 +124,17 @@ def _row(
         ours_is_better_by_spread=[min(better), max(better)] if better else None,
         operations_per_token=operations,
         operations_per_second=statistics.median(work) if work else None,
-        share_of_peak=statistics.median(shares) if shares else None,
+        share_of_peak=_share(work, peak.best) if work and peak else None,
+        share_of_torch_product=_share(work, peak.torch) if work and peak else None,
         repeats=len(values),
         spread=[min(values), max(values)],
         details=details,
         **shared,
     )
+
+
+def _share(work: Sequence[float], peaks: Sequence[float]) -> float:
+    return statistics.median(done / peak for done, peak in zip(work, peaks, strict=True))
 
 
 def document(findings: Findings, options: Options) -> dict[str, Any]:
@@ -194,6 +206,7 @@ COLUMNS = (
     "MFLOP/token",
     "GFLOP/s",
     "of peak",
+    "of torch's product",
 )
 
 
@@ -213,6 +226,7 @@ def cells(row: Row) -> list[str]:
         "" if row.operations_per_token is None else f"{row.operations_per_token / 1e6:.1f}",
         "" if row.operations_per_second is None else f"{row.operations_per_second / 1e9:.0f}",
         "" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
+        "" if row.share_of_torch_product is None else f"{row.share_of_torch_product:.0%}",
     ]
 
 

@@ -2,14 +2,14 @@
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from benchmarks import rows
 from benchmarks.options import Options, common, modelled, wholes
-from benchmarks.products import Product
+from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
 from benchmarks.systems import OURS, PEERS, PRESETS, Sizes
 from benchmarks.workers import SystemFailed, Worker, start
@@ -33,11 +33,11 @@ def run(options: Options) -> Findings:
     """Time the step at each length."""
     sizes = sizes_of(options)
     found: list[rows.Row] = []
-    with workers(wanted(options), sizes, options) as (systems, left_out), rows.progress() as bar:
+    with workers(wanted(options), sizes, options) as (systems, left_out), Peak(options) as peak, rows.progress() as bar:
         task = bar.add_task("training_step", total=len(options.lengths) * options.repeats)
         for length in options.lengths:
             shape = (options.batch, length, length)
-            found += time_step(systems, sizes, options, shape, lambda: bar.advance(task))
+            found += time_step(systems, peak, sizes, options, shape, lambda: bar.advance(task))
         if options.optimizer:
             found += time_optimizer(systems, sizes, options)
     return Findings(found, left_out)
@@ -57,10 +57,10 @@ def wanted(options: Options) -> list[str]:
 
 @contextmanager
 def workers(names: list[str], sizes: Sizes, options: Options) -> Iterator[tuple[dict[str, Worker], list[LeftOut]]]:
-    """A worker for each system that can be built here, one more for the bare product, and the systems left out."""
+    """A worker for each system that can be built here, and the systems left out."""
     left_out = []
     with ExitStack() as stack:
-        found = {"product": stack.enter_context(start("product", sizes, options))}
+        found: dict[str, Worker] = {}
         for name in names:
             if name in PEERS and options.peers is None:
                 left_out.append(LeftOut(name, NO_PEERS))
@@ -75,27 +75,30 @@ def workers(names: list[str], sizes: Sizes, options: Options) -> Iterator[tuple[
 
 
 def time_step(
-    systems: Mapping[str, Worker], sizes: Sizes, options: Options, shape: tuple[int, int, int], advance: object
+    systems: Mapping[str, Worker],
+    peak: Peak,
+    sizes: Sizes,
+    options: Options,
+    shape: tuple[int, int, int],
+    advance: Callable[[], None],
 ) -> list[rows.Row]:
     """Rows of one batch shape (pairs, source words, target words): tokens a second and the share of the peak."""
     batch, source, target = shape
     ready = {name: worker.ask("prepare", batch=batch, source=source, target=target) for name, worker in systems.items()}
     counts = {name: max(1, math.ceil(SECONDS / max(1e-6, one["seconds"]))) for name, one in ready.items()}
     seconds: dict[str, list[float]] = {name: [] for name in systems}
+    peak.clear()
     for _ in range(options.repeats):
+        peak.measure()
         for name, worker in systems.items():
             seconds[name].append(worker.ask("step", count=counts[name])["seconds"])
-        if callable(advance):
-            advance()
-    peaks = [2 * Product.SIZE**3 / one for one in seconds.pop("product")]
+        advance()
+    peaks = {"peak_operations_per_second": peak.best, "torch_product_operations_per_second": peak.torch}
     return rows.make_rows(
         {name: [batch * target / one for one in taken] for name, taken in seconds.items()},
         operations={name: ready[name]["operations"] for name in seconds},
-        peaks=peaks,
-        details={
-            name: {"seconds": seconds[name], "steps_a_sample": counts[name], "peak_operations_per_second": peaks}
-            for name in seconds
-        },
+        peak=peak,
+        details={name: {"seconds": seconds[name], "steps_a_sample": counts[name], **peaks} for name in seconds},
         quantity="forward and backward",
         length=target,
         unit="tokens/s",
@@ -105,10 +108,9 @@ def time_step(
 
 def time_optimizer(systems: Mapping[str, Worker], sizes: Sizes, options: Options) -> list[rows.Row]:
     """Rows of the optimiser's step: seconds of an update of all weights."""
-    timed = {name: worker for name, worker in systems.items() if name != "product"}
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    seconds: dict[str, list[float]] = {name: [] for name in systems}
     for round_ in range(-1, options.repeats):  # the first makes the optimiser's state
-        for name, worker in timed.items():
+        for name, worker in systems.items():
             taken = worker.ask("update")["seconds"]
             if round_ >= 0:
                 seconds[name].append(taken)

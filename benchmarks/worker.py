@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.ours import Loop, Ours
 from benchmarks.peer_modules import JoeyNMT, OpenNMT
-from benchmarks.products import Product, Unrolled
+from benchmarks.products import OneDNNProduct, Product, Unrolled
 from benchmarks.systems import Sizes, System, Words
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
@@ -34,6 +34,7 @@ BUILDERS: dict[str, Callable[[Sizes, dict[str, Any]], System]] = {
     "opennmt_modules": OpenNMT,
     "products_at_once": Unrolled,
     "product": Product,
+    "onednn_product": OneDNNProduct,
 }
 
 
@@ -55,7 +56,7 @@ class Bench:
         precision = PRECISIONS[dtype]
         self.lowered = precision if precision == torch.bfloat16 else None
         self.system.model.to(self.device, torch.float32 if self.lowered else precision).train()
-        if name in ("product", "products_at_once"):
+        if name.startswith(("product", "onednn")):
             self.system.model.to(precision)
             self.lowered = None
         return {"parameters": sum(parameter.numel() for parameter in self.system.model.parameters())}

@@ -1,6 +1,7 @@
 """Rows: medians, ratios within a round, what a JSON row holds."""
 
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_ratios_are_of_one_round() -> None:
     ours, loop = rows.make_rows(
         {"ours": [100.0, 10.0, 60.0], "plain_loop": [50.0, 5.0, 30.0]},
         operations={"ours": 3.0, "plain_loop": 4.0},
-        peaks=[1000.0, 100.0, 600.0],
+        peak=SimpleNamespace(best=[1000.0, 100.0, 600.0], torch=[500.0, 50.0, 300.0]),
         unit="tokens/s",
         **SHARED,
     )
@@ -29,7 +30,7 @@ def test_ratios_are_of_one_round() -> None:
     assert (ours.value, ours.spread, ours.repeats) == (60.0, [10.0, 100.0], 3)
     assert (loop.ratio_to_ours, loop.ours_is_better_by, loop.ours_is_better_by_spread) == (0.5, 2.0, [2.0, 2.0])
     assert (ours.operations_per_second, ours.share_of_peak) == (pytest.approx(180.0), pytest.approx(0.3))
-    assert loop.share_of_peak == pytest.approx(0.2)
+    assert (loop.share_of_peak, loop.share_of_torch_product) == (pytest.approx(0.2), pytest.approx(0.4))
 
 
 def test_fewer_seconds_are_better() -> None:
@@ -37,7 +38,7 @@ def test_fewer_seconds_are_better() -> None:
         {"ours": [2.0, 4.0], "joeynmt": [6.0, 12.0]},
         operations={"joeynmt": 5.0},
         tokens={"joeynmt": 30.0},
-        peaks=[100.0, 50.0],
+        peak=SimpleNamespace(best=[100.0, 50.0], torch=[100.0, 50.0]),
         unit="seconds",
         **SHARED,
     )
