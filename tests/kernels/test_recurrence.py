@@ -114,6 +114,6 @@ def test_rows_may_go_in_parts(active: Sequence[int], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(recurrence, "LEAST_ROWS", 1)
     in_parts = outcome()
     assert recurrence._parts_of_rows(4, None) == [4]
-    assert len(whole) == len(in_parts) == 9
+    assert len(whole) == len(in_parts) == 10
     for a, b in zip(whole, in_parts, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
