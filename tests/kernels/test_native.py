@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import attention, native
+from rnnsearch.kernels import attention, choice, native
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
@@ -79,7 +79,7 @@ def test_compiled_weights_are_those_of_tanh(value: float) -> None:
 
 
 def test_double_precision_keeps_to_torch() -> None:
-    assert native.scoring_step(attention.Additive, torch.zeros(1, dtype=torch.float64)) is attention.Additive
+    assert choice.scoring_step(attention.Additive, torch.zeros(1, dtype=torch.float64)) is attention.Additive
 
 
 @pytest.mark.parametrize("trouble", ["no compiler", "broken compiler", "read-only cache"])

@@ -213,29 +213,6 @@ def mix_backward(d_out_BX: Tensor, values_BSX: Tensor, d_weights_BS: Tensor) -> 
     _call("mix_backward", *sizes, d_out_BX.data_ptr(), values_BSX.data_ptr(), d_weights_BS.data_ptr())
 
 
-_MIX = attention.Mixing(mix_forward, mix_backward)
-_CELLS: dict[type[cells.CellStep], cells.CellStep] = {
-    cells.Cudnn: Cudnn(),
-    cells.Lstm: Lstm(),
-    cells.Paper: Paper(),
-}
-
-
-def cell_step(step: cells.CellStep, like: Tensor) -> cells.CellStep:
-    """The compiled form of a cell's step for tensors like ``like``, or the step itself."""
-    return _CELLS[type(step)] if serves(like) else step
-
-
-def scoring_step(step: attention.MakeStep, like: Tensor) -> attention.MakeStep:
-    """The compiled form of an attention's step for tensors like ``like``, or the step itself."""
-    return Additive if step is attention.Additive and serves(like) else step
-
-
-def mixing(like: Tensor) -> attention.Mixing:
-    """Mixing for tensors like ``like``."""
-    return _MIX if serves(like) else attention.MIXING
-
-
 def serves(like: Tensor) -> bool:
     """Whether compiled steps take tensors like ``like``."""
     return like.device.type == "cpu" and like.dtype == torch.float32 and library() is not None

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import native
+from rnnsearch.kernels import choice
 from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
 from rnnsearch.kernels.cells import CellStep, product, weight_gradients
 
@@ -58,7 +58,7 @@ def recur(
         extra: the cell's other parameter, as `CellStep.forward` has it.
         active: rows still running at each step, at most T numbers that never rise. Other rows' states are zero.
         attended: the source, where the recurrence attends to one (D = 1).
-        compiled: use the processor's own code where it serves; False keeps to torch's operations.
+        compiled: use the device's own code where it serves; False keeps to torch's operations.
 
     Returns:
         The states s_0 .. s_T, ``[D, T + 1, B, H]``, and the weights ``[T, B, S]`` if there are any.
@@ -115,9 +115,9 @@ def _plan(
 ) -> _Plan:
     make, mixing = None if attended is None else attended.scoring.step, MIXING
     if compiled:
-        cell = native.cell_step(cell, like)
-        make = make and native.scoring_step(make, like)
-        mixing = native.mixing(like) if low == like.dtype else MIXING
+        cell = choice.cell_step(cell, like)
+        make = make and choice.scoring_step(make, like)
+        mixing = choice.mixing(like, low)
     return _Plan(cell, active, low, make, mixing)
 
 
