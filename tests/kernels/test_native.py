@@ -16,23 +16,35 @@ needs_compiler = pytest.mark.skipif(native.library() is None, reason="needs a C 
 SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64)]  # B, T, S, H, A
 
 
-def outcome(cell: CellStep, kind: str | None, shape: tuple[int, ...], *, compiled: bool) -> list[Tensor]:
-    """Everything that comes out forward and backward, in single precision, with rows that end and padded sources."""
+def outcome(
+    cell: CellStep,
+    kind: str | None,
+    shape: tuple[int, ...],
+    *,
+    compiled: bool,
+    device: str = "cpu",
+    low: torch.dtype = torch.float32,
+) -> list[Tensor]:
+    """Everything that comes out forward and backward, in single precision, with rows that end and padded sources.
+
+    ``low``: the precision of what autocast would have lowered.
+    """
     B, T, S, H, A = shape
     torch.manual_seed(0)
     directions = 1 if kind else 2
     extra = {Cudnn: (directions, 1, H), Paper: (directions, H, H), Lstm: None}[type(cell)]
     sizes = [(directions, T, B, cell.gates * H), (directions, B, cell.parts * H), (directions, cell.joined * H, H)]
     sizes += [extra] if extra else []
-    values = [torch.randn(size, requires_grad=True) for size in sizes]
-    source = [torch.randn(B, S, A, requires_grad=True), torch.randn(B, S, cell.gates * H, requires_grad=True)]
-    weights = [torch.randn(A, H, requires_grad=True), torch.randn(A, requires_grad=True)]
+    values = [torch.randn(size).to(device).requires_grad_() for size in sizes]
+    source = [torch.randn(size).to(device).requires_grad_() for size in ((B, S, A), (B, S, cell.gates * H))]
+    weights = [torch.randn(size).to(device).requires_grad_() for size in ((A, H), (A,))]
     padding_BS = torch.zeros(B, S).masked_fill_(torch.arange(S) >= torch.randint(1, S + 1, (B, 1)), -torch.inf)
     active = sorted(torch.randint(1, B + 1, (T,)).tolist(), reverse=True)
     v_A = weights[1] if kind == "additive" else None
     scoring = Scoring(Additive if kind == "additive" else Product, weights[0], v_A)
-    attended = Attended(scoring, padding_BS, *source) if kind else None
-    states, alphas = recur(cell, *values[:3], values[3] if extra else None, active, attended, compiled=compiled)
+    attended = Attended(scoring, padding_BS.to(device), source[0].to(low), source[1].to(low)) if kind else None
+    given = (values[0].to(low), *values[1:3], values[3] if extra else None)
+    states, alphas = recur(cell, *given, active, attended, compiled=compiled)
     (states.sin().sum() + (0.0 if alphas is None else alphas.cos().sum())).backward()
     leaves = values + (source + weights if kind else [])
     found = [states.detach(), *([] if alphas is None else [alphas.detach()])]
