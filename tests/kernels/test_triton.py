@@ -34,7 +34,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> choice.Steps:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", [None, "additive", "product"])
 @pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
-def test_triton_s_steps_are_equal(cell: CellStep, kind: str | None, shape: tuple[int, ...], steps: choice.Steps) -> None:
+def test_triton_s_steps_are_equal(
+    cell: CellStep, kind: str | None, shape: tuple[int, ...], steps: choice.Steps
+) -> None:
     ours, theirs = (outcome(cell, kind, shape, compiled=compiled, device=DEVICE) for compiled in (True, False))
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):

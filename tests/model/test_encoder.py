@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnsearch.model.encoder import LibraryLayer, PlainLayer, RecurrentEncoder
+from rnnsearch.kernels.rows import order
+from rnnsearch.model.encoder import LibraryLayer, PlainLayer, RecurrentEncoder, run_fused
 
 INPUT, HIDDEN = 4, 3
 
@@ -38,6 +39,43 @@ def test_the_library_computes_what_our_own_loop_does(cell: str) -> None:
         results.append((states_BSE, gradient))
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["cudnn", "lstm"])
+def test_the_library_needs_no_packing(cell: str, bidirectional: bool) -> None:
+    """The way a GPU takes, where nothing may look at lengths; here with a batch that is not sorted."""
+    torch.manual_seed(0)
+    layer = LibraryLayer(cell=cell, input_size=INPUT, hidden_size=HIDDEN, bidirectional=bidirectional).double()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    inputs_BSM = torch.randn(4, 6, INPUT, dtype=torch.float64, requires_grad=True)
+    mask_BS = torch.arange(6) < torch.tensor([[4], [6], [1], [6]])
+    straight = order(mask_BS, directions=1 + bidirectional, falling=False)
+    results = []
+    for states_BSE in (layer(inputs_BSM, mask_BS), layer.in_order(inputs_BSM, straight)):
+        gradients = torch.autograd.grad(states_BSE.sin().sum(), [inputs_BSM, *layer.parameters()])
+        results.append((states_BSE, *gradients))
+    for packed, unpacked in zip(*results, strict=True):
+        torch.testing.assert_close(unpacked, packed, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("cell", ["paper", "cudnn", "lstm"])
+def test_sentences_that_do_not_drop_out_change_nothing(cell: str) -> None:
+    torch.manual_seed(0)
+    layer = (PlainLayer if cell == "paper" else LibraryLayer)(
+        cell=cell, input_size=INPUT, hidden_size=HIDDEN, bidirectional=True
+    ).double()
+    inputs_BSM = torch.randn(4, 6, INPUT, dtype=torch.float64, requires_grad=True)
+    mask_BS = torch.arange(6) < torch.tensor([[4], [6], [1], [6]])
+    results = []
+    for falling in (True, False):
+        taken = order(mask_BS, directions=2, falling=falling)
+        states_BSE = run_fused(layer, inputs_BSM, taken, compiled=False)
+        gradients = torch.autograd.grad(states_BSE.sin().sum(), [inputs_BSM, *layer.parameters()])
+        results.append((states_BSE, *gradients))
+    for dropping, staying in zip(*results, strict=True):
+        torch.testing.assert_close(staying, dropping, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

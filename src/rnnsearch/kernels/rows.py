@@ -43,14 +43,15 @@ class Order:
         return states_BSX if self.keep_BS1 is None else states_BSX * self.keep_BS1
 
 
-def order(mask_BS: Tensor, *, directions: int) -> Order:
+def order(mask_BS: Tensor, *, directions: int, falling: bool) -> Order:
     """The order for a batch whose real tokens ``mask_BS`` marks, padding at the end.
 
-    On a GPU, where lengths can't be looked at without waiting for it, sentences stay as they are and none drops out.
+    Not ``falling``, as on a GPU, where lengths can't be looked at without waiting for it, sentences stay as they are
+    and none drops out.
     """
     batch, length = mask_BS.shape
     lengths_B, step_S1 = mask_BS.sum(1), torch.arange(length, device=mask_BS.device).unsqueeze(1)
-    if mask_BS.device.type == "cpu":
+    if falling:
         lengths_B, row_B = lengths_B.sort(descending=True, stable=True)
         active, keep = tuple(n for n in (lengths_B > step_S1).sum(1).tolist() if n), None
     else:

@@ -230,9 +230,7 @@ def paper_reset(x, x_d, x_r, p, p_d, p_r, s, s_d, s_r, kept, k_d, k_r, rows, h, 
 
 
 @triton.jit
-def paper_update(
-    x, x_d, x_r, u, u_d, u_r, s, s_d, s_r, new, n_d, n_r, kept, k_d, k_r, rows, h, BLOCK: tl.constexpr
-):
+def paper_update(x, x_d, x_r, u, u_d, u_r, s, s_d, s_r, new, n_d, n_r, kept, k_d, k_r, rows, h, BLOCK: tl.constexpr):
     """c = tanh(x + u), u = U_c (r s); new = (1 - z) s + z c. Keeps c."""
     d, b, i, m = place(rows, h, BLOCK)
     K = kept + d * k_d + b * k_r + i
@@ -243,9 +241,7 @@ def paper_update(
 
 
 @triton.jit
-def paper_update_backward(
-    d_s, ds_d, ds_r, s, s_d, s_r, kept, k_d, k_r, d_x, dx_d, dx_r, rows, h, BLOCK: tl.constexpr
-):
+def paper_update_backward(d_s, ds_d, ds_r, s, s_d, s_r, kept, k_d, k_r, d_x, dx_d, dx_r, rows, h, BLOCK: tl.constexpr):
     """Before the product with U_c: the candidate's and z's gradients; d_s becomes (1 - z) d_s."""
     d, b, i, m = place(rows, h, BLOCK)
     D, K, X = d_s + d * ds_d + b * ds_r + i, kept + d * k_d + b * k_r + i, d_x + d * dx_d + b * dx_r + i

@@ -3,6 +3,7 @@
 B batch, S source, M embedding, H hidden units a direction, E annotation (H times the directions), G gates.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -109,22 +110,44 @@ class LibraryLayer(nn.Module):
 
     def weights(self) -> list[DirectionWeights]:
         """Of each direction, for `rnnsearch.kernels`; the library's second bias joins the first where it can."""
-        ends = ("", "_reverse") if self.rnn.bidirectional else ("",)
         found = []
-        for end in ends:
-            names = ("weight_ih_l0", "bias_ih_l0", "weight_hh_l0", "bias_hh_l0")
-            input_GM, bias_G, recurrent_GH, second_G = (getattr(self.rnn, name + end) for name in names)
+        for input_GM, recurrent_GH, bias_G, second_G in self._directions():
             extra = None
             if isinstance(self.rnn, nn.GRU):
-                gates_2H, candidate_H = second_G.split([2 * self.rnn.hidden_size, self.rnn.hidden_size])
+                gates_2H, candidate_H = torch.split(second_G, [2 * self.rnn.hidden_size, self.rnn.hidden_size])
                 second_G, extra = torch.cat([gates_2H, torch.zeros_like(candidate_H)]), candidate_H.unsqueeze(0)
             found.append(DirectionWeights(input_GM, bias_G + second_G, recurrent_GH, extra))
         return found
 
+    def in_order(self, inputs_BSM: Tensor, order: Order) -> Tensor:
+        """As `forward`, without packing, for which a GPU's lengths would have to be waited for."""
+        zero_1BH = inputs_BSM.new_zeros(1, len(inputs_BSM), self.rnn.hidden_size)
+        settings = (True, 1, 0.0, torch.is_grad_enabled(), False, False)  # with biases, layers, dropout, training, ...
+        states = []
+        for read_SBM, weights in zip(order.read(inputs_BSM), self._directions(), strict=True):
+            if isinstance(self.rnn, nn.LSTM):
+                states.append(torch.lstm(read_SBM, (zero_1BH, zero_1BH), _together(weights), *settings)[0])
+            else:
+                states.append(torch.gru(read_SBM, zero_1BH, _together(weights), *settings)[0])
+        return order.restore(torch.stack(states))
+
+    def _directions(self) -> Iterator[list[Tensor]]:
+        """W, U and both biases of each direction."""
+        for end in ("", "_reverse") if self.rnn.bidirectional else ("",):
+            yield [getattr(self.rnn, f"{name}_l0{end}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+
+def _together(weights: list[Tensor]) -> list[Tensor]:
+    """The same, one after the other in memory, as the library wants them; those of two directions lie mixed."""
+    parts = torch.split(torch.cat([w.flatten() for w in weights]), [w.numel() for w in weights])
+    return [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
+
 
 def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order, *, compiled: bool) -> Tensor:
-    """Annotations ``[B, S, E]`` of a layer, both directions at once, by `rnnsearch.kernels`."""
+    """Annotations ``[B, S, E]`` of a layer, both directions at once, by `rnnsearch.kernels` or the GPU's library."""
     assert layer.kernel is not None
+    if compiled and isinstance(layer, LibraryLayer) and inputs_BSM.device.type == "cuda":
+        return layer.in_order(inputs_BSM, order)
     weights = layer.weights()
     read = zip(order.read(inputs_BSM), weights, strict=True)
     inputs_DSBG = torch.stack([linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in read])
@@ -197,7 +220,8 @@ class RecurrentEncoder(nn.Module):
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
         states_BSX = self.embedding_dropout(self.embedding(source_BS))
-        order = sentence_order(mask_BS, directions=1 + self.bidirectional) if self.fused else None
+        falling = mask_BS.device.type == "cpu"
+        order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.fused else None
         for depth, layer in enumerate(self.layers):
             below_BSX = states_BSX if depth == 0 else self.layer_dropout(states_BSX)
             if order is None:
