@@ -26,6 +26,7 @@ NOT_HASHED = (
     "member",
     "ckpt",
     "kernels",
+    "cuda_graphs",
     "progress",
     "profile",
     "samples",

@@ -94,6 +94,7 @@ def module(
         target=Letters(),
         references=lambda rows: [texts[row] for row in rows],
         search=SEARCH,
+        cuda_graphs=False,
         seed=5,
         checkpoint_content={"format": 1},
     )

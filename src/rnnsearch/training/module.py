@@ -3,6 +3,7 @@
 B batch, T target, S source, R read-out, V vocabulary, N real target tokens of a batch.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,8 +24,11 @@ from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
+from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -60,6 +64,7 @@ class TranslationModule(LightningModule):
         target: tokenizer of the target language, for the text of validation's translations.
         references: raw text of validation's targets.
         search: validation's search, greedy.
+        cuda_graphs: on one GPU, record the launches of each shape of batches and replay them.
         seed: of the dropout, a function of seed and batch alone, so that a resumed run goes on as it would have.
         checkpoint_content: plain values put into each checkpoint under ``rnnsearch``, so that it loads by itself.
     """
@@ -75,6 +80,7 @@ class TranslationModule(LightningModule):
         target: Tokenizer,
         references: References,
         search: BeamSearch,
+        cuda_graphs: bool,
         seed: int,
         checkpoint_content: dict[str, Any],
     ) -> None:
@@ -87,6 +93,8 @@ class TranslationModule(LightningModule):
         self.target = target
         self.references = references
         self.search = search
+        self.cuda_graphs = cuda_graphs
+        self.replayed: Readouts | None = None
         self.seed = seed
         self.checkpoint_content = checkpoint_content
         self.counters = Counters()
@@ -103,9 +111,18 @@ class TranslationModule(LightningModule):
         done = self.counters
         return self.budget.progress(updates=done.updates, tokens=done.tokens, seconds=done.seconds)
 
+    def on_fit_start(self) -> None:
+        """Replay graphs if that is asked for and there is one GPU."""
+        if self.cuda_graphs and self.device.type == "cuda" and self.trainer.world_size == 1:
+            self.replayed = Readouts(self.translator)
+        elif self.cuda_graphs:
+            logger.info("no CUDA graphs: they need one GPU")
+
     def log_likelihood_loss(self, batch: Batch, label_smoothing: float) -> Tensor:
         """Sum of -log p(y_i | ...) over the batch's real target tokens, in nats; only they meet the vocabulary."""
-        readouts_BTR, _ = self.translator(batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
+        given = (batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
+        replayed = self.replayed if self.training else None
+        readouts_BTR = self.translator(*given)[0] if replayed is None else replayed(*given)
         output = self.translator.decoder.output
         with record_function("vocabulary and loss"):
             readouts_NR = readouts_BTR.flatten(0, 1).index_select(0, batch.real_N)
