@@ -54,7 +54,9 @@ class Letters:
         return {}
 
 
-def translator(hidden: int = 8, dropout: float = 0.0, context: str = "Additive", cell: str = "cudnn") -> Translator:
+def translator(
+    hidden: int = 8, dropout: float = 0.0, context: str = "Additive", cell: str = "cudnn", kernels: str = "fused"
+) -> Translator:
     drop = {"embedding_dropout": dropout, "variational_dropout": False}
     attention = {"attention_size": hidden, "normed": False} if context == "Additive" else {}
     model = {
@@ -71,7 +73,7 @@ def translator(hidden: int = 8, dropout: float = 0.0, context: str = "Additive",
         "tied_embeddings": "none",
     }  # fmt: skip
     torch.manual_seed(3)
-    built = build_translator(model, source_size=VOCABULARY, target_size=VOCABULARY)
+    built = build_translator(model, source_size=VOCABULARY, target_size=VOCABULARY, kernels=kernels)
     initialize(built, scheme="modern")
     return built
 
@@ -107,9 +109,16 @@ def rows(count: int, *, longest: int = 6, seed: int = 0, order: int = 1) -> list
     return [Row(index=i, source=source, target=source[::order]) for i, source in enumerate(sources)]
 
 
-def fit(module: TranslationModule, batches: Sequence[Batch], *, validation: Any = None, **options: Any) -> Trainer:
+def fit(
+    module: TranslationModule,
+    batches: Sequence[Batch],
+    *,
+    validation: Any = None,
+    accelerator: str = "cpu",
+    **options: Any,
+) -> Trainer:
     trainer = Trainer(
-        accelerator="cpu", devices=1, max_epochs=-1, max_steps=-1, logger=False, enable_checkpointing=False,
+        accelerator=accelerator, devices=1, max_epochs=-1, max_steps=-1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[Clock()],
         limit_val_batches=1.0 if validation else 0, **options,
     )  # fmt: skip
