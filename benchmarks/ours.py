@@ -39,6 +39,7 @@ class Ours(System):
             target=None,  # type: ignore[arg-type]  # tokenizer and references serve validation alone
             references=lambda rows: [],
             search=make.build_search(self.config.search, beam_size=1),
+            cuda_graphs=False,
             seed=1,
             checkpoint_content={},
         )
