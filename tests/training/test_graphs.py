@@ -62,8 +62,8 @@ def test_padding_to_few_shapes_changes_neither_loss_nor_gradients(context: str, 
 def test_shapes_are_multiples_and_nothing_real_is_lost() -> None:
     batch = collate(rows(19, longest=9))
     source_BS, mask_BS, target_in_BT = padded(batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
-    assert source_BS.shape == mask_BS.shape == (32, 16)
-    assert target_in_BT.shape == (32, 16)
+    assert source_BS.shape == mask_BS.shape == (32, 12)
+    assert target_in_BT.shape == (32, 12)
     longest = batch.source_BS.shape[1]
     assert torch.equal(source_BS[:19, :longest], batch.source_BS)
     assert torch.equal(mask_BS[:19, :longest], batch.source_mask_BS)
@@ -78,12 +78,17 @@ def test_lengths_like_multi30k_s_make_few_shapes() -> None:
     random = np.random.default_rng(0)
     source = np.clip(np.rint(random.lognormal(2.6, 0.35, 29_000)), 3, 45).astype(np.int64)
     target = np.clip(np.rint(source * random.normal(1.0, 0.2, 29_000)), 2, 50).astype(np.int64)
-    shapes = set()
+    shapes, real, positions = set(), 0, 0
     for epoch in range(3):
         for part in BucketBatches(unit="sentences", size=80, pool=100).plan(source, target, seed=1, epoch=epoch):
-            lengths = (len(part), int(source[part].max()) + 1, int(target[part].max()) + 1)
-            shapes.add(tuple(-(-n // m) for n, m in zip(lengths, (graphs.SENTENCES, 8, 8), strict=True)))
-    assert 5 < len(shapes) <= graphs.SHAPES
+            sizes = (len(part), int(source[part].max()) + 1, int(target[part].max()) + 1)
+            multiples = (graphs.SENTENCES, graphs.LENGTHS, graphs.LENGTHS)
+            rows, s, t = (-(-n // m) * m for n, m in zip(sizes, multiples, strict=True))
+            shapes.add((rows, s, t))
+            real += sizes[0] * (sizes[1] + sizes[2])
+            positions += rows * (s + t)
+    assert 5 < len(shapes) <= 20 < graphs.SHAPES
+    assert positions < 1.1 * real
 
 
 def test_beyond_the_most_shapes_batches_run_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:

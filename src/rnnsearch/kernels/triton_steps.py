@@ -86,6 +86,7 @@ class Additive(attention.Additive):
 
     def __init__(self, keys_BSA: Tensor, v_A: Tensor | None, padding_BS: Tensor) -> None:
         super().__init__(keys_BSA, v_A, padding_BS)
+        assert padding_BS.is_contiguous()
         positions = next_power_of_2(keys_BSA.shape[1])
         width = min(max(8, TILE // positions), next_power_of_2(keys_BSA.shape[2]))
         self.tile = {"BLOCK_S": positions, "BLOCK_A": width}
@@ -134,6 +135,9 @@ class Additive(attention.Additive):
 def mix_forward(weights_BS: Tensor, values_BSX: Tensor, x_BX: Tensor) -> Tensor:
     """x + Σ_j α_j value_j. Values may be of lower precision."""
     (rows, source), width = weights_BS.shape, values_BSX.shape[2]
+    assert weights_BS.is_contiguous()
+    assert values_BSX.is_contiguous()
+    assert x_BX.stride(1) == 1
     out_BX = x_BX.new_empty(x_BX.shape)
     programs.mix_forward[(rows, cdiv(width, WIDTH))](
         weights_BS, values_BSX, x_BX, x_BX.stride(0), out_BX, source, width, BLOCK_S=POSITIONS, BLOCK=WIDTH
@@ -144,6 +148,9 @@ def mix_forward(weights_BS: Tensor, values_BSX: Tensor, x_BX: Tensor) -> Tensor:
 def mix_backward(d_out_BX: Tensor, values_BSX: Tensor, d_weights_BS: Tensor) -> None:
     """Add the weights' gradient, d_out · value_j."""
     (rows, source), width = d_weights_BS.shape, values_BSX.shape[2]
+    assert d_weights_BS.is_contiguous()
+    assert values_BSX.is_contiguous()
+    assert d_out_BX.stride(1) == 1
     programs.mix_backward[(rows, cdiv(source, POSITIONS))](
         d_out_BX, d_out_BX.stride(0), values_BSX, d_weights_BS, source, width, BLOCK_S=POSITIONS, BLOCK=WIDTH
     )

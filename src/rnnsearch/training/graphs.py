@@ -18,7 +18,7 @@ from rnnsearch.model.translator import Translator
 
 logger = logging.getLogger(__name__)
 
-LENGTHS, SENTENCES = 8, 16  # shapes are multiples of these
+LENGTHS, SENTENCES = 4, 16  # shapes are multiples of these: captions in batches of 80 make 17, a tenth more padding
 SHAPES = 32  # recorded at most; batches of other shapes run as without
 WARM_UP = 3  # runs before a recording, in which libraries choose and compile what they need
 
