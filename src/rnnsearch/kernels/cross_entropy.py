@@ -9,6 +9,7 @@ and b over the vocabulary, applied to t, and ε/V, the same everywhere, has grad
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from rnnsearch.kernels.products import add_weight_gradient, product
 # logits: 128 rows cost 5 to 10 % more than 512); on a GPU each chunk costs a dozen launches, and memory is plenty.
 CPU_BYTES = 16 * 2**20
 GPU_BYTES = 256 * 2**20
+UNIT = 32  # rows
 
 
 def linear_cross_entropy(
@@ -161,7 +163,14 @@ class _Sums:
 
 
 def _parts(length: int, rows: int) -> Iterator[slice]:
-    """Runs of at most ``rows``, as equal as can be."""
-    count = -(-length // rows)
-    for i in range(count):
-        yield slice(i * length // count, (i + 1) * length // count)
+    """Runs of at most ``rows``, as equal as can be in multiples of `UNIT`, and what is left over.
+
+    So batches of any size meet few sizes of a product, each of which a library prepares when it first comes.
+    """
+    unit = min(UNIT, rows)
+    units = length // unit
+    count = max(1, -(-units // (rows // unit)))
+    ends = [i * units // count * unit for i in range(count + 1)] + [length]
+    for start, stop in pairwise(ends):
+        if start < stop:
+            yield slice(start, stop)
