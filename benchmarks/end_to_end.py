@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     attention(parser)
     parser.add_argument("--updates", type=whole(2), default=60, metavar="N", help="of each training (%(default)s)")
     parser.add_argument(
-        "--skipped", type=whole(1), default=10, metavar="N", help="first updates that are not timed (%(default)s)"
+        "--skipped", type=whole(1), default=20, metavar="N", help="first updates that are not timed (%(default)s)"
     )
 
 
