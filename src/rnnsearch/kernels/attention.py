@@ -4,8 +4,8 @@ The energies of the additive mechanism need no tanh at each pair of positions. W
 
     tanh(q + k) = 1 - 2 ρ,  ρ = 1 / (1 + E_q E_k),  tanh' = 4 (ρ - ρ²)
 
-so a pair costs a multiplication, an addition and a reciprocal. Keys and queries are cut at ±`LIMIT`, where E is still
-a number; the result differs from tanh's only where a key and a query beyond it cancel. The softmax over j does not see
+so a pair costs a multiplication, an addition and a reciprocal. Keys and queries are cut where E is no number any more
+(`energies.LARGEST`); the result differs from tanh's only where a key and a query beyond that cancel. The softmax over j does not see
 what all its energies share, so Σ_a v_a is left out.
 
 B rows, S source, A alignment hidden layer, T target.
@@ -18,7 +18,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-LIMIT = 40.0  # e^80 is below the largest float32; so is its inverse above the smallest
+from rnnsearch.kernels.energies import LARGEST, exponentials
+
+LIMIT = LARGEST[torch.float32]
 
 
 class AttentionStep(Protocol):
@@ -53,14 +55,14 @@ class Additive:
     def __init__(self, keys_BSA: Tensor, v_A: Tensor | None, padding_BS: Tensor) -> None:
         assert v_A is not None
         self.v_A, self.padding_BS = v_A, padding_BS
-        self.E_BSA = exponential(keys_BSA)
+        self.E_BSA = exponentials(keys_BSA.contiguous())
 
     def _rho(self, E_query_BA: Tensor) -> Tensor:
         rows = len(E_query_BA)
         return torch.addcmul(E_query_BA.new_ones(()), self.E_BSA[:rows], E_query_BA.unsqueeze(1)).reciprocal_()
 
     def forward(self, query_BA: Tensor, weights_BS: Tensor, kept_BA: Tensor) -> None:
-        torch.mul(query_BA.clamp(-LIMIT, LIMIT), 2.0, out=kept_BA).exp_()
+        kept_BA.copy_(exponentials(query_BA))
         energies_BS = self._rho(kept_BA) @ (-2.0 * self.v_A)
         weights_BS.copy_(energies_BS.add_(self.padding_BS[: len(query_BA)]).softmax(-1))
 
@@ -156,11 +158,6 @@ class Mixing:
 
 
 MIXING = Mixing(mix_forward, mix_backward)
-
-
-def exponential(values: Tensor) -> Tensor:
-    """e^{2x}, x cut at ±`LIMIT`."""
-    return values.contiguous().clamp(-LIMIT, LIMIT).mul_(2.0).exp_()
 
 
 def softmax_backward(d_weights_BS: Tensor, weights_BS: Tensor, d_energies_BS: Tensor) -> None:
