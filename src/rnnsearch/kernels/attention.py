@@ -5,8 +5,8 @@ The energies of the additive mechanism need no tanh at each pair of positions. W
     tanh(q + k) = 1 - 2 ρ,  ρ = 1 / (1 + E_q E_k),  tanh' = 4 (ρ - ρ²)
 
 so a pair costs a multiplication, an addition and a reciprocal. Keys and queries are cut where E is no number any more
-(`energies.LARGEST`); the result differs from tanh's only where a key and a query beyond that cancel. The softmax over j does not see
-what all its energies share, so Σ_a v_a is left out.
+(`energies.LARGEST`); the result differs from tanh's only where a key and a query beyond that cancel. The softmax over
+j does not see what all its energies share, so Σ_a v_a is left out.
 
 B rows, S source, A alignment hidden layer, T target.
 """
