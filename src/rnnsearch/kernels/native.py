@@ -32,7 +32,7 @@ def library() -> ctypes.CDLL | None:
     """The compiled steps, or None, with a line in the log, where they can't be had."""
     try:
         return _load(_compiled(cache_folder()))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         said = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else ""
         reason = said.splitlines()[-1] if said else error
         logger.info("kernels of torch's operations serve, for native ones can't be compiled: %s", reason)
@@ -50,15 +50,22 @@ def _compiled(folder: Path) -> Path:
     if compiler is None:
         raise FileNotFoundError("there is no C compiler (cc, gcc, clang)")
     described = _run([compiler, *FLAGS, "-dM", "-E", "-x", "c", os.devnull])  # names the processor's instructions
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode() + described).hexdigest()[:16]
+    linked = _openmp()
+    key = hashlib.sha256(SOURCE.read_bytes() + " ".join((*FLAGS, *linked)).encode() + described).hexdigest()[:16]
     path = folder / f"native-{key}.so"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as aside:
             built = Path(aside) / path.name
-            _run([compiler, *FLAGS, "-o", str(built), str(SOURCE), "-lm"])
+            _run([compiler, *FLAGS, "-o", str(built), str(SOURCE), *linked, "-lm"])
             built.replace(path)
     return path
+
+
+def _openmp() -> list[str]:
+    """Link with torch's own OpenMP where it brings one, whatever its name: two would be two sets of busy threads."""
+    brought = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    return ["-Wl,--as-needed", *map(str, brought)] if brought else []
 
 
 def _run(command: list[str]) -> bytes:
