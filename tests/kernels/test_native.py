@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import attention, choice, native
+from rnnsearch.kernels import attention, choice, compiled, native, products
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
 
-needs_compiler = pytest.mark.skipif(native.library() is None, reason="needs a C compiler")
+needs_compiler = pytest.mark.skipif(compiled.library() is None, reason="needs a C compiler")
 SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64)]  # B, T, S, H, A
 
 
@@ -90,6 +90,15 @@ def test_compiled_weights_are_those_of_tanh(value: float) -> None:
     torch.testing.assert_close(weights_BS, expected_BS, rtol=0, atol=1e-6)
 
 
+@needs_compiler
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (64, 64), (65, 129)], ids=str)
+def test_compiled_transposes(shape: tuple[int, int]) -> None:
+    matrix_XY = torch.randn(shape)
+    assert torch.equal(products.transposed(matrix_XY), matrix_XY.T)
+    assert torch.equal(products.transposed(matrix_XY.T), matrix_XY)
+    assert products.transposed(matrix_XY).is_contiguous()
+
+
 def test_double_precision_keeps_to_torch() -> None:
     assert choice.scoring_step(attention.Additive, torch.zeros(1, dtype=torch.float64)) is attention.Additive
 
@@ -108,15 +117,15 @@ def test_without_a_compiler_one_line_says_so(
     else:
         cache.write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    native.library.cache_clear()
+    compiled.library.cache_clear()
     try:
         with caplog.at_level(logging.INFO, logger="rnnsearch"):
-            assert native.library() is None
-            assert native.library() is None
+            assert compiled.library() is None
+            assert compiled.library() is None
             assert outcome(Cudnn(), "additive", (2, 2, 2, 2, 2), compiled=True)
     finally:
         monkeypatch.undo()
-        native.library.cache_clear()
+        compiled.library.cache_clear()
     assert len(caplog.records) == 1
     expected = {
         "no compiler": "no C compiler",

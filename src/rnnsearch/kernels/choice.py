@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import attention, cells, native
+from rnnsearch.kernels import attention, cells, compiled, native
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def on_gpu() -> Steps | None:
 
 def _serving(like: Tensor) -> Steps | None:
     """The form for tensors like ``like``; None for torch's operations."""
-    if native.serves(like):
+    if compiled.serves(like):
         return _NATIVE
     return on_gpu() if like.device.type == "cuda" and like.dtype == torch.float32 else None
 

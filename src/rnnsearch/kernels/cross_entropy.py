@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels.products import add_weight_gradient, product
+from rnnsearch.kernels.products import add_weight_gradient, product, transposed
 
 # Bytes of a chunk's logits. On a CPU more stops to fit its caches, less makes the products small (2,400 × 8,000
 # logits: 128 rows cost 5 to 10 % more than 512); on a GPU each chunk costs a dozen launches, and memory is plenty.
@@ -127,7 +127,7 @@ class _Sums:
             self.by_weight_RV -= share * self.readouts_NR.sum(0, dtype=self.exact).unsqueeze(1)
         if share and self.by_bias_V is not None:
             self.by_bias_V -= share * len(self.readouts_NR)
-        by_weight_VR = None if self.by_weight_RV is None else self.by_weight_RV.T.contiguous()
+        by_weight_VR = None if self.by_weight_RV is None else transposed(self.by_weight_RV)
         found = (self.by_readouts_NR, by_weight_VR, self.by_bias_V)
         return tuple(None if by is None else by.to(x.dtype) for by, x in zip(found, self.given, strict=True))
 

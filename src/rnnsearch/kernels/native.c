@@ -239,6 +239,20 @@ void additive_backward(int threads, size rows, size source, size a, const float 
     }
 }
 
+/* to[j][i] = from[i][j], in squares that fit a cache */
+void transpose(int threads, size rows, size columns, const float *from, float *to) {
+    const size side = 64;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (size c = 0; c < columns; c += side) {
+        const size end = c + side < columns ? c + side : columns;
+        for (size r = 0; r < rows; r += side) {
+            const size stop = r + side < rows ? r + side : rows;
+            for (size j = c; j < end; j++)
+                for (size i = r; i < stop; i++) to[j * rows + i] = from[i * columns + j];
+        }
+    }
+}
+
 /* out = x + sum_j weights_j values_j */
 void mix_forward(int threads, size rows, size source, size width, const float *weights, const float *values,
                  const float *x, float *out) {

@@ -1,0 +1,115 @@
+"""native.c, compiled for this processor: once, by the machine's C compiler, into the user's cache.
+
+Where there is no compiler, or the numbers are not in single precision on a CPU, torch's operations serve; `library`
+logs why, once.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("native.c")
+FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+SECONDS = 120  # until a compiler is given up
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled steps, or None, with a line in the log, where they can't be had."""
+    try:
+        return _load(_compiled(cache_folder()))
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        said = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else ""
+        reason = said.splitlines()[-1] if said else error
+        logger.info("kernels of torch's operations serve, for native ones can't be compiled: %s", reason)
+        return None
+
+
+def cache_folder() -> Path:
+    """Where compiled steps are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnnsearch" / "kernels"
+
+
+def _compiled(folder: Path) -> Path:
+    """The shared library for this source, compiler and processor; compiled aside, so that processes may race."""
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise FileNotFoundError("there is no C compiler (cc, gcc, clang)")
+    described = _run([compiler, *FLAGS, "-dM", "-E", "-x", "c", os.devnull])  # names the processor's instructions
+    linked = _openmp()
+    key = hashlib.sha256(SOURCE.read_bytes() + " ".join((*FLAGS, *linked)).encode() + described).hexdigest()[:16]
+    path = folder / f"native-{key}.so"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as aside:
+            built = Path(aside) / path.name
+            _run([compiler, *FLAGS, "-o", str(built), str(SOURCE), *linked, "-lm"])
+            built.replace(path)
+    return path
+
+
+def _openmp() -> list[str]:
+    """Link with torch's own OpenMP where it brings one, whatever its name: two would be two sets of busy threads."""
+    brought = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    return ["-Wl,--as-needed", *map(str, brought)] if brought else []
+
+
+def _run(command: list[str]) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True, timeout=SECONDS).stdout
+
+
+# What each function of native.c is given after the number of threads: n a size, p a pointer, f a float, r rows, which
+# are a pointer and two strides.
+ARGUMENTS = {
+    "cudnn_forward": "nnnrrrrrpn",
+    "cudnn_backward": "nnnrrrrr",
+    "lstm_forward": "nnnrrrrr",
+    "lstm_backward": "nnnrrrrr",
+    "paper_reset": "nnnrrrr",
+    "paper_update": "nnnrrrrr",
+    "paper_update_backward": "nnnrrrr",
+    "paper_reset_backward": "nnnrrrrrr",
+    "additive_forward": "nnnpnpppfpp",
+    "additive_backward": "nnnpppppppnpp",
+    "mix_forward": "nnnpppp",
+    "mix_backward": "nnnppp",
+    "transpose": "nnpp",
+}
+TYPES: "dict[str, list[type[ctypes._SimpleCData[Any]]]]" = {
+    "n": [ctypes.c_int64],
+    "p": [ctypes.c_void_p],
+    "f": [ctypes.c_float],
+    "r": [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64],
+}
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    loaded = ctypes.CDLL(str(path))
+    for name, letters in ARGUMENTS.items():
+        function = getattr(loaded, name)
+        function.argtypes = [ctypes.c_int, *(kind for letter in letters for kind in TYPES[letter])]
+        function.restype = None
+    return loaded
+
+
+def call(name: str, *arguments: int | float) -> None:
+    """Call a function of native.c, on as many threads as torch uses."""
+    getattr(library(), name)(torch.get_num_threads(), *arguments)
+
+
+def serves(like: Tensor) -> bool:
+    """Whether compiled steps take tensors like ``like``."""
+    fit = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.compiler.is_compiling()
+    return fit and library() is not None
