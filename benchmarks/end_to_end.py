@@ -61,6 +61,9 @@ def available(options: Options) -> tuple[list[str], list[LeftOut]]:
 
 def _rows(trained: dict[str, list[Training]], peak: Peak, data: corpus.Corpus, options: Options) -> list[rows.Row]:
     speeds = {name: [_speed(one, options) for one in several] for name, several in trained.items()}
+    wholes = {
+        name: [sum(one.tokens) / (one.times[-1] - one.began) for one in several] for name, several in trained.items()
+    }
     starts = {name: [_start_up(one) for one in several] for name, several in trained.items()}
     shared = shared_fields(options, data, options.updates)
     lengths = mean_lengths(data)
@@ -76,7 +79,8 @@ def _rows(trained: dict[str, list[Training]], peak: Peak, data: corpus.Corpus, o
     starting = rows.make_rows(
         starts, quantity="start-up: from the command to the first update", unit="seconds", **shared
     )
-    return [*training, *starting]
+    whole = rows.make_rows(wholes, quantity=f"the whole command, {options.updates} updates", unit="tokens/s", **shared)
+    return [*training, *whole, *starting]
 
 
 def _speed(training: Training, options: Options) -> float:
