@@ -56,7 +56,7 @@ def test_the_wheel_holds_the_configuration_and_the_types(wheel: Path) -> None:
     shipped = {f"rnnsearch/conf/{path.relative_to(CHECKOUT / 'conf')}" for path in (CHECKOUT / "conf").rglob("*.yaml")}
     assert len(shipped) > 20
     assert shipped <= names
-    assert "rnnsearch/py.typed" in names
+    assert {"rnnsearch/py.typed", "rnnsearch/kernels/native.c"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "outputs"))]
 
