@@ -43,7 +43,7 @@ format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install peers  ## time training, memory and translation beside other systems; 40 minutes, 2 cores
+bench: install peers  ## time training, memory and translation beside other systems; 25 minutes, 2 cores
 	$(BIN)/python -m benchmarks everything --results $(BENCH_RESULTS) --peers $(PEERS)/bin/python $(BENCH_ARGS)
 
 peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the benchmarks compare with
