@@ -110,8 +110,12 @@ def _conditions(documents: Mapping[str, Document]) -> str:
         f"Processor: {machine['cpu']}, {machine['cores']} cores; GPU: {gpus}; {machine['system']}",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
     ]
-    if first["git"]:
-        lines.append(f"Commit: {first['git']['commit'][:12]}{' with changes' if first['git']['dirty'] else ''}")
+    by_commit: dict[str, list[str]] = {}
+    for name, document in documents.items():
+        if git := document["git"]:
+            commit = f"{git['commit'][:12]}{' with changes' if git['dirty'] else ''}"
+            by_commit.setdefault(commit, []).append(TITLES.get(name, name))
+    lines += [f"Commit {commit}: {', '.join(titles)}" for commit, titles in by_commit.items()]
     return "\n".join(f"- {line}" for line in lines)
 
 
