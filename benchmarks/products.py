@@ -6,12 +6,12 @@ from dataclasses import astuple
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from benchmarks.systems import Sizes, System, Words, training_operations
+from benchmarks.systems import Sizes, Timed, Words, training_operations
 
 
-class Product(System):
+class Product(Timed):
     """A square matrix product: what the machine can do."""
 
     SIZE = 2048
@@ -23,10 +23,6 @@ class Product(System):
     def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
         with autocast():
             torch.matmul(self.linear.weight, self.linear.weight)
-
-    def loss(self, words: Words) -> Tensor:
-        """There is none."""
-        raise NotImplementedError("a product has no loss")
 
     def operations(self, source: int, target: int) -> float:
         """Of one product."""
@@ -40,11 +36,11 @@ class OneDNNProduct(Product):
     def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
         weight = self.linear.weight
         if not (weight.is_cpu and weight.dtype == torch.float32):
-            raise NotImplementedError("elsewhere torch's own product is the best there is")
+            raise ValueError("elsewhere torch's own product is the best there is")
         torch.ops.mkldnn._linear_pointwise(weight, weight, None, "none", [], "")
 
 
-class Unrolled(System):
+class Unrolled(Timed):
     """The matrix products of our model's step, forward and backward, as if no step waited for another.
 
     Each weight meets all its positions in one product, by the library that ours uses, and nothing else is done: what
@@ -72,9 +68,6 @@ class Unrolled(System):
                     inputs_NI = linear.weight.new_ones(ids.numel(), linear.in_features)
                     outputs_NO = product(inputs_NI, linear.weight)
                     product(outputs_NO, linear.weight.T), weight_gradient(outputs_NO, inputs_NI)
-
-    def loss(self, words: Words) -> Tensor:
-        raise NotImplementedError("products alone have no loss")
 
     def operations(self, source: int, target: int) -> float:
         per_source, per_target = (

@@ -60,24 +60,32 @@ class Words:
         return cls(source_BS.to(device), begun_BT.to(device), target_BT.to(device))
 
 
-class System(ABC):
-    """Something to time: a model that can be trained on `Words`."""
+class Timed(ABC):
+    """Something to time: what a step does, and what it costs a target token."""
 
     model: nn.Module
 
     @abstractmethod
-    def loss(self, words: Words) -> Tensor:
-        """Cross entropy summed over all target words."""
+    def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
+        """Do once what is timed."""
 
     @abstractmethod
     def operations(self, source: int, target: int) -> float:
         """Floating-point operations of training a target token, in pairs of these lengths."""
 
+
+class System(Timed):
+    """A model that can be trained on `Words`."""
+
+    @abstractmethod
+    def loss(self, words: Words) -> Tensor:
+        """Cross entropy summed over all target words."""
+
     def step(self, words: Words, autocast: Callable[[], AbstractContextManager[None]]) -> None:
         """Forward and backward."""
         with autocast():
             loss = self.loss(words)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
 
     def optimizer(self) -> torch.optim.Optimizer:
         """What updates the weights: Adam as torch has it by default."""

@@ -23,10 +23,10 @@ import torch
 from benchmarks.ours import Loop, Ours
 from benchmarks.peer_modules import JoeyNMT, OpenNMT
 from benchmarks.products import OneDNNProduct, Product, Unrolled
-from benchmarks.systems import Sizes, System, Words
+from benchmarks.systems import Sizes, System, Timed, Words
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-BUILDERS: dict[str, Callable[[Sizes, dict[str, Any]], System]] = {
+BUILDERS: dict[str, Callable[[Sizes, dict[str, Any]], Timed]] = {
     "ours": lambda sizes, options: Ours(sizes, options, kernels=None),
     "ours_plain": lambda sizes, options: Ours(sizes, options, kernels="plain"),
     "plain_loop": Loop,
@@ -42,7 +42,7 @@ class Bench:
     """One system on one device, and the requests it answers."""
 
     def __init__(self) -> None:
-        self.system: System
+        self.system: Timed
         self.words: Words
 
     def build(
@@ -75,6 +75,7 @@ class Bench:
     def update(self) -> dict[str, Any]:
         """Seconds of the optimiser's step, with gradients there."""
         if not hasattr(self, "_optimizer"):
+            assert isinstance(self.system, System), "bare products have no optimiser"
             self._optimizer = self.system.optimizer()
         self._step()
         return {"seconds": self._timed(self._optimizer.step)}

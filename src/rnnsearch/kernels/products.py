@@ -17,7 +17,7 @@ from rnnsearch.kernels import compiled
 # Weights from which on oneDNN saves more than its fixed cost, some 10 µs a call. The matrix alone decides, not the
 # rows: two libraries round differently, and a translation should not depend on its batch.
 ENOUGH = 2**13
-_AVAILABLE = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+_AVAILABLE = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch gives it no types
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE else None  # a private name, so it may go
 
 
@@ -44,7 +44,7 @@ def weight_gradient(d_NY: Tensor, values_NX: Tensor) -> Tensor:
 
 
 def transposed(matrix_XY: Tensor) -> Tensor:
-    """The transpose ``[Y, X]``, contiguous: torch's own copy takes three times as long."""
+    """The transpose ``[Y, X]``, contiguous: of large matrices in half the time of torch's own copy."""
     if not compiled.serves(matrix_XY):
         return matrix_XY.T.contiguous()
     matrix_XY = matrix_XY.contiguous()
