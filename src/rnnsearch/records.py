@@ -25,6 +25,7 @@ NOT_HASHED = (
     "study",
     "member",
     "ckpt",
+    "keep_best",
     "kernels",
     "cuda_graphs",
     "progress",

@@ -25,6 +25,8 @@ def check_values(cfg: DictConfig) -> None:
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
     counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
     counts |= {"profile": cfg.profile} if cfg.profile is not None else {}
+    if type(cfg.keep_best) is not int or cfg.keep_best < 0:
+        raise ValueError(f"keep_best={cfg.keep_best}: give a whole number, 0 or more")
     for key, value in counts.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{key}={value}: give a whole number, 1 or more")

@@ -22,7 +22,7 @@ from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.translating import sample_translations
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
-from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
+from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
 from rnnsearch.training.initialization import initialize
@@ -145,6 +145,13 @@ def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: 
         ),
         ModelCheckpoint(checkpoints, "last", save_top_k=1, enable_version_counter=False),
     ]  # fmt: skip
+    if cfg.keep_best:
+        kept.append(
+            KeptCheckpoints(
+                checkpoints, "update-{step}", monitor=monitor, mode=mode, save_top_k=cfg.keep_best,
+                enable_version_counter=False, auto_insert_metric_name=False,
+            )
+        )  # fmt: skip
     patience = cfg.early_stopping
     stopping = [] if patience is None else [EarlyStopping(monitor, patience=patience, mode=mode, verbose=False)]
     rows = data.rows("validation").select(range(min(cfg.samples, len(data.rows("validation")))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -114,6 +115,10 @@ class Curves(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.curves = state_dict["curves"]
         self._sum, self._tokens = state_dict["sum"], state_dict["tokens"]
+
+
+class KeptCheckpoints(ModelCheckpoint):
+    """The best checkpoints beside ``best``: a class of its own, for by it Lightning tells callbacks' states apart."""
 
 
 class BudgetBar(Callback):
