@@ -21,6 +21,7 @@ from rnnsearch.cli.translate import chosen_search, translate_stream
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.evaluation.translating import translate
+from rnnsearch.model.build import build_translator
 
 NASTY = [
     "a small house",
@@ -194,9 +195,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config.search.max_length_ratio = 0.5
     config.search.max_source_length = 40
     del config.search.min_length_ratio, config.search.min_length_offset  # as runs before these settings
-    translator = build.build_translator(
-        config.model, source_size=tokenizers.source.size, target_size=tokenizers.target.size
-    )
+    translator = build_translator(config.model, source_size=tokenizers.source.size, target_size=tokenizers.target.size)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in translator.parameters():

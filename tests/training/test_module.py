@@ -14,9 +14,9 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from rnnsearch.cli.build import build_translator
 from rnnsearch.data.batching import Batch, Row, collate
 from rnnsearch.data.tokenizer import EOS
+from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
