@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli.main import TRUSTED
 from rnnsearch.model.cells import KERNELS, choose
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
@@ -69,10 +69,16 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
     )
 
 
-def build_search(config: DictConfig, **changes: Any) -> BeamSearch:
+def build_search(config: DictConfig, **changes: Any) -> Search:
     """The search of a ``search`` config, with some keys changed."""
-    search: BeamSearch = make(config, **changes)
+    search: Search = make(config, **changes)
     return search
+
+
+def build_greedy(config: DictConfig) -> Search:
+    """The greedy search within the bounds of a ``search`` config."""
+    greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
+    return build_search(config, n_best=1, **greedy)
 
 
 def build_budget(config: DictConfig) -> Budget:

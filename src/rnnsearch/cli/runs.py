@@ -18,7 +18,7 @@ from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 from rnnsearch.evaluation.translating import evaluate_split
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import read_record, write_json, write_lines, write_text
-from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.hypotheses import Search
 
 if TYPE_CHECKING:
     from rnnsearch.data.datamodule import ParallelDataModule
@@ -74,7 +74,7 @@ def evaluate_into(
     translator: Translator,
     tokenizers: TokenizerPair,
     rows: Iterable[Mapping[str, Any]],
-    search: BeamSearch,
+    search: Search,
     split: str,
 ) -> dict[str, Any]:
     """Translate and score a split; sentences and alignments are written beside the record, the metrics returned."""

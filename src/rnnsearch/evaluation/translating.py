@@ -22,7 +22,7 @@ from rnnsearch.evaluation.alignment import alignment_score, format_pharaoh, link
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch, Hypothesis
+from rnnsearch.search.hypotheses import Hypothesis, Search
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +66,7 @@ class Evaluation:
     samples: list[dict[str, Any]]
 
 
-def translate(
-    model: Translator, tokenizers: TokenizerPair, search: BeamSearch, texts: Iterable[str]
-) -> list[Translation]:
+def translate(model: Translator, tokenizers: TokenizerPair, search: Search, texts: Iterable[str]) -> list[Translation]:
     """Translations of raw text, in order; sources over `search.max_source_length` tokens are cut, with a warning."""
     sources = cut([tokenizers.source.encode(text) for text in texts], search.max_source_length)
     found = zip(sources, translate_ids(model, search, sources), strict=True)
@@ -88,16 +86,17 @@ def cut(sources: Sequence[list[int]], longest: int) -> list[list[int]]:
     return [ids[:longest] for ids in sources]
 
 
-def translate_ids(model: Translator, search: BeamSearch, sources: Sequence[Ids]) -> list[Hypothesis]:
+def translate_ids(model: Translator, search: Search, sources: Sequence[Ids]) -> list[Hypothesis]:
     """The best hypothesis of each source (ids without end of sentence); nothing translates as nothing, score 0."""
-    found = [Hypothesis([], 0.0)] * len(sources)
+    found = [Hypothesis([], 0.0, 0.0)] * len(sources)
     device = _device(model)
     with _evaluating(model):
         for rows in _batches([len(ids) for ids in sources], search.batch_size):
             source_BS, mask_BS = pad_sources([sources[row] for row in rows])
-            hypotheses = search.search(model, source_BS.to(device), mask_BS.to(device))
-            for row, hypothesis in zip(rows, hypotheses, strict=True):
-                found[row] = hypothesis
+            source = (source_BS.to(device), mask_BS.to(device))
+            n_best = search.search(model, source, source[1].sum(-1) - 1, keys=rows)
+            for row, hypotheses in zip(rows, n_best, strict=True):
+                found[row] = hypotheses[0]
     return found
 
 
@@ -141,7 +140,7 @@ def _unpadded(weights_BTS: Tensor | None, targets: Sequence[int], sources: Seque
 
 
 def evaluate_split(
-    model: Translator, tokenizers: TokenizerPair, rows: Iterable[Mapping[str, Any]], search: BeamSearch
+    model: Translator, tokenizers: TokenizerPair, rows: Iterable[Mapping[str, Any]], search: Search
 ) -> Evaluation:
     """Translates and scores a split, and force-decodes its references.
 
@@ -152,7 +151,7 @@ def evaluate_split(
         ValueError: there are no rows.
     """
     pairs = list(rows)
-    logger.info("translating %d sentences with a beam of %d", len(pairs), search.beam_size)
+    logger.info("translating %d sentences", len(pairs))
     translations = translate(model, tokenizers, search, [pair["source_text"] for pair in pairs])
     forced = _forced_references(model, tokenizers, pairs, translations)
     sentences = [_sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, forced, strict=True))]
@@ -241,7 +240,7 @@ def sample_places(source_words: Sequence[int]) -> list[int]:
 
 
 def sample_translations(
-    model: Translator, tokenizers: TokenizerPair, rows: Iterable[Mapping[str, Any]], search: BeamSearch
+    model: Translator, tokenizers: TokenizerPair, rows: Iterable[Mapping[str, Any]], search: Search
 ) -> list[dict[str, Any]]:
     """Source, reference, hypothesis and alignment of each row; weights are None for a model without any."""
     pairs = list(rows)
