@@ -53,17 +53,19 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _decoded(raw: bytes, path: Path, number: int) -> str:
-    body = raw.removesuffix(b"\n")
-    if len(body) < len(raw):
-        body = body.removesuffix(b"\r")
     try:
-        text = body.decode("utf-8")
+        text = without_end(raw).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
             "convert the file to UTF-8"
         ) from error
     return text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+
+
+def without_end(raw: bytes) -> bytes:
+    """A line's bytes without \\n or \\r\\n; a lone \\r is no end."""
+    return raw[: -2 if raw.endswith(b"\r\n") else -1] if raw.endswith(b"\n") else raw
 
 
 def check_file(path: Path) -> None:
