@@ -1,13 +1,13 @@
 """How attention is spread: its entropy, how much of the source it covers, and how close it keeps to the diagonal.
 
-α_ij is the weight of target token i on source token j, for pieces or for words, of one pair: weights [T, S], without the
-rows and columns of the ends of sentence, so that a row sums to at most 1. Entropy and diagonality are of a row's
+α_ij is the weight of target token i on source token j, for pieces or for words, of one pair: weights [T, S], without
+the rows and columns of the ends of sentence, so that a row sums to at most 1. Entropy and diagonality are of a row's
 distribution over the source tokens, p_ij = α_ij / Σ_j α_ij; a row without any weight has none and is left out.
 
     entropy      - Σ_j p_ij ln p_ij, in nats; 0 looks at one token, ln S at all of them alike; mean over target tokens
     coverage     min(1, Σ_i α_ij): how much of source token j was ever looked at; mean over source tokens
-    diagonality  1 - Σ_j p_ij |(j + ½) / S - (i + ½) / T|, the distance of the tokens' middles, each as a fraction of its
-                 sentence; mean over target tokens. It is in [0, 1]: 1 on the diagonal of a square, and over long
+    diagonality  1 - Σ_j p_ij |(j + ½) / S - (i + ½) / T|, the distance of the tokens' middles, each as a fraction of
+                 its sentence; mean over target tokens. It is in [0, 1]: 1 on the diagonal of a square, and over long
                  sentences 2/3 for weights that are all alike and 1/2 for a source that is read backwards
 
 A corpus's figures are sums over all its tokens divided by their number, so that long sentences count for more; they are
