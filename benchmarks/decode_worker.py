@@ -60,7 +60,7 @@ def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, 
     )
 
     def run_once() -> tuple[list[str], int]:
-        found = translate(run.translator, run.tokenizers, search, texts)
+        found = [best for best, *_ in translate(run.model.system, search, texts)]
         return [one.text for one in found], sum(len(one.target_ids) for one in found)
 
     return run_once

@@ -18,12 +18,13 @@ class Ours(System):
     def __init__(self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None) -> None:
         from rnnsearch.cli import build as make
         from rnnsearch.cli.compose import compose
+        from rnnsearch.model.build import build_translator
         from rnnsearch.training.initialization import initialize
         from rnnsearch.training.module import TranslationModule
 
         overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0"]
         self.config = compose("train", [f"model={sizes.model}", *overrides])
-        self.translator = make.build_translator(
+        self.translator = build_translator(
             self.config.model,
             source_size=sizes.vocabulary,
             target_size=sizes.vocabulary,
@@ -38,7 +39,7 @@ class Ours(System):
             label_smoothing=0.0,
             target=None,  # type: ignore[arg-type]  # tokenizer and references serve validation alone
             references=lambda rows: [],
-            search=make.build_search(self.config.search, beam_size=1),
+            search=make.build_greedy(self.config.search),
             cuda_graphs=False,
             seed=1,
             checkpoint_content={},

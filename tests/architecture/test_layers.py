@@ -55,7 +55,7 @@ def test_hydra_is_seen_by_the_command_line_alone() -> None:
 
 
 def test_packages_hold_no_code() -> None:
-    for path in PACKAGE.rglob("__init__.py"):
+    for path in PACKAGE.glob("*/**/__init__.py"):  # that of the package itself offers `load`
         body = ast.parse(path.read_text(encoding="utf-8")).body
         assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body), path
         assert len(body) <= 1, path

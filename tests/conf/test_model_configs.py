@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli.build import build_translator
+from rnnsearch.model.build import build_translator
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto"]

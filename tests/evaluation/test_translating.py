@@ -11,22 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.cli.build import build_translator
 from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
-from rnnsearch.evaluation import translating
-from rnnsearch.evaluation.translating import (
+from rnnsearch.evaluation import forcing
+from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.splits import (
     Evaluation,
     evaluate_split,
-    force,
     sample_places,
     sample_translations,
     split_metrics,
-    translate,
-    translate_ids,
     word_links,
 )
+from rnnsearch.evaluation.system import System
+from rnnsearch.evaluation.translating import Translation, translate, translate_ids
+from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 
@@ -72,14 +72,20 @@ def search(**settings: Any) -> BeamSearch:
     return BeamSearch(**(defaults | settings))
 
 
-@pytest.fixture(scope="module")
-def tokenizers() -> TokenizerPair:
-    return TokenizerPair(WordTokenizer("en", SOURCE), WordTokenizer("en", TARGET), {})
+TOKENIZERS = TokenizerPair(WordTokenizer("en", SOURCE), WordTokenizer("en", TARGET), {})
+
+
+def system(model: Translator) -> System:
+    return System.of(model, TOKENIZERS)
 
 
 @pytest.fixture(scope="module")
-def attention() -> Translator:
-    return random_model(ADDITIVE)
+def attention() -> System:
+    return system(random_model(ADDITIVE))
+
+
+def best(of: System, texts: list[str], **settings: Any) -> list[Translation]:
+    return [hypotheses[0] for hypotheses in translate(of, search(**settings), texts)]
 
 
 def sentences(count: int, words: list[str] = SOURCE, *, seed: int = 0) -> list[str]:
@@ -99,16 +105,16 @@ def pairs(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_batches_change_nothing(attention: Translator, tokenizers: TokenizerPair, batch_size: int) -> None:
+def test_batches_change_nothing(attention: System, batch_size: int) -> None:
     texts = sentences(30)
-    alone = [one for text in texts for one in translate(attention, tokenizers, search(), [text])]
-    together = translate(attention, tokenizers, search(batch_size=batch_size), texts)
+    alone = [one for text in texts for one in best(attention, [text])]
+    together = best(attention, texts, batch_size=batch_size)
     assert [one.text for one in together] == [one.text for one in alone]
     assert [one.score for one in together] == pytest.approx([one.score for one in alone], abs=1e-10)
     assert len({one.text for one in alone}) > 5  # else nothing was compared
 
 
-def test_nothing_translates_as_nothing_without_the_model(tokenizers: TokenizerPair) -> None:
+def test_nothing_translates_as_nothing_without_the_model() -> None:
     class Refusing(Translator):
         def __init__(self) -> None:
             torch.nn.Module.__init__(self)
@@ -117,32 +123,30 @@ def test_nothing_translates_as_nothing_without_the_model(tokenizers: TokenizerPa
         def encode(self, source_BS: Tensor, mask_BS: Tensor) -> Any:
             raise AssertionError("the model was called")
 
-    found = translate(Refusing(), tokenizers, search(), ["", "", ""])
+    found = best(system(Refusing()), ["", "  ", "\u3000\t"])
     assert [(one.text, one.score) for one in found] == [("", 0.0)] * 3
-    assert translate_ids(Refusing(), search(), []) == []
+    assert translate_ids(system(Refusing()), search(), []) == []
 
 
-def test_long_sources_are_cut_counted_and_warned_of(
-    attention: Translator, tokenizers: TokenizerPair, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_long_sources_are_cut_counted_and_warned_of(attention: System, caplog: pytest.LogCaptureFixture) -> None:
     texts = ["s1 s2 s3 s4 s5", "s1 s2", "s1 s2 s3", "s5 s4 s3 s2"]
     with caplog.at_level(logging.WARNING):
-        found = translate(attention, tokenizers, search(max_source_length=3), texts)
+        found = best(attention, texts, max_source_length=3)
     assert "2 of 4 sources have more than 3 tokens" in caplog.text
-    kept = translate(attention, tokenizers, search(), ["s1 s2 s3", "s1 s2", "s1 s2 s3", "s5 s4 s3"])
+    kept = best(attention, ["s1 s2 s3", "s1 s2", "s1 s2 s3", "s5 s4 s3"])
     assert found == kept
     caplog.clear()
-    translate(attention, tokenizers, search(max_source_length=5), texts)
+    best(attention, texts, max_source_length=5)
     assert caplog.text == ""
 
 
-def test_dropout_is_off_and_the_mode_comes_back(tokenizers: TokenizerPair) -> None:
+def test_dropout_is_off_and_the_mode_comes_back() -> None:
     noisy = random_model(ADDITIVE, dropout=0.5).train()
     rows = pairs(12)
-    found = [evaluate_split(noisy, tokenizers, rows, search()) for _ in range(2)]
+    found = [evaluate_split(system(noisy), rows, search()) for _ in range(2)]
     assert noisy.training
     assert found[0] == found[1]
-    assert found[0] == evaluate_split(random_model(ADDITIVE), tokenizers, rows, search())
+    assert found[0] == evaluate_split(system(random_model(ADDITIVE)), rows, search())
 
 
 # Forced decoding
@@ -163,20 +167,20 @@ def stepwise(model: Translator, source: list[int], target: list[int]) -> tuple[f
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
 @pytest.mark.parametrize("positions", [1, 30, 8192])
 def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translating, "POSITIONS", positions)
+    monkeypatch.setattr(forcing, "POSITIONS", positions)
     model, source = random_model(context), random.Random(1)
     ids = [tuple(source.choices(range(4, SIZE), k=source.randrange(0, 8)) for _ in "st") for _ in range(25)]
-    found = dict(force(model, ids))
+    found = dict(force(system(model), [((source,), target) for source, target in ids]))
     assert sorted(found) == list(range(25))
     for place, (sources, targets) in enumerate(ids):
         nll, weights = stepwise(model, sources, targets)
-        assert found[place].nll == pytest.approx(nll, abs=1e-10)
+        assert found[place].log_prob == pytest.approx(-nll, abs=1e-10)
         assert found[place].tokens == len(targets) + 1
         if context is FIXED:
-            assert found[place].weights_TS is None
+            assert found[place].weights[0] is None
         else:
-            assert found[place].weights_TS.shape == (len(targets) + 1, len(sources) + 1)
-            np.testing.assert_allclose(found[place].weights_TS, weights, atol=1e-12)
+            assert found[place].weights[0].shape == (len(targets) + 1, len(sources) + 1)
+            np.testing.assert_allclose(found[place].weights[0], weights, atol=1e-12)
 
 
 def test_word_links_sum_pieces_and_leave_out_the_ends() -> None:
@@ -205,18 +209,18 @@ def test_word_links_sum_pieces_and_leave_out_the_ends() -> None:
 
 
 @pytest.fixture(scope="module")
-def evaluation(attention: Translator, tokenizers: TokenizerPair) -> Evaluation:
-    return evaluate_split(attention, tokenizers, pairs(60), search())
+def evaluation(attention: System) -> Evaluation:
+    return evaluate_split(attention, pairs(60), search())
 
 
-def test_a_line_of_translations(attention: Translator, tokenizers: TokenizerPair, evaluation: Evaluation) -> None:
+def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> None:
     rows = pairs(60)
     assert [row["index"] for row in evaluation.rows] == list(range(60))
     for row, pair in zip(evaluation.rows, rows, strict=True):
-        source = tokenizers.source.encode(pair["source_text"])
-        target = tokenizers.target.encode(pair["target_text"])
-        (translation,) = translate(attention, tokenizers, search(), [pair["source_text"]])
-        nll, weights = stepwise(attention, source, target)
+        source = TOKENIZERS.source.encode(pair["source_text"])
+        target = TOKENIZERS.target.encode(pair["target_text"])
+        (translation,) = best(attention, [pair["source_text"]])
+        nll, weights = stepwise(attention.model, source, target)
         assert row == {
             "index": row["index"],
             "line": pair["line"],
@@ -264,13 +268,13 @@ def test_nll_is_a_sum_over_a_sum() -> None:
     assert split_metrics([line(nll=1.0, tokens=1), line(nll=8.0, tokens=8)])["nll"] == 1.0
 
 
-def test_no_rows_are_refused(attention: Translator, tokenizers: TokenizerPair) -> None:
+def test_no_rows_are_refused(attention: System) -> None:
     with pytest.raises(ValueError, match="no sentences to score"):
-        evaluate_split(attention, tokenizers, [], search())
+        evaluate_split(attention, [], search())
 
 
-def test_a_model_without_weights_has_neither_links_nor_samples(tokenizers: TokenizerPair) -> None:
-    found = evaluate_split(random_model(FIXED), tokenizers, pairs(20), search())
+def test_a_model_without_weights_has_neither_links_nor_samples() -> None:
+    found = evaluate_split(system(random_model(FIXED)), pairs(20), search())
     assert found.samples == []
     assert found.metrics["aer"] is None
     assert {row["links"] for row in found.rows} == {None}
@@ -279,17 +283,15 @@ def test_a_model_without_weights_has_neither_links_nor_samples(tokenizers: Token
 # Samples
 
 
-def test_samples_show_the_models_own_translation(
-    attention: Translator, tokenizers: TokenizerPair, evaluation: Evaluation
-) -> None:
+def test_samples_show_the_models_own_translation(attention: System, evaluation: Evaluation) -> None:
     assert len(evaluation.samples) == 8
     for sample in evaluation.samples:
         row = evaluation.rows[sample["index"]]
         assert 6 <= row["source_words"] <= 20
         assert sample["source_pieces"] == [*row["source"].split(), "</s>"]
         assert sample["target_pieces"] == [*row["hypothesis"].split(), "</s>"]
-        ids = tokenizers.source.encode(row["source"]), tokenizers.target.encode(row["hypothesis"])
-        np.testing.assert_allclose(sample["weights"], stepwise(attention, *ids)[1], atol=1e-4)
+        ids = TOKENIZERS.source.encode(row["source"]), TOKENIZERS.target.encode(row["hypothesis"])
+        np.testing.assert_allclose(sample["weights"], stepwise(attention.model, *ids)[1], atol=1e-4)
 
 
 def test_sample_places_are_spread_and_fixed() -> None:
@@ -300,10 +302,10 @@ def test_sample_places_are_spread_and_fixed() -> None:
 
 
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
-def test_sample_translations(context: dict[str, Any], tokenizers: TokenizerPair) -> None:
-    model, rows = random_model(context), [pair for pair in pairs(9) if pair["source_text"]][:3]
-    samples = sample_translations(model, tokenizers, rows, search())
-    texts = [one.text for one in translate(model, tokenizers, search(), [row["source_text"] for row in rows])]
+def test_sample_translations(context: dict[str, Any]) -> None:
+    model, rows = system(random_model(context)), [pair for pair in pairs(9) if pair["source_text"]][:3]
+    samples = sample_translations(model, rows, search())
+    texts = [one.text for one in best(model, [row["source_text"] for row in rows])]
     assert [sample["hypothesis"] for sample in samples] == texts
     assert [sample["reference"] for sample in samples] == [row["target_text"] for row in rows]
     assert all((sample["weights"] is None) == (context is FIXED) for sample in samples)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rnnsearch.cli.build import build_translator
+from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 
 HIDDEN = 6

@@ -14,9 +14,9 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from rnnsearch.cli.build import build_translator
 from rnnsearch.data.batching import Batch, Row, collate
 from rnnsearch.data.tokenizer import EOS
+from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
@@ -30,6 +30,11 @@ SEARCH = BeamSearch(
     beam_size=1, normalization="average", min_length_ratio=0.0, min_length_offset=0, max_length_ratio=2.0,
     max_length_offset=3, max_source_length=50, batch_size=8, forbid_unknown=False,
 )  # fmt: skip
+
+
+def greedy(model: Translator, batch: Batch) -> list[list[int]]:
+    found = SEARCH.search(model, (batch.source_BS, batch.source_mask_BS), batch.source_mask_BS.sum(-1) - 1)
+    return [n_best[0].ids for n_best in found]
 
 
 class Letters:
@@ -243,7 +248,7 @@ def test_validation_equals_sacrebleu_and_the_likelihood_by_hand() -> None:
     model.eval()
     batch = collate(some)
     with torch.inference_mode():
-        hypotheses = [Letters().decode(h.ids) for h in SEARCH.search(model, batch.source_BS, batch.source_mask_BS)]
+        hypotheses = [Letters().decode(ids) for ids in greedy(model, batch)]
         by_token = [by_hand(model, row) for row in some]
     nll = sum(n for n, _ in by_token) / sum(t for _, t in by_token)
     assert found["validation/nll"] == pytest.approx(nll, rel=1e-5)
@@ -307,8 +312,8 @@ def learnt(order: int, updates: int, hidden: int = 32) -> float:
     batch = collate(unseen)
     model.eval()
     with torch.inference_mode():
-        found = SEARCH.search(model, batch.source_BS, batch.source_mask_BS)
-    return sum(h.ids == [*row["target"]] for h, row in zip(found, unseen, strict=True)) / len(unseen)
+        found = greedy(model, batch)
+    return sum(ids == [*row["target"]] for ids, row in zip(found, unseen, strict=True)) / len(unseen)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])

@@ -1,16 +1,13 @@
 """From configs to objects: the only caller of Hydra's ``instantiate``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from rnnsearch.cli.main import TRUSTED
-from rnnsearch.model.cells import KERNELS, choose
-from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
@@ -27,29 +24,6 @@ def make(config: DictConfig, **wired: Any) -> Any:
         HydraException: if its ``_target_`` is not trusted, or refuses its arguments.
     """
     return instantiate(config, _execution_whitelist_=TRUSTED, **wired)
-
-
-def build_translator(
-    model: DictConfig | Mapping[str, Any], *, source_size: int, target_size: int, kernels: str = "fused"
-) -> Translator:
-    """The model of a resolved ``model`` config, for vocabularies of the given sizes (specials included).
-
-    Raises:
-        ValueError: for a combination of options that makes no sense.
-    """
-    config = model if isinstance(model, DictConfig) else OmegaConf.create(dict(model))
-    choose(kernels, KERNELS, "kernels")
-    encoder = make(config.encoder, vocabulary_size=source_size, kernels=kernels)
-    context = make(config.context, annotation_size=encoder.annotation_size, state_size=config.decoder.hidden_size)
-    decoder = make(
-        config.decoder,
-        vocabulary_size=target_size,
-        context=context,
-        ends_size=encoder.annotation_size,
-        bidirectional=encoder.bidirectional,
-        kernels=kernels,
-    )
-    return Translator(encoder=encoder, decoder=decoder, tied_embeddings=config.tied_embeddings)
 
 
 def build_data(config: DictConfig) -> "ParallelDataModule":
@@ -69,10 +43,16 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
     )
 
 
-def build_search(config: DictConfig, **changes: Any) -> BeamSearch:
+def build_search(config: DictConfig, **changes: Any) -> Search:
     """The search of a ``search`` config, with some keys changed."""
-    search: BeamSearch = make(config, **changes)
+    search: Search = make(config, **changes)
     return search
+
+
+def build_greedy(config: DictConfig) -> Search:
+    """The greedy search within the bounds of a ``search`` config."""
+    greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
+    return build_search(config, n_best=1, **greedy)
 
 
 def build_budget(config: DictConfig) -> Budget:

@@ -21,6 +21,7 @@ from rnnsearch.cli.compose import compose
 from rnnsearch.cli.jobs import Job, run_jobs
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.model.build import build_translator
 from rnnsearch.records import RECORD, config_hash, read_record, write_json
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
@@ -252,9 +253,7 @@ def _end(rate: float, rates: list[float]) -> str:
 
 def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
     with torch.device("meta"):
-        translator = build.build_translator(
-            config.model, source_size=sizes["source_size"], target_size=sizes["target_size"]
-        )
+        translator = build_translator(config.model, source_size=sizes["source_size"], target_size=sizes["target_size"])
     return sum(p.numel() for p in translator.parameters() if p.requires_grad)
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli import build, runs
 from rnnsearch.cli.translate import chosen_search
 from rnnsearch.data.corpus import SPLITS
-from rnnsearch.evaluation.translating import evaluate_split
+from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.records import append_line, read_lines, write_lines
 
 logger = logging.getLogger(__name__)
@@ -28,13 +28,13 @@ def run(cfg: DictConfig) -> None:
     rows = split_rows(loaded, cfg.split)
     started = time.perf_counter()
     search = chosen_search(loaded.config.search, cfg.search, HydraConfig.get().overrides.task)
-    evaluation = evaluate_split(loaded.translator, loaded.tokenizers, rows, build.build_search(search))
+    evaluation = evaluate_split(loaded.model.system, rows, build.build_search(search))
     result = {
         "split": cfg.split,
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
         "seconds": round(time.perf_counter() - started, 3),
-        "weights_sha256": runs.weights_sha256(loaded.translator),
+        "weights_sha256": runs.weights_sha256(loaded.model.system.members[0].translator),
         **evaluation.metrics,
     }
     if cfg.translations:

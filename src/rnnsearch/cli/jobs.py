@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rnnsearch.cli.runs import CHECKPOINTS
+from rnnsearch.model.checkpoint import CHECKPOINTS
 from rnnsearch.records import RECORD, read_record
 
 logger = logging.getLogger(__name__)

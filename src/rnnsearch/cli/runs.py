@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,23 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rnnsearch.cli.build import build_translator
+from rnnsearch.api import CONFIG, TrainedModel, load
 from rnnsearch.cli.errors import quoted
-from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
-from rnnsearch.evaluation.translating import evaluate_split
+from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.evaluation.splits import evaluate_split
+from rnnsearch.evaluation.system import System
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import read_record, write_json, write_lines, write_text
-from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.hypotheses import Search
 
 if TYPE_CHECKING:
     from rnnsearch.data.datamodule import ParallelDataModule
 
 logger = logging.getLogger(__name__)
 
-CONFIG = "config.yaml"
-CHECKPOINTS = "checkpoints"
 TEXT_COLUMNS = ("source_text", "target_text", "links", "line")
 
 
@@ -37,8 +35,7 @@ class LoadedRun:
     folder: Path
     record: dict[str, Any]
     config: DictConfig
-    translator: Translator
-    tokenizers: TokenizerPair
+    model: TrainedModel
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -70,15 +67,10 @@ def save_texts(data: "ParallelDataModule", folder: Path) -> None:
 
 
 def evaluate_into(
-    folder: Path,
-    translator: Translator,
-    tokenizers: TokenizerPair,
-    rows: Iterable[Mapping[str, Any]],
-    search: BeamSearch,
-    split: str,
+    folder: Path, system: System, rows: Iterable[Mapping[str, Any]], search: Search, split: str
 ) -> dict[str, Any]:
     """Translate and score a split; sentences and alignments are written beside the record, the metrics returned."""
-    evaluation = evaluate_split(translator, tokenizers, rows, search)
+    evaluation = evaluate_split(system, rows, search)
     write_lines(folder / f"translations.{split}.jsonl", evaluation.rows)
     write_json(folder / f"alignments.{split}.json", evaluation.samples)
     return evaluation.metrics
@@ -100,83 +92,30 @@ def next_command(folder: Path) -> str:
     return f"rnnsearch evaluate {run} split={split}"
 
 
-def checkpoint_path(folder: Path, name: str) -> Path:
-    """The checkpoint ``best`` or ``last`` of a run.
-
-    Raises:
-        FileNotFoundError: if the run has none.
-    """
-    path = folder / CHECKPOINTS / f"{name}.ckpt"
-    if not path.is_file():
-        found = sorted(p.stem for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
-        hint = f"it has {', '.join(found)}" if found else "the run has not validated yet, so it has none"
-        raise FileNotFoundError(f"{folder} has no checkpoint {name!r}: {hint}; choose another or train on")
-    return path
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's values, tensors and plain values only: nothing in it is executed.
-
-    Raises:
-        ValueError: if the file is truncated, holds more than values, or is not one of ours.
-    """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
-        raise ValueError(f"{path} can't be read as a checkpoint; it is truncated or foreign ({reason})") from None
-    if not isinstance(checkpoint, dict) or "rnnsearch" not in checkpoint:
-        raise ValueError(
-            f"{path} is a checkpoint, but not one that rnnsearch train made: it lacks model and tokenizers"
-        )
-    return checkpoint
-
-
-def restore(checkpoint: dict[str, Any]) -> tuple[Translator, TokenizerPair]:
-    """Model, in evaluation mode, and tokenizers of a checkpoint."""
-    content = checkpoint["rnnsearch"]
-    source, target = (load_tokenizer(content["tokenizers"][side]) for side in ("source", "target"))
-    translator = build_translator(content["model"], source_size=source.size, target_size=target.size)
-    load_weights(translator, checkpoint)
-    return translator.eval(), TokenizerPair(source, target, {})
-
-
-def load_weights(translator: Translator, checkpoint: dict[str, Any]) -> None:
-    """Put a checkpoint's weights into a model of the same config."""
-    prefix = "translator."
-    states = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    translator.load_state_dict(states)
-
-
 def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") -> LoadedRun:
-    """A run's model and tokenizers, from its folder alone.
+    """A run's model and tokenizers with its record and config, from its folder alone.
 
-    Args:
-        folder: a run's folder.
-        checkpoint: ``best`` or ``last``.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` ...
+    Args: as `rnnsearch.api.load`.
 
     Raises:
         FileNotFoundError, ValueError: if the folder is no run's, or its checkpoint is missing or damaged.
     """
-    record = read_record(folder)
-    translator, tokenizers = restore(read_checkpoint(checkpoint_path(folder, checkpoint)))
+    model = load(folder, checkpoint=checkpoint, device=device)
     config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
-    return LoadedRun(folder, record, config, translator.to(pick_device(device)), tokenizers)
+    return LoadedRun(folder, read_record(folder), config, model)
 
 
-def pick_device(device: str) -> torch.device:
-    """The device called ``device``; ``auto`` is a GPU where there is one.
+def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
+    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run."""
+    folders = given_folders(cfg.run)
+    first = load_run(folders[0], checkpoint=cfg.checkpoint, device=cfg.device)
+    return (first.model if len(folders) == 1 else load(folders, checkpoint=cfg.checkpoint, device=cfg.device)), first
 
-    Raises:
-        ValueError: if it is not there.
-    """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device={device}: no GPU is usable here; set device=cpu")
-    return torch.device(device)
+
+def given_folders(run: str | ListConfig) -> list[Path]:
+    """The folders that ``run`` names: one, or a list."""
+    return [Path(str(one)) for one in run] if isinstance(run, ListConfig) else [Path(str(run))]
 
 
 def weights_sha256(translator: Translator) -> str:

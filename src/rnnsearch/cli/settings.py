@@ -4,7 +4,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnnsearch.api import CONFIG
 from rnnsearch.cli import runs
+from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, read_checkpoint
 from rnnsearch.records import RECORD, is_hashed, read_record
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
@@ -40,7 +42,7 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     """
     if read_record(folder)["config_hash"] == hash_:
         return
-    old, new = runs.flat(OmegaConf.load(folder / runs.CONFIG)), runs.flat(cfg)
+    old, new = runs.flat(OmegaConf.load(folder / CONFIG)), runs.flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
     changed = [key for key in hashed if old.get(key) != new.get(key)]
     if not changed:
@@ -59,11 +61,11 @@ def check_folder(folder: Path, ckpt: str | None) -> bool:
     if ckpt not in (None, "last"):
         raise ValueError(f"ckpt={ckpt}: allowed is last, to go on with the run in hydra.run.dir")
     if (folder / RECORD).exists() and ckpt is None:
-        kept = (folder / runs.CHECKPOINTS / "last.ckpt").is_file()
+        kept = (folder / CHECKPOINTS / "last.ckpt").is_file()
         instead = "ckpt=last to go on with that run" if kept else "remove it: it has no checkpoint to go on from"
         raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or {instead}")
     if ckpt == "last":
-        runs.read_checkpoint(runs.checkpoint_path(folder, "last"))
+        read_checkpoint(checkpoint_path(folder, "last"))
     return ckpt == "last"
 
 

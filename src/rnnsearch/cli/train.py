@@ -19,7 +19,10 @@ from rnnsearch.cli.recording import beginnings, interruptible, recording
 from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
-from rnnsearch.evaluation.translating import sample_translations
+from rnnsearch.evaluation.splits import sample_translations
+from rnnsearch.evaluation.system import System
+from rnnsearch.model.build import build_translator
+from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_checkpoint
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
@@ -76,7 +79,7 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
         loggers=loggers,
         callbacks=[*profiles, Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
-    last = str(runs.checkpoint_path(folder, "last")) if resume else None
+    last = str(checkpoint_path(folder, "last")) if resume else None
     finished = False
     try:
         open_dashboards(loggers, runs.plain(cfg))
@@ -112,9 +115,7 @@ def _quiet(*, profiling: bool) -> None:
 
 def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build.build_translator(
-        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels
-    )
+    translator = build_translator(cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels)
     plain = [name for name, half in translator.named_children() if not half.fused]
     if plain and cfg.kernels != "plain":
         logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
@@ -128,7 +129,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         label_smoothing=cfg.label_smoothing,
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
-        search=build.build_search(cfg.search, beam_size=1),
+        search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
         seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
@@ -137,7 +138,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
 
 def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule) -> list[Callback]:
     monitor, mode = f"validation/{cfg.validation.monitor}", "min" if cfg.validation.monitor == "nll" else "max"
-    checkpoints = folder / runs.CHECKPOINTS
+    checkpoints = folder / CHECKPOINTS
     kept = [
         ModelCheckpoint(
             checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
@@ -155,7 +156,8 @@ def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: 
     patience = cfg.early_stopping
     stopping = [] if patience is None else [EarlyStopping(monitor, patience=patience, mode=mode, verbose=False)]
     rows = data.rows("validation").select(range(min(cfg.samples, len(data.rows("validation")))))
-    samples = Samples(translate=lambda: sample_translations(module.translator, data.tokenizers, rows, module.search))
+    system = System.of(module.translator, data.tokenizers)
+    samples = Samples(translate=lambda: sample_translations(system, rows, module.search))
     return [*([samples] if cfg.samples else []), *build.make(cfg.averaging), *stopping, *kept]
 
 
@@ -190,15 +192,14 @@ def _results(
     cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, curves: Curves
 ) -> dict[str, Any]:
     """Everything that the same seed gives again on the same machine: no times in here."""
-    runs.load_weights(module.translator, runs.read_checkpoint(runs.checkpoint_path(folder, "best")))
+    load_weights(module.translator, read_checkpoint(checkpoint_path(folder, "best")))
     module.translator.eval()
     points = curves.curves["validation"]
     pick = min if cfg.validation.monitor == "nll" else max
     best = pick(points, key=lambda point: point[cfg.validation.monitor])
     metrics = {"validation": {**best, "bleu_signature": score(["a"], ["a"])["bleu_signature"]}}
+    system = System.of(module.translator, data.tokenizers)
     if cfg.test and "test" in data.corpus.splits():
-        metrics["test"] = runs.evaluate_into(
-            folder, module.translator, data.tokenizers, data.rows("test"), build.build_search(cfg.search), "test"
-        )
+        metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), build.build_search(cfg.search), "test")
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])
     return {"curves": curves.curves, "metrics": metrics, "weights_sha256": runs.weights_sha256(module.translator)}

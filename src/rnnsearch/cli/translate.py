@@ -9,14 +9,12 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, runs
-from rnnsearch.evaluation.translating import translate
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +26,11 @@ def run(cfg: DictConfig) -> None:
     """Translate standard input until it ends."""
     if sys.stdin is None:
         raise ValueError("standard input is closed; give it text: rnnsearch translate run=RUN < in.txt")
-    loaded = runs.load_run(Path(cfg.run), checkpoint=cfg.checkpoint, device=cfg.device)
-    search = build.build_search(chosen_search(loaded.config.search, cfg.search, HydraConfig.get().overrides.task))
+    model, first = runs.load_runs(cfg)
+    search = build.build_search(chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task))
 
     def translations(texts: Sequence[str]) -> list[str]:
-        return [one.text for one in translate(loaded.translator, loaded.tokenizers, search, texts)]
+        return [one.text for one in model.translate(texts, search=search)]
 
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end

@@ -22,7 +22,7 @@ from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
@@ -79,7 +79,7 @@ class TranslationModule(LightningModule):
         label_smoothing: float,
         target: Tokenizer,
         references: References,
-        search: BeamSearch,
+        search: Search,
         cuda_graphs: bool,
         seed: int,
         checkpoint_content: dict[str, Any],
@@ -195,8 +195,9 @@ class TranslationModule(LightningModule):
         nll = self.log_likelihood_loss(batch, 0.0)
         self.require_finite(float(nll), "validation's likelihood")
         self.likelihood.update(nll, batch.target_tokens)
-        found = self.search.search(self.translator, batch.source_BS, batch.source_mask_BS)
-        hypotheses = [self.target.decode(hypothesis.ids) for hypothesis in found]
+        lengths_B = batch.source_mask_BS.sum(-1) - 1
+        found = self.search.search(self.translator, (batch.source_BS, batch.source_mask_BS), lengths_B)
+        hypotheses = [self.target.decode(best.ids) for best, *_ in found]
         references = self.references(batch.index_B.tolist())
         self.bleu.update(hypotheses, references)
         self.chrf.update(hypotheses, references)

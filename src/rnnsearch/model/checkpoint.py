@@ -1,0 +1,125 @@
+"""Checkpoints as they come back: model and tokenizers from a run's folder; nothing that a file holds is executed."""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
+from rnnsearch.model.build import build_translator
+from rnnsearch.model.translator import Translator
+
+CHECKPOINTS = "checkpoints"
+AVERAGE = "average"
+KEPT = "update-*.ckpt"  # what train's keep_best leaves
+PREFIX = "translator."  # of the weights of Lightning's module
+
+
+def load_translator(folder: Path, name: str) -> tuple[Translator, TokenizerPair]:
+    """Model, in evaluation mode, and tokenizers of a run's checkpoint.
+
+    Args:
+        folder: a run's folder.
+        name: ``best``, ``last``, another checkpoint kept there, or ``average``: the mean of the weights of those that
+            train's ``keep_best`` kept.
+
+    Raises:
+        FileNotFoundError, ValueError: if the checkpoint is missing, damaged or foreign.
+    """
+    if name != AVERAGE:
+        return restore(read_checkpoint(checkpoint_path(folder, name)))
+    translator, tokenizers = restore(read_checkpoint(kept_checkpoints(folder)[0]))
+    translator.load_state_dict(mean_weights(kept_checkpoints(folder)))
+    return translator, tokenizers
+
+
+def checkpoint_path(folder: Path, name: str) -> Path:
+    """The checkpoint ``name`` of a run, such as ``best`` or ``last``.
+
+    Raises:
+        FileNotFoundError: if the run has none.
+    """
+    path = folder / CHECKPOINTS / f"{Path(name).name}.ckpt"
+    if not path.is_file():
+        found = sorted(p.stem for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+        hint = f"it has {', '.join(found)}" if found else "the run has not validated yet, so it has none"
+        raise FileNotFoundError(f"{folder} has no checkpoint {name!r}: {hint}; choose another or train on")
+    return path
+
+
+def kept_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints that ``keep_best`` kept, the earliest first.
+
+    Raises:
+        FileNotFoundError: if there are none.
+    """
+    found = sorted((folder / CHECKPOINTS).glob(KEPT), key=lambda path: (len(path.stem), path.stem))
+    if not found:
+        raise FileNotFoundError(
+            f"{folder} kept no checkpoints to average; train with keep_best=5, say, or choose checkpoint=best or last"
+        )
+    return found
+
+
+def mean_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights of checkpoints, taken in float64, one file in memory at a time."""
+    sums: dict[str, Tensor] = {}
+    kinds: dict[str, torch.dtype] = {}
+    for path in paths:
+        for key, weight in weights_of(read_checkpoint(path)).items():
+            kinds[key] = weight.dtype
+            sums[key] = weight.double() + sums[key] if key in sums else weight.double()
+    return {key: (total / len(paths)).to(kinds[key]) for key, total in sums.items()}
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's values, tensors and plain values only: nothing in it is executed.
+
+    Raises:
+        ValueError: if the file is truncated, holds more than values, or is not one of ours.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
+        raise ValueError(f"{path} can't be read as a checkpoint; it is truncated or foreign ({reason})") from None
+    if not isinstance(checkpoint, dict) or "rnnsearch" not in checkpoint:
+        raise ValueError(
+            f"{path} is a checkpoint, but not one that rnnsearch train made: it lacks model and tokenizers"
+        )
+    return checkpoint
+
+
+def restore(checkpoint: dict[str, Any]) -> tuple[Translator, TokenizerPair]:
+    """Model, in evaluation mode, and tokenizers of a checkpoint."""
+    content = checkpoint["rnnsearch"]
+    source, target = (load_tokenizer(content["tokenizers"][side]) for side in ("source", "target"))
+    translator = build_translator(content["model"], source_size=source.size, target_size=target.size)
+    load_weights(translator, checkpoint)
+    return translator.eval(), TokenizerPair(source, target, {})
+
+
+def load_weights(translator: Translator, checkpoint: dict[str, Any]) -> None:
+    """Put a checkpoint's weights into a model of the same config."""
+    translator.load_state_dict(weights_of(checkpoint))
+
+
+def weights_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of the translator in a checkpoint of Lightning's module."""
+    return {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
+
+
+def pick_device(device: str) -> torch.device:
+    """The device called ``device``; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ValueError: if it is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device={device}: no GPU is usable here; set device=cpu")
+    return torch.device(device)
