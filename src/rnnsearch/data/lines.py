@@ -7,6 +7,7 @@ Text is UTF-8; a byte order mark at the start is no text.
 import gzip
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from itertools import count
@@ -19,6 +20,7 @@ from rnnsearch.data.corpus import Pair
 
 BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 BYTE_ORDER_MARK = "\ufeff"
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -66,6 +68,11 @@ def _decoded(raw: bytes, path: Path, number: int) -> str:
 def without_end(raw: bytes) -> bytes:
     """A line's bytes without \\n or \\r\\n; a lone \\r is no end."""
     return raw[: -2 if raw.endswith(b"\r\n") else -1] if raw.endswith(b"\n") else raw
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for each surrogate, which no UTF-8 can hold."""
+    return SURROGATE.sub("\ufffd", text)
 
 
 def check_file(path: Path) -> None:

@@ -63,22 +63,28 @@ class WordTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The detokenised text; an unknown word is `<unk>`."""
-        return self._join([self._words[i] for i in ids if i not in (PAD, BOS, EOS)])
+        return self.join([self._words[i] for i in ids if i not in (PAD, BOS, EOS)])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The word of each id."""
         return [self._words[i] for i in ids]
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
-        """For each id the index of its word in the detokenised text, found by reading that text along with the ids."""
-        text, position = self.decode(ids), 0
+        """For each id the index of its word in the detokenised text."""
+        return self.word_of_written(["" if i in (PAD, BOS, EOS) else self._words[i] for i in ids])
+
+    def word_of_written(self, tokens: Sequence[str]) -> list[int]:
+        """For each token the index of its word in `join(tokens)`, found by reading that text along with the tokens.
+
+        An empty token counts with the word before it.
+        """
+        text, position = self.join(tokens), 0
         words: list[int] = []
-        for i in ids:
-            word = self._words[i]
+        for token in tokens:
             start = len(text) - len(text[position:].lstrip())
-            if i not in (PAD, BOS, EOS) and text.startswith(word, start):
+            if token and text.startswith(token, start):
                 words.append(text.count(" ", 0, start))
-                position = start + len(word)
+                position = start + len(token)
             else:
                 words.append(text.count(" ", 0, position))
         return words
@@ -100,8 +106,9 @@ class WordTokenizer:
             found.append(words[start] if start >= 0 else words[min(position, len(words) - 1)])
         return found
 
-    def _join(self, tokens: list[str]) -> str:
-        text: str = self._joiner.detokenize(tokens, unescape=False)
+    def join(self, tokens: Sequence[str]) -> str:
+        """The detokenised text of tokens, known words or not; the empty ones are left out."""
+        text: str = self._joiner.detokenize([token for token in tokens if token], unescape=False)
         return text
 
 
