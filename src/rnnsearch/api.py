@@ -3,13 +3,11 @@
 T target tokens.
 """
 
-import difflib
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import yaml
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from rnnsearch.data.lines import well_formed
 from rnnsearch.data.tokenizer import EOS, SPECIALS
 from rnnsearch.evaluation import translating
-from rnnsearch.evaluation.aligning import Alignment, align, align_translations
+from rnnsearch.evaluation.aligning import Alignment, align, align_translations, chosen_method
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.unknown import Replacement
@@ -27,36 +25,16 @@ from rnnsearch.records import read_record
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.search.sampling import Sampling
+from rnnsearch.search.settings import (
+    KINDS,
+    CommonSettings,
+    Kind,
+    SearchSettings,
+    common_settings,
+    make_search,
+)
 
 CONFIG = "config.yaml"
-SEARCHES: Mapping[str, type[BeamSearch] | type[Sampling]] = {
-    f"{kind.__module__}.{kind.__qualname__}": kind for kind in (BeamSearch, Sampling)
-}
-
-
-class CommonSettings(TypedDict, total=False):
-    """Settings that every search has; see `rnnsearch.search.constraints.Constraints`."""
-
-    min_length: int
-    max_length: int | None
-    min_length_ratio: float
-    min_length_offset: int
-    max_length_ratio: float
-    max_length_offset: int
-    max_source_length: int
-    batch_size: int
-    forbid_unknown: bool
-    no_repeat_ngram: int
-
-
-class SearchSettings(CommonSettings, total=False):
-    """Settings of beam search; see `rnnsearch.search.beam.BeamSearch`."""
-
-    beam_size: int
-    n_best: int
-    normalization: str
-    length_alpha: float
-    coverage_penalty: float
 
 
 @dataclass(frozen=True)
@@ -124,7 +102,7 @@ class TrainedModel:
     name: str
     system: System
     settings: Mapping[str, Any]
-    kind: type[BeamSearch] | type[Sampling] = BeamSearch
+    kind: Kind = BeamSearch
 
     @property
     def has_attention(self) -> bool:
@@ -137,7 +115,7 @@ class TrainedModel:
         Raises:
             ValueError: for a setting that it does not have, or a value that it refuses.
         """
-        return _searching(self.kind, {**self.settings, **changes})
+        return make_search(self.kind, {**self.settings, **changes})
 
     def sampling(
         self,
@@ -154,9 +132,8 @@ class TrainedModel:
         Raises:
             ValueError: for a setting that sampling does not have, or a value that it refuses.
         """
-        own = {key: value for key, value in self.settings.items() if key in CommonSettings.__annotations__}
         drawn = {"n_best": n_best, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-        return _searching(Sampling, {**_defaults(BeamSearch, CommonSettings.__annotations__), **own, **drawn, **changes})
+        return make_search(Sampling, {**common_settings(self.settings), **drawn, **changes})
 
     def translate(
         self,
@@ -197,13 +174,14 @@ class TrainedModel:
         sources = _texts(texts, "texts")
         begun = None if prefixes is None else _texts(prefixes, "prefixes")
         if begun is not None and len(begun) != len(sources):
-            raise ValueError(f"{len(begun)} prefixes for {len(sources)} texts; give one a text, empty where none is meant")
+            raise ValueError(f"{len(begun)} prefixes for {len(sources)} texts; give one a text, if only an empty one")
+        chosen_method(self.system, method)
         replacement = Replacement(self.system, lexicon or {}) if replace_unknown else None
         found = translating.translate(
             self.system, search or self.search(**settings), sources, prefixes=begun, first=first
         )
         found = replacement.apply(found, sources) if replacement else found
-        aligned = self._aligned(found, sources, method, threshold, alignments)
+        aligned = self._aligned(found, sources, alignments, method, threshold)
         return [
             Translation(text, [self._hypothesis(one, next(aligned)) for one in of_text])
             for text, of_text in zip(sources, found, strict=True)
@@ -237,3 +215,106 @@ class TrainedModel:
 
     def _hypothesis(self, one: translating.Translation, aligned: Callable[[], Alignment]) -> Hypothesis:
         return Hypothesis(one.text, one.score, one.log_prob, self.system.target.pieces(one.target_ids), aligned)
+
+    def _aligned(
+        self,
+        found: Sequence[Sequence[translating.Translation]],
+        sources: Sequence[str],
+        alignments: bool,
+        method: str,
+        threshold: float | None,
+    ) -> Iterator[Callable[[], Alignment]]:
+        """How to come by the alignment of each hypothesis, one after another; all made at once if ``alignments``."""
+        flat = [(one, text) for text, of_text in zip(sources, found, strict=True) for one in of_text]
+        make = partial(align_translations, self.system, method=method, threshold=threshold)
+        if not alignments:
+            return (partial(_only, make, one, text) for one, text in flat)
+        return (partial(_known, made) for made in make([one for one, _ in flat], [text for _, text in flat]))
+
+
+def _only(make: Callable[..., list[Alignment]], translation: translating.Translation, source: str) -> Alignment:
+    return make([translation], [source])[0]
+
+
+def _known(alignment: Alignment) -> Alignment:
+    return alignment
+
+
+def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", device: str = "auto") -> TrainedModel:
+    """The trained model in a run's folder, or the ensemble of several runs.
+
+    >>> import rnnsearch
+    >>> model = rnnsearch.load("outputs/a_run", device="cpu")
+    >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
+    >>> best, second = translation.hypotheses
+    >>> best.text == translation.text and best.score >= second.score
+    True
+    >>> [score] = model.score([("the small house", "un petit jardin")])
+    >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
+    ('</s>', True)
+    >>> [alignment] = model.align([("the small house", "un petit jardin")])
+    >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
+    (3, 3)
+
+    Args:
+        path: a run's folder, or a list of folders of runs that share a target vocabulary.
+        checkpoint: ``best``, ``last``, ``average`` (of those that ``keep_best`` kept), or the name of a kept one.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
+
+    Raises:
+        FileNotFoundError, ValueError: if a folder is no run's, its checkpoint is missing or damaged, target
+            vocabularies differ, or the device is not there.
+    """
+    folders = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if not folders:
+        raise ValueError("no run to load; give the folder of a run, or a list of some")
+    systems = [_system(folder, checkpoint, device) for folder in folders]
+    system = systems[0] if len(systems) == 1 else System.joined(systems, [str(folder) for folder in folders])
+    kind, settings = own_search(folders[0])
+    return TrainedModel(" + ".join(folder.name for folder in folders), system, settings, kind)
+
+
+def _system(folder: Path, checkpoint: str, device: str) -> System:
+    read_record(folder)
+    translator, tokenizers = load_translator(folder, checkpoint)
+    return System.of(translator.to(pick_device(device)), tokenizers)
+
+
+def own_search(folder: Path) -> tuple[Kind, dict[str, Any]]:
+    """Class and settings of the search that a run was trained with.
+
+    Raises:
+        FileNotFoundError, ValueError: if the run's config is not there, can't be read, or names no search of ours.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the folder of a run as train leaves it")
+    try:
+        section = yaml.safe_load(path.read_text(encoding="utf-8"))["search"]
+        kind = KINDS[section["_target_"]]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no config of a run, or has no search that is known: {error}") from None
+    return kind, {key: value for key, value in section.items() if not key.startswith("_")}
+
+
+def _texts(texts: Sequence[str], name: str) -> list[str]:
+    """Texts that can be written as UTF-8.
+
+    Raises:
+        ValueError: for one string in the place of a list.
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"{name} is one string; give a list of strings: [{texts[:30]!r}]")
+    return [well_formed(text) for text in texts]
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """As `_texts`, for pairs.
+
+    Raises:
+        ValueError: for something that is no pair.
+    """
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(f"{pair!r:.60} is no pair; give (source, target) texts")
+    return [(well_formed(source), well_formed(target)) for source, target in pairs]

@@ -100,17 +100,19 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     Raises:
         FileNotFoundError, ValueError: if the folder is no run's, or its checkpoint is missing or damaged.
     """
-    model = load(folder, checkpoint=checkpoint, device=device)
+    return _with_record(folder, load(folder, checkpoint=checkpoint, device=device))
+
+
+def load_runs(cfg: DictConfig) -> LoadedRun:
+    """The run of ``run=RUN``; for ``run=[A,B]`` the first one, with the ensemble of all as its model."""
+    folders = given_folders(cfg.run)
+    return _with_record(folders[0], load(folders, checkpoint=cfg.checkpoint, device=cfg.device))
+
+
+def _with_record(folder: Path, model: TrainedModel) -> LoadedRun:
     config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
     return LoadedRun(folder, read_record(folder), config, model)
-
-
-def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
-    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run."""
-    folders = given_folders(cfg.run)
-    first = load_run(folders[0], checkpoint=cfg.checkpoint, device=cfg.device)
-    return (first.model if len(folders) == 1 else load(folders, checkpoint=cfg.checkpoint, device=cfg.device)), first
 
 
 def given_folders(run: str | ListConfig) -> list[Path]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnsearch.evaluation.alignment import Links, Weights, links_of_words, word_weights
 from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.heatmap import heatmap
 from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import Ids, Sources, System
 from rnnsearch.evaluation.translating import Translation
@@ -36,6 +37,11 @@ class Alignment:
     weights_TS: Weights
     links: Links
     method: str
+
+    def _repr_html_(self) -> str:
+        """A heatmap, which a notebook shows."""
+        caption = "attention" if self.method == "attention" else "gradient saliency"
+        return heatmap(self.source, self.target, self.weights_TS, self.links, caption=caption)
 
 
 def align(
@@ -126,8 +132,9 @@ def _written(system: System, translation: Translation, source: str) -> _Pair:
         member.source.word_of_token(source)[: len(read)]
         for member, read in zip(system.members, translation.sources, strict=True)
     )
-    last = max(0, len(target) - 1)  # a text whose unknown words were replaced may have fewer words than its pieces
-    word_of_target = [min(word, last) for word in system.target.word_of_piece(ids)]
+    word_of_target = translation.word_of_target
+    if word_of_target is None:
+        word_of_target = system.target.word_of_piece(ids)
     return _Pair(words(source), target, translation.sources, ids, word_of_source, word_of_target)
 
 
