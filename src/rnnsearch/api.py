@@ -191,7 +191,7 @@ class TrainedModel:
         """The probability of the target of each (source, target) pair of texts, in order."""
         target = self.system.target
         ids = [(self.system.source_ids(source), target.encode(text)) for source, text in _pairs(pairs)]
-        found = dict(force(self.system, ids))
+        found = dict(force(self.system, ids, weights=False))
         return [
             Score(found[i].log_prob, [*target.pieces(ids[i][1]), SPECIALS[EOS]], found[i].log_probs_T)
             for i in range(len(ids))

@@ -60,6 +60,33 @@ COMMANDS: Mapping[str, Command] = {
             ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
         ),
     ),
+    "score": Command(
+        "Print the natural-log probability of given translations, one a line.",
+        "rnnsearch.cli.score",
+        (
+            ("two line-aligned files", "rnnsearch score run=RUN source=in.txt target=out.txt > logprobs.txt"),
+            ("with each token's", "rnnsearch score run=RUN source=in.txt target=out.txt tokens=true > scores.jsonl"),
+            (
+                "n-best lists of another run, ranked anew",
+                "rnnsearch score run=RUN hypotheses=out.jsonl normalization=average > ranked.jsonl",
+            ),
+        ),
+    ),
+    "align": Command(
+        "Print links between the words of given translations, one line a pair.",
+        "rnnsearch.cli.align",
+        (
+            ("two line-aligned files", "rnnsearch align run=RUN source=in.txt target=out.txt > links.txt"),
+            (
+                "both directions joined",
+                "rnnsearch align run=RUN reverse_run=REVERSE symmetrize=grow_diag source=in.txt target=out.txt",
+            ),
+            (
+                "every link of some weight, with words and weights",
+                "rnnsearch align run=RUN source=in.txt target=out.txt alignments.threshold=0.2 format=jsonl",
+            ),
+        ),
+    ),
     "compare": Command(
         "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
         "rnnsearch.cli.compare",

@@ -103,10 +103,11 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     return _with_record(folder, load(folder, checkpoint=checkpoint, device=device))
 
 
-def load_runs(cfg: DictConfig) -> LoadedRun:
-    """The run of ``run=RUN``; for ``run=[A,B]`` the first one, with the ensemble of all as its model."""
+def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
+    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run, with that model."""
     folders = given_folders(cfg.run)
-    return _with_record(folders[0], load(folders, checkpoint=cfg.checkpoint, device=cfg.device))
+    model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device)
+    return model, _with_record(folders[0], model)
 
 
 def _with_record(folder: Path, model: TrainedModel) -> LoadedRun:

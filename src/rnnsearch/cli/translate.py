@@ -40,9 +40,9 @@ def run(cfg: DictConfig) -> None:
     """Translate standard input until it ends."""
     check_streams()
     check_options(cfg)
-    loaded = runs.load_runs(cfg)
-    chosen = chosen_search(loaded.config.search, cfg.search, HydraConfig.get().overrides.task)
-    search, method = build.build_search(chosen), method_of_alignments(cfg, loaded.model)
+    model, first = runs.load_runs(cfg)
+    chosen = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
+    search, method = build.build_search(chosen), method_of_alignments(cfg, model)
     if cfg.format == "text" and chosen.get("n_best", 1) > 1:
         logger.info("format=text shows the best of %d hypotheses; tsv and jsonl show them all", chosen.n_best)
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> None:
     progress = with_progress(
         blocks(source, tally, at_once=BATCHES * search.batch_size, strict=cfg.strict, idle=idle), tally, source
     )
-    translations = translating(cfg, loaded.model, search, method)
+    translations = translating(cfg, model, search, method)
     with writing(cfg, sys.stdout.buffer, method) as write:
         translate_stream(progress, translations, write)
     if source.isatty():

@@ -9,7 +9,7 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO, cast
@@ -22,19 +22,22 @@ BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError
 BYTE_ORDER_MARK = "\ufeff"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
+Mended = Callable[[Path, int], None]
+"""Told of a line whose bytes were not UTF-8 and became U+FFFD: the file, and the line's number from 1."""
 
-def lines(path: Path) -> Iterator[str]:
+
+def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
     """The lines of a text file, lazily, without their ends.
 
     Raises FileNotFoundError for a missing file, and ValueError for a folder, an empty file, a compressed file that is
-    broken or cut off, or bytes that are not UTF-8.
+    broken or cut off, or bytes that are not UTF-8; those become U+FFFD where `mended` is there to be told.
     """
     check_file(path)
     number = 0
     try:
         with _opened(path) as file:
             for number, raw in enumerate(file, start=1):
-                yield _decoded(raw, path, number)
+                yield _decoded(raw, path, number, mended)
     except BROKEN as error:
         raise ValueError(
             f"{path}: the {path.suffix} file is broken or cut off after {number} lines ({error}); copy it again"
@@ -54,14 +57,18 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _decoded(raw: bytes, path: Path, number: int) -> str:
+def _decoded(raw: bytes, path: Path, number: int, mended: Mended | None) -> str:
+    body = without_end(raw)
     try:
-        text = without_end(raw).decode("utf-8")
+        text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
-            "convert the file to UTF-8"
-        ) from error
+        if mended is None:
+            raise ValueError(
+                f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
+                "convert the file to UTF-8"
+            ) from error
+        mended(path, number)
+        text = body.decode("utf-8", "replace")
     return text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
 
 
@@ -87,9 +94,9 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{path} cannot be read ({error.strerror}); give the path of a readable file") from error
 
 
-def paired_lines(source: Path, target: Path) -> Iterator[Pair]:
+def paired_lines(source: Path, target: Path, *, mended: Mended | None = None) -> Iterator[Pair]:
     """Pairs from two line-aligned files, lazily. Raises ValueError with both counts, at the end, if they differ."""
-    left, right = lines(source), lines(target)
+    left, right = lines(source, mended=mended), lines(target, mended=mended)
     for number in count(1):
         pair = next(left, None), next(right, None)
         if pair == (None, None):
