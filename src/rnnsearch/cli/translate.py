@@ -27,7 +27,7 @@ from rnnsearch.cli.formats import FORMATS, as_links
 from rnnsearch.cli.streaming import Tally, blocks
 from rnnsearch.data.lines import check_file, lines
 from rnnsearch.evaluation.aligning import chosen_method
-from rnnsearch.evaluation.unknown import read_lexicon
+from rnnsearch.evaluation.unknown import read_lexicon, word_tokenizers
 from rnnsearch.search.hypotheses import Search
 
 logger = logging.getLogger(__name__)
@@ -48,12 +48,11 @@ def run(cfg: DictConfig) -> None:
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
     tally, idle = Tally(), prompt if source.isatty() else lambda: None
-    progress = with_progress(
-        blocks(source, tally, at_once=BATCHES * search.batch_size, strict=cfg.strict, idle=idle), tally, source
-    )
-    translations = translating(cfg, model, search, method)
+    arriving = blocks(source, tally, at_once=BATCHES * search.batch_size, strict=cfg.strict, idle=idle)
+    pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
+    translate = translating(cfg, model, search, method)
     with writing(cfg, sys.stdout.buffer, method) as write:
-        translate_stream(progress, translations, write)
+        translate_stream(pairs, translate, write)
     if source.isatty():
         print(file=sys.stderr)  # ends the prompt's line
     tally.warn()
@@ -82,6 +81,9 @@ def check_options(cfg: DictConfig) -> None:
         raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
     if cfg.lexicon is not None and not cfg.replace_unknown:
         raise ValueError(f"lexicon={cfg.lexicon}: only replace_unknown=true uses it; give both or neither")
+    threshold = cfg.alignments.threshold
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold <= 1):
+        raise ValueError(f"alignments.threshold={threshold}: give a number above 0, at most 1, or null")
     if cfg.alignments.output is not None and cfg.alignments.method == "none":
         raise ValueError("alignments.output needs alignments; choose another alignments.method than none")
     for file in (cfg.prefixes, cfg.lexicon):
@@ -105,14 +107,14 @@ def chosen_search(own: DictConfig, chosen: DictConfig, overrides: Sequence[str])
 
 
 def translate_stream(
-    arriving: Iterable[list[str]],
-    translations: Callable[[list[str], int], Sequence[Translation]],
+    arriving: Iterable[tuple[list[str], list[str] | None]],
+    translate: Callable[..., Sequence[Translation]],
     write: Callable[[Sequence[Translation], int], None],
 ) -> None:
-    """Translate and write blocks of lines; both functions are given the number of lines before the block, too."""
+    """Translate blocks of lines and their prefixes and write them, with the number of lines before each."""
     before = 0
-    for texts in arriving:
-        found = translations(texts, before)
+    for texts, prefixes in arriving:
+        found = translate(texts, prefixes=prefixes, first=before)
         assert len(found) == len(texts)
         write(found, before)
         before += len(texts)
@@ -120,10 +122,15 @@ def translate_stream(
 
 def translating(
     cfg: DictConfig, model: TrainedModel, search: Search, method: str | None
-) -> Callable[[list[str], int], Sequence[Translation]]:
-    """What translates a block of lines, with the next prefixes where there are some."""
-    prefixes = None if cfg.prefixes is None else lines(Path(cfg.prefixes))
-    translate = partial(
+) -> Callable[..., Sequence[Translation]]:
+    """`TrainedModel.translate` under the options.
+
+    Raises:
+        ValueError: for replacing the unknown words of a model that has none, or a lexicon that is none.
+    """
+    if cfg.replace_unknown:
+        word_tokenizers(model.system)
+    return partial(
         model.translate,
         search=search,
         replace_unknown=cfg.replace_unknown,
@@ -133,16 +140,28 @@ def translating(
         threshold=cfg.alignments.threshold,
     )
 
-    def translations(texts: list[str], before: int) -> Sequence[Translation]:
-        begun = None if prefixes is None else list(islice(prefixes, len(texts)))
-        if begun is not None and len(begun) < len(texts):
-            raise ValueError(
-                f"prefixes={cfg.prefixes} has {before + len(begun)} lines, and the input has more; give a line for "
-                "each line of the input, if only an empty one"
-            )
-        return translate(texts, prefixes=begun, first=before)
 
-    return translations
+def with_prefixes(arriving: Iterable[list[str]], path: Path | None) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Each block with the next lines of the file of prefixes, or None without a file; warns of lines left over.
+
+    Raises:
+        ValueError: the file has fewer lines.
+    """
+    if path is None:
+        yield from ((texts, None) for texts in arriving)
+        return
+    prefixes, count = lines(path), 0
+    for texts in arriving:
+        begun = list(islice(prefixes, len(texts)))
+        count += len(begun)
+        if len(begun) < len(texts):
+            raise ValueError(
+                f"prefixes={path} has {count} lines, and the input has more; give a line for each line of the input, "
+                "if only an empty one"
+            )
+        yield texts, begun
+    if next(prefixes, None) is not None:
+        logger.warning("prefixes=%s has more lines than the input, which has %d", path, count)
 
 
 @contextmanager
