@@ -316,6 +316,19 @@ def test_auto_is_saliency_where_a_member_has_no_attention(model: TrainedModel, e
         model.align([("a", "b")], threshold=7.0)
 
 
+def test_blanks_do_not_fill_memory(folders: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    model = load(folders["word"], device="cpu")
+    source = "the" + " " * 2_000_000 + "house"
+    [aligned] = model.align([(source, "a b")])
+    [translation] = model.translate([source], max_length=2, min_length=2, alignments=True)
+    for alignment in (aligned, translation.hypotheses[0].alignment):
+        assert alignment.weights_TS.shape == (2, 2_000_001)
+        assert alignment.weights_TS.base is not None  # one zero, seen from everywhere
+        assert alignment.weights_TS.base.size == 1
+        assert not alignment.links
+    assert caplog.text.count("1 of 1 pairs have more than 1000 pieces on a side, or far more words") == 2
+
+
 # Loading
 
 

@@ -58,6 +58,19 @@ COMMANDS: Mapping[str, Command] = {
                 "rnnsearch translate run=RUN search.beam_size=5 search.batch_size=64 < in.txt > out.txt",
             ),
             ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
+            (
+                "the three best of each line as JSON, and the word alignments of the best",
+                "rnnsearch translate run=RUN search.n_best=3 format=jsonl alignments.output=links.txt < in.txt",
+            ),
+            ("an ensemble of two runs", "rnnsearch translate 'run=[RUN_A,RUN_B]' < in.txt > out.txt"),
+            (
+                "draws instead of the best",
+                "rnnsearch translate run=RUN search=sampling search.temperature=0.8 search.seed=1 < in.txt",
+            ),
+            (
+                "source words in the place of unknown ones, by a lexicon",
+                "rnnsearch translate run=RUN replace_unknown=true lexicon=words.tsv < in.txt > out.txt",
+            ),
         ),
     ),
     "score": Command(

@@ -17,7 +17,7 @@ from rnnsearch.data.lines import BYTE_ORDER_MARK, without_end
 logger = logging.getLogger(__name__)
 
 LONGEST = 1 << 20  # bytes of a line that are kept
-AHEAD = 1 << 23  # bytes read ahead, give or take a line
+AHEAD = 1 << 22  # bytes read ahead, give or take a line
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def run(cfg: DictConfig) -> None:
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
     tally, idle = Tally(), prompt if source.isatty() else lambda: None
-    arriving = blocks(source, tally, at_once=BATCHES * search.batch_size, strict=cfg.strict, idle=idle)
+    at_once = (BATCHES if method is None else 1) * search.batch_size  # alignments take memory
+    arriving = blocks(source, tally, at_once=at_once, strict=cfg.strict, idle=idle)
     pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
     translate = translating(cfg, model, search, method)
     with writing(cfg, sys.stdout.buffer, method) as write:

@@ -110,8 +110,9 @@ class _Pair:
     word_of_target: list[int]
 
     def fits(self, max_length: int) -> bool:
-        """Whether no side has more pieces."""
-        return max(map(len, (self.target_ids, *self.sources))) <= max_length
+        """Whether no side has more pieces, and there are no more weights of words than of so many pieces."""
+        pieces = max(map(len, (self.target_ids, *self.sources)))
+        return pieces <= max_length and len(self.source) * len(self.target) <= max_length**2
 
 
 def words(text: str) -> list[str]:
@@ -134,7 +135,8 @@ def _written(system: System, translation: Translation, source: str) -> _Pair:
     )
     word_of_target = translation.word_of_target
     if word_of_target is None:
-        word_of_target = system.target.word_of_piece(ids)
+        last = max(0, len(target) - 1)  # a text that was changed may have fewer words than its pieces
+        word_of_target = [min(word, last) for word in system.target.word_of_piece(ids)]
     return _Pair(words(source), target, translation.sources, ids, word_of_source, word_of_target)
 
 
@@ -145,7 +147,8 @@ def _align(
     short = [pair for pair in whole if pair.fits(max_length)]
     if len(short) < len(whole):
         logger.warning(
-            "%d of %d pairs have more than %d pieces on a side and are not aligned (see alignments.max_length)",
+            "%d of %d pairs have more than %d pieces on a side, or far more words, and are not aligned "
+            "(see alignments.max_length)",
             len(whole) - len(short),
             len(pairs),
             max_length,
