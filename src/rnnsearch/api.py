@@ -1,42 +1,68 @@
 """A trained run in Python: ``rnnsearch.load(path)`` translates, scores and aligns, without Hydra.
 
-T target tokens, S source words.
+T target tokens.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from rnnsearch.data.lines import well_formed
 from rnnsearch.data.tokenizer import EOS, SPECIALS
+from rnnsearch.evaluation import translating
+from rnnsearch.evaluation.aligning import Alignment, align, align_translations, chosen_method
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.system import System
-from rnnsearch.evaluation.translating import translate
+from rnnsearch.evaluation.unknown import Replacement
 from rnnsearch.model.checkpoint import load_translator, pick_device
 from rnnsearch.records import read_record
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
+from rnnsearch.search.sampling import Sampling
+from rnnsearch.search.settings import (
+    KINDS,
+    CommonSettings,
+    Kind,
+    SearchSettings,
+    common_settings,
+    make_search,
+)
 
 CONFIG = "config.yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hypothesis:
-    """One translation: text, the search's score, log p in nats (end of sentence included), pieces."""
+    """One translation.
+
+    Args:
+        text: detokenised.
+        score: what ranked it: normalised and penalised.
+        log_prob: log p in nats, end of sentence included.
+        tokens: the pieces that the model wrote, without the end of sentence.
+    """
 
     text: str
     score: float
     log_prob: float
     tokens: list[str]
+    _align: Callable[[], Alignment] = field(repr=False, compare=False)
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """The alignment with the source, over words; made when first asked for, if it was not asked for before."""
+        return self._align()
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What a source became: its hypotheses, best first."""
+    """What a source became: its hypotheses, best first, at least one."""
 
     source: str
     hypotheses: list[Hypothesis]
@@ -47,9 +73,15 @@ class Translation:
         return self.hypotheses[0].text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """log p of a given target in nats, end of sentence included, and of each of its tokens ``[T]``."""
+    """The probability of a given target.
+
+    Args:
+        log_prob: log p in nats, end of sentence included.
+        tokens: the target's pieces, ``</s>`` last.
+        log_probs: log p of each of them in nats, float64 ``[T]``.
+    """
 
     log_prob: float
     tokens: list[str]
@@ -58,27 +90,50 @@ class Score:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A run, or an ensemble of runs, that is ready to translate. ``settings`` are its own search's."""
+    """A run, or an ensemble of runs, that is ready to translate; see `load`.
+
+    Args:
+        name: the runs' folders.
+        system: models and tokenizers.
+        settings: those of the search that it was trained with.
+        kind: the class of that search.
+    """
 
     name: str
     system: System
     settings: Mapping[str, Any]
+    kind: Kind = BeamSearch
 
     @property
     def has_attention(self) -> bool:
-        """Whether it weighs source positions."""
+        """Whether every member weighs source positions."""
         return self.system.has_attention
 
-    def search(self, **changes: Any) -> Search:
-        """The run's own beam search, with some settings changed.
+    def search(self, **changes: Unpack[SearchSettings]) -> Search:
+        """The search that the run was trained with, with some settings changed.
 
         Raises:
-            ValueError: for a setting that beam search does not have, or a value that it refuses.
+            ValueError: for a setting that it does not have, or a value that it refuses.
         """
-        try:
-            return BeamSearch(**{**self.settings, **changes})
-        except TypeError as error:
-            raise ValueError(f"{error}; a search has {', '.join(self.settings)}") from None
+        return make_search(self.kind, {**self.settings, **changes})
+
+    def sampling(
+        self,
+        *,
+        n_best: int = 1,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        **changes: Unpack[CommonSettings],
+    ) -> Search:
+        """A search that draws translations, under the run's own bounds on lengths; see `Sampling`.
+
+        Raises:
+            ValueError: for a setting that sampling does not have, or a value that it refuses.
+        """
+        drawn = {"n_best": n_best, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        return make_search(Sampling, {**common_settings(self.settings), **drawn, **changes})
 
     def translate(
         self,
@@ -86,35 +141,120 @@ class TrainedModel:
         *,
         prefixes: Sequence[str] | None = None,
         search: Search | None = None,
-        **settings: Any,
+        first: int = 0,
+        replace_unknown: bool = False,
+        lexicon: Mapping[str, str] | None = None,
+        alignments: bool = False,
+        method: str = "auto",
+        threshold: float | None = None,
+        **settings: Unpack[SearchSettings],
     ) -> list[Translation]:
         """Translations of lines of text, in order.
 
+        A text without a letter or sign becomes nothing, with a score of 0, whatever its prefix. Surrogates, which are
+        no text, are read as U+FFFD.
+
         Args:
             texts: one sentence each.
-            prefixes: with what each translation must begin; whole words.
+            prefixes: with what each translation must begin, in whole words; one a text, empty for any beginning.
             search: another search; by default the run's own, with ``settings`` changed, such as ``beam_size=12``.
+            first: number of the first text, on which sampling depends.
+            replace_unknown: put a source word in the place of each unknown one (vocabularies of words).
+            lexicon: translations of source words for that; other words are copied.
+            alignments: make all alignments at once, which is faster than one by one.
+            method, threshold: of alignments; see `align`.
+
+        Raises:
+            ValueError: for a setting or an option that is not allowed.
         """
-        found = translate(self.system, search or self.search(**settings), texts, prefixes=prefixes)
-        target = self.system.target
+        if search is not None and settings:
+            raise ValueError(f"{', '.join(settings)}: settings of the run's own search; give them or search, not both")
+        if lexicon is not None and not replace_unknown:
+            raise ValueError("a lexicon is for replace_unknown=True; give both or neither")
+        sources = _texts(texts, "texts")
+        begun = None if prefixes is None else _texts(prefixes, "prefixes")
+        if begun is not None and len(begun) != len(sources):
+            raise ValueError(f"{len(begun)} prefixes for {len(sources)} texts; give one a text, if only an empty one")
+        chosen_method(self.system, method)
+        replacement = Replacement(self.system, lexicon or {}) if replace_unknown else None
+        found = translating.translate(
+            self.system, search or self.search(**settings), sources, prefixes=begun, first=first
+        )
+        found = replacement.apply(found, sources) if replacement else found
+        aligned = self._aligned(found, sources, alignments, method, threshold)
         return [
-            Translation(text, [Hypothesis(h.text, h.score, h.log_prob, target.pieces(h.target_ids)) for h in of_text])
-            for text, of_text in zip(texts, found, strict=True)
+            Translation(text, [self._hypothesis(one, next(aligned)) for one in of_text])
+            for text, of_text in zip(sources, found, strict=True)
         ]
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """log p of each (source, target) pair of text, in nats, in order."""
+        """The probability of the target of each (source, target) pair of texts, in order."""
         target = self.system.target
-        ids = [(self.system.source_ids(source), target.encode(text)) for source, text in pairs]
-        found = dict(force(self.system, ids))
+        ids = [(self.system.source_ids(source), target.encode(text)) for source, text in _pairs(pairs)]
+        found = dict(force(self.system, ids, weights=False))
         return [
             Score(found[i].log_prob, [*target.pieces(ids[i][1]), SPECIALS[EOS]], found[i].log_probs_T)
             for i in range(len(ids))
         ]
 
+    def align(
+        self, pairs: Sequence[tuple[str, str]], *, method: str = "auto", threshold: float | None = None
+    ) -> list[Alignment]:
+        """The alignment of each (source, target) pair of texts by forced decoding, over words split at blanks.
+
+        Args:
+            pairs: texts.
+            method: ``attention`` weights, gradient ``saliency``, or ``auto``: attention where the model has it.
+            threshold: None links each target word to the strongest source word; otherwise to every source word whose
+                weight is at least this.
+
+        Raises:
+            ValueError: for a method that the model does not have, or a threshold that is not in (0, 1].
+        """
+        return align(self.system, _pairs(pairs), method=method, threshold=threshold)
+
+    def _hypothesis(self, one: translating.Translation, aligned: Callable[[], Alignment]) -> Hypothesis:
+        return Hypothesis(one.text, one.score, one.log_prob, self.system.target.pieces(one.target_ids), aligned)
+
+    def _aligned(
+        self,
+        found: Sequence[Sequence[translating.Translation]],
+        sources: Sequence[str],
+        alignments: bool,
+        method: str,
+        threshold: float | None,
+    ) -> Iterator[Callable[[], Alignment]]:
+        """How to come by the alignment of each hypothesis, one after another; all made at once if ``alignments``."""
+        flat = [(one, text) for text, of_text in zip(sources, found, strict=True) for one in of_text]
+        make = partial(align_translations, self.system, method=method, threshold=threshold)
+        if not alignments:
+            return (partial(_only, make, one, text) for one, text in flat)
+        return (partial(_known, made) for made in make([one for one, _ in flat], [text for _, text in flat]))
+
+
+def _only(make: Callable[..., list[Alignment]], translation: translating.Translation, source: str) -> Alignment:
+    return make([translation], [source])[0]
+
+
+def _known(alignment: Alignment) -> Alignment:
+    return alignment
+
 
 def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", device: str = "auto") -> TrainedModel:
     """The trained model in a run's folder, or the ensemble of several runs.
+
+    >>> import rnnsearch
+    >>> model = rnnsearch.load("outputs/a_run", device="cpu")
+    >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
+    >>> best, second = translation.hypotheses
+    >>> best.text == translation.text and best.score >= second.score
+    True
+    >>> [score] = model.score([("the small house", "un petit jardin")])
+    >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
+    ('</s>', True)
+    >>> [alignment] = model.align([("the small house", "un petit jardin")])
+    >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
+    (3, 3)
 
     Args:
         path: a run's folder, or a list of folders of runs that share a target vocabulary.
@@ -122,15 +262,16 @@ def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", d
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
 
     Raises:
-        FileNotFoundError, ValueError: if a folder is no run's, its checkpoint is missing or damaged, or target
-            vocabularies differ.
+        FileNotFoundError, ValueError: if a folder is no run's, its checkpoint is missing or damaged, target
+            vocabularies differ, or the device is not there.
     """
     folders = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     if not folders:
         raise ValueError("no run to load; give the folder of a run, or a list of some")
     systems = [_system(folder, checkpoint, device) for folder in folders]
     system = systems[0] if len(systems) == 1 else System.joined(systems, [str(folder) for folder in folders])
-    return TrainedModel(" + ".join(folder.name for folder in folders), system, own_search(folders[0]))
+    kind, settings = own_search(folders[0])
+    return TrainedModel(" + ".join(folder.name for folder in folders), system, settings, kind)
 
 
 def _system(folder: Path, checkpoint: str, device: str) -> System:
@@ -139,7 +280,41 @@ def _system(folder: Path, checkpoint: str, device: str) -> System:
     return System.of(translator.to(pick_device(device)), tokenizers)
 
 
-def own_search(folder: Path) -> dict[str, Any]:
-    """The settings of the search that a run was trained with."""
-    config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    return {key: value for key, value in config["search"].items() if not key.startswith("_")}
+def own_search(folder: Path) -> tuple[Kind, dict[str, Any]]:
+    """Class and settings of the search that a run was trained with.
+
+    Raises:
+        FileNotFoundError, ValueError: if the run's config is not there, can't be read, or names no search of ours.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the folder of a run as train leaves it")
+    try:
+        section = yaml.safe_load(path.read_text(encoding="utf-8"))["search"]
+        kind = KINDS[section["_target_"]]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no config of a run, or has no search that is known: {error}") from None
+    return kind, {key: value for key, value in section.items() if not key.startswith("_")}
+
+
+def _texts(texts: Sequence[str], name: str) -> list[str]:
+    """Texts that can be written as UTF-8.
+
+    Raises:
+        ValueError: for one string in the place of a list.
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"{name} is one string; give a list of strings: [{texts[:30]!r}]")
+    return [well_formed(text) for text in texts]
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """As `_texts`, for pairs.
+
+    Raises:
+        ValueError: for something that is no pair.
+    """
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(f"{pair!r:.60} is no pair; give (source, target) texts")
+    return [(well_formed(source), well_formed(target)) for source, target in pairs]

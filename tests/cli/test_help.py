@@ -38,9 +38,9 @@ def test_the_overview_names_every_command_group_and_option(conf: Path) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_s_page_has_three_examples_that_call_it(name: str) -> None:
+def test_a_command_s_page_has_examples_that_call_it(name: str) -> None:
     page = command_help(name)
-    assert len(COMMANDS[name].examples) == 3
+    assert len(COMMANDS[name].examples) >= 3
     assert all(f"rnnsearch {name}" in line and line in page for _, line in COMMANDS[name].examples)
 
 

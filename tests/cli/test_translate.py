@@ -1,153 +1,29 @@
-"""The translate command: lines in and lines out, in step; the search of a run; a process that others can pipe."""
+"""The translate command: a line out for each line in, the search of a run, a process that others can pipe."""
 
 import contextlib
-import errno
+import json
 import os
-import random
+import pty
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from io import BytesIO
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from rnnsearch.cli import build, runs
+from rnnsearch.api import load
+from rnnsearch.cli import build
 from rnnsearch.cli.compose import compose
-from rnnsearch.cli.translate import chosen_search, translate_stream
-from rnnsearch.data.corpus import Pair
-from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
-from rnnsearch.evaluation.translating import translate
-from rnnsearch.model.build import build_translator
-from rnnsearch.search.hypotheses import Search
+from rnnsearch.cli.main import main
+from rnnsearch.cli.translate import chosen_search
+from rnnsearch.evaluation.alignment import parse_pharaoh
 
-NASTY = [
-    "a small house",
-    "",
-    " ",
-    "  two  blanks  ",
-    "\t",
-    "tab\tinside",
-    "\x00\x01\x1b[31m control \x7f",
-    "form\x0cfeed\x0bvertical",
-    "next\x85line\u2028separator\u2029paragraph",
-    "ἐν ἀρχῇ ἦν ὁ λόγος 書 ไทย العربية 🙂 e\u0301",
-    "\ufeff mark",
-    "▁▅\ue000\ue001",
-    "</s> <s> <pad> <unk> <0x0A>",
-    "carriage\rreturn",
-    "long " * 3000,
-    "x" * 20000,
-    "the end",
-]
+from ..small_run import NASTY, write_run
 
-
-def shout(texts: Sequence[str]) -> list[str]:
-    return [text.upper() for text in texts]
-
-
-def streamed(data: bytes, translations: Callable[[Sequence[str]], Sequence[str]] = shout, at_once: int = 4) -> bytes:
-    sink = BytesIO()
-    translate_stream(BytesIO(data), sink, translations, at_once=at_once)
-    return sink.getvalue()
-
-
-# Lines
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"", b""),
-        (b"a\nb\n", b"A\nB\n"),
-        (b"a\nb", b"A\nB\n"),
-        (b"a\r\n\r\nb\r\n", b"A\n\nB\n"),
-        (b"\n\n\n", b"\n\n\n"),
-        (b"\n", b"\n"),
-        (b"\xef\xbb\xbfa\nb\n", b"A\nB\n"),
-        (b"a\rb\xe2\x80\xa8c\x0cd\n", b"A B\xe2\x80\xa8C\x0cD\n"),
-    ],
-)
-@pytest.mark.parametrize("at_once", [1, 64])
-def test_lines_out_for_lines_in(data: bytes, expected: bytes, at_once: int) -> None:
-    assert streamed(data, at_once=at_once) == expected
-
-
-def test_a_translation_stays_on_its_line() -> None:
-    assert streamed(b"a\nb\n", lambda texts: ["x\ny\r\nz"] * len(texts)) == b"x y  z\n" * 2
-
-
-def test_groups_are_bounded_and_in_order() -> None:
-    sizes: list[int] = []
-
-    def counting(texts: Sequence[str]) -> Sequence[str]:
-        sizes.append(len(texts))
-        return texts
-
-    data = b"".join(b"%d\n" % i for i in range(1000))
-    assert streamed(data, counting, at_once=16) == data
-    assert sum(sizes) == 1000
-    assert max(sizes) <= 16
-
-
-def test_reading_ahead_is_bounded() -> None:
-    class Endless:
-        def __init__(self) -> None:
-            self.read = 0
-
-        def __iter__(self) -> Iterator[bytes]:
-            while self.read < 10**6:
-                self.read += 1
-                yield b"line\n"
-
-    def failing(texts: Sequence[str]) -> Sequence[str]:
-        threading.Event().wait(0.3)
-        raise ValueError("enough")
-
-    source = Endless()
-    with pytest.raises(ValueError, match="enough"):
-        translate_stream(source, BytesIO(), failing, at_once=10)
-    assert source.read <= 10 + 2 * 10 + 1
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 64])
-def test_bytes_that_are_not_utf8_end_it_after_the_lines_before(at_once: int) -> None:
-    sink = BytesIO()
-    with pytest.raises(ValueError, match=r"standard input: line 3 is not valid UTF-8 \(invalid start byte at byte 2"):
-        translate_stream(BytesIO(b"a\nb\nc\xff\nd\n"), sink, shout, at_once=at_once)
-    assert sink.getvalue() == b"A\nB\n"
-
-
-def test_an_input_that_breaks_off_is_one_sentence() -> None:
-    class Breaking:
-        def __iter__(self) -> Iterator[bytes]:
-            yield b"a\n"
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    sink = BytesIO()
-    with pytest.raises(ValueError, match=r"standard input can't be read \(input/output error\)"):
-        translate_stream(Breaking(), sink, shout, at_once=4)
-    assert sink.getvalue() == b"A\n"
-
-
-def test_the_first_line_comes_before_the_input_ends() -> None:
-    in_read, in_write = os.pipe()
-    out_read, out_write = os.pipe()
-    with open(in_read, "rb") as source, open(out_write, "wb") as sink, open(out_read, "rb") as result:
-        worker = threading.Thread(target=translate_stream, args=(source, sink, shout), kwargs={"at_once": 512})
-        worker.start()
-        for line in (b"first\n", b"second\n"):
-            os.write(in_write, line)
-            assert result.readline() == line.upper()
-        os.write(in_write, b"third\nfour")
-        os.close(in_write)
-        assert result.readline() == b"THIRD\n"
-        worker.join(timeout=10)
-        assert not worker.is_alive()
-        assert result.readline() == b"FOUR\n"
+LINES = ["the small house", "", "below", "there stood the small house below the house"]
+TEXT = "".join(f"{line}\n" for line in LINES).encode()
 
 
 # The search of a run
@@ -155,105 +31,237 @@ def test_the_first_line_comes_before_the_input_ends() -> None:
 
 def test_overrides_go_over_the_runs_own_search() -> None:
     own = OmegaConf.create({"_target_": "x", "beam_size": 3, "batch_size": 9})
-    chosen = OmegaConf.create({"_target_": "x", "beam_size": 5, "batch_size": 64})
+    chosen = OmegaConf.create({"_target_": "x", "beam_size": 5, "batch_size": 64, "n_best": 2})
     assert chosen_search(own, chosen, ["run=r"]) == own
     assert chosen_search(own, chosen, ["search.beam_size=5"]) == {**own, "beam_size": 5}
-    assert chosen_search(own, chosen, ["run=r", "search.batch_size=64", "search.beam_size=5"]) == chosen
+    assert chosen_search(own, chosen, ["search.n_best=2"]) == {**own, "n_best": 2}  # the run may be older than it
+    assert (
+        chosen_search(own, chosen, ["run=r", "search.batch_size=64", "search.beam_size=5", "search.n_best=2"]) == chosen
+    )
     assert chosen_search(own, chosen, ["search=beam", "search.beam_size=5"]) == chosen
 
 
-def test_a_run_older_than_a_setting_has_the_shipped_value() -> None:
+def test_the_search_of_a_run_older_than_some_settings_is_built() -> None:
     shipped = compose("translate", ["run=there"]).search
-    for younger in ("min_length_ratio", "min_length_offset"):
-        old = OmegaConf.masked_copy(shipped, [key for key in shipped if key != younger])
-        old.beam_size = 3
-        assert younger not in old
-        assert chosen_search(old, shipped, ["run=r"]) == {**shipped, "beam_size": 3}
-    assert (shipped.min_length_ratio, shipped.min_length_offset) == (0, 0)
+    younger = {"n_best", "length_alpha", "coverage_penalty", "min_length", "max_length", "no_repeat_ngram"}
+    old = OmegaConf.masked_copy(shipped, [key for key in shipped if key not in younger | {"min_length_ratio"}])
+    assert build.build_search(chosen_search(old, shipped, ["run=r"])).batch_size == shipped.batch_size
 
 
 def test_the_shipped_config_takes_what_the_issue_shows() -> None:
     config = compose("translate", ["run=there", "search.beam_size=5", "search.batch_size=64"])
-    assert (config.run, config.checkpoint, config.device) == ("there", "best", "auto")
-    assert build.build_search(config.search).beam_size == 5
-    assert build.build_search(compose("translate", ["run=there", "search=greedy"]).search).beam_size == 1
+    assert (config.run, config.checkpoint, config.device, config.format) == ("there", "best", "auto", "text")
+    for option in ("greedy", "beam", "sampling"):
+        build.build_search(compose("translate", ["run=there", f"search={option}"]).search)
 
 
-# A whole run
+# In this process
 
 
 @pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What train leaves, for a small model with random weights."""
-    folder = tmp_path_factory.mktemp("runs") / "a run, é=1"
-    words = random.Random(0)
-    text = [" ".join(words.choices(["the", "small", "house", "stood", "there", "below"], k=6)) for _ in range(50)]
-    training = SentencePieceTraining(
-        algorithm="bpe", source_size=320, target_size=320, joint=True, character_coverage=1.0, threads=1
-    )
-    tokenizers = training.fit(lambda: (Pair(line, line, 1) for line in text), "en", "en")
-    config = OmegaConf.create({"model": small_model(), "search": compose("translate", ["run=x"]).search})
-    config.search.max_length_ratio = 0.5
-    config.search.max_source_length = 40
-    del config.search.min_length_ratio, config.search.min_length_offset  # as runs before these settings
-    translator = build_translator(config.model, source_size=tokenizers.source.size, target_size=tokenizers.target.size)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in translator.parameters():
-            parameter.normal_(generator=generator)
-    checkpoint = {
-        "rnnsearch": runs.checkpoint_content(config, tokenizers),
-        "state_dict": {f"translator.{name}": value for name, value in translator.state_dict().items()},
-    }
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save(checkpoint, folder / "checkpoints" / "best.ckpt")
-    (folder / "record.json").write_text('{"format": 1}')
-    runs.save_config(config, folder)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    write_run(folder / "a run, é=1", checkpoints={"update-9": 5, "update-10": 6})
+    write_run(folder / "fixed", context="fixed", seed=1)
+    write_run(folder / "word", kind="word")
+    (folder / "run").symlink_to(folder / "a run, é=1")
     return folder
 
 
-def small_model() -> DictConfig:
-    sizes = {"embedding_size": 8, "hidden_size": 12, "attention_size": 8, "readout_size": 8, "dropout": 0.0}
-    return compose(
-        "train", ["data=files", "model=tiny", *(f"model.{key}={value}" for key, value in sizes.items())]
-    ).model
+Translate = Callable[..., tuple[int, bytes, str]]
 
 
-def test_one_line_out_for_each_nasty_line(run_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    loaded = runs.load_run(run_folder, device="cpu")
-    system = loaded.model.system
-    system.members[0].translator.double()
-    data = "".join(f"{line}\n" for line in NASTY).encode()
-    outputs = []
-    for batch_size in (1, 7, 64):
-        own = chosen_search(loaded.config.search, compose("translate", ["run=x"]).search, [])
-        search = build.build_search(own, batch_size=batch_size)
+@pytest.fixture
+def translate(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Translate:
+    """Runs the command where nothing but the runs is; gives exit code, output and messages."""
+    work = tmp_path / "work"
+    work.mkdir()
+    for run in folder.iterdir():
+        (work / run.name).symlink_to(run)
+    monkeypatch.chdir(work)
 
-        def translations(texts: Sequence[str], search: Search = search) -> list[str]:
-            return [best.text for best, *_ in translate(system, search, texts)]
+    def call(data: bytes, *overrides: str) -> tuple[int, bytes, str]:
+        (tmp_path / "in.txt").write_bytes(data)
+        with (tmp_path / "in.txt").open() as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            code = main(["translate", "device=cpu", *([] if "run=" in str(overrides) else ["run=run"]), *overrides])
+        out, err = capfdbinary.readouterr()
+        assert {path.name for path in work.iterdir()} == {run.name for run in folder.iterdir()}
+        return code, out, err.decode()
 
-        outputs.append(streamed(data, translations, at_once=2 * batch_size))
-    lines = outputs[0].split(b"\n")
-    assert len(lines) == len(NASTY) + 1
-    assert lines[-1] == b""
-    assert lines[NASTY.index("")] == b""
-    assert sum(line != b"" for line in lines) > 10
-    assert outputs == [outputs[0]] * 3
-    assert "have more than 40 tokens" in caplog.text
+    return call
+
+
+def test_one_line_out_for_each_nasty_line(translate: Translate) -> None:
+    data = "".join(f"{line}\n" for line in NASTY).encode() + b"\xed\xa0\x80 \xff\nmixed\r\nlast"
+    count = len(NASTY) + 3
+    links = Path("..", "links.txt")
+    code, out, err = translate(data, f"alignments.output={links}")
+    assert code == 0
+    lines = out.decode().removesuffix("\n").split("\n")
+    assert len(lines) == count
+    assert lines[NASTY.index("")] == lines[NASTY.index(" ")] == ""
+    assert "tokens and are cut" in err
+    assert f"not UTF-8 in 1 of {count} lines, first in line {len(NASTY) + 1}: " in err
+    assert f"translated {count} lines" in err
+    written = links.read_text().removesuffix("\n").split("\n")
+    assert len(written) == count
+    for text, pharaoh in zip(lines, written, strict=True):
+        assert all(target < len(text.split(" ")) for _, target in parse_pharaoh(pharaoh).sure)
+
+
+def test_formats_agree(translate: Translate) -> None:
+    options = ["search.n_best=2", "search.max_length=4"]
+    code, text, err = translate(TEXT, *options)
+    assert code == 0
+    assert "format=text shows the best of 2 hypotheses; tsv and jsonl show them all" in err
+    _, tsv, _ = translate(TEXT, *options, "format=tsv")
+    _, jsonl, err = translate(TEXT, *options, "format=jsonl")
+    assert "alignments are by attention" in err
+    objects = [json.loads(line) for line in jsonl.decode().removesuffix("\n").split("\n")]
+    assert [one["source"] for one in objects] == LINES
+    assert [one["hypotheses"][0]["text"] for one in objects] == text.decode().removesuffix("\n").split("\n")
+    rows = [
+        f"{number}\t{rank}\t{one['score']:.6f}\t{one['log_prob']:.6f}\t{one['text']}"
+        for number, line in enumerate(objects, 1)
+        for rank, one in enumerate(line["hypotheses"], 1)
+    ]
+    assert tsv.decode().removesuffix("\n").split("\n") == rows
+    assert [len(one["hypotheses"]) for one in objects] == [2, 1, 2, 2]
+
+
+def test_jsonl_is_what_the_python_interface_gives(translate: Translate, folder: Path) -> None:
+    model = load(folder / "run", device="cpu")
+    _, out, _ = translate(TEXT, "format=jsonl", "search.n_best=2")
+    for line, expected in zip(out.decode().splitlines(), model.translate(LINES, n_best=2), strict=True):
+        for one, other in zip(json.loads(line)["hypotheses"], expected.hypotheses, strict=True):
+            assert (one["text"], one["tokens"]) == (other.text, other.tokens)
+            assert one["log_prob"] == pytest.approx(other.log_prob, abs=1e-4)
+            assert parse_pharaoh(one["alignment"]).sure == other.alignment.links
+
+
+@pytest.mark.parametrize(
+    ("run", "method", "named"),
+    [
+        ("run=run", "auto", "attention"),
+        ("run=run", "saliency", "saliency"),
+        ("run=run", "none", None),
+        ("run=fixed", "auto", "saliency"),
+        ("run=[run,fixed]", "auto", "saliency"),
+    ],
+)
+def test_alignments_are_named(run: str, method: str, named: str | None, translate: Translate) -> None:
+    code, out, err = translate(b"the small house\n", run, f"alignments.method={method}", "format=jsonl")
+    assert code == 0
+    line = json.loads(out)
+    assert line["alignment_method"] == named
+    assert (line["hypotheses"][0]["alignment"] is None) == (named is None)
+    assert ("gradient saliency" in err) == (named == "saliency")
+
+
+def test_prefixes(translate: Translate, tmp_path: Path) -> None:
+    prefixes = tmp_path / "prefixes.txt"
+    prefixes.write_text("house\n\nthe small\nthere\n")
+    code, out, _ = translate(TEXT, f"prefixes={prefixes}", "search.batch_size=1")
+    lines = out.decode().removesuffix("\n").split("\n")
+    assert code == 0
+    assert lines[0].startswith("house")
+    assert lines[1] == ""
+    assert lines[2].startswith("the small")
+    prefixes.write_text("house\n\n")
+    code, _, err = translate(TEXT, f"prefixes={prefixes}")
+    assert code == 1
+    assert err.splitlines()[-1].endswith(
+        f"prefixes={prefixes} has 2 lines, and the input has more; give a line for each line of the input, if only an "
+        "empty one"
+    )
+    prefixes.write_text("house\n" * 5)
+    code, _, err = translate(TEXT, f"prefixes={prefixes}")
+    assert code == 0
+    assert f"prefixes={prefixes} has more lines than the input" in err
+
+
+def test_unknown_words_are_replaced(translate: Translate, tmp_path: Path) -> None:
+    lexicon = tmp_path / "lexicon.tsv"
+    lexicon.write_text("".join(f"{word}\tX{word}\n" for word in set(TEXT.decode().split())))
+    options = ["run=word", "search.min_length=6"]
+    _, before, _ = translate(TEXT, *options)
+    code, after, _ = translate(TEXT, *options, "replace_unknown=true", f"lexicon={lexicon}")
+    assert code == 0
+    assert b"<unk>" in before
+    assert b"<unk>" not in after
+    assert b"X" in after
+
+
+def test_sampling_does_not_depend_on_batches(translate: Translate) -> None:
+    sampling = ["search=sampling", "search.max_length=5", "search.seed=4"]
+    outputs = {translate(TEXT, *sampling, f"search.batch_size={size}")[1] for size in (1, 2, 64)}
+    assert len(outputs) == 1
+    assert translate(TEXT, *sampling[:-1], "search.seed=5")[1] not in outputs
+
+
+def test_checkpoints_and_threads(translate: Translate) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        found = {translate(TEXT, f"checkpoint={name}", "threads=1")[1] for name in ("best", "update-10", "average")}
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["format=xml"], "format=xml: choose one of text, tsv, jsonl"),
+        (["threads=0"], "threads=0: give a whole number, 1 or more, or null"),
+        (["checkpoint=worst"], "run has no checkpoint 'worst': it has best, update-10, update-9; "),
+        (["run=[run,word]"], "run and word can't translate together: their target vocabularies differ"),
+        (["run=[]"], "no run to load"),
+        (["prefixes=nowhere"], "nowhere does not exist"),
+        (["lexicon=nowhere"], "lexicon=nowhere: only replace_unknown=true uses it"),
+        (["lexicon=nowhere", "replace_unknown=true"], "nowhere does not exist"),
+        (["replace_unknown=true"], "replace_unknown=true: this model writes pieces of words"),
+        (["alignments.method=magic"], "alignments.method=magic: choose one of auto, attention, saliency"),
+        (["run=fixed", "alignments.method=attention"], "a model without attention has no weights to read"),
+        (["alignments.threshold=7", "format=jsonl"], "alignments.threshold=7: give a number above 0, at most 1"),
+        (["alignments.output=x", "alignments.method=none"], "alignments.output needs alignments"),
+        (["alignments.output=nowhere/x"], "nowhere/x: no such file or directory"),
+        (["search.n_best=4"], "search.n_best=4: must be at most search.beam_size=3"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(overrides: list[str], sentence: str, translate: Translate) -> None:
+    code, out, err = translate(TEXT, *overrides)
+    assert (code, out) == (1, b"")
+    [line] = [line for line in err.splitlines() if not line.startswith("[")]
+    assert line.startswith("rnnsearch translate: ")
+    assert sentence in line
+
+
+# As a process of its own
 
 
 def command(*overrides: str) -> list[str]:
-    return [sys.executable, "-m", "rnnsearch", "translate", *overrides]
+    return [sys.executable, "-m", "rnnsearch", "translate", "run=run", "device=cpu", "search.max_length=5", *overrides]
 
 
-def test_the_process_answers_line_by_line_and_leaves_nothing(run_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "my run").symlink_to(run_folder)
+@pytest.fixture
+def work(folder: Path, tmp_path: Path) -> Path:
+    (tmp_path / "run").symlink_to(folder / "run")
+    return tmp_path
+
+
+def test_the_process_answers_line_by_line_and_leaves_nothing(work: Path) -> None:
     process = subprocess.Popen(
-        command("run=my run", "device=cpu", "search.beam_size=2", "search.batch_size=3"),
+        command("search.beam_size=2", "search.batch_size=3", "strict=true"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=tmp_path,
+        cwd=work,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -261,31 +269,44 @@ def test_the_process_answers_line_by_line_and_leaves_nothing(run_folder: Path, t
     process.stdin.flush()
     first = process.stdout.readline()  # standard input is open
     assert first.endswith(b"\n")
-    rest, log = process.communicate(b"the small house\n\nthe \xff house\nbelow\n", timeout=60)
+    rest, log = process.communicate(b"the small house\n\nthe \xff house\nbelow\n", timeout=120)
     assert rest == first + b"\n"
     assert process.returncode == 1
     last = log.decode().splitlines()[-1]
     assert last.startswith("rnnsearch translate: standard input: line 4 is not valid UTF-8")
     assert b"Traceback" not in log
-    assert [path.name for path in tmp_path.iterdir()] == ["my run"]
+    assert [path.name for path in work.iterdir()] == ["run"]
 
 
 @pytest.mark.slow
-def test_nobody_reading_is_no_error(run_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "run").symlink_to(run_folder)
+@pytest.mark.parametrize(
+    ("closed", "sentence"),
+    [("<&-", b"standard input is closed"), ("<run/record.json >&-", b"standard output is closed")],
+)
+def test_closed_streams_are_one_sentence(closed: str, sentence: bytes, work: Path) -> None:
+    done = subprocess.run(["bash", "-c", f'"$@" {closed}', "bash", *command()], cwd=work, capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"rnnsearch translate: " + sentence)
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bytes_read", [1, None])
+def test_nobody_reading_is_no_error(bytes_read: int | None, work: Path) -> None:
+    """The reader goes after the first line, or in the middle of a block."""
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        command("run=run", "device=cpu", "search.beam_size=1", "search.batch_size=1"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        bufsize=0,
-    ) as process:
+        command("search.beam_size=1", "search.batch_size=256"),
+        stdin=pipe, stdout=pipe, stderr=pipe, cwd=work, bufsize=0,
+    ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdin.write(b"the small house\n")
-        assert process.stdout.read(1)
+        process.stdout.read(bytes_read or 1)
+        if bytes_read is None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"the small house\n" * 5_000)
         process.stdout.close()
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(b"the small house\n" * 100_000)
@@ -293,3 +314,82 @@ def test_nobody_reading_is_no_error(run_folder: Path, tmp_path: Path) -> None:
     assert process.returncode == 141
     assert b"Traceback" not in log
     assert b"BrokenPipe" not in log
+
+
+@pytest.mark.slow
+def test_an_endless_input_and_a_slow_reader_do_not_fill_memory(work: Path) -> None:
+    line = "the small house " * 200  # 3 KiB
+    with (
+        subprocess.Popen(["yes", line], stdout=subprocess.PIPE) as endless,
+        subprocess.Popen(
+            command("search.beam_size=1", "search.max_source_length=5"),
+            stdin=endless.stdout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=work,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        sizes = []
+        for _ in range(4):
+            for _ in range(1000):
+                assert process.stdout.readline().endswith(b"\n")
+            time.sleep(1)
+            sizes.append(resident(process.pid))
+        process.kill()
+        endless.kill()
+    assert max(sizes) - sizes[0] < 60  # MiB; `yes` gives gigabytes in this time
+
+
+def resident(pid: int) -> float:
+    """MiB in memory."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keys", "code"), [(b"\x04", 0), (b"\x03", 130)], ids=["Ctrl-D", "Ctrl-C"])
+def test_a_terminal_is_asked_for_lines(keys: bytes, code: int, work: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(work)
+        os.execv(sys.executable, command())
+    until(terminal, b"> ")
+    os.write(terminal, b"the small house\n")
+    assert until(terminal, b"> ").count(b"\n") == 2  # the echo and the translation
+    os.write(terminal, keys)
+    left = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+        while part := os.read(terminal, 1000):
+            left += part
+    os.close(terminal)
+    assert b"Traceback" not in left
+    assert (b"translated 1 lines" in left) == (code == 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+
+
+def until(terminal: int, end: bytes) -> bytes:
+    """What a terminal shows, up to ``end``."""
+    shown = b""
+    while not shown.endswith(end):
+        shown += os.read(terminal, 1000)
+    return shown
+
+
+@pytest.mark.slow
+def test_a_bar_on_a_terminal_leaves_the_output_alone(work: Path) -> None:
+    (work / "in.txt").write_bytes(TEXT)
+    ours, theirs = pty.openpty()
+    with (work / "in.txt").open("rb") as source:
+        process = subprocess.Popen(command(), stdin=source, stdout=subprocess.PIPE, stderr=theirs, cwd=work)
+    os.close(theirs)
+    out, _ = process.communicate(timeout=120)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 1000):
+            shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    assert out.count(b"\n") == len(LINES)
+    assert b"lines" in shown
+    assert b"\x1b" not in out

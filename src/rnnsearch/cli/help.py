@@ -58,6 +58,46 @@ COMMANDS: Mapping[str, Command] = {
                 "rnnsearch translate run=RUN search.beam_size=5 search.batch_size=64 < in.txt > out.txt",
             ),
             ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
+            (
+                "the three best of each line as JSON, and the word alignments of the best",
+                "rnnsearch translate run=RUN search.n_best=3 format=jsonl alignments.output=links.txt < in.txt",
+            ),
+            ("an ensemble of two runs", "rnnsearch translate 'run=[RUN_A,RUN_B]' < in.txt > out.txt"),
+            (
+                "draws instead of the best",
+                "rnnsearch translate run=RUN search=sampling search.temperature=0.8 search.seed=1 < in.txt",
+            ),
+            (
+                "source words in the place of unknown ones, by a lexicon",
+                "rnnsearch translate run=RUN replace_unknown=true lexicon=words.tsv < in.txt > out.txt",
+            ),
+        ),
+    ),
+    "score": Command(
+        "Print the natural-log probability of given translations, one a line.",
+        "rnnsearch.cli.score",
+        (
+            ("two line-aligned files", "rnnsearch score run=RUN source=in.txt target=out.txt > logprobs.txt"),
+            ("with each token's", "rnnsearch score run=RUN source=in.txt target=out.txt tokens=true > scores.jsonl"),
+            (
+                "n-best lists of another run, ranked anew",
+                "rnnsearch score run=RUN hypotheses=out.jsonl normalization=average > ranked.jsonl",
+            ),
+        ),
+    ),
+    "align": Command(
+        "Print links between the words of given translations, one line a pair.",
+        "rnnsearch.cli.align",
+        (
+            ("two line-aligned files", "rnnsearch align run=RUN source=in.txt target=out.txt > links.txt"),
+            (
+                "both directions joined",
+                "rnnsearch align run=RUN reverse_run=REVERSE symmetrize=grow_diag source=in.txt target=out.txt",
+            ),
+            (
+                "every link of some weight, with words and weights",
+                "rnnsearch align run=RUN source=in.txt target=out.txt alignments.threshold=0.2 format=jsonl",
+            ),
         ),
     ),
     "compare": Command(

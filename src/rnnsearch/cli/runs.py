@@ -100,17 +100,20 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     Raises:
         FileNotFoundError, ValueError: if the folder is no run's, or its checkpoint is missing or damaged.
     """
-    model = load(folder, checkpoint=checkpoint, device=device)
-    config = OmegaConf.load(folder / CONFIG)
-    assert isinstance(config, DictConfig)
-    return LoadedRun(folder, read_record(folder), config, model)
+    return _with_record(folder, load(folder, checkpoint=checkpoint, device=device))
 
 
 def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
-    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run."""
+    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run, with that model."""
     folders = given_folders(cfg.run)
-    first = load_run(folders[0], checkpoint=cfg.checkpoint, device=cfg.device)
-    return (first.model if len(folders) == 1 else load(folders, checkpoint=cfg.checkpoint, device=cfg.device)), first
+    model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device)
+    return model, _with_record(folders[0], model)
+
+
+def _with_record(folder: Path, model: TrainedModel) -> LoadedRun:
+    config = OmegaConf.load(folder / CONFIG)
+    assert isinstance(config, DictConfig)
+    return LoadedRun(folder, read_record(folder), config, model)
 
 
 def given_folders(run: str | ListConfig) -> list[Path]:

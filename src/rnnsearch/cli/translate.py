@@ -1,126 +1,218 @@
-"""``rnnsearch translate``: standard input to standard output, one line out for each line in, in order.
+"""``rnnsearch translate``: standard input to standard output, for each line in one out, in order.
 
 Lines are translated as they arrive: whatever waits, up to some batches, is translated together, and nothing waits for
-more. A line ends at \\n or \\r\\n and nowhere else; so does a line of the output.
+more.
 """
 
 import logging
-import queue
+import os
+import stat
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from rnnsearch.api import TrainedModel, Translation
 from rnnsearch.cli import build, runs
+from rnnsearch.cli.formats import FORMATS, as_links
+from rnnsearch.cli.streaming import Tally, blocks
+from rnnsearch.data.lines import check_file, lines
+from rnnsearch.evaluation.aligning import chosen_method
+from rnnsearch.evaluation.unknown import read_lexicon, word_tokenizers
+from rnnsearch.search.hypotheses import Search
 
 logger = logging.getLogger(__name__)
 
 BATCHES = 8  # so many batches of lines are sorted by length and translated together, at most
-BYTE_ORDER_MARK = "\ufeff"
+PROMPT = "> "
 
 
 def run(cfg: DictConfig) -> None:
     """Translate standard input until it ends."""
-    if sys.stdin is None:
-        raise ValueError("standard input is closed; give it text: rnnsearch translate run=RUN < in.txt")
+    check_streams()
+    check_options(cfg)
     model, first = runs.load_runs(cfg)
-    search = build.build_search(chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task))
-
-    def translations(texts: Sequence[str]) -> list[str]:
-        return [one.text for one in model.translate(texts, search=search)]
-
+    chosen = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
+    search, method = build.build_search(chosen), method_of_alignments(cfg, model)
+    if cfg.format == "text" and chosen.get("n_best", 1) > 1:
+        logger.info("format=text shows the best of %d hypotheses; tsv and jsonl show them all", chosen.n_best)
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
-    count = translate_stream(source, sys.stdout.buffer, translations, at_once=BATCHES * search.batch_size)
-    logger.info("translated %d lines", count)
+    tally, idle = Tally(), prompt if source.isatty() else lambda: None
+    at_once = (BATCHES if method is None else 1) * search.batch_size  # alignments take memory
+    arriving = blocks(source, tally, at_once=at_once, strict=cfg.strict, idle=idle)
+    pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
+    translate = translating(cfg, model, search, method)
+    with writing(cfg, sys.stdout.buffer, method) as write:
+        translate_stream(pairs, translate, write)
+    if source.isatty():
+        print(file=sys.stderr)  # ends the prompt's line
+    tally.warn()
+    logger.info("translated %d lines", tally.lines)
+
+
+def check_streams() -> None:
+    """Refuse standard streams that are closed.
+
+    Raises:
+        ValueError: if one is.
+    """
+    if sys.stdin is None:
+        raise ValueError("standard input is closed; give it text: rnnsearch translate run=RUN < in.txt")
+    if sys.stdout is None:
+        raise ValueError("standard output is closed; give it a place: rnnsearch translate run=RUN < in.txt > out.txt")
+
+
+def check_options(cfg: DictConfig) -> None:
+    """Refuse options, and set the number of threads, before a model is loaded.
+
+    Raises:
+        FileNotFoundError, ValueError: for what is not allowed, or a file that is not there.
+    """
+    if cfg.format not in FORMATS:
+        raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
+    if cfg.lexicon is not None and not cfg.replace_unknown:
+        raise ValueError(f"lexicon={cfg.lexicon}: only replace_unknown=true uses it; give both or neither")
+    threshold = cfg.alignments.threshold
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold <= 1):
+        raise ValueError(f"alignments.threshold={threshold}: give a number above 0, at most 1, or null")
+    if cfg.alignments.output is not None and cfg.alignments.method == "none":
+        raise ValueError("alignments.output needs alignments; choose another alignments.method than none")
+    for file in (cfg.prefixes, cfg.lexicon):
+        if file is not None:
+            check_file(Path(file))
+    if cfg.threads is not None:
+        if type(cfg.threads) is not int or cfg.threads < 1:
+            raise ValueError(f"threads={cfg.threads}: give a whole number, 1 or more, or null")
+        torch.set_num_threads(cfg.threads)
 
 
 def chosen_search(own: DictConfig, chosen: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """The search that a run was trained with, under the `search.*` overrides; `search=OPTION` replaces it.
-
-    A setting that is younger than the run has the value that `conf/search` gives it now.
-    """
+    """The search that a run was trained with, under the `search.*` overrides; `search=OPTION` replaces it."""
     keys = [override.lstrip("+").partition("=")[0] for override in overrides]
     if "search" in keys:
         return chosen
     changes = [key.removeprefix("search.") for key in keys if key.startswith("search.")]
-    younger = [str(key) for key in chosen if key not in own]
-    merged = OmegaConf.merge(own, OmegaConf.masked_copy(chosen, changes + younger))
+    merged = OmegaConf.merge(own, OmegaConf.masked_copy(chosen, changes))
     assert isinstance(merged, DictConfig)
     return merged
 
 
 def translate_stream(
-    source: BinaryIO, sink: BinaryIO, translations: Callable[[Sequence[str]], Sequence[str]], *, at_once: int
-) -> int:
-    """Write one line for each line of `source`, up to `at_once` lines together; returns their number.
+    arriving: Iterable[tuple[list[str], list[str] | None]],
+    translate: Callable[..., Sequence[Translation]],
+    write: Callable[[Sequence[Translation], int], None],
+) -> None:
+    """Translate blocks of lines and their prefixes and write them, with the number of lines before each."""
+    before = 0
+    for texts, prefixes in arriving:
+        found = translate(texts, prefixes=prefixes, first=before)
+        assert len(found) == len(texts)
+        write(found, before)
+        before += len(texts)
+
+
+def translating(
+    cfg: DictConfig, model: TrainedModel, search: Search, method: str | None
+) -> Callable[..., Sequence[Translation]]:
+    """`TrainedModel.translate` under the options.
 
     Raises:
-        ValueError: a line is not UTF-8, or the source can't be read; what came before is translated and written.
+        ValueError: for replacing the unknown words of a model that has none, or a lexicon that is none.
     """
-    count = 0
-    for lines in arriving(source, at_once):
-        texts, problem = _decoded(lines, count)
-        found = translations(texts)
-        assert len(found) == len(texts)
-        sink.write("".join(f"{_one_line(text)}\n" for text in found).encode())
-        sink.flush()
-        if problem is not None:
-            raise problem
-        count += len(lines)
-    return count
+    if cfg.replace_unknown:
+        word_tokenizers(model.system)
+    return partial(
+        model.translate,
+        search=search,
+        replace_unknown=cfg.replace_unknown,
+        lexicon=None if cfg.lexicon is None else read_lexicon(Path(cfg.lexicon)),
+        alignments=method is not None,
+        method=method or "auto",
+        threshold=cfg.alignments.threshold,
+    )
 
 
-def arriving(source: BinaryIO, at_once: int) -> Iterator[list[bytes]]:
-    """The lines that have arrived, at least one and at most `at_once`; a thread reads ahead by twice as many."""
-    waiting: queue.Queue[bytes | ValueError | None] = queue.Queue(maxsize=2 * at_once)
-    threading.Thread(target=_read, args=(source, waiting), daemon=True).start()
-    while True:
-        lines: list[bytes] = []
-        item = waiting.get()
-        while isinstance(item, bytes):
-            lines.append(item)
-            if len(lines) == at_once or waiting.empty():  # only this thread takes, so what is there stays
-                break
-            item = waiting.get()
-        if lines:
-            yield lines
-        if isinstance(item, ValueError):
-            raise item
-        if item is None:
-            return
+def with_prefixes(arriving: Iterable[list[str]], path: Path | None) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Each block with the next lines of the file of prefixes, or None without a file; warns of lines left over.
 
-
-def _read(source: BinaryIO, waiting: "queue.Queue[bytes | ValueError | None]") -> None:
-    """Queue the lines, then None, or the error that ended them."""
-    try:
-        for line in source:
-            waiting.put(line)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        waiting.put(ValueError(f"standard input can't be read ({reason}); give it text: < in.txt"))
-    else:
-        waiting.put(None)
-
-
-def _decoded(lines: Sequence[bytes], before: int) -> tuple[list[str], ValueError | None]:
-    """The text of each line, as far as they are UTF-8, and the error where they are not."""
-    texts: list[str] = []
-    for number, line in enumerate(lines, before + 1):
-        try:
-            text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
-        except UnicodeDecodeError as error:
-            return texts, ValueError(
-                f"standard input: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the "
-                "line), the lines before it are translated; convert the text to UTF-8"
+    Raises:
+        ValueError: the file has fewer lines.
+    """
+    if path is None:
+        yield from ((texts, None) for texts in arriving)
+        return
+    prefixes, count = lines(path), 0
+    for texts in arriving:
+        begun = list(islice(prefixes, len(texts)))
+        count += len(begun)
+        if len(begun) < len(texts):
+            raise ValueError(
+                f"prefixes={path} has {count} lines, and the input has more; give a line for each line of the input, "
+                "if only an empty one"
             )
-        texts.append(text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text)
-    return texts, None
+        yield texts, begun
+    if next(prefixes, None) is not None:
+        logger.warning("prefixes=%s has more lines than the input, which has %d", path, count)
 
 
-def _one_line(text: str) -> str:
-    """A translation without the characters that would end its line."""
-    return text.replace("\r", " ").replace("\n", " ")
+@contextmanager
+def writing(
+    cfg: DictConfig, sink: BinaryIO, method: str | None
+) -> Iterator[Callable[[Sequence[Translation], int], None]]:
+    """What writes a block's translations, and before them their links where these are wanted."""
+    render, output = FORMATS[cfg.format], cfg.alignments.output
+    with nullcontext() if output is None else open(output, "wb") as links:
+
+        def write(found: Sequence[Translation], before: int) -> None:
+            if links is not None:
+                links.write("".join(map(as_links, found)).encode())
+                links.flush()
+            rendered = [render(number, one, method) for number, one in enumerate(found, before + 1)]
+            sink.write("".join(rendered).encode("utf-8", "replace"))
+            sink.flush()
+
+        yield write
+
+
+def method_of_alignments(cfg: DictConfig, model: TrainedModel) -> str | None:
+    """How alignments are made; None if nothing shows them.
+
+    Raises:
+        ValueError: for a method that is not known, or not the model's.
+    """
+    if cfg.alignments.method == "none":
+        return None
+    method = chosen_method(model.system, cfg.alignments.method)
+    if cfg.format != "jsonl" and cfg.alignments.output is None:
+        return None
+    logger.info("alignments are by %s", "attention" if method == "attention" else "gradient saliency")
+    return method
+
+
+def with_progress(arriving: Iterable[list[str]], tally: Tally, source: BinaryIO) -> Iterator[list[str]]:
+    """The blocks, with a bar on standard error if that is a terminal, the input a file and the output no terminal."""
+    status = os.fstat(source.fileno())
+    if not stat.S_ISREG(status.st_mode) or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from arriving
+        return
+    columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[lines]} lines"), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=status.st_size - os.lseek(source.fileno(), 0, os.SEEK_CUR), lines=0)
+        for texts in arriving:
+            yield texts
+            bars.update(task, completed=tally.read, lines=tally.lines)
+
+
+def prompt() -> None:
+    """Ask for a line."""
+    print(PROMPT, end="", file=sys.stderr, flush=True)

@@ -46,7 +46,8 @@ class FilesCorpus(DirectedCorpus):
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split as the files hold them."""
-        return paired_lines(**self._files(split))
+        files = self._files(split)
+        return paired_lines(files["source"], files["target"])
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each file, under keys such as train.source."""

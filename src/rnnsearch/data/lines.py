@@ -7,8 +7,9 @@ Text is UTF-8; a byte order mark at the start is no text.
 import gzip
 import lzma
 import os
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO, cast
@@ -19,20 +20,24 @@ from rnnsearch.data.corpus import Pair
 
 BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 BYTE_ORDER_MARK = "\ufeff"
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+Mended = Callable[[Path, int], None]
+"""Told of a line whose bytes were not UTF-8 and became U+FFFD: the file, and the line's number from 1."""
 
 
-def lines(path: Path) -> Iterator[str]:
+def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
     """The lines of a text file, lazily, without their ends.
 
     Raises FileNotFoundError for a missing file, and ValueError for a folder, an empty file, a compressed file that is
-    broken or cut off, or bytes that are not UTF-8.
+    broken or cut off, or bytes that are not UTF-8; those become U+FFFD where `mended` is there to be told.
     """
     check_file(path)
     number = 0
     try:
         with _opened(path) as file:
             for number, raw in enumerate(file, start=1):
-                yield _decoded(raw, path, number)
+                yield _decoded(raw, path, number, mended)
     except BROKEN as error:
         raise ValueError(
             f"{path}: the {path.suffix} file is broken or cut off after {number} lines ({error}); copy it again"
@@ -52,18 +57,29 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _decoded(raw: bytes, path: Path, number: int) -> str:
-    body = raw.removesuffix(b"\n")
-    if len(body) < len(raw):
-        body = body.removesuffix(b"\r")
+def _decoded(raw: bytes, path: Path, number: int, mended: Mended | None) -> str:
+    body = without_end(raw)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
-            "convert the file to UTF-8"
-        ) from error
+        if mended is None:
+            raise ValueError(
+                f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
+                "convert the file to UTF-8"
+            ) from error
+        mended(path, number)
+        text = body.decode("utf-8", "replace")
     return text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+
+
+def without_end(raw: bytes) -> bytes:
+    """A line's bytes without \\n or \\r\\n; a lone \\r is no end."""
+    return raw[: -2 if raw.endswith(b"\r\n") else -1] if raw.endswith(b"\n") else raw
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for each surrogate, which no UTF-8 can hold."""
+    return SURROGATE.sub("\ufffd", text)
 
 
 def check_file(path: Path) -> None:
@@ -78,9 +94,9 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{path} cannot be read ({error.strerror}); give the path of a readable file") from error
 
 
-def paired_lines(source: Path, target: Path) -> Iterator[Pair]:
+def paired_lines(source: Path, target: Path, *, mended: Mended | None = None) -> Iterator[Pair]:
     """Pairs from two line-aligned files, lazily. Raises ValueError with both counts, at the end, if they differ."""
-    left, right = lines(source), lines(target)
+    left, right = lines(source, mended=mended), lines(target, mended=mended)
     for number in count(1):
         pair = next(left, None), next(right, None)
         if pair == (None, None):

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
@@ -63,29 +63,63 @@ class WordTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The detokenised text; an unknown word is `<unk>`."""
-        return self._join([self._words[i] for i in ids if i not in (PAD, BOS, EOS)])
+        return self.join([self._words[i] for i in ids if i not in (PAD, BOS, EOS)])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The word of each id."""
         return [self._words[i] for i in ids]
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
-        """For each id the index of its word in the detokenised text, found by reading that text along with the ids."""
-        text, position = self.decode(ids), 0
+        """For each id the index of its word in the detokenised text."""
+        return self.word_of_written(["" if i in (PAD, BOS, EOS) else self._words[i] for i in ids])
+
+    def word_of_written(self, tokens: Sequence[str]) -> list[int]:
+        """For each token the index of its word in `join(tokens)`, found by reading that text along with the tokens.
+
+        An empty token counts with the word before it.
+        """
+        text, position = self.join(tokens), 0
         words: list[int] = []
-        for i in ids:
-            word = self._words[i]
+        for token in tokens:
             start = len(text) - len(text[position:].lstrip())
-            if i not in (PAD, BOS, EOS) and text.startswith(word, start):
+            if token and text.startswith(token, start):
                 words.append(text.count(" ", 0, start))
-                position = start + len(word)
+                position = start + len(token)
             else:
                 words.append(text.count(" ", 0, position))
         return words
 
-    def _join(self, tokens: list[str]) -> str:
-        text: str = self._joiner.detokenize(tokens, unescape=False)
+    def word_of_token(self, text: str) -> list[int]:
+        """For each id of `encode(text)` the index of its word of `text.split(" ")`, by reading the text along with it.
+
+        Moses' tokens are the text's characters in order, without what `_is_dropped`. Where a rule has rewritten some
+        (a text may hold the marks that Moses itself puts in, such as DOTMULTI), the next token that is found goes on.
+        """
+        kept = [(character, word) for character, word in _words_of_characters(text) if not _is_dropped(character)]
+        characters, words = "".join(character for character, _ in kept), [word for _, word in kept]
+        found: list[int] = []
+        position = 0
+        for token in self.split(text):
+            start = characters.find(token, position)
+            if start >= 0:
+                position = start + len(token)
+            found.append(words[start] if start >= 0 else words[min(position, len(words) - 1)])
+        return found
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The detokenised text of tokens, known words or not; the empty ones are left out."""
+        text: str = self._joiner.detokenize([token for token in tokens if token], unescape=False)
         return text
+
+
+def _words_of_characters(text: str) -> Iterator[tuple[str, int]]:
+    """Each character of the words of a text, and the index of its word."""
+    return ((character, word) for word, part in enumerate(text.split(" ")) for character in part)
+
+
+def _is_dropped(character: str) -> bool:
+    """Whether Moses leaves a character out: white space and control characters."""
+    return character.isspace() or character < " "
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,23 +43,30 @@ class Forced:
         return len(self.log_probs_T)
 
 
-def force(system: System, pairs: Sequence[tuple[Sources, Ids]]) -> Iterator[tuple[int, Forced]]:
-    """Forced decoding of (sources, target) ids without ends of sentence: each pair's place and result, out of order."""
+def force(
+    system: System, pairs: Sequence[tuple[Sources, Ids]], *, weights: bool = True
+) -> Iterator[tuple[int, Forced]]:
+    """Forced decoding of (sources, target) ids without ends of sentence: each pair's place and result, out of order.
+
+    Without ``weights`` none are kept, which are most of what a long pair takes.
+    """
     order = sorted(range(len(pairs)), key=lambda place: -_longest(*pairs[place]))
     while order:
         size = max(1, POSITIONS // (_longest(*pairs[order[0]]) + 1))
         rows, order = order[:size], order[size:]
-        yield from zip(rows, _force_batch(system, [pairs[row] for row in rows]), strict=True)
+        yield from zip(rows, _force_batch(system, [pairs[row] for row in rows], weights), strict=True)
 
 
 def _longest(sources: Sources, target: Ids) -> int:
     return max(len(target), *map(len, sources))
 
 
-def _force_batch(system: System, pairs: Sequence[tuple[Sources, Ids]]) -> list[Forced]:
+def _force_batch(system: System, pairs: Sequence[tuple[Sources, Ids]], weights: bool) -> list[Forced]:
     with system.evaluating():
         by_member = [
-            _force_member(member.translator, [(sources[i], target) for sources, target in pairs], system.device)
+            _force_member(
+                member.translator, [(sources[i], target) for sources, target in pairs], system.device, weights
+            )
             for i, member in enumerate(system.members)
         ]
     return [_joined(of_pair) for of_pair in zip(*by_member, strict=True)]
@@ -73,7 +80,7 @@ def _joined(members: Sequence[tuple[Floats, Floats | None]]) -> Forced:
 
 @torch.inference_mode()
 def _force_member(
-    translator: Translator, pairs: Sequence[tuple[Ids, Ids]], device: torch.device
+    translator: Translator, pairs: Sequence[tuple[Ids, Ids]], device: torch.device, weights: bool
 ) -> list[tuple[Floats, Floats | None]]:
     rows = [Row(index=i, source=source, target=target) for i, (source, target) in enumerate(pairs)]
     batch = collate(rows).to(device)
@@ -82,7 +89,7 @@ def _force_member(
     nll_N = nn.functional.cross_entropy(logits_NV, batch.target_out_BT[batch.target_mask_BT], reduction="none")
     tokens = batch.target_mask_BT.sum(-1).tolist()
     log_probs = np.split(-nll_N.double().cpu().numpy(), np.cumsum(tokens)[:-1])
-    return list(zip(log_probs, _unpadded(weights_BTS, batch), strict=True))
+    return list(zip(log_probs, _unpadded(weights_BTS if weights else None, batch), strict=True))
 
 
 def _unpadded(weights_BTS: Tensor | None, batch: Batch) -> Sequence[Floats | None]:

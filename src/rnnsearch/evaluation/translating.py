@@ -17,7 +17,8 @@ class Translation:
     """One hypothesis of a sentence.
 
     ``sources`` are the sentence's ids as each member read them, ``target_ids`` the pieces written, without ends of
-    sentence; ``score`` is the search's, ``log_prob`` log p in nats with the end of sentence.
+    sentence; ``score`` is the search's, ``log_prob`` log p in nats with the end of sentence. ``word_of_target`` is the
+    index of each id's word in ``text``, where that is not what the tokenizer makes of the ids.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Translation:
     target_ids: list[int]
     score: float
     log_prob: float
+    word_of_target: list[int] | None = None
 
 
 def translate(

@@ -1,0 +1,116 @@
+"""``rnnsearch align``: word alignments of given translations by forced decoding, a line a pair."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from rnnsearch.api import load
+from rnnsearch.cli import runs
+from rnnsearch.cli.pairs import pair_blocks
+from rnnsearch.cli.score import write_lines
+from rnnsearch.data.corpus import Pair
+from rnnsearch.evaluation.aligning import Alignment, align, chosen_method
+from rnnsearch.evaluation.alignment import Links, format_pharaoh
+from rnnsearch.evaluation.symmetrization import METHODS, symmetrize
+from rnnsearch.evaluation.system import System
+
+logger = logging.getLogger(__name__)
+
+FORMATS = ("text", "jsonl")
+
+
+def run(cfg: DictConfig) -> None:
+    """Print a line for each line of the files."""
+    if cfg.format not in FORMATS:
+        raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
+    _check_symmetrization(cfg.reverse_run, cfg.symmetrize)
+    blocks = pair_blocks(Path(cfg.source), Path(cfg.target), strict=cfg.strict)
+    forward = runs.load_runs(cfg)[0].system
+    _announce("run", forward, cfg.alignments.method)
+    backward = None
+    if cfg.reverse_run is not None:
+        folders = runs.given_folders(cfg.reverse_run)
+        backward = load(folders, checkpoint=cfg.checkpoint, device=cfg.device).system
+        _announce("reverse_run", backward, cfg.alignments.method)
+    for block in blocks:
+        found = _aligned(forward, block, cfg.alignments)
+        other = None if backward is None else _aligned(backward, [_turned(pair) for pair in block], cfg.alignments)
+        write_lines(alignment_lines(found, other, how=cfg.symmetrize, form=cfg.format))
+
+
+def _check_symmetrization(reverse_run: Any, how: str | None) -> None:
+    if how is not None and how not in METHODS:
+        raise ValueError(f"symmetrize={how}: choose one of {', '.join(METHODS)}")
+    if (reverse_run is None) != (how is None):
+        raise ValueError(
+            "reverse_run=RUN and symmetrize=intersection, union or grow_diag belong together: "
+            "give both, or none for the links of one run"
+        )
+
+
+def _announce(name: str, system: System, method: str) -> None:
+    """Log where the links come from."""
+    if chosen_method(system, method) == "attention":
+        logger.info("%s: links are attention weights", name)
+    else:
+        why = "" if system.has_attention else ": the model has no attention"
+        logger.info("%s: links are gradient saliency%s", name, why)
+
+
+def _aligned(system: System, block: Sequence[Pair], settings: DictConfig) -> list[Alignment]:
+    return align(
+        system,
+        [(pair.source, pair.target) for pair in block],
+        method=settings.method,
+        threshold=settings.threshold,
+        max_length=settings.max_length,
+    )
+
+
+def _turned(pair: Pair) -> Pair:
+    return Pair(pair.target, pair.source, pair.line)
+
+
+def alignment_lines(
+    forward: Sequence[Alignment], backward: Sequence[Alignment] | None, *, how: str | None, form: str
+) -> list[str]:
+    """A line a pair: its links, or a JSON object; the links of ``backward``, from target to source, are joined in."""
+    if backward is None or how is None:
+        lines = [(one.links, _values(one)) for one in forward]
+    else:
+        lines = [
+            (symmetrize(one.links, _transposed(other.links), how), _values(one) | _reverse_values(other, how))
+            for one, other in zip(forward, backward, strict=True)
+        ]
+    if form == "text":
+        return [format_pharaoh(links) for links, _ in lines]
+    return [json.dumps({"links": format_pharaoh(links)} | values, ensure_ascii=False) for links, values in lines]
+
+
+def _transposed(links: Links) -> Links:
+    return frozenset((source, target) for target, source in links)
+
+
+def _values(one: Alignment) -> dict[str, Any]:
+    return {"source": one.source, "target": one.target, "method": one.method, "weights": _rounded(one, turned=False)}
+
+
+def _reverse_values(other: Alignment, how: str) -> dict[str, Any]:
+    return {
+        "symmetrize": how,
+        "reverse_method": other.method,
+        "reverse_weights": _rounded(other, turned=True),
+    }
+
+
+def _rounded(one: Alignment, *, turned: bool) -> list[list[float]] | None:
+    """Weights, a row a target word of the pair; None where there are none at all."""
+    if not one.weights_TS.any():
+        return None
+    weights_TS = one.weights_TS.T if turned else one.weights_TS
+    rows: list[list[float]] = weights_TS.round(4).tolist()
+    return rows

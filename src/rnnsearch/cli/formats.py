@@ -1,0 +1,56 @@
+"""How a translation is written: as text, as a table, as JSON; and its links in Pharaoh's format."""
+
+import json
+from collections.abc import Callable, Mapping
+
+from rnnsearch.api import Hypothesis, Translation
+from rnnsearch.evaluation.alignment import format_pharaoh
+
+Rendering = Callable[[int, Translation, str | None], str]
+"""From a line's number from 1, its translation, and the method of alignments (None: none) to whole lines."""
+
+
+def as_text(number: int, translation: Translation, method: str | None) -> str:
+    """The best hypothesis."""
+    return f"{_one_field(translation.text)}\n"
+
+
+def as_tsv(number: int, translation: Translation, method: str | None) -> str:
+    """Number of the line, rank from 1, score, log p in nats and text of each hypothesis; tabs become blanks."""
+    return "".join(
+        f"{number}\t{rank}\t{one.score:.6f}\t{one.log_prob:.6f}\t{_one_field(one.text, tab=' ')}\n"
+        for rank, one in enumerate(translation.hypotheses, 1)
+    )
+
+
+def as_jsonl(number: int, translation: Translation, method: str | None) -> str:
+    """One object: the source, the method of alignments, and all hypotheses."""
+    line = {
+        "source": translation.source,
+        "alignment_method": method,
+        "hypotheses": [_values(one, method) for one in translation.hypotheses],
+    }
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _values(one: Hypothesis, method: str | None) -> dict[str, object]:
+    return {
+        "text": one.text,
+        "score": one.score,
+        "log_prob": one.log_prob,
+        "tokens": one.tokens,
+        "alignment": None if method is None else format_pharaoh(one.alignment.links),
+    }
+
+
+FORMATS: Mapping[str, Rendering] = {"text": as_text, "tsv": as_tsv, "jsonl": as_jsonl}
+
+
+def as_links(translation: Translation) -> str:
+    """A line of the best hypothesis' links."""
+    return f"{format_pharaoh(translation.hypotheses[0].alignment.links)}\n"
+
+
+def _one_field(text: str, *, tab: str = "\t") -> str:
+    """Text without the characters that would end its line, or its field."""
+    return text.replace("\r", " ").replace("\n", " ").replace("\t", tab)

@@ -1,0 +1,94 @@
+"""What train leaves in a run's folder, for a small model with random weights."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+from rnnsearch.cli import runs
+from rnnsearch.cli.compose import compose
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
+from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.data.word_tokenizer import WordTraining
+from rnnsearch.model.build import build_translator
+
+WORDS = ("the", "small", "house", "stood", "there", "below")
+SIZES = {"embedding_size": 8, "hidden_size": 12, "attention_size": 8, "readout_size": 8, "dropout": 0.0}
+SEARCH: Mapping[str, object] = {"beam_size": 3, "max_length_ratio": 0.5, "max_source_length": 40}
+
+NASTY = [
+    "a small house",
+    "",
+    " ",
+    "  two  blanks  ",
+    "\t",
+    "tab\tinside",
+    "\x00\x01\x1b[31m control \x7f",
+    "form\x0cfeed\x0bvertical",
+    "next\x85line\u2028separator\u2029paragraph",
+    "\u2028",
+    "\x00",
+    "ἐν ἀρχῇ ἦν ὁ λόγος 書 ไทย 🙂 e\u0301",
+    "\u202eשלום العربية\u202c",
+    "👩‍👩‍👧‍👦 🏳️‍🌈",
+    "\ufeff mark",
+    "▁▅\ue000\ue001",
+    "</s> <s> <pad> <unk> <0x0A>",
+    "carriage\rreturn",
+    "long " * 10_000,
+    "x" * 20_000,
+    "the end",
+]
+
+
+def tokenizers(kind: str, *, seed: int = 0) -> TokenizerPair:
+    """Sub-words, or words of which half are unknown on either side."""
+    draw = random.Random(seed)
+    text = [" ".join(draw.choices(WORDS, k=6)) for _ in range(50)]
+    training = (
+        WordTraining(source_size=7, target_size=7)
+        if kind == "word"
+        else SentencePieceTraining(
+            algorithm="bpe", source_size=320, target_size=320, joint=True, character_coverage=1.0, threads=1
+        )
+    )
+    return training.fit(lambda: (Pair(line, line, 1) for line in text), "en", "en")
+
+
+def write_run(
+    folder: Path,
+    *,
+    kind: str = "sentencepiece",
+    context: str = "additive",
+    seed: int = 0,
+    text: int = 0,
+    search: Mapping[str, object] = SEARCH,
+    search_option: str = "beam",
+    checkpoints: Mapping[str, int] | None = None,
+) -> Path:
+    """Write a run: tokenizers of text no. ``text``; weights of ``seed`` as ``best``, of others as ``checkpoints``."""
+    both = tokenizers(kind, seed=text)
+    sizes = [f"model.{key}={value}" for key, value in SIZES.items() if context != "fixed" or key != "attention_size"]
+    model = compose("train", ["data=files", "model=tiny", f"model/context={context}", *sizes]).model
+    config = OmegaConf.create(
+        {"model": model, "search": compose("translate", ["run=x", f"search={search_option}"]).search}
+    )
+    config.search.update(search)
+    (folder / "checkpoints").mkdir(parents=True)
+    for name, own_seed in {"best": seed, **(checkpoints or {})}.items():
+        translator = build_translator(config.model, source_size=both.source.size, target_size=both.target.size)
+        generator = torch.Generator().manual_seed(own_seed)
+        with torch.no_grad():
+            for parameter in translator.parameters():
+                parameter.normal_(generator=generator)
+        checkpoint = {
+            "rnnsearch": runs.checkpoint_content(config, both),
+            "state_dict": {f"translator.{key}": value for key, value in translator.state_dict().items()},
+        }
+        torch.save(checkpoint, folder / "checkpoints" / f"{name}.ckpt")
+    (folder / "record.json").write_text('{"format": 1}')
+    runs.save_config(config, folder)
+    return folder
