@@ -1,24 +1,13 @@
-"""Small random translators whose distributions are sharp enough to tell hypotheses apart."""
+"""Fixtures of every search's tests."""
 
 from collections.abc import Callable
 
 import pytest
-import torch
 
-from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 
-HIDDEN = 6
-CONTEXTS = {
-    "initial_only": {"_target_": "rnnsearch.model.context.InitialOnly"},
-    "fixed": {"_target_": "rnnsearch.model.context.Fixed"},
-    "mean": {"_target_": "rnnsearch.model.context.Mean"},
-    "location_only": {"_target_": "rnnsearch.model.context.LocationOnly", "attention_size": 5, "position_size": 4},
-    "dot": {"_target_": "rnnsearch.model.context.Dot"},
-    "general": {"_target_": "rnnsearch.model.context.General"},
-    "scaled_dot": {"_target_": "rnnsearch.model.context.ScaledDot", "attention_size": 5},
-    "additive": {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False},
-}
+from .models import CONTEXTS
+from .models import random_translator as build
 
 
 @pytest.fixture(params=sorted(CONTEXTS))
@@ -28,42 +17,4 @@ def mechanism(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def random_translator() -> Callable[..., Translator]:
-    def build(context: str = "additive", *, seed: int = 0, vocabulary: int = 12, **decoder: object) -> Translator:
-        dropout = {"embedding_dropout": 0.0, "variational_dropout": False}
-        encoder = {
-            "_target_": "rnnsearch.model.encoder.RecurrentEncoder",
-            "embedding_size": 4,
-            "hidden_size": HIDDEN // 2 if context == "dot" else HIDDEN,
-            "cell": "paper",
-            "layers": 1,
-            "bidirectional": True,
-            "residual": False,
-            "layer_dropout": 0.0,
-        }
-        defaults = {
-            "_target_": "rnnsearch.model.decoder.Decoder",
-            "embedding_size": 4,
-            "hidden_size": HIDDEN,
-            "cell": "cudnn",
-            "query_state": "previous",
-            "readout_state": "after",
-            "readout": "tanh",
-            "readout_size": 5,
-            "input_feeding": False,
-            "initial_state": "ends",
-            "readout_dropout": 0.0,
-        }
-        model = {
-            "encoder": encoder | dropout,
-            "context": CONTEXTS[context],
-            "decoder": defaults | dropout | decoder,
-            "tied_embeddings": "none",
-        }
-        translator = build_translator(model, source_size=12, target_size=vocabulary).double().eval()
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for parameter in translator.parameters():
-                parameter.normal_(std=1.2, generator=generator)
-        return translator
-
     return build

@@ -2,53 +2,30 @@
 
 import itertools
 import math
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import Tensor
 
 from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 
-SETTINGS = {
-    "beam_size": 4,
-    "normalization": "average",
-    "min_length_ratio": 0.0,
-    "min_length_offset": 0,
-    "max_length_ratio": 1.5,
-    "max_length_offset": 3,
-    "max_source_length": 50,
-    "batch_size": 8,
-    "forbid_unknown": False,
-}
+from .models import TableModel
+from .searches import beam_search, n_best, random_sources
+
 Translators = Callable[..., Translator]
 Found = list[tuple[list[int], float]]
 
 
-def beam_search(**settings: object) -> BeamSearch:
-    return BeamSearch(**(SETTINGS | settings))
-
-
 def found(search: BeamSearch, model: object, sources: Sequence[list[int]], *, padding: int = 0) -> Found:
-    source_BS, mask_BS = pad_sources(sources)
-    source_BS, mask_BS = (torch.nn.functional.pad(part, (0, padding)) for part in (source_BS, mask_BS))
-    n_best = search.search(model, (source_BS, mask_BS), mask_BS.sum(-1) - 1)
-    return [(hypotheses[0].ids, hypotheses[0].score) for hypotheses in n_best]
+    return [(best[0].ids, best[0].score) for best in n_best(search, model, sources, padding=padding)]
 
 
 def assert_same(first: Found, second: Found) -> None:
     assert [ids for ids, _ in first] == [ids for ids, _ in second]
     assert [score for _, score in first] == pytest.approx([score for _, score in second], abs=1e-10)
-
-
-def random_sources(count: int, *, seed: int = 0) -> list[list[int]]:
-    source = random.Random(seed)
-    return [[source.randrange(4, 12) for _ in range(source.randrange(1, 9))] for _ in range(count)]
 
 
 class Prefixes:
@@ -179,33 +156,6 @@ def test_every_kind_of_state_follows_its_hypothesis(random_translator: Translato
     model, sources = random_translator(seed=2, **decoder), random_sources(6)
     slow = [slow_beam(model, ids, width=3, average=True) for ids in sources]
     assert_same(found(beam_search(beam_size=3), model, sources), slow)
-
-
-@dataclass
-class Nothing:
-    rows: int
-
-    def select(self, index_N: Tensor) -> "Nothing":
-        assert index_N.min() >= 0
-        assert index_N.max() < self.rows
-        return Nothing(len(index_N))
-
-
-class TableModel:
-    """The next word depends on the last alone, by a table of probabilities; remembers how many rows each step had."""
-
-    def __init__(self, table: Sequence[Sequence[float]]) -> None:
-        self.log_probs_VV = torch.tensor(table, dtype=torch.float64).log()
-        self.rows: list[int] = []
-
-    def encode(self, source_BS: Tensor, mask_BS: Tensor) -> tuple[Nothing, Nothing]:
-        return Nothing(len(source_BS)), Nothing(len(source_BS))
-
-    def step(self, word_N: Tensor, state: Nothing, memory: Nothing, step: int) -> tuple[Tensor, Nothing, None]:
-        assert len(word_N) == state.rows
-        assert len(word_N) % memory.rows == 0
-        self.rows.append(len(word_N))
-        return self.log_probs_VV[word_N], state, None
 
 
 A, B = 4, 5

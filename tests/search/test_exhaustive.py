@@ -1,0 +1,122 @@
+"""With a tiny vocabulary and a beam as wide as everything, n-best lists are the best of all that is allowed."""
+
+import functools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from rnnsearch.data.tokenizer import UNK
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.ensemble import Ensemble
+
+from .models import CONTEXTS, random_translator
+from .oracle import Forced, Rules, every_translation, force, score
+from .searches import beam_search, n_best
+
+VOCABULARY, LONGEST = 6, 3
+EVERY = every_translation(VOCABULARY, LONGEST)
+WEIGHTLESS = {"fixed", "initial_only", "mean"}
+SOURCES = ([5, 9], [4, 11, 6, 8], [7])
+WORDS = st.sampled_from([UNK, 4, 5])
+
+
+@functools.cache
+def model(context: str, seed: int) -> Translator:
+    return random_translator(context, seed=seed, vocabulary=VOCABULARY)
+
+
+@functools.cache
+def everything(members: tuple[Translator, ...], source: tuple[int, ...]) -> list[Forced]:
+    return force(members, list(source), EVERY)
+
+
+def best(members: tuple[Translator, ...], source: Sequence[int], rules: Rules, **scoring: object) -> list[object]:
+    """Ids and scores of all that is allowed, best first."""
+    found = [
+        (list(ids), score(forced, ids, **scoring))
+        for ids, forced in zip(EVERY, everything(members, tuple(source)), strict=True)
+        if rules.allow(ids)
+    ]
+    return sorted(found, key=lambda one: -one[1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    contexts=st.lists(st.sampled_from(sorted(CONTEXTS)), min_size=1, max_size=2),
+    normalization=st.sampled_from(["none", "average", "gnmt"]),
+    length_alpha=st.sampled_from([0.0, 0.6, 2.0]),
+    coverage_penalty=st.sampled_from([0.0, 0.3, 2.0]),
+    count=st.integers(1, 45),
+    min_length=st.integers(0, 4),
+    max_length=st.none() | st.integers(0, LONGEST),
+    min_by_source=st.tuples(st.sampled_from([0.0, 0.5]), st.integers(0, 2)),
+    max_by_source=st.tuples(st.sampled_from([0.0, 0.3]), st.integers(0, 2)),
+    prefixes=st.lists(st.lists(WORDS, max_size=LONGEST), min_size=3, max_size=3),
+    forbid_unknown=st.booleans(),
+    no_repeat_ngram=st.integers(0, 3),
+)
+def test_full_width_finds_the_best_of_all_that_is_allowed(
+    contexts: list[str],
+    normalization: str,
+    length_alpha: float,
+    coverage_penalty: float,
+    count: int,
+    min_length: int,
+    max_length: int | None,
+    min_by_source: tuple[float, int],
+    max_by_source: tuple[float, int],
+    prefixes: list[list[int]],
+    forbid_unknown: bool,
+    no_repeat_ngram: int,
+) -> None:
+    scoring = {"normalization": normalization, "length_alpha": length_alpha, "coverage_penalty": coverage_penalty}
+    assume(not coverage_penalty or not WEIGHTLESS & {*contexts})
+    members = tuple(model(context, seed) for seed, context in enumerate(contexts))
+    search = beam_search(
+        beam_size=60,  # never so many end, so averages end no search early
+        n_best=count,
+        min_length=min_length,
+        max_length=max_length,
+        min_length_ratio=min_by_source[0],
+        min_length_offset=min_by_source[1],
+        max_length_ratio=max_by_source[0],
+        max_length_offset=max_by_source[1],
+        forbid_unknown=forbid_unknown,
+        no_repeat_ngram=no_repeat_ngram,
+        **scoring,
+    )
+    found = n_best(search, members[0] if len(members) == 1 else Ensemble(members), SOURCES, prefixes=prefixes)
+    for source, prefix, hypotheses in zip(SOURCES, prefixes, found, strict=True):
+        rules = Rules(
+            least=max(min_length, int(min_by_source[0] * len(source)) + min_by_source[1]),
+            cap=min(
+                LONGEST if max_length is None else max_length, int(max_by_source[0] * len(source)) + max_by_source[1]
+            ),
+            prefix=prefix,
+            ngram=no_repeat_ngram,
+            unknown=not forbid_unknown,
+        )
+        expected = best(members, source, rules, **scoring)
+        assert hypotheses
+        if expected:
+            assert [h.ids for h in hypotheses] == [ids for ids, _ in expected[:count]]
+            assert [h.score for h in hypotheses] == pytest.approx([value for _, value in expected[:count]], abs=1e-9)
+        else:  # blocked n-grams leave no way on
+            assert all(h.ids[: len(prefix)] == prefix for h in hypotheses)
+
+
+@pytest.mark.parametrize("normalization", ["none", "average", "gnmt"])
+def test_normalizations_and_coverage_rank_differently(normalization: str) -> None:
+    """Else the test above would compare little."""
+    members, rules = (model("additive", 0),), Rules(least=0, cap=LONGEST)
+    orders = {
+        tuple(tuple(ids) for ids, _ in best(members, SOURCES[1], rules, **scoring))
+        for scoring in (
+            {"normalization": normalization},
+            {"normalization": normalization, "coverage_penalty": 0.5},
+            {"normalization": "none" if normalization != "none" else "gnmt"},
+        )
+    }
+    assert len(orders) == 3
