@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from tests.page.conftest import LIMITS, FakeModel
 
 from rnnsearch.page.app import MAX_BODY, fields, make_app
 from rnnsearch.page.limits import Asked, Busy, Limits, Queue
-from tests.page.conftest import LIMITS, FakeModel
 
 SENTENCE = {"text": "the dog sleeps", "beam_size": "4", "alternatives": "2"}
 
@@ -41,7 +41,9 @@ class Reader(HTMLParser):
 
 
 def test_the_empty_page_has_a_form_and_names_the_runs(limits: Limits) -> None:
-    page = TestClient(make_app({"first": FakeModel(), "second": FakeModel()}, limits), base_url="http://localhost").get("/")
+    page = TestClient(make_app({"first": FakeModel(), "second": FakeModel()}, limits), base_url="http://localhost").get(
+        "/"
+    )
     assert page.status_code == 200
     read = Reader(page.text)
     assert ("html", {"lang": "en"}) in read.elements
@@ -66,7 +68,13 @@ def test_everything_comes_from_the_page_itself(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 200), ("GET", "/static/page.js", 200), ("GET", "/absent", 404), ("PUT", "/", 405), ("POST", "/", 422)],
+    [
+        ("GET", "/", 200),
+        ("GET", "/static/page.js", 200),
+        ("GET", "/absent", 404),
+        ("PUT", "/", 405),
+        ("POST", "/", 422),
+    ],
 )
 def test_every_answer_has_the_headers_that_keep_the_browser_in(
     client: TestClient, method: str, path: str, status: int
@@ -156,7 +164,7 @@ def test_text_in_a_refusal_is_never_markup(client: TestClient) -> None:
     ("text", "shown"),
     [
         ("a\0b", "a␀b"),
-        ("a\x1b[31mb\x7f", "a␛[31mb␡"),
+        ("a\x1b[31mb\x7f", "a␛[31mb⟨U+007F⟩"),
         ("\u202eabc\u2069", "⟨U+202E⟩abc⟨U+2069⟩"),
         ("\x9b1m", "⟨U+009B⟩1m"),
         ("שלום עולם", "שלום"),
@@ -180,22 +188,23 @@ def test_a_model_may_write_what_is_no_text(client: TestClient, model: FakeModel)
     assert "\ufffd" in answer.text
 
 
-@settings(max_examples=60, deadline=None)
+ANY = TestClient(make_app({"one": FakeModel()}, Limits(**LIMITS)), base_url="http://localhost")
+
+
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=5))
 def test_any_text_gets_a_page(text: str, number: str) -> None:
-    client = TestClient(make_app({"one": FakeModel()}, Limits(**LIMITS)), base_url="http://localhost")
     body = f"text={quote_plus(text, errors='surrogatepass')}&beam_size={quote_plus(number, errors='surrogatepass')}"
-    answer = client.post("/", content=body.encode())
+    answer = ANY.post("/", content=body.encode())
     assert answer.status_code in (200, 422)
     read = Reader(answer.text)
     assert (answer.status_code == 422) == ("alert" in {a.get("role") for _, a in read.elements})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
-    client = TestClient(make_app({"one": FakeModel()}, Limits(**LIMITS)), base_url="http://localhost")
-    assert client.post("/results", content=body).status_code in (200, 422)
+    assert ANY.post("/results", content=body).status_code in (200, 422)
 
 
 def test_invalid_utf8_is_replaced() -> None:
@@ -229,9 +238,9 @@ def test_what_is_not_allowed_is_refused_in_the_page(
 
 
 def test_the_longest_sentence_is_taken_whatever_its_letters(model: FakeModel) -> None:
-    limits = Limits(**{**LIMITS, "max_characters": 200_000})
+    limits = Limits(**{**LIMITS, "max_characters": 20_000})
     client = TestClient(make_app({"one": model}, limits), base_url="http://localhost")
-    assert client.post("/results", data={"text": "😀" * 200_000}).status_code == 200
+    assert client.post("/results", data={"text": "😀" * 20_000}).status_code == 200
 
 
 def test_a_body_far_beyond_any_sentence_is_not_even_read(client: TestClient) -> None:
@@ -244,7 +253,9 @@ def test_a_body_far_beyond_any_sentence_is_not_even_read(client: TestClient) -> 
     assert client.post("/results", content=endless()).status_code == 413
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1"]
+)
 def test_another_name_for_this_machine_is_refused(client: TestClient, model: FakeModel, host: str) -> None:
     for method, path in (("GET", "/"), ("POST", "/results"), ("GET", "/static/page.js")):
         answer = client.request(method, path, headers={"host": host}, data=SENTENCE)

@@ -39,7 +39,7 @@ def run(cfg: DictConfig) -> None:
         hosts = [*serving.hosts(listener, cfg.host), *map(str, cfg.allowed_hosts)]
         if not serving.is_loopback(listener):
             logger.warning(
-                "host=%s: whoever reaches this machine can use the page, by the names %s; more with 'allowed_hosts=[NAME]'",
+                "host=%s: whoever reaches this machine can use the page, as %s; 'allowed_hosts=[NAME]' adds names",
                 cfg.host,
                 ", ".join(hosts),
             )

@@ -5,7 +5,6 @@ own name at this machine), forms of other sites are refused, bodies, sentences a
 the browser may load nothing but the page's own files.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -26,8 +25,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rnnsearch.page.limits import Asked, Busy, Limits, Queue
 from rnnsearch.page.panels import Panel, TranslatingModel, panels
 
-logger = logging.getLogger(__name__)
-
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_BODY = 2**20  # bytes; far above a sentence, so that one that is too long gets its own answer
 HEADERS = {
@@ -39,11 +36,16 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+TEMPLATES = Environment(
+    loader=PackageLoader("rnnsearch.page", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
-def make_app(
-    models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: Sequence[str] = LOOPBACK
-) -> Starlette:
+def make_app(models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: Sequence[str] = LOOPBACK) -> Starlette:
     """The page as an ASGI application.
 
     Args:
@@ -92,13 +94,6 @@ class Page:
         self.models = models
         self.limits = limits
         self.queue = Queue(limits.max_waiting)
-        self.templates = Environment(
-            loader=PackageLoader("rnnsearch.page", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     async def form(self, request: Request) -> HTMLResponse:
         """The page with an empty form."""
@@ -151,7 +146,7 @@ class Page:
             "panels": found,
             "error": error,
         }
-        content = self.templates.get_template(template).render(values)
+        content = TEMPLATES.get_template(template).render(values)
         return HTMLResponse(content.encode(errors="replace"), status, HEADERS)
 
 

@@ -1,6 +1,6 @@
 """What the page shows of a sentence, one panel a run. All of it is text that the templates escape."""
 
-import unicodedata
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,15 +16,13 @@ METHODS = {
     "attention": "Attention weights",
     "saliency": "Gradient saliency (this model has no attention)",
 }
-_BIDI_CONTROLS = frozenset("LRE RLE PDF LRO RLO LRI RLI FSI PDI".split())
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class TranslatingModel(Protocol):
     """What the page needs of a `rnnsearch.api.TrainedModel`."""
 
-    def translate(
-        self, texts: Sequence[str], *, alignments: bool, beam_size: int, n_best: int
-    ) -> "list[Translation]":
+    def translate(self, texts: Sequence[str], *, alignments: bool, beam_size: int, n_best: int) -> "list[Translation]":
         """The n-best translations of each text, with alignments."""
         ...
 
@@ -127,17 +125,11 @@ def visible(text: str) -> str:
     >>> visible("a\\0\\u202eb")
     'a␀⟨U+202E⟩b'
     """
-    return "".join(map(_visible, text))
+    return _UNSEEN.sub(_name, text)
 
 
-def _visible(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    if unicodedata.category(character) == "Cs":  # half a surrogate pair, which is no text
+def _name(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xD800 <= code < 0xE000:  # half a surrogate pair, which is no text
         return "\ufffd"
-    if unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in _BIDI_CONTROLS:
-        return f"⟨U+{code:04X}⟩"
-    return character
+    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
