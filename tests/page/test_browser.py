@@ -73,6 +73,8 @@ def test_a_sentence_is_typed_translated_and_its_words_light_up(page: playwright.
     other = page.locator(".panel").nth(1).locator(".candidate").first.locator(".word.on")
     assert other.all_inner_texts() == ["the", "THE"]  # a source word, in every run
     assert first.locator("td.on").first.inner_text() == "75"
+    shade = "cell => getComputedStyle(cell).backgroundColor"
+    assert first.locator("td.w15").first.evaluate(shade) != first.locator("td.w0").first.evaluate(shade)
     screenshot = tmp_path / "page.png"
     page.screenshot(path=screenshot)
     assert screenshot.read_bytes().startswith(b"\x89PNG")
