@@ -60,15 +60,6 @@ COMMANDS: Mapping[str, Command] = {
             ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
         ),
     ),
-    "page": Command(
-        "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
-        "rnnsearch.cli.page",
-        (
-            ("one run, at http://127.0.0.1:7860/", "rnnsearch page run=RUN port=7860"),
-            ("two runs side by side", "rnnsearch page 'run=[RUN_A,RUN_B]'"),
-            ("for other machines too, on a GPU", "rnnsearch page run=RUN host=0.0.0.0 device=cuda"),
-        ),
-    ),
     "compare": Command(
         "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
         "rnnsearch.cli.compare",
@@ -83,6 +74,15 @@ COMMANDS: Mapping[str, Command] = {
                 "another size and budget",
                 "rnnsearch compare data=controlled model=small budget.updates=2000 study=small",
             ),
+        ),
+    ),
+    "page": Command(
+        "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
+        "rnnsearch.cli.page",
+        (
+            ("one run, at http://127.0.0.1:7860/", "rnnsearch page run=RUN port=7860"),
+            ("two runs side by side", "rnnsearch page 'run=[RUN_A,RUN_B]'"),
+            ("for other machines too, on a GPU", "rnnsearch page run=RUN host=0.0.0.0 device=cuda"),
         ),
     ),
 }
