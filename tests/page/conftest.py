@@ -36,6 +36,9 @@ class FakeModel:
         self.before()
         return [SimpleNamespace(hypotheses=[self.hypothesis(t, n) for n in range(settings["n_best"])]) for t in texts]
 
+    def search(self, **_: Any) -> None:
+        """Takes any search."""
+
     def hypothesis(self, text: str, number: int) -> SimpleNamespace:
         source = text.split(" ")
         target = [word.upper() for word in reversed(source)]

@@ -4,11 +4,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from rnnsearch.api import TrainedModel, load
-from rnnsearch.cli.runs import given_folders
-
 try:
     from rnnsearch.page import app, serving
     from rnnsearch.page.limits import Limits
@@ -18,6 +13,11 @@ except ModuleNotFoundError as error:
     raise ValueError(
         f"the page needs {error.name}, which is not installed; install it with: pip install 'rnnsearch[page]'"
     ) from None
+
+from omegaconf import DictConfig, ListConfig
+
+from rnnsearch.api import TrainedModel, load
+from rnnsearch.cli.runs import given_folders
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ def run(cfg: DictConfig) -> None:
         alternatives=cfg.alternatives,
     )
     folders = given_folders(cfg.run)
-    names = short_names(folders)
-    with serving.listen(cfg.host, cfg.port) as listener:
+    names, more = short_names(folders), more_hosts(cfg.allowed_hosts)
+    with serving.listen(str(cfg.host), cfg.port) as listener:
         models = {name: _loaded(folder, cfg) for name, folder in zip(names, folders, strict=True)}
-        hosts = [*serving.hosts(listener, cfg.host), *map(str, cfg.allowed_hosts)]
+        hosts = [*serving.hosts(listener, str(cfg.host)), *more]
         if not serving.is_loopback(listener):
             logger.warning(
                 "host=%s: whoever reaches this machine can use the page, as %s; 'allowed_hosts=[NAME]' adds names",
@@ -60,6 +60,19 @@ def short_names(folders: Sequence[Path]) -> list[str]:
         raise ValueError(f"run={[str(folder) for folder in folders]}: give the folder of a run, or different ones")
     names = [folder.resolve().name for folder in folders]
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
+
+
+def more_hosts(allowed: str | ListConfig) -> list[str]:
+    """The names that ``allowed_hosts`` adds: one, or a list.
+
+    Raises:
+        ValueError: for a star that is not alone or the first part of a name.
+    """
+    names = [str(name) for name in allowed] if isinstance(allowed, ListConfig) else [str(allowed)]
+    for name in names:
+        if name != "*" and "*" in name.removeprefix("*."):
+            raise ValueError(f"allowed_hosts={names}: {name!r} is no name; give whole ones, '*.host.org' or '*'")
+    return names
 
 
 def _loaded(folder: Path, cfg: DictConfig) -> TrainedModel:

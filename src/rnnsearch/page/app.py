@@ -110,7 +110,7 @@ class Page:
     async def translated(self, request: Request, template: str) -> HTMLResponse:
         """What the form of a request asks for, or a sentence that says why not."""
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers["host"]:
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
             return self.answer(template, 403, error="This form was sent by another site; open the page itself.")
         form: dict[str, str] = {}
         try:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from rnnsearch.page.app import LOOPBACK
 
+CONNECTIONS = 200  # at a time
 PATIENCE = 5  # seconds that a translation under way has when the page is ended
 
 
@@ -72,6 +73,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=PATIENCE,
     )
     return uvicorn.Server(config)

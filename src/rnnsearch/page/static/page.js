@@ -61,6 +61,7 @@ function* belonging(element) {
   const candidate = element.closest(".candidate");
   const { source, target } = element.dataset;
   if (element.matches("td")) {
+    element.title = `${element.textContent} %`; // too small to read in the heatmap of a long sentence
     yield* marked(candidate, [element.cellIndex - 1], [element.parentElement.rowIndex - 1]);
   } else if (source !== undefined) {
     for (const every of results.querySelectorAll(".candidate")) yield* marked(every, [source], links(every, "source", source));
