@@ -57,6 +57,7 @@ def test_the_wheel_holds_the_configuration_and_the_types(wheel: Path) -> None:
     assert len(shipped) > 20
     assert shipped <= names
     assert {"rnnsearch/py.typed", "rnnsearch/kernels/native.c"} <= names
+    assert {f"rnnsearch/page/{name}" for name in ("templates/page.html", "static/page.js", "static/style.css")} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "outputs"))]
 

@@ -116,6 +116,15 @@ COMMANDS: Mapping[str, Command] = {
             ),
         ),
     ),
+    "page": Command(
+        "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
+        "rnnsearch.cli.page",
+        (
+            ("one run, at http://127.0.0.1:7860/", "rnnsearch page run=RUN port=7860"),
+            ("two runs side by side", "rnnsearch page 'run=[RUN_A,RUN_B]'"),
+            ("for other machines too, on a GPU", "rnnsearch page run=RUN host=0.0.0.0 device=cuda"),
+        ),
+    ),
 }
 
 FLAGS: Mapping[str, str] = {

@@ -1,0 +1,160 @@
+"""The local web page: a form, and what each run makes of the sentence in it.
+
+It serves whoever reaches its address, so it trusts nothing: the host's name is checked (a foreign site could point its
+own name at this machine), forms of other sites are refused, bodies, sentences and waiting requests are bounded, and
+the browser may load nothing but the page's own files.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rnnsearch.page.limits import Asked, Busy, Limits, Queue
+from rnnsearch.page.panels import Panel, TranslatingModel, panels
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+MAX_BODY = 2**20  # bytes; far above a sentence, so that one that is too long gets its own answer
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+TEMPLATES = Environment(
+    loader=PackageLoader("rnnsearch.page", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def make_app(models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: Sequence[str] = LOOPBACK) -> Starlette:
+    """The page as an ASGI application.
+
+    Args:
+        models: what translates, each under the name that its panel has; shown side by side, in this order.
+        limits: what may be asked.
+        hosts: the names by which the page may be called; any other is refused.
+    """
+    page = Page(models, limits)
+    return Starlette(
+        routes=[
+            Route("/", page.form, methods=["GET"]),
+            Route("/", page.whole, methods=["POST"]),
+            Route("/results", page.fragment, methods=["POST"]),
+            Mount("/static", StaticFiles(packages=[("rnnsearch.page", "static")])),
+        ],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY + 16 * limits.max_characters),
+        ],
+        exception_handlers={Exception: page.failed},
+    )
+
+
+class SafeHeaders:
+    """Puts `HEADERS` on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class Page:
+    """The answers of the page."""
+
+    def __init__(self, models: Mapping[str, TranslatingModel], limits: Limits) -> None:
+        self.models = models
+        self.limits = limits
+        self.queue = Queue(limits.max_waiting)
+
+    async def form(self, request: Request) -> HTMLResponse:
+        """The page with an empty form."""
+        return self.answer("page.html", 200)
+
+    async def whole(self, request: Request) -> HTMLResponse:
+        """The page with a translation, for a browser without scripts."""
+        return await self.translated(request, "page.html")
+
+    async def fragment(self, request: Request) -> HTMLResponse:
+        """The translation alone, for the page's script."""
+        return await self.translated(request, "results.html")
+
+    async def translated(self, request: Request, template: str) -> HTMLResponse:
+        """What the form of a request asks for, or a sentence that says why not."""
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            return self.answer(template, 403, error="This form was sent by another site; open the page itself.")
+        form: dict[str, str] = {}
+        try:
+            form = fields(await request.body())
+            asked = Asked.of(form, self.limits)
+            found = await self.queue.run(partial(panels, self.models, asked))
+        except ValueError as error:
+            return self.answer(template, 422, form, error=str(error))
+        except Busy:
+            return self.answer(template, 503, form, error="Others are waiting already; try again in a few seconds.")
+        return self.answer(template, 200, form, found)
+
+    async def failed(self, request: Request, error: Exception) -> HTMLResponse:
+        """A sentence for a mistake of ours; Starlette raises it again, so that the server logs its traceback."""
+        template = "results.html" if request.url.path == "/results" else "page.html"
+        sentence = "Something went wrong; the terminal where rnnsearch page runs says what."
+        return self.answer(template, 500, error=sentence)
+
+    def answer(
+        self,
+        template: str,
+        status: int,
+        form: Mapping[str, str] | None = None,
+        found: Sequence[Panel] = (),
+        *,
+        error: str | None = None,
+    ) -> HTMLResponse:
+        """A rendered template."""
+        values: dict[str, Any] = {
+            "names": list(self.models),
+            "limits": self.limits,
+            "form": form or {},
+            "panels": found,
+            "error": error,
+        }
+        content = TEMPLATES.get_template(template).render(values)
+        return HTMLResponse(content.encode(errors="replace"), status, HEADERS)
+
+
+def fields(body: bytes) -> dict[str, str]:
+    """The fields of an urlencoded form, invalid UTF-8 replaced.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    given = parse_qs(body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=20)
+    return {name: values[-1] for name, values in given.items()}

@@ -1,0 +1,114 @@
+"""What one may ask of the page, and how much of it at a time."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+R = TypeVar("R")
+
+
+class Busy(Exception):
+    """Too many translations wait already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what is asked, and what is asked unless somebody says otherwise.
+
+    Args:
+        max_characters, max_words: of a sentence.
+        max_beam_size: of the search, and so of the alternatives.
+        max_waiting: translations that wait while another is made.
+        beam_size, alternatives: what the page begins with.
+
+    Raises:
+        ValueError: for a value that is not allowed.
+    """
+
+    max_characters: int
+    max_words: int
+    max_beam_size: int
+    max_waiting: int
+    beam_size: int
+    alternatives: int
+
+    def __post_init__(self) -> None:
+        for name in ("max_characters", "max_words", "max_beam_size"):
+            _require(name, getattr(self, name), 1)
+        _require("max_waiting", self.max_waiting, 0)
+        for name in ("beam_size", "alternatives"):
+            _require(name, getattr(self, name), 1, self.max_beam_size)
+
+
+def _require(name: str, value: int, least: int, most: int | None = None) -> None:
+    if type(value) is not int or value < least or (most is not None and value > most):
+        allowed = f"a whole number from {least} " + ("on" if most is None else f"to max_beam_size={most}")
+        raise ValueError(f"{name}={value}: give {allowed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A sentence, its words parted by single blanks, and how to search; ``n_best`` is at most ``beam_size``."""
+
+    text: str
+    beam_size: int
+    n_best: int
+
+    @classmethod
+    def of(cls, form: Mapping[str, str], limits: Limits) -> "Asked":
+        """What a form's fields ask for.
+
+        Raises:
+            ValueError: if that is nothing, or more than the limits allow.
+        """
+        given = form.get("text", "")
+        words = given.split()
+        if not words:
+            raise ValueError("There is nothing to translate yet: type a sentence.")
+        if len(given) > limits.max_characters:
+            raise ValueError(
+                f"The text has {len(given):,} characters; this page takes up to {limits.max_characters:,}. "
+                "Shorten it, or translate files with: rnnsearch translate"
+            )
+        if len(words) > limits.max_words:
+            raise ValueError(
+                f"The text has {len(words):,} words; this page takes up to {limits.max_words:,}. "
+                "Translate one sentence at a time."
+            )
+        beam_size = _number(form, "beam_size", "beam size", limits.beam_size, limits.max_beam_size)
+        n_best = _number(form, "alternatives", "number of translations", limits.alternatives, limits.max_beam_size)
+        return cls(" ".join(words), beam_size, min(n_best, beam_size))
+
+
+def _number(form: Mapping[str, str], field: str, name: str, default: int, most: int) -> int:
+    given = form.get(field, "").strip() or str(default)
+    if not (given.isascii() and given.isdecimal() and len(given) < 10 and 1 <= int(given) <= most):
+        raise ValueError(f"The {name} is a whole number from 1 to {most}, not {given[:20]!r}.")
+    return int(given)
+
+
+class Queue:
+    """One piece of work at a time, in a thread, in the order in which they came; others wait, up to a number."""
+
+    def __init__(self, max_waiting: int) -> None:
+        self.max_waiting = max_waiting
+        self._inside = 0
+        self._turn = asyncio.Lock()
+
+    async def run(self, work: Callable[[], R]) -> R:
+        """The result of ``work``, when its turn has come.
+
+        Raises:
+            Busy: too many wait already.
+        """
+        if self._inside > self.max_waiting:
+            raise Busy
+        self._inside += 1
+        try:
+            async with self._turn:
+                return await run_in_threadpool(work)
+        finally:
+            self._inside -= 1

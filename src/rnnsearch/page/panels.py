@@ -1,0 +1,135 @@
+"""What the page shows of a sentence, one panel a run. All of it is text that the templates escape."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rnnsearch.page.limits import Asked
+
+if TYPE_CHECKING:  # the page itself needs no torch
+    from rnnsearch.api import Hypothesis, Translation
+    from rnnsearch.evaluation.aligning import Alignment
+
+LEVELS = 20  # shades of the heatmap
+METHODS = {
+    "attention": "Attention weights",
+    "saliency": "Gradient saliency (this model has no attention)",
+}
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class TranslatingModel(Protocol):
+    """What the page needs of a `rnnsearch.api.TrainedModel`."""
+
+    def translate(self, texts: Sequence[str], *, alignments: bool, beam_size: int, n_best: int) -> "list[Translation]":
+        """The n-best translations of each text, with alignments."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of one side: its text, the words of the other side that it is linked to, and those in words."""
+
+    text: str
+    links: tuple[int, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A source word's weight for a target word: in percent, and as a shade of the heatmap."""
+
+    percent: int
+    level: int
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A translation with its alignment; ``cells`` has a row for each target word, a cell for each source word."""
+
+    text: str
+    score: str
+    log_prob: str
+    source: list[Word]
+    target: list[Word]
+    cells: list[list[Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What one run made of the sentence."""
+
+    name: str
+    method: str
+    candidates: list[Candidate]
+
+
+def panels(models: Mapping[str, TranslatingModel], asked: Asked) -> list[Panel]:
+    """The panel of each model.
+
+    Raises:
+        ValueError: a model refuses what is asked.
+    """
+    return [_panel(name, model, asked) for name, model in models.items()]
+
+
+def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
+    (found,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
+    return Panel(
+        visible(name),
+        METHODS[found.hypotheses[0].alignment.method],
+        [_candidate(hypothesis) for hypothesis in found.hypotheses],
+    )
+
+
+def _candidate(hypothesis: "Hypothesis") -> Candidate:
+    alignment = hypothesis.alignment
+    return Candidate(
+        text=visible(hypothesis.text),
+        score=_decimal(hypothesis.score),
+        log_prob=_decimal(hypothesis.log_prob),
+        source=_words(alignment.source, alignment.target, alignment.links),
+        target=_words(alignment.target, alignment.source, [(j, i) for i, j in alignment.links]),
+        cells=_cells(alignment),
+    )
+
+
+def _words(own: Sequence[str], others: Sequence[str], links: Iterable[tuple[int, int]]) -> list[Word]:
+    """The words of one side; ``links`` begin on it."""
+    linked: list[list[int]] = [[] for _ in own]
+    for here, there in sorted(links):
+        linked[here].append(there)
+    return [
+        Word(visible(text), tuple(to), f"linked to: {', '.join(visible(others[i]) for i in to)}" if to else "no link")
+        for text, to in zip(own, linked, strict=True)
+    ]
+
+
+def _cells(alignment: "Alignment") -> list[list[Cell]]:
+    weights = alignment.weights_TS.clip(0, 1).tolist()
+    return [
+        [Cell(round(100 * w), round(LEVELS * w), (column, row) in alignment.links) for column, w in enumerate(of_word)]
+        for row, of_word in enumerate(weights)
+    ]
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def visible(text: str) -> str:
+    """Text whose control characters are seen: ␀ for NUL, and what turns the direction of writing by its number.
+
+    >>> visible("a\\0\\u202eb")
+    'a␀⟨U+202E⟩b'
+    """
+    return _UNSEEN.sub(_name, text)
+
+
+def _name(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xD800 <= code < 0xE000:  # half a surrogate pair, which is no text
+        return "\ufffd"
+    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
