@@ -15,10 +15,11 @@ COMPARE_ARGS ?= data=controlled study=controlled
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+ALIGNER := .venv-eflomal
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test test-slow lint format peers bench
+.PHONY: help install compare test test-slow lint format peers bench aligner
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +48,13 @@ bench: install peers  ## time training, memory and translation beside other syst
 	$(BIN)/python -m benchmarks everything --results $(BENCH_RESULTS) --peers $(PEERS)/bin/python $(BENCH_ARGS)
 
 peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the benchmarks compare with
+
+aligner: $(ALIGNER)/.installed  ## make .venv-eflomal, with the word aligner that experiments/word_alignment compares with
+
+$(ALIGNER)/.installed: $(INSTALLED)
+	$(BIN)/python -m venv $(ALIGNER)
+	$(ALIGNER)/bin/python -m pip install --disable-pip-version-check --no-binary eflomal eflomal==2.0.0
+	@touch $@
 
 # Two of OpenNMT-py's transforms are removed: it imports all of them, and they want spacy and fasttext.
 $(PEERS)/.installed: benchmarks/peers.txt $(INSTALLED)
