@@ -1,8 +1,11 @@
 """Bounds, prefixes and blocked n-grams by worked examples."""
 
 import itertools
+import math
 
 import pytest
+import torch
+from torch import Tensor
 
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.search.hypotheses import Search
@@ -117,3 +120,13 @@ def test_penalties_are_not_negative(key: str) -> None:
 def test_a_list_is_no_longer_than_the_beam_is_wide() -> None:
     with pytest.raises(ValueError, match=r"search\.n_best=5: must be at most search\.beam_size=4; widen the beam"):
         beam_search(beam_size=4, n_best=5)
+
+
+def test_attention_without_numbers_gives_some_translation() -> None:
+    class Broken(TableModel):
+        def step(self, *given: object) -> tuple[Tensor, object, Tensor]:
+            log_probs_NV, state, _ = super().step(*given)
+            return log_probs_NV, state, torch.full((len(log_probs_NV), 2), torch.nan)
+
+    (found,) = n_best(beam_search(coverage_penalty=0.2), Broken(ENDING), [[7]])
+    assert math.isfinite(found[0].score)

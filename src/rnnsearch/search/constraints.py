@@ -100,7 +100,8 @@ class Bounds:
             word_AK1 = self.prefix_AP[:, step].view(-1, 1, 1).expand(-1, live_AK.shape[1], -1)
             forced_AK1 = log_probs_AKV.gather(2, word_AK1)
         end_AK = log_probs_AKV[..., EOS].clone() if self._may_be_stuck(log_probs_AKV, step) else None
-        log_probs_AKV[..., self.constraints.forbidden] = -torch.inf
+        for word in self.constraints.forbidden:
+            log_probs_AKV[..., word] = -torch.inf
         if step < self.last_short:
             log_probs_AKV[..., EOS].masked_fill_((step < self.least_A).unsqueeze(1), -torch.inf)
         if written_AKT is not None:

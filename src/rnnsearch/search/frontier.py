@@ -61,8 +61,8 @@ class Frontier:
         return Frontier(self.bounds, self.row_A, word_AK, score_AK, written_AKT, coverage_AKS)
 
     def cover(self, weights_NS: Tensor) -> "Frontier":
-        """With a step's attention added."""
-        weights_AKS = weights_NS.double().view(*self.word_AK.shape, -1)
+        """With a step's attention added; what is no number counts as none."""
+        weights_AKS = weights_NS.double().nan_to_num(nan=0.0).view(*self.word_AK.shape, -1)
         before = 0.0 if self.coverage_AKS is None else self.coverage_AKS
         return replace(self, coverage_AKS=before + weights_AKS)
 
