@@ -1,0 +1,236 @@
+"""Word alignments of given and of written translations, on small random models, with both kinds of tokenizer."""
+
+import logging
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
+from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.data.word_tokenizer import WordTokenizer
+from rnnsearch.evaluation.aligning import Alignment, align, align_translations, chosen_method
+from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.saliency import saliency
+from rnnsearch.evaluation.system import System
+from rnnsearch.evaluation.translating import Translation, translate
+from rnnsearch.model.build import build_translator
+from rnnsearch.search.beam import BeamSearch
+
+SOURCE, TARGET = ([f"{side}{i}" for i in range(8)] for side in "st")
+ADDITIVE = {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False}
+FIXED = {"_target_": "rnnsearch.model.context.Fixed"}
+HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("   ,.'ab\n\t\x00\x01▁")), max_size=30)
+
+
+def system(context: dict[str, Any], tokenizers: TokenizerPair, *, seed: int = 0) -> System:
+    sizes = {"embedding_size": 4, "hidden_size": 6, "cell": "cudnn"}
+    noise = {"embedding_dropout": 0.0, "variational_dropout": False}
+    encoder = {"layers": 1, "bidirectional": True, "residual": False, "layer_dropout": 0.0}
+    decoder = {"query_state": "previous", "readout_state": "after", "readout": "tanh", "readout_size": 5}
+    decoder |= {"input_feeding": False, "initial_state": "ends", "readout_dropout": 0.0}
+    model = {
+        "encoder": {"_target_": "rnnsearch.model.encoder.RecurrentEncoder"} | sizes | noise | encoder,
+        "decoder": {"_target_": "rnnsearch.model.decoder.Decoder"} | sizes | noise | decoder,
+        "context": context,
+        "tied_embeddings": "none",
+    }
+    translator = build_translator(model, source_size=tokenizers.source.size, target_size=tokenizers.target.size)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in translator.parameters():
+            parameter.normal_(std=1.2, generator=generator)
+    return System.of(translator.double(), tokenizers)
+
+
+def words(source: list[str] = SOURCE) -> TokenizerPair:
+    return TokenizerPair(WordTokenizer("en", source), WordTokenizer("en", TARGET), {})
+
+
+@pytest.fixture(scope="module")
+def pieces() -> TokenizerPair:
+    training = SentencePieceTraining(
+        algorithm="bpe", source_size=290, target_size=290, joint=True, character_coverage=1.0, threads=1
+    )
+    return training.fit(lambda: iter([Pair("the small house, a house", "the small house", 1)] * 9), "en", "en")
+
+
+def pairs(count: int) -> list[tuple[str, str]]:
+    draw = random.Random(1)
+    return [
+        (" ".join(draw.choices(SOURCE, k=draw.randrange(7))), " ".join(draw.choices(TARGET, k=draw.randrange(7))))
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("context", "method"), [(ADDITIVE, "attention"), (ADDITIVE, "saliency"), (FIXED, "saliency")])
+def test_weights_of_words_by_hand(context: dict[str, Any], method: str) -> None:
+    """`s1,` is two tokens, `t3.` too: columns 0 and 1 are added up, rows 1 and 2 averaged, both ends left out."""
+    model = system(context, words())
+    [found] = align(model, [("s1, s2  s4", "t1 t3.")], method=method)
+    ids = model.members[0].source.encode("s1, s2  s4"), model.target.encode("t1 t3.")
+    assert tuple(map(len, ids)) == (4, 3)
+    if method == "attention":
+        [(_, forced)] = force(model, [((ids[0],), ids[1])])
+        weights_TS = forced.weights[0]
+    else:
+        [weights_TS] = saliency(model.members[0].translator, [ids])
+    assert weights_TS is not None
+    expected = [[row[0] + row[1], row[2], 0.0, row[3]] for row in (weights_TS[0], (weights_TS[1] + weights_TS[2]) / 2)]
+    assert found.source == ["s1,", "s2", "", "s4"]
+    assert found.target == ["t1", "t3."]
+    assert found.method == method
+    np.testing.assert_allclose(found.weights_TS, expected, atol=1e-12)
+    assert found.links == {(int(np.argmax(row)), target) for target, row in enumerate(expected)}
+    [above] = align(model, [("s1, s2  s4", "t1 t3.")], method=method, threshold=0.25)
+    assert above.links == {(j, i) for i, row in enumerate(expected) for j, weight in enumerate(row) if weight >= 0.25}
+
+
+def test_nothing_is_linked_to_nothing() -> None:
+    model = system(ADDITIVE, words())
+    found = align(model, [("", "t1 t2"), ("s1", ""), ("", ""), ("  ", "t1"), ("s1", " "), ("\x01", "t1")])
+    assert [one.links for one in found] == [frozenset()] * 6
+    assert [one.weights_TS.shape for one in found] == [(2, 0), (0, 1), (0, 0), (1, 3), (2, 1), (1, 1)]
+    assert [one.source for one in found] == [[], ["s1"], [], ["", "", ""], ["s1"], ["\x01"]]
+    assert not any(one.weights_TS.any() for one in found)
+    assert align(model, []) == []
+
+
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+def test_batches_and_order_change_nothing(context: dict[str, Any]) -> None:
+    model = system(context, words())
+    texts = pairs(25)
+    together = align(model, texts)
+    for one, other in zip(together, [align(model, [pair])[0] for pair in texts], strict=True):
+        assert (one.source, one.target, one.links) == (other.source, other.target, other.links)
+        np.testing.assert_allclose(one.weights_TS, other.weights_TS, atol=1e-10)
+    assert len({one.links for one in together}) > 5
+
+
+def test_an_ensemble_averages_the_weights_of_words() -> None:
+    """Its members read the source with tokenizers of their own."""
+    alone = [system(ADDITIVE, words(), seed=1), system(ADDITIVE, words(SOURCE[::-1]), seed=2)]
+    texts = [("s1, s2 s4", "t1 t3."), ("s0", "t5 t6")]
+    for method in ("attention", "saliency"):
+        joint = align(System.joined(alone, ["a", "b"]), texts, method=method)
+        apart = [align(one, texts, method=method) for one in alone]
+        for found, one, other in zip(joint, *apart, strict=True):
+            np.testing.assert_allclose(found.weights_TS, (one.weights_TS + other.weights_TS) / 2, atol=1e-12)
+            assert one.weights_TS.tolist() != other.weights_TS.tolist()
+
+
+def test_the_method_follows_the_members() -> None:
+    attention, fixed = system(ADDITIVE, words()), system(FIXED, words())
+    mixed = System.joined([attention, fixed], ["a", "b"])
+    assert [chosen_method(one, "auto") for one in (attention, fixed, mixed)] == ["attention", "saliency", "saliency"]
+    assert chosen_method(attention, "saliency") == "saliency"
+    with pytest.raises(ValueError, match="method=attention: a model without attention has no weights"):
+        align(mixed, [], method="attention")
+    with pytest.raises(ValueError, match="method=gradient: choose one of auto, attention, saliency"):
+        align(fixed, [], method="gradient")
+    with pytest.raises(ValueError, match="links all or nothing"):
+        align(fixed, [("s1", "t1")], threshold=0.0)
+
+
+def test_too_long_a_pair_has_no_links(caplog: pytest.LogCaptureFixture) -> None:
+    model = system(ADDITIVE, words())
+    texts = [("s1 s2 s3", "t1"), ("s1 s2", "t1 t2 t3"), ("s1 s2", "t1 t2")]
+    with caplog.at_level(logging.WARNING):
+        found = align(model, texts, max_length=2)
+    assert [bool(one.links) for one in found] == [False, False, True]
+    assert found[0].weights_TS.tolist() == [[0, 0, 0]]
+    assert "2 of 3 pairs have more than 2 pieces on a side" in caplog.text
+    caplog.clear()
+    assert all(one.links for one in align(model, texts, max_length=3))
+    assert caplog.text == ""
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    source=HOSTILE, target=HOSTILE, context=st.sampled_from([ADDITIVE, FIXED]), kind=st.sampled_from(["word", "bpe"])
+)
+@example("a  b", " c ", ADDITIVE, "bpe")
+@example("\n", "犬 \ud800", FIXED, "bpe")
+@example("DOTMULTI. x", "...", FIXED, "word")
+def test_any_text_has_an_alignment(
+    pieces: TokenizerPair, source: str, target: str, context: dict[str, Any], kind: str
+) -> None:
+    [found] = align(system(context, words() if kind == "word" else pieces), [(source, target)])
+    assert found.source == (source.split(" ") if source else [])
+    assert found.target == (target.split(" ") if target else [])
+    assert found.weights_TS.shape == (len(found.target), len(found.source))
+    assert (found.weights_TS >= 0).all()
+    assert (found.weights_TS.sum(1) <= 1 + 1e-9).all()
+    assert len(found.links) == len({target for _, target in found.links})
+    for j, i in found.links:
+        assert found.source[j]
+        assert found.target[i]
+        assert found.weights_TS[i, j] == found.weights_TS[i].max() > 0
+
+
+# Translations of the system's own
+
+
+def search(**settings: Any) -> BeamSearch:
+    defaults = {"beam_size": 2, "normalization": "none", "min_length_ratio": 0.0, "min_length_offset": 3}
+    defaults |= {"max_length_ratio": 0.0, "max_length_offset": 5, "max_source_length": 50, "batch_size": 4}
+    return BeamSearch(**(defaults | {"forbid_unknown": False} | settings))
+
+
+def same(one: Alignment, other: Alignment) -> bool:
+    return (one.source, one.target, one.links) == (other.source, other.target, other.links) and np.allclose(
+        one.weights_TS, other.weights_TS
+    )
+
+
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+def test_written_translations_align_as_their_text_does(context: dict[str, Any]) -> None:
+    model = system(context, words())
+    sources = ["s1, s2 s3", "s5", "", "s1  s7 s7"]
+    written = [best for best, *_ in translate(model, search(forbid_unknown=True), sources)]
+    found = align_translations(model, written, sources)
+    assert sum(map(bool, (one.links for one in found))) == 3
+    for one, other in zip(
+        found, align(model, [(s, t.text) for s, t in zip(sources, written, strict=True)]), strict=True
+    ):
+        assert same(one, other)
+
+
+def test_pieces_of_the_model_s_own_are_taken_as_they_are(pieces: TokenizerPair) -> None:
+    """The same text in more pieces than its segmentation has: weights are those of the pieces written."""
+    model = system(ADDITIVE, pieces)
+    ids = [i for character in "the" for i in model.target.encode(character)[1:]]
+    ids = [model.target.encode("x")[0], *ids]  # the blank before the text
+    assert model.target.decode(ids) == "the"
+    assert ids != model.target.encode("the")
+    sources = model.source_ids("a house")
+    [found] = align_translations(model, [Translation("the", sources, ids, 0.0, 0.0)], ["a house"])
+    [(_, forced)] = force(model, [(sources, ids)])
+    assert forced.weights[0] is not None
+    rows = forced.weights[0][: len(ids)].mean(0)
+    columns = model.members[0].source.word_of_token("a house")
+    expected = [sum(weight for weight, word in zip(rows, columns, strict=False) if word == j) for j in (0, 1)]
+    np.testing.assert_allclose(found.weights_TS, [expected], atol=1e-12)
+
+
+def test_a_source_that_was_cut_keeps_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    model = system(ADDITIVE, words())
+    [[written, *_]] = translate(model, search(max_source_length=2, forbid_unknown=True), ["s1 s2 s3"])
+    [found] = align_translations(model, [written], ["s1 s2 s3"])
+    assert found.source == ["s1", "s2", "s3"]
+    assert not found.weights_TS[:, 2].any()
+    assert found.weights_TS[:, :2].all()
+
+
+def test_a_text_with_fewer_words_than_its_pieces_is_no_error() -> None:
+    """As where an unknown word was replaced by nothing."""
+    model = system(ADDITIVE, words())
+    written = Translation("t1", model.source_ids("s1 s2"), model.target.encode("t1 t2 t3"), 0.0, 0.0)
+    [found] = align_translations(model, [written], ["s1 s2"])
+    assert found.weights_TS.shape == (1, 2)
+    assert len(found.links) == 1
