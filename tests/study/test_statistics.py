@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import resample
 from rnnsearch.study.folder import read_study
-from rnnsearch.study.statistics import BLEU, compare
+from rnnsearch.study.statistics import compare
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
 

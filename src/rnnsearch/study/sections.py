@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import figures, findings, tables
 from rnnsearch.study.figures import Band
 from rnnsearch.study.folder import Study, read_attention
-from rnnsearch.study.statistics import BLEU, Comparison, sentence_chrf
+from rnnsearch.study.statistics import Comparison, sentence_chrf
 from rnnsearch.study.tables import Table
 
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random

@@ -3,57 +3,27 @@
 Shape suffixes: N test sentences, K sufficient statistics, S seeds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnsearch.evaluation.alignment import aer_of_sums, alignment_statistics, parse_pharaoh
-from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.bleu import bleu_from_statistics
+from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
+    SEED,
     Difference,
     Estimate,
     Floats,
     Resampled,
-    ScoreOfSums,
     difference,
     estimate,
-    perplexity_of_sums,
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
-
-BOOTSTRAP_SEED = 12345  # sacreBLEU's
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A corpus score as a function of summed sentence statistics."""
-
-    name: str
-    sentence_statistics: Callable[[Sequence[Row]], Floats]  # rows -> [N, K]
-    score: ScoreOfSums
-
-
-def _of_text(statistics: Callable[[Sequence[str], Sequence[str]], Floats]) -> Callable[[Sequence[Row]], Floats]:
-    return lambda rows: statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows])
-
-
-def _likelihood(rows: Sequence[Row]) -> Floats:
-    return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
-
-
-def _links(rows: Sequence[Row]) -> Floats:
-    counts = [alignment_statistics(parse_pharaoh(row["links"]).sure, parse_pharaoh(row["gold"])) for row in rows]
-    return np.array(counts, dtype=np.float64)
-
-
-BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
-CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
-PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
-AER = Metric("aer", _links, aer_of_sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +46,7 @@ class Comparison:
     aer: Part | None  # over sentences with gold links; members without attention weights are left out
 
 
-def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_SEED) -> Comparison | None:
+def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
     """Compares the members on the seeds that all of them finished; None when there is no such seed.
 
     Raises: ValueError when two runs were tested on different sentences.
@@ -158,16 +128,6 @@ def _with_gold(rows: Sequence[Row]) -> list[Row]:
 
 
 def _check_same_sentences(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs[1:]:
-        if len(run.rows) != len(first.rows):
-            raise ValueError(
-                f"{run.folder} has {len(run.rows)} test translations but {first.folder} has {len(first.rows)}; "
-                "a paired comparison needs the same test set: evaluate both again"
-            )
-        for number, (row, other) in enumerate(zip(run.rows, first.rows, strict=True), start=1):
-            if (row["source"], row["reference"]) != (other["source"], other["reference"]):
-                raise ValueError(
-                    f"test translation {number} of {run.folder} is of another sentence than in {first.folder}; "
-                    "a paired comparison needs the same test set in the same order: evaluate both again"
-                )
+    texts = [[(row["source"], row["reference"]) for row in run.rows] for run in runs]
+    for run, others in zip(runs[1:], texts[1:], strict=True):
+        check_same_sentences(texts[0], others, names=(str(runs[0].folder), str(run.folder)))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.statistics import AER, BLEU, CHRF, PERPLEXITY, Comparison
+from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
 TITLES = {BLEU.name: "BLEU ↑", CHRF.name: "chrF ↑", "ter": "TER ↓", PERPLEXITY.name: "Perplexity ↓"}
