@@ -39,7 +39,7 @@ class Ours(System):
             label_smoothing=0.0,
             target=None,  # type: ignore[arg-type]  # tokenizer and references serve validation alone
             references=lambda rows: [],
-            search=make.build_search(self.config.search, beam_size=1),
+            search=make.build_greedy(self.config.search),
             cuda_graphs=False,
             seed=1,
             checkpoint_content={},

@@ -37,7 +37,8 @@ def beam_search(**settings: object) -> BeamSearch:
 def found(search: BeamSearch, model: object, sources: Sequence[list[int]], *, padding: int = 0) -> Found:
     source_BS, mask_BS = pad_sources(sources)
     source_BS, mask_BS = (torch.nn.functional.pad(part, (0, padding)) for part in (source_BS, mask_BS))
-    return [(hypothesis.ids, hypothesis.score) for hypothesis in search.search(model, source_BS, mask_BS)]
+    n_best = search.search(model, (source_BS, mask_BS), mask_BS.sum(-1) - 1)
+    return [(hypotheses[0].ids, hypotheses[0].score) for hypotheses in n_best]
 
 
 def assert_same(first: Found, second: Found) -> None:

@@ -32,6 +32,11 @@ SEARCH = BeamSearch(
 )  # fmt: skip
 
 
+def greedy(model: Translator, batch: Batch) -> list[list[int]]:
+    found = SEARCH.search(model, (batch.source_BS, batch.source_mask_BS), batch.source_mask_BS.sum(-1) - 1)
+    return [n_best[0].ids for n_best in found]
+
+
 class Letters:
     """A tokenizer of single letters; id 4 is a."""
 
@@ -243,7 +248,7 @@ def test_validation_equals_sacrebleu_and_the_likelihood_by_hand() -> None:
     model.eval()
     batch = collate(some)
     with torch.inference_mode():
-        hypotheses = [Letters().decode(h.ids) for h in SEARCH.search(model, batch.source_BS, batch.source_mask_BS)]
+        hypotheses = [Letters().decode(ids) for ids in greedy(model, batch)]
         by_token = [by_hand(model, row) for row in some]
     nll = sum(n for n, _ in by_token) / sum(t for _, t in by_token)
     assert found["validation/nll"] == pytest.approx(nll, rel=1e-5)
@@ -307,8 +312,8 @@ def learnt(order: int, updates: int, hidden: int = 32) -> float:
     batch = collate(unseen)
     model.eval()
     with torch.inference_mode():
-        found = SEARCH.search(model, batch.source_BS, batch.source_mask_BS)
-    return sum(h.ids == [*row["target"]] for h, row in zip(found, unseen, strict=True)) / len(unseen)
+        found = greedy(model, batch)
+    return sum(ids == [*row["target"]] for ids, row in zip(found, unseen, strict=True)) / len(unseen)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])

@@ -49,6 +49,12 @@ def build_search(config: DictConfig, **changes: Any) -> Search:
     return search
 
 
+def build_greedy(config: DictConfig) -> Search:
+    """The greedy search within the bounds of a ``search`` config."""
+    greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
+    return build_search(config, n_best=1, **greedy)
+
+
 def build_budget(config: DictConfig) -> Budget:
     """The budget of a whole config."""
     return Budget(updates=config.budget.updates, tokens=config.budget.tokens, seconds=config.budget.seconds)

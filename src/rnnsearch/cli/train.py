@@ -129,7 +129,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         label_smoothing=cfg.label_smoothing,
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
-        search=build.build_search(cfg.search, beam_size=1),
+        search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
         seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
