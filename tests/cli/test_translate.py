@@ -22,6 +22,7 @@ from rnnsearch.data.corpus import Pair
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.evaluation.translating import translate
 from rnnsearch.model.build import build_translator
+from rnnsearch.search.hypotheses import Search
 
 NASTY = [
     "a small house",
@@ -220,15 +221,16 @@ def small_model() -> DictConfig:
 
 def test_one_line_out_for_each_nasty_line(run_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     loaded = runs.load_run(run_folder, device="cpu")
-    loaded.translator.double()
+    system = loaded.model.system
+    system.members[0].translator.double()
     data = "".join(f"{line}\n" for line in NASTY).encode()
     outputs = []
     for batch_size in (1, 7, 64):
         own = chosen_search(loaded.config.search, compose("translate", ["run=x"]).search, [])
         search = build.build_search(own, batch_size=batch_size)
 
-        def translations(texts: Sequence[str], search: object = search) -> list[str]:
-            return [one.text for one in translate(loaded.translator, loaded.tokenizers, search, texts)]
+        def translations(texts: Sequence[str], search: Search = search) -> list[str]:
+            return [best.text for best, *_ in translate(system, search, texts)]
 
         outputs.append(streamed(data, translations, at_once=2 * batch_size))
     lines = outputs[0].split(b"\n")

@@ -128,9 +128,7 @@ def test_nothing_translates_as_nothing_without_the_model() -> None:
     assert translate_ids(system(Refusing()), search(), []) == []
 
 
-def test_long_sources_are_cut_counted_and_warned_of(
-    attention: System, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_long_sources_are_cut_counted_and_warned_of(attention: System, caplog: pytest.LogCaptureFixture) -> None:
     texts = ["s1 s2 s3 s4 s5", "s1 s2", "s1 s2 s3", "s5 s4 s3 s2"]
     with caplog.at_level(logging.WARNING):
         found = best(attention, texts, max_source_length=3)
@@ -285,9 +283,7 @@ def test_a_model_without_weights_has_neither_links_nor_samples() -> None:
 # Samples
 
 
-def test_samples_show_the_models_own_translation(
-    attention: System, evaluation: Evaluation
-) -> None:
+def test_samples_show_the_models_own_translation(attention: System, evaluation: Evaluation) -> None:
     assert len(evaluation.samples) == 8
     for sample in evaluation.samples:
         row = evaluation.rows[sample["index"]]

@@ -126,6 +126,6 @@ def test_folders_that_are_no_runs(workshop: Any, tmp_path: Path, capsys: Any, na
 
 def test_loading_gives_the_weights_that_were_saved(workshop: Any, trained: Path) -> None:
     loaded = runs.load_run(trained, device="cpu")
-    assert runs.weights_sha256(loaded.translator) == workshop.record(trained)["results"]["weights_sha256"]
-    assert not loaded.translator.training
-    assert loaded.tokenizers.target.decode(loaded.tokenizers.target.encode("a dog runs")) == "a dog runs"
+    assert runs.weights_sha256(loaded.model.system.model) == workshop.record(trained)["results"]["weights_sha256"]
+    assert not loaded.model.system.model.training
+    assert loaded.model.system.target.decode(loaded.model.system.target.encode("a dog runs")) == "a dog runs"

@@ -65,7 +65,7 @@ class Sampling:
         require(0, top_k=top_k, seed=seed)
         if not 0 < temperature < np.inf:
             raise ValueError(
-                f"search.temperature={temperature}: must be above 0 and finite; for the likeliest words, set search=greedy"
+                f"search.temperature={temperature}: must be above 0 and finite; for the likeliest set search=greedy"
             )
         if not 0 < top_p <= 1:
             raise ValueError(f"search.top_p={top_p}: must be above 0 and at most 1, which is off")
