@@ -23,7 +23,11 @@ LAYERS = (
 )
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 HEAVY = {"torch", "lightning", "pytorch_lightning", "torchmetrics"}
-LIGHT = ("study", "evaluation.bleu", "evaluation.length", "evaluation.significance", "evaluation.alignment")
+LIGHT = (
+    "study",
+    *("evaluation.bleu", "evaluation.length", "evaluation.significance"),
+    *("evaluation.alignment", "evaluation.attention_statistics", "evaluation.symmetrization"),
+)
 CONFIGURATION = {"hydra", "omegaconf"}
 
 Imports = dict[str, set[str]]  # module -> the modules it names, both without "rnnsearch." where they are ours

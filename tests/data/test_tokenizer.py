@@ -1,6 +1,7 @@
 """Tokenizers: exact detokenisation, shared ids, sizes that the text allows, words of pieces, plain states."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,6 +22,9 @@ SENTENCES = [
     ("»Das ist ein Buch«, sagt die Frau.", '"That is a book," says the woman.'),
 ]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))
+HOSTILE = st.text(
+    st.one_of(st.characters(), st.sampled_from("  .,-'\"@&\n\t\x01ab1%▁▅\ue000DOTMULTI犬\u00a0")), max_size=60
+)
 
 
 def pairs() -> Iterator[Pair]:
@@ -91,6 +95,66 @@ def test_words_of_pieces_count_every_blank(pieces: SentencePieceTokenizer, text:
     assert words == sorted(words)
     assert (words[-1] if words else 0) == text.count(" ")
     assert set(words) == set(range(text.count(" ") + 1)) or not text
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=HOSTILE)
+@example("  two  blanks \t tab  ")
+@example("line\nbreak \n and\r\n more")
+@example("▁ a literal ▁▁ mark, \ue000, \ue000\ue001 and ▅ 犬は \ud800 寝る")
+@example("")
+def test_words_of_tokens_are_where_their_bytes_are(pieces: SentencePieceTokenizer, text: str) -> None:
+    """The oracle adds up the bytes of the pieces, which are the text's own, and counts the blanks before them."""
+    ids = pieces.encode(text)
+    parts = [bytes_of(pieces._processor.id_to_piece(i)) for i in ids]
+    whole = b"".join(parts)
+    assert whole == (" " + escape(text) if text else "").encode()
+    starts = [sum(map(len, parts[:place])) for place in range(len(parts))]
+    ends = [start + len(part) - len(part.lstrip(b" ")) for start, part in zip(starts, parts, strict=True)]
+    words = pieces.word_of_token(text)
+    assert words == [whole.count(b" ", 0, end) - 1 for end in ends]
+    if "\n" not in text:
+        assert words == pieces.word_of_piece(ids)
+
+
+def bytes_of(piece: str) -> bytes:
+    byte = re.fullmatch(r"<0x([0-9A-F]{2})>", piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.replace("▁", " ").encode()
+
+
+def test_words_of_tokens_by_hand(pieces: SentencePieceTokenizer) -> None:
+    text = "the  犬 dog\nin"  # an empty word between two blanks
+    words = [""] * 4
+    for piece, word in zip(pieces.pieces(pieces.encode(text)), pieces.word_of_token(text), strict=True):
+        words[word] += piece
+    assert words == ["▁the", "▁", "▁<0xE7><0x8A><0xAC>", "▁dog<0x0A>in"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=HOSTILE, language=st.sampled_from(["en", "de", "fr"]))
+@example("DOTMULTI. DOTDOTMULTI a", "en")
+@example("... DOTMULTIDOTMULTI .. b", "en")
+@example("\x01 \x02", "en")
+def test_words_of_moses_tokens(text: str, language: str) -> None:
+    """Each word's tokens are its characters, without those that Moses drops, unless Moses' own mark is in the text."""
+    tokenizer = WordTokenizer(language, ["a", "b"])
+    words, tokens = tokenizer.word_of_token(text), tokenizer.split(text)
+    assert len(words) == len(tokenizer.encode(text))
+    assert words == sorted(words)
+    assert set(words) <= set(range(len(text.split(" "))))
+    if "MULTI" not in text:
+        joined = [""] * len(text.split(" "))
+        for token, word in zip(tokens, words, strict=True):
+            joined[word] += token
+        assert joined == ["".join(c for c in word if not c.isspace() and c >= " ") for word in text.split(" ")]
+
+
+def test_words_of_moses_tokens_by_hand() -> None:
+    tokenizer = WordTokenizer("en", [])
+    assert tokenizer.split('  "It\'s \x01 wet..., said\u00a0he."') == [
+        *('"', "It", "'s", "wet", "...", ",", "said", "he", ".", '"')
+    ]
+    assert tokenizer.word_of_token('  "It\'s \x01 wet..., said\u00a0he."') == [2, 2, 2, 4, 4, 4, 5, 5, 5, 5]
 
 
 @given(text=TEXTS)

@@ -10,6 +10,7 @@ from rnnsearch.evaluation.alignment import (
     alignment_statistics,
     format_pharaoh,
     links_from_weights,
+    links_of_words,
     parse_pharaoh,
     word_weights,
 )
@@ -83,9 +84,28 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         links_from_weights(np.ones((1, 4)), [0, 1], [0])
 
 
-def test_word_weights_keep_the_total() -> None:
+def test_word_weights_are_sums_over_the_source_and_means_over_the_target() -> None:
     weights = np.random.default_rng(0).dirichlet(np.ones(5), size=4)
     words = word_weights(weights, [0, 0, 1, 2, 2], [0, 1, 1, 2])
-    assert words.shape == (3, 3)
-    assert words.sum() == pytest.approx(4)
-    assert words[1, 2] == pytest.approx(weights[1:3, 3:].sum())
+    assert words.sum(axis=1) == pytest.approx(np.ones(3))
+    assert words[1, 2] == pytest.approx(weights[1:3, 3:].sum() / 2)
+    assert word_weights([[0.2, 0.3, 0.5], [0.1, 0.2, 0.7]], [0, 2], [1], shape=(3, 4)).tolist() == [
+        [0, 0, 0, 0],
+        [0.2, 0, 0.3, 0],
+        [0, 0, 0, 0],
+    ]
+    assert word_weights(np.ones((1, 1)), [], [], shape=(2, 1)).tolist() == [[0], [0]]
+
+
+def test_links_of_words_by_hand() -> None:
+    weights = np.array([[0.2, 0.5, 0.2], [0.0, 0.0, 0.0], [0.1, 0.2, 0.2]])
+    assert links_of_words(weights) == {(1, 0), (1, 2)}  # no weight, no link; the leftmost of equals
+    assert links_of_words(weights, threshold=0.2) == {(0, 0), (1, 0), (2, 0), (1, 2), (2, 2)}
+    assert links_of_words(weights, threshold=0.6) == frozenset()
+    assert links_of_words(np.zeros((0, 0))) == links_of_words(np.zeros((2, 0)), threshold=1) == frozenset()
+
+
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.1, float("nan")])
+def test_a_threshold_beyond_the_weights_is_refused(threshold: float) -> None:
+    with pytest.raises(ValueError, match="links all or nothing"):
+        links_of_words(np.ones((1, 1)), threshold=threshold)

@@ -11,7 +11,6 @@ from rnnsearch.study.figures import (
     attention_matrix,
     learning_curves,
     mean_curve,
-    merged_to_words,
     save_png,
     score_by_length,
     svg,
@@ -63,13 +62,6 @@ def test_place_of_the_trained_length() -> None:
 )
 def test_pieces_become_readable_words(pieces: list[str], words: list[str], word_of_piece: list[int]) -> None:
     assert words_of_pieces(pieces) == (words, word_of_piece)
-
-
-def test_merged_weights_still_sum_to_one() -> None:
-    weights = np.random.default_rng(0).dirichlet(np.ones(5), size=4)
-    words = merged_to_words(weights, [0, 0, 1, 2, 2], [0, 1, 1, 2])
-    assert words.sum(axis=1) == pytest.approx(np.ones(3))
-    assert words[1, 0] == pytest.approx(weights[1:3, :2].sum() / 2)
 
 
 def test_no_word_of_a_matrix_is_cut_off_or_read_as_a_formula(tmp_path: Path) -> None:

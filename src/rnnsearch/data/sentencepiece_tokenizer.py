@@ -35,13 +35,14 @@ BLANK = "▁"
 ESCAPE = "\ue000"  # private use
 ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
 ORIGINAL = {code: character for character, code in ESCAPED.items()}
+REPLACEMENT = "\ufffd"
 SILENT = 2  # SentencePiece's log level: errors only
 LONGEST = 1 << 30  # bytes; SentencePiece skips longer lines, and allows no higher limit
 
 
 def escape(text: str) -> str:
-    """Text without the characters that SentencePiece would change."""
-    return re.sub(f"[{''.join(ESCAPED)}]", lambda match: ESCAPED[match[0]], text)
+    """Text without the characters that SentencePiece would change; lone surrogates, which no file holds, are lost."""
+    return re.sub(f"[{''.join(ESCAPED)}\ud800-\udfff]", lambda match: ESCAPED.get(match[0], REPLACEMENT), text)
 
 
 def unescape(text: str) -> str:
@@ -88,12 +89,20 @@ class SentencePieceTokenizer:
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
         """For each id the index of its word: one more at each blank, but for the one put before the text."""
+        return self._words(ids, ("<0x20>", "<0x0A>"))
+
+    def word_of_token(self, text: str) -> list[int]:
+        """For each id of `encode(text)` the index of its word of `text.split(" ")`, which no line break divides."""
+        return self._words(self.encode(text), ())
+
+    def _words(self, ids: Sequence[int], dividing: Sequence[str]) -> list[int]:
+        """One word more at each blank and each byte in `dividing`."""
         words: list[int] = []
         word = 0
         at_start = True
         for i in ids:
             piece = "" if i < len(SPECIALS) else self._processor.id_to_piece(int(i))
-            blanks = piece.count(BLANK) + (piece in ("<0x20>", "<0x0A>"))
+            blanks = piece.count(BLANK) + (piece in dividing)
             word += blanks - (at_start and piece.startswith(BLANK))
             at_start = at_start and i in (PAD, BOS, EOS)
             words.append(word)

@@ -51,6 +51,14 @@ class Tokenizer(Protocol):
         """
         ...
 
+    def word_of_token(self, text: str) -> list[int]:
+        """For each id of `encode(text)` the index, from 0, of the word of `text.split(" ")` that it comes from.
+
+        A word is that of the id's first character that is no blank; an id of blanks alone counts with the word after
+        them. The indices never fall.
+        """
+        ...
+
     def state(self) -> dict[str, Value]:
         """Plain values from which `load_tokenizer` makes an equal tokenizer."""
         ...

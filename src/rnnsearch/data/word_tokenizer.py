@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
@@ -83,9 +83,36 @@ class WordTokenizer:
                 words.append(text.count(" ", 0, position))
         return words
 
+    def word_of_token(self, text: str) -> list[int]:
+        """For each id of `encode(text)` the index of its word of `text.split(" ")`, by reading the text along with it.
+
+        Moses' tokens are the text's characters in order, without what `_is_dropped`. Where a rule has rewritten some
+        (a text may hold the marks that Moses itself puts in, such as DOTMULTI), the next token that is found goes on.
+        """
+        kept = [(character, word) for character, word in _words_of_characters(text) if not _is_dropped(character)]
+        characters, words = "".join(character for character, _ in kept), [word for _, word in kept]
+        found: list[int] = []
+        position = 0
+        for token in self.split(text):
+            start = characters.find(token, position)
+            if start >= 0:
+                position = start + len(token)
+            found.append(words[start] if start >= 0 else words[min(position, len(words) - 1)])
+        return found
+
     def _join(self, tokens: list[str]) -> str:
         text: str = self._joiner.detokenize(tokens, unescape=False)
         return text
+
+
+def _words_of_characters(text: str) -> Iterator[tuple[str, int]]:
+    """Each character of the words of a text, and the index of its word."""
+    return ((character, word) for word, part in enumerate(text.split(" ")) for character in part)
+
+
+def _is_dropped(character: str) -> bool:
+    """Whether Moses leaves a character out: white space and control characters."""
+    return character.isspace() or character < " "
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Link = tuple[int, int]
 Links = frozenset[Link]
+Weights = NDArray[np.float64]
 
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
 
@@ -61,14 +62,23 @@ def format_pharaoh(links: Iterable[Link]) -> str:
     return " ".join(f"{source}-{target}" for source, target in sorted(links))
 
 
-def links_from_weights(
-    weights_TS: ArrayLike, source_word_of_piece: Sequence[int], target_word_of_piece: Sequence[int]
-) -> Links:
-    """Links each target word to the source word that its attention weights favour.
+def word_weights(
+    weights_TS: ArrayLike,
+    source_word_of_piece: Sequence[int],
+    target_word_of_piece: Sequence[int],
+    *,
+    shape: tuple[int, int] | None = None,
+) -> Weights:
+    """Weights of words from weights of pieces: summed over a source word's pieces, averaged over a target word's.
 
-    The weights of a target word's pieces are summed for each source word; the source word with the largest sum is
-    linked (the leftmost of equals), so every target word has exactly one link. A last row or column beyond the pieces
-    belongs to the end of sentence and is left out: it is no word.
+    So a row of a target word says, as a row of one of its pieces does, how one unit of attention is spread over the
+    source words. A last row or column beyond the pieces belongs to the end of sentence and is left out: it is no word.
+    Without it a row sums to at most 1.
+
+    Args:
+        weights_TS: a row a target piece, a column a source piece, and at most one more of each.
+        source_word_of_piece, target_word_of_piece: each piece's word, counted from 0.
+        shape: numbers of (target words, source words), by default as many as have pieces; words without pieces are 0.
 
     Raises: ValueError when the shape doesn't fit the pieces.
     """
@@ -79,19 +89,35 @@ def links_from_weights(
             f"weights have shape {weights.shape} for {targets} target and {sources} source pieces; "
             "one row and one column a piece are needed, and at most one more for the end of sentence"
         )
-    if not targets or not sources:
-        return frozenset()
-    words = word_weights(weights[:targets, :sources], source_word_of_piece, target_word_of_piece)
-    return frozenset((int(words[target].argmax()), target) for target in set(target_word_of_piece))
+    words = np.zeros(shape or (max(target_word_of_piece, default=-1) + 1, max(source_word_of_piece, default=-1) + 1))
+    target, source = np.asarray(target_word_of_piece, dtype=int), np.asarray(source_word_of_piece, dtype=int)
+    np.add.at(words, (target[:, None], source[None, :]), weights[:targets, :sources])
+    pieces = np.bincount(target, minlength=len(words))
+    return np.asarray(words / np.maximum(pieces, 1)[:, None], dtype=np.float64)
 
 
-def word_weights(
-    weights_TS: NDArray[np.float64], source_word_of_piece: Sequence[int], target_word_of_piece: Sequence[int]
-) -> NDArray[np.float64]:
-    """Weights of pieces summed to words on both sides, [target words, source words]."""
-    words = np.zeros((max(target_word_of_piece) + 1, max(source_word_of_piece) + 1))
-    np.add.at(words, (np.asarray(target_word_of_piece)[:, None], np.asarray(source_word_of_piece)[None, :]), weights_TS)
-    return words
+def links_of_words(weights_TS: Weights, *, threshold: float | None = None) -> Links:
+    """Links off weights of words [T, S].
+
+    Args:
+        weights_TS: a row a target word, a column a source word.
+        threshold: None links each target word to the source word with the largest weight (the leftmost of equals),
+            if it has any weight; otherwise to every source word whose weight is at least this, in (0, 1].
+
+    Raises: ValueError for another threshold.
+    """
+    if threshold is not None:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"a threshold of {threshold} links all or nothing; weights lie above 0 and at most at 1")
+        return frozenset((int(source), int(target)) for target, source in np.argwhere(weights_TS >= threshold))
+    return frozenset((int(weights_TS[row].argmax()), int(row)) for row in np.flatnonzero(weights_TS.any(axis=1)))
+
+
+def links_from_weights(
+    weights_TS: ArrayLike, source_word_of_piece: Sequence[int], target_word_of_piece: Sequence[int]
+) -> Links:
+    """Links of each target word to its source word with the largest of the `word_weights`, from weights of pieces."""
+    return links_of_words(word_weights(weights_TS, source_word_of_piece, target_word_of_piece))
 
 
 def alignment_statistics(predicted: Iterable[Link], gold: GoldLinks) -> tuple[int, int, int, int]:

@@ -4,8 +4,8 @@ Three tests of each metric, all paired (both systems see the same draws):
 
 - this project's bootstrap (`significance`): the interval of the difference, a two-sided p-value, and the smallest
   difference that the sentences could show;
-- sacreBLEU's paired bootstrap resampling (Koehn 2004), ``p_bootstrap``: the differences over resamples are made positive
-  and moved to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear,
+- sacreBLEU's paired bootstrap resampling (Koehn 2004), ``p_bootstrap``: differences over resamples are made positive and
+  moved to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear,
   only one of the two tails can lie there, so this p is about half of a two-sided one;
 - sacreBLEU's approximate randomisation (Riezler and Maxwell 2005), ``p_randomization``: each sentence's translations
   change places with probability 1/2, and p is the share of such shuffles with a larger absolute difference than the

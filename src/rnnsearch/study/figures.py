@@ -18,8 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from rnnsearch.evaluation.alignment import word_weights
-
 logger = logging.getLogger(__name__)
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9", "#000000")
@@ -203,14 +201,6 @@ def words_of_pieces(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
         words[-1] += piece.removeprefix("▁")
         word_of_piece.append(len(words) - 1)
     return [word or "␣" for word in words], word_of_piece
-
-
-def merged_to_words(
-    weights_TS: NDArray[np.float64], source_word_of_piece: Sequence[int], target_word_of_piece: Sequence[int]
-) -> NDArray[np.float64]:
-    """Weights of words: summed over a source word's pieces, averaged over a target word's, so that rows sum to 1."""
-    summed = word_weights(weights_TS, source_word_of_piece, target_word_of_piece)
-    return np.asarray(summed / np.bincount(target_word_of_piece)[:, None], dtype=np.float64)
 
 
 def trained_place(buckets: Sequence[tuple[int, int]], length: float) -> float | None:

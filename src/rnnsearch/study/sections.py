@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from rnnsearch.evaluation.alignment import word_weights
 from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import figures, findings, tables
@@ -184,7 +185,7 @@ def _words(entry: Mapping[str, Any]) -> tuple[Any, list[str], list[str]]:
         pieces = [str(piece) for piece in entry[f"{side}_pieces"]]
         labels.append(figures.words_of_pieces(pieces + ["</s>"] * (length - len(pieces))))
     (target, target_word), (source, source_word) = labels
-    return figures.merged_to_words(weights, source_word, target_word), source, target
+    return word_weights(weights, source_word, target_word), source, target
 
 
 def _slug(member: str) -> str:

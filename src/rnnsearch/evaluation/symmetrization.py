@@ -1,0 +1,69 @@
+"""One alignment out of two: links of a source-to-target model and of a target-to-source one.
+
+Links are 0-indexed pairs (source word, target word), in both alignments. Koehn, Och and Marcu 2003, "Statistical
+phrase-based translation", section 4.3: start from the intersection, whose links are the surest, and grow it into the
+union.
+"""
+
+from collections.abc import Callable, Mapping
+
+from rnnsearch.evaluation.alignment import Link, Links
+
+NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+def symmetrize(forward: Links, backward: Links, how: str) -> Links:
+    """Both alignments of a pair as one; the backward model's links are given as (source, target) too.
+
+    Args:
+        forward, backward: links of the two models.
+        how: ``intersection``, ``union`` or ``grow_diag``.
+
+    Raises: ValueError for another `how`.
+    """
+    if how not in METHODS:
+        raise ValueError(f"symmetrize={how}: choose one of {', '.join(METHODS)}")
+    return METHODS[how](forward, backward)
+
+
+def intersection(forward: Links, backward: Links) -> Links:
+    """Links that both have: precise."""
+    return forward & backward
+
+
+def union(forward: Links, backward: Links) -> Links:
+    """Links that either has: recalls the most."""
+    return forward | backward
+
+
+def grow_diag(forward: Links, backward: Links) -> Links:
+    """The intersection, and links of the union beside it that align a word which has no link yet.
+
+    Points are visited as in the paper's algorithm: those of the alignment by target word, then source word, and the
+    eight neighbours of each as `NEIGHBOURS` lists them; a link that was added counts at once. This is repeated until
+    nothing is added. The outcome depends on this order, which therefore is fixed.
+    """
+    grown, candidates = set(forward & backward), forward | backward
+    sources, targets = {source for source, _ in grown}, {target for _, target in grown}
+    added = True
+    while added:
+        added = False
+        for source, target in sorted(grown, key=_by_target):
+            for link in ((source + i, target + j) for i, j in NEIGHBOURS):
+                if link in candidates and link not in grown and not (link[0] in sources and link[1] in targets):
+                    grown.add(link)
+                    sources.add(link[0])
+                    targets.add(link[1])
+                    added = True
+    return frozenset(grown)
+
+
+def _by_target(link: Link) -> Link:
+    return link[1], link[0]
+
+
+METHODS: Mapping[str, Callable[[Links, Links], Links]] = {
+    "intersection": intersection,
+    "union": union,
+    "grow_diag": grow_diag,
+}
