@@ -1,0 +1,182 @@
+"""Word alignments of given translations, by attention weights or by gradient saliency, over words split at blanks.
+
+A word's weights are made from its pieces' by one rule, `alignment.word_weights`: summed over the source word's pieces,
+averaged over the target word's, ends of sentence left out. The empty word between two blanks is no word: it keeps its
+place in the count, without weights and links. T target words, S source words (of pieces, where it says so).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnsearch.evaluation.alignment import Links, Weights, links_of_words, word_weights
+from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.saliency import saliency
+from rnnsearch.evaluation.system import Ids, Sources, System
+from rnnsearch.evaluation.translating import Translation
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("auto", "attention", "saliency")
+MAX_LENGTH = 1000  # pieces of either side; weights take memory, and saliency time, with the square of it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """Words of a pair, the weight of each source word for each target word `[T, S]`, and links.
+
+    A row sums to at most 1: what the end of sentence had is left out. Links are 0-indexed (source word, target word).
+    `method` is ``attention`` or ``saliency``.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights_TS: Weights
+    links: Links
+    method: str
+
+
+def align(
+    system: System,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    method: str = "auto",
+    threshold: float | None = None,
+    max_length: int = MAX_LENGTH,
+) -> list[Alignment]:
+    """Alignments of (source, target) texts by forced decoding, in order, over the words of the texts.
+
+    Args:
+        system: a model or an ensemble, of which the members' weights of words are averaged.
+        pairs: texts; one without a word has no links.
+        method: ``attention`` weights; gradient ``saliency``; ``auto``, attention where every member has it.
+        threshold: None links each target word to the source word with the largest weight (the leftmost of equals);
+            otherwise to every source word whose weight is at least this.
+        max_length: a pair with more pieces on either side has no links, with a warning.
+
+    Raises:
+        ValueError: the method is not known or not the system's, or the threshold is not in (0, 1].
+    """
+    given = [_given(system, source, target) for source, target in pairs]
+    return _align(system, given, chosen_method(system, method), threshold, max_length)
+
+
+def align_translations(
+    system: System,
+    translations: Sequence[Translation],
+    sources: Sequence[str],
+    *,
+    method: str = "auto",
+    threshold: float | None = None,
+    max_length: int = MAX_LENGTH,
+) -> list[Alignment]:
+    """As `align`, for translations that the system wrote: of their own pieces, over the words of their text."""
+    written = [_written(system, *parts) for parts in zip(translations, sources, strict=True)]
+    return _align(system, written, chosen_method(system, method), threshold, max_length)
+
+
+def chosen_method(system: System, method: str) -> str:
+    """``attention`` or ``saliency``.
+
+    Raises:
+        ValueError: the method is not known, or a member has no attention weights to read.
+    """
+    if method not in METHODS:
+        raise ValueError(f"alignments.method={method}: choose one of {', '.join(METHODS)}")
+    if method == "attention" and not system.has_attention:
+        raise ValueError(
+            "alignments.method=attention: a model without attention has no weights to read; choose saliency, or auto"
+        )
+    return ("attention" if system.has_attention else "saliency") if method == "auto" else method
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Words, pieces, and the word of each piece (of each member's source pieces)."""
+
+    source: list[str]
+    target: list[str]
+    sources: Sources
+    target_ids: Ids
+    word_of_source: tuple[list[int], ...]
+    word_of_target: list[int]
+
+    def fits(self, max_length: int) -> bool:
+        """Whether no side has more pieces."""
+        return max(map(len, (self.target_ids, *self.sources))) <= max_length
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, split at single blanks; an empty text has none."""
+    return text.split(" ") if text else []
+
+
+def _given(system: System, source: str, target: str) -> _Pair:
+    word_of_source = tuple(member.source.word_of_token(source) for member in system.members)
+    ids = system.source_ids(source), system.target.encode(target)
+    return _Pair(words(source), words(target), *ids, word_of_source, system.target.word_of_token(target))
+
+
+def _written(system: System, translation: Translation, source: str) -> _Pair:
+    """The source may have been cut to its first pieces."""
+    target, ids = words(translation.text), translation.target_ids
+    word_of_source = tuple(
+        member.source.word_of_token(source)[: len(read)]
+        for member, read in zip(system.members, translation.sources, strict=True)
+    )
+    last = max(0, len(target) - 1)  # a text whose unknown words were replaced may have fewer words than its pieces
+    word_of_target = [min(word, last) for word in system.target.word_of_piece(ids)]
+    return _Pair(words(source), target, translation.sources, ids, word_of_source, word_of_target)
+
+
+def _align(
+    system: System, pairs: Sequence[_Pair], method: str, threshold: float | None, max_length: int
+) -> list[Alignment]:
+    whole = [pair for pair in pairs if pair.source and pair.target]
+    short = [pair for pair in whole if pair.fits(max_length)]
+    if len(short) < len(whole):
+        logger.warning(
+            "%d of %d pairs have more than %d pieces on a side and are not aligned (see alignments.max_length)",
+            len(whole) - len(short),
+            len(pairs),
+            max_length,
+        )
+    found = {id(short[place]): weights_TS for place, weights_TS in _weights(system, short, method)}
+    return [_alignment(pair, found.get(id(pair), _nothing(pair)), method, threshold) for pair in pairs]
+
+
+def _nothing(pair: _Pair) -> Weights:
+    return np.broadcast_to(0.0, (len(pair.target), len(pair.source)))  # takes no memory
+
+
+def _alignment(pair: _Pair, weights_TS: Weights, method: str, threshold: float | None) -> Alignment:
+    return Alignment(pair.source, pair.target, weights_TS, links_of_words(weights_TS, threshold=threshold), method)
+
+
+def _weights(system: System, pairs: Sequence[_Pair], method: str) -> Iterator[tuple[int, Weights]]:
+    """Each pair's place and weights of words, out of order."""
+    if method == "attention":
+        for place, forced in force(system, [(pair.sources, pair.target_ids) for pair in pairs]):
+            yield place, _weights_of_words(pairs[place], [part for part in forced.weights if part is not None])
+        return
+    by_member = [
+        saliency(member.translator, [(pair.sources[i], pair.target_ids) for pair in pairs])
+        for i, member in enumerate(system.members)
+    ]
+    for place, of_members in enumerate(zip(*by_member, strict=True)):
+        yield place, _weights_of_words(pairs[place], of_members)
+
+
+def _weights_of_words(pair: _Pair, of_members: Sequence[Weights]) -> Weights:
+    """The mean over members, from their weights of pieces."""
+    shape = len(pair.target), len(pair.source)
+    parts = [
+        word_weights(weights_TS, word_of_source, pair.word_of_target, shape=shape)
+        for weights_TS, word_of_source in zip(of_members, pair.word_of_source, strict=True)
+    ]
+    weights_TS = np.mean(parts, axis=0)
+    weights_TS[[not word for word in pair.target]] = 0.0
+    weights_TS[:, [not word for word in pair.source]] = 0.0
+    return np.asarray(weights_TS, dtype=np.float64)

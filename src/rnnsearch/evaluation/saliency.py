@@ -1,0 +1,141 @@
+"""Gradient saliency: word alignments out of any model, with or without attention.
+
+How much more likely would y_i be if source word x_j were a little more there? With e_j the embedding of x_j, the
+saliency of x_j for y_i is the derivative of log p(y_i | y_<i, x) with respect to a factor on e_j, at 1:
+
+    ψ_ij = Σ_m (∂ log p(y_i | y_<i, x) / ∂ e_jm) e_jm
+
+(Ding, Xu and Koehn 2019, "Saliency-driven word alignment interpretation for neural machine translation"; the gradient
+of p instead of log p differs by a factor of the row alone). What speaks against y_i is no link: negative values count
+as 0. Each row is divided by its sum over the source, end of sentence included, so that rows are on one scale with
+attention weights; a row without anything positive stays 0.
+
+B target positions, each with the prefix before it; S source, T target, M embedding, R read-out, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rnnsearch.data.batching import pad, pad_sources
+from rnnsearch.data.tokenizer import BOS, EOS
+from rnnsearch.model.translator import Translator
+
+Ids = Sequence[int]
+Weights = NDArray[np.float64]
+
+POSITIONS = 8192  # source and target positions of a batch, padding counted: bounds what a backward pass keeps
+
+
+def saliency(translator: Translator, pairs: Sequence[tuple[Ids, Ids]]) -> list[Weights]:
+    """Saliencies of (source, target) ids without ends of sentence, an array [T, S] a pair, in order.
+
+    The last row and column are the ends of sentence; a row sums to 1, or is 0. Each target position is a sentence of
+    its own, with the words before it as the target: so one pass serves positions of many pairs, and what it keeps is
+    bounded. The cost grows with the square of the target's length.
+    """
+    found = [np.zeros((len(target) + 1, len(source) + 1)) for source, target in pairs]
+    with _differentiating(translator):
+        for positions in _batches(pairs):
+            weights_BS = _saliency(translator, [_prefix(*pairs[each.pair], each.place) for each in positions])
+            for each, weights_S in zip(positions, weights_BS, strict=True):
+                found[each.pair][each.place] = weights_S[: each.source + 1]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Place in the target of a pair, from 0, and the length of the pair's source; without ends of sentence."""
+
+    source: int
+    place: int
+    pair: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """A source, the target's words before a position, begin of sentence included, and the word there."""
+
+    source: Ids
+    before: Ids
+    word: int
+
+
+def _prefix(source: Ids, target: Ids, place: int) -> _Prefix:
+    return _Prefix(source, [BOS, *target[:place]], target[place] if place < len(target) else EOS)
+
+
+def _batches(pairs: Sequence[tuple[Ids, Ids]]) -> Iterator[list[_Position]]:
+    """All positions, those of like lengths together, the longest first; a batch has up to `POSITIONS` with padding."""
+    positions = [
+        _Position(len(source), place, pair)
+        for pair, (source, target) in enumerate(pairs)
+        for place in range(len(target) + 1)
+    ]
+    positions.sort(key=lambda each: (-each.source, -each.place))
+    batch: list[_Position] = []
+    longest = 0
+    for each in positions:
+        longest = max(longest if batch else 0, each.place + 1)
+        if batch and (len(batch) + 1) * (batch[0].source + 1 + longest) > POSITIONS:
+            yield batch
+            batch, longest = [], each.place + 1
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+def _saliency(translator: Translator, prefixes: Sequence[_Prefix]) -> Weights:
+    """The saliency [B, S] of each source position for the word after each prefix."""
+    device = next(translator.parameters()).device
+    source_BS, mask_BS = (part.to(device) for part in pad_sources([prefix.source for prefix in prefixes]))
+    before_BT, real_BT = (part.to(device) for part in pad([prefix.before for prefix in prefixes]))
+    with _embedded_source(translator) as embedded:
+        readouts_BTR, _ = translator(source_BS, mask_BS, before_BT)
+    rows_B = torch.arange(len(prefixes), device=device)
+    log_probs_BV = torch.log_softmax(translator.logits(readouts_BTR[rows_B, real_BT.sum(1) - 1]), dim=-1)
+    words_B = torch.tensor([prefix.word for prefix in prefixes], device=device)
+    [embedded_BSM] = embedded
+    log_prob = log_probs_BV[rows_B, words_B].sum()
+    [gradient_BSM] = torch.autograd.grad(log_prob, embedded_BSM, materialize_grads=True)  # 0 if the source is not read
+    return _normalised((gradient_BSM * embedded_BSM).detach().double().sum(-1).masked_fill(~mask_BS, 0.0))
+
+
+def _normalised(saliency_BS: Tensor) -> Weights:
+    weights_BS = saliency_BS.clamp(min=0.0)
+    total_B1 = weights_BS.sum(-1, keepdim=True)
+    return (weights_BS / torch.where(total_B1 > 0, total_B1, 1.0)).cpu().numpy()
+
+
+@contextmanager
+def _embedded_source(translator: Translator) -> Iterator[list[Tensor]]:
+    """The embeddings of the source, `[B, S, M]`, of the passes in the block: leaves that the rest hangs on."""
+    embedded: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        embedded.append(output.detach().requires_grad_())
+        return embedded[-1]
+
+    handle = translator.encoder.embedding.register_forward_hook(keep)
+    try:
+        yield embedded
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _differentiating(translator: Translator) -> Iterator[None]:
+    """Gradients, even where the caller has switched them off, and no dropout; the model is afterwards as before."""
+    training = translator.training
+    translator.eval()
+    try:
+        # cuDNN's recurrences have no backward pass in evaluation mode; torch's own have
+        with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        translator.train(training)
