@@ -4,9 +4,9 @@ Three tests of each metric, all paired (both systems see the same draws):
 
 - this project's bootstrap (`significance`): the interval of the difference, a two-sided p-value, and the smallest
   difference that the sentences could show;
-- sacreBLEU's paired bootstrap resampling (Koehn 2004), ``p_bootstrap``: differences over resamples are made positive and
-  moved to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear,
-  only one of the two tails can lie there, so this p is about half of a two-sided one;
+- sacreBLEU's paired bootstrap (Koehn 2004), ``p_bootstrap``: the differences over resamples are made positive and moved
+  to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear, only one of
+  the two tails can lie there, so this p is about half of a two-sided one;
 - sacreBLEU's approximate randomisation (Riezler and Maxwell 2005), ``p_randomization``: each sentence's translations
   change places with probability 1/2, and p is the share of such shuffles with a larger absolute difference than the
   observed one. It is two-sided: the chance of a difference this large if the two systems were interchangeable.
@@ -25,7 +25,7 @@ from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 from sacrebleu.significance import PairedTest, Result
 
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row
-from rnnsearch.evaluation.significance import Difference, Interval, Resampled, difference, estimate, resample
+from rnnsearch.evaluation.significance import Difference, difference, resample
 
 SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
 SIDES = ("source", "reference")
@@ -63,11 +63,6 @@ class Compared:
     p_randomization: float | None
 
 
-def interval(metric: Metric, rows: Sequence[Row], *, resamples: int, seed: int) -> Interval:
-    """The 95 % bootstrap interval of a run's score over its sentences."""
-    return estimate(_resampled(metric, rows, resamples=resamples, seed=seed), seed=seed).sentences
-
-
 def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> dict[str, Compared]:
     """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> what was found.
 
@@ -95,7 +90,10 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> 
 def _compared(
     metric: Metric, rows: Sequence[Row], baseline: Sequence[Row], chance: Chance, p_values: Mapping[str, float]
 ) -> Compared:
-    drawn = [_resampled(metric, one, resamples=chance.resamples, seed=chance.seed) for one in (baseline, rows)]
+    drawn = [
+        resample([metric.sentence_statistics(one)], metric.score, seed=chance.seed, resamples=chance.resamples)
+        for one in (baseline, rows)
+    ]
     return Compared(
         run=float(drawn[1].score_S[0]),
         baseline=float(drawn[0].score_S[0]),
@@ -103,10 +101,6 @@ def _compared(
         p_bootstrap=p_values.get("bs"),
         p_randomization=p_values.get("ar"),
     )
-
-
-def _resampled(metric: Metric, rows: Sequence[Row], *, resamples: int, seed: int) -> Resampled:
-    return resample([metric.sentence_statistics(rows)], metric.score, seed=seed, resamples=resamples)
 
 
 def sacrebleu_p_values(

@@ -123,6 +123,12 @@ def estimate(system: Resampled, *, seed: int) -> Estimate:
     )
 
 
+def interval(statistics_NK: Floats, score: ScoreOfSums, *, resamples: int, seed: int) -> Interval:
+    """The interval of one system's score over its sentences."""
+    drawn = resample([statistics_NK], score, seed=seed, resamples=resamples)
+    return estimate(drawn, seed=seed).sentences
+
+
 def difference(baseline: Resampled, system: Resampled, *, seed: int) -> Difference:
     """System minus baseline, paired by resample and by seed.
 
