@@ -106,9 +106,9 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     return LoadedRun(folder, read_record(folder), config, model)
 
 
-def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
-    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run."""
-    folders = given_folders(cfg.run)
+def load_runs(cfg: DictConfig, key: str = "run") -> tuple[TrainedModel, LoadedRun]:
+    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run; or those of another key."""
+    folders = given_folders(cfg[key])
     first = load_run(folders[0], checkpoint=cfg.checkpoint, device=cfg.device)
     return (first.model if len(folders) == 1 else load(folders, checkpoint=cfg.checkpoint, device=cfg.device)), first
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rnnsearch.evaluation.aligning import align, align_forced, chosen_method
-from rnnsearch.evaluation.alignment import Links, format_pharaoh
+import numpy as np
+
+from rnnsearch.evaluation.aligning import MAX_LENGTH, align, align_forced, chosen_method
+from rnnsearch.evaluation.alignment import Links, format_pharaoh, links_of_words
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.progress import Progress
-from rnnsearch.evaluation.symmetrization import symmetrize
+from rnnsearch.evaluation.symmetrization import METHODS, symmetrize
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation
 
@@ -21,7 +23,7 @@ class Aligning:
     """How references are aligned.
 
     Args:
-        method, threshold: as in `aligning.align`; but ``auto`` aligns a model without attention, which costs a backward
+        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns a model without attention, which costs a backward
             pass a target token, only where there are gold links to compare with.
         reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
         how: ``intersection``, ``union`` or ``grow_diag``.
@@ -29,8 +31,34 @@ class Aligning:
 
     method: str = "auto"
     threshold: float | None = None
+    max_length: int = MAX_LENGTH
     reverse: System | None = None
     how: str = "grow_diag"
+
+    def check(self, system: System) -> None:
+        """Raises ValueError for settings that are no good, or not with this system, before any work is done."""
+        for one in (system, *([self.reverse] if self.reverse else [])):
+            chosen_method(one, self.method)
+        if self.how not in METHODS:
+            raise ValueError(f"symmetrize={self.how}: choose one of {', '.join(METHODS)}")
+        links_of_words(np.zeros((0, 0)), threshold=self.threshold)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The settings that are not the usual ones."""
+        threshold = {} if self.threshold is None else {"threshold": self.threshold}
+        if self.reverse is None:
+            return threshold
+        return threshold | {"symmetrize": self.how, "reverse_method": chosen_method(self.reverse, self.method)}
+
+    def links(self, system: System, texts: Sequence[tuple[str, str]], progress: Progress) -> Iterator[Links]:
+        """The links of each pair of texts in one direction; all pairs' weights would fill memory."""
+        settings: dict[str, Any] = {"threshold": self.threshold, "max_length": self.max_length}
+        with progress("alignments", len(texts)) as advance:
+            for start in range(0, len(texts), TOGETHER):
+                together = texts[start : start + TOGETHER]
+                yield from (found.links for found in align(system, together, method=self.method, **settings))
+                advance(len(together))
 
 
 DEFAULT = Aligning()
@@ -49,16 +77,15 @@ def reference_rows(
     `AttentionSums`, over words); the last three are None where there are none. Weights are not kept.
 
     Raises:
-        ValueError: as `aligning.align`.
+        ValueError: as `Aligning.check`.
     """
-    chosen_method(system, aligning.method)  # a wrong one is refused before the work
     texts = [(pair["source_text"], pair["target_text"]) for pair in pairs]
     rows, links = _forced(system, texts, translations, aligning, progress)
     method = _method(system, aligning, gold=any(pair["links"] is not None for pair in pairs))
     if method == "saliency":
-        links = list(_links(system, texts, method, aligning.threshold, progress))
+        links = list(aligning.links(system, texts, progress))
     if method is not None and aligning.reverse is not None:
-        back = _links(aligning.reverse, [pair[::-1] for pair in texts], aligning.method, aligning.threshold, progress)
+        back = aligning.links(aligning.reverse, [pair[::-1] for pair in texts], progress)
         links = [
             symmetrize(forward, frozenset((source, target) for target, source in backward), aligning.how)
             for forward, backward in zip(links, back, strict=True)
@@ -94,13 +121,3 @@ def _forced(
                 rows[place]["attention"] = asdict(attention_sums(found.weights_TS))
             advance(1)
     return rows, links
-
-
-def _links(
-    system: System, texts: Sequence[tuple[str, str]], method: str, threshold: float | None, progress: Progress
-) -> Iterator[Links]:
-    with progress("alignments", len(texts)) as advance:
-        for start in range(0, len(texts), TOGETHER):
-            together = texts[start : start + TOGETHER]
-            yield from (found.links for found in align(system, together, method=method, threshold=threshold))
-            advance(len(together))

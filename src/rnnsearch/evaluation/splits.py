@@ -55,6 +55,7 @@ def evaluate_split(
     Raises:
         ValueError: there are no rows, or they can't be aligned as asked.
     """
+    aligning.check(system)
     pairs = list(rows)
     logger.info("translating %d sentences", len(pairs))
     with progress("translations", len(pairs)) as advance:
@@ -68,8 +69,8 @@ def evaluate_split(
         if (alignment := _alignment(system, translations[index]))["weights"] is not None
     ]
     metrics = split_metrics(sentences, resamples=resamples, seed=seed)
-    if metrics["alignment"] and aligning.reverse is not None:
-        metrics["alignment"]["symmetrize"] = aligning.how
+    if metrics["alignment"]:
+        metrics["alignment"] |= aligning.description
     return Evaluation(sentences, metrics, samples)
 
 
