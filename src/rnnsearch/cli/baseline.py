@@ -59,7 +59,7 @@ def _figures(one: Compared) -> dict[str, Any]:
 
 def summary(compared: Mapping[str, Compared], *, names: tuple[str, str], sentences: int) -> str:
     """A line a metric for a reader: both scores, their difference with its interval, p-values, what could be shown."""
-    lines = [f"{names[0]} against {names[1]}, {sentences:,} sentences"]
+    lines = [f"{names[0]} against {names[1]}, {sentences:,} sentences, 95 % intervals in brackets"]
     for name, one in compared.items():
         title, digits = TITLES[name]
         low, high = astuple(one.difference.sentences)
@@ -69,6 +69,6 @@ def summary(compared: Mapping[str, Compared], *, names: tuple[str, str], sentenc
         lines.append(
             f"{title} {one.run:.{digits}f} against {one.baseline:.{digits}f}: {one.difference.value:+.{digits}f} "
             f"[{low:+.{digits}f}, {high:+.{digits}f}], {p_values}; "
-            f"smallest difference to be seen {one.difference.detectable:.{digits}f}"
+            f"smallest detectable {one.difference.detectable:.{digits}f}"
         )
     return "\n".join(lines)

@@ -59,6 +59,7 @@ def run(cfg: DictConfig) -> None:
     }
     if baseline is not None:
         logger.info("the baseline, %s", baseline.name)
+        logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
         other = evaluate(baseline.system)
         compared = compare(evaluation.rows, other.rows, chance=chance)
         names = {"run": runs.plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}

@@ -24,7 +24,7 @@ from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 from sacrebleu.significance import PairedTest, Result
 
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row, alignment_metrics
 from rnnsearch.evaluation.significance import Difference, difference, resample
 
 SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
@@ -76,13 +76,13 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> 
         chance=chance,
     )
     found = {metric.name: _compared(metric, rows, baseline, chance, p_values[metric.name]) for metric in (BLEU, CHRF)}
-    places = [
-        place
-        for place, pair in enumerate(zip(rows, baseline, strict=True))
+    pairs = [
+        pair
+        for pair in zip(rows, baseline, strict=True)
         if pair[0]["gold"] is not None and all(row["links"] is not None for row in pair)
     ]
-    if any(rows[place]["gold"] for place in places):
-        linked = [rows[place] for place in places], [baseline[place] for place in places]
+    linked = [[pair[side] for pair in pairs] for side in (0, 1)]
+    if all(alignment_metrics(of_run) for of_run in linked):
         found[AER.name] = _compared(AER, *linked, chance, {})
     return found
 

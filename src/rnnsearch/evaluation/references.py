@@ -23,8 +23,8 @@ class Aligning:
     """How references are aligned.
 
     Args:
-        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns a model without attention, which costs a backward
-            pass a target token, only where there are gold links to compare with.
+        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns a model without attention only where
+            there are gold links to compare with, for it costs a backward pass a target token.
         reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
         how: ``intersection``, ``union`` or ``grow_diag``.
     """

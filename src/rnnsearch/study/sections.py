@@ -158,7 +158,8 @@ def _alignments(study: Study, comparison: Comparison) -> Section:
     )
     notes = (
         "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
-        "weight, summed over pieces. Lower is better.",
+        "weight, summed over pieces. Weights are those of attention; where a model has none, gradient saliency: how much "
+        "a source word raises the target word's log-probability, by the gradient. Lower is better.",
     )
     return Section(
         "Alignments",

@@ -11,7 +11,7 @@ import numpy as np
 from rnnsearch.evaluation.bleu import bleu_from_statistics
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
     SEED,
@@ -43,7 +43,8 @@ class Comparison:
     whole: Part
     buckets: tuple[Bucket, ...]
     by_length: tuple[Part, ...]  # BLEU alone, one part a bucket
-    aer: Part | None  # over sentences with gold links; members without attention weights are left out
+    aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
+    alignment_methods: Mapping[str, str]  # of those members: attention or saliency
 
 
 def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
@@ -57,6 +58,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
     statistics = {metric: _statistics(metric, rows) for metric in (BLEU, CHRF, PERPLEXITY)}
+    linked = _linked(rows)
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
     by_length = tuple(
@@ -67,7 +69,8 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         whole=_part(statistics, resamples=resamples, seed=seed),
         buckets=tuple(sorted_rows),
         by_length=by_length,
-        aer=_alignment(rows, resamples=resamples, seed=seed),
+        aer=_part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed) if linked else None,
+        alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
     )
 
 
@@ -108,23 +111,22 @@ def _part(statistics: Mapping[Metric, Mapping[str, Floats]], *, resamples: int, 
     return Part(sentences, scores, differences)
 
 
-def _alignment(rows: Mapping[str, Sequence[Sequence[Row]]], *, resamples: int, seed: int) -> Part | None:
+def _linked(rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, list[list[Row]]]:
+    """The sentences with gold links of the members that align every one of them."""
     gold = {
-        member: [[row for row in of_seed if row.get("gold")] for of_seed in of_member]
+        member: [[row for row in of_seed if row.get("gold") is not None] for of_seed in of_member]
         for member, of_member in rows.items()
     }
-    linked = {
+    return {
         member: of_member
         for member, of_member in gold.items()
-        if all(of_seed and all(row.get("links") is not None for row in of_seed) for of_seed in of_member)
+        if all(alignment_metrics(of_seed) and all(row["links"] is not None for row in of_seed) for of_seed in of_member)
     }
-    if not linked:
-        return None
-    return _part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed)
 
 
-def _with_gold(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.get("gold")]
+def _method(rows: Sequence[Sequence[Row]]) -> str:
+    """How a member's links were made; runs from before there was a choice read them off attention weights."""
+    return " and ".join(dict.fromkeys(str(row.get("links_method", "attention")) for row in rows[0]))
 
 
 def _check_same_sentences(runs: Sequence[Run]) -> None:

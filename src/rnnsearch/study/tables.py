@@ -170,12 +170,15 @@ def by_length(study: Study, comparison: Comparison) -> Table:
 
 
 def alignment(comparison: Comparison) -> Table | None:
-    """AER of each member that has attention weights; None without gold links."""
+    """AER of each member that aligns, and by what; None without gold links."""
     if comparison.aer is None:
         return None
-    rows = tuple((member, _score(found[AER.name], digits=3)) for member, found in comparison.aer.scores.items())
+    rows = tuple(
+        (member, comparison.alignment_methods[member], _score(found[AER.name], digits=3))
+        for member, found in comparison.aer.scores.items()
+    )
     caption = f"Alignment error rate ↓ over {comparison.aer.sentences:,} sentences with gold links (0 to 1)"
-    return Table(caption, ("member", "AER"), rows)
+    return Table(caption, ("member", "links by", "AER"), rows, 2)
 
 
 def runs(study: Study) -> Table:
