@@ -13,7 +13,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from rnnsearch.evaluation.symmetrization import HOW, symmetrize
 
 import rnnsearch
 from rnnsearch.data.corpus import SPLITS
@@ -27,6 +26,7 @@ from rnnsearch.evaluation.alignment import (
     parse_pharaoh,
 )
 from rnnsearch.evaluation.significance import difference, estimate, resample
+from rnnsearch.evaluation.symmetrization import HOW, symmetrize
 from rnnsearch.records import write_json, write_text
 
 HERE = Path(__file__).parent

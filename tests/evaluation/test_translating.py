@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import random
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation import forcing
+from rnnsearch.evaluation.alignment import parse_pharaoh
+from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.references import Aligning
 from rnnsearch.evaluation.splits import (
     Evaluation,
     evaluate_split,
     sample_places,
     sample_translations,
     split_metrics,
-    word_links,
 )
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation, translate, translate_ids
@@ -183,28 +186,6 @@ def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch
             np.testing.assert_allclose(found[place].weights[0], weights, atol=1e-12)
 
 
-def test_word_links_sum_pieces_and_leave_out_the_ends() -> None:
-    class Pieces:
-        """Even ids begin a word, odd ids continue it."""
-
-        def word_of_piece(self, ids: list[int]) -> list[int]:
-            return [sum(i % 2 == 0 for i in ids[: place + 1]) - 1 for place in range(len(ids))]
-
-    both = TokenizerPair(Pieces(), Pieces(), {})
-    weights_TS = np.array(
-        [
-            [0.30, 0.25, 0.25, 0.20],  # first word: pieces 1 and 2 together outweigh piece 0
-            [0.05, 0.05, 0.10, 0.80],  # second word: piece 2 beats the rest once the end is left out
-            [0.90, 0.10, 0.00, 0.00],  # the end of sentence
-        ]
-    )
-    assert word_links(both, [4, 6, 7], [4, 6], weights_TS) == "1-0 1-1"
-    assert word_links(both, [4, 6, 8], [4, 6], weights_TS) == "0-0 2-1"
-    assert word_links(both, [4, 6], [4], np.array([[0.2, 0.3, 0.5], [1, 0, 0]])) == "1-0"
-    assert word_links(both, [], [4], np.array([[1.0], [1.0]])) == ""
-    assert word_links(both, [4], [4], None) is None
-
-
 # A split
 
 
@@ -221,6 +202,7 @@ def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> No
         target = TOKENIZERS.target.encode(pair["target_text"])
         (translation,) = best(attention, [pair["source_text"]])
         nll, weights = stepwise(attention.model, source, target)
+        words_TS = np.array(weights)[: len(target), : len(source)].reshape(len(target), len(source))
         assert row == {
             "index": row["index"],
             "line": pair["line"],
@@ -237,6 +219,8 @@ def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> No
             )
             if source
             else "",
+            "links_method": "attention",
+            "attention": pytest.approx(asdict(attention_sums(words_TS)), abs=1e-9),
         }
 
 
@@ -273,11 +257,40 @@ def test_no_rows_are_refused(attention: System) -> None:
         evaluate_split(attention, [], search())
 
 
-def test_a_model_without_weights_has_neither_links_nor_samples() -> None:
-    found = evaluate_split(system(random_model(FIXED)), pairs(20), search())
+def test_a_model_without_weights_is_aligned_by_saliency_where_there_is_gold() -> None:
+    rows = pairs(20)
+    found = evaluate_split(system(random_model(FIXED)), rows, search())
     assert found.samples == []
-    assert found.metrics["aer"] is None
-    assert {row["links"] for row in found.rows} == {None}
+    assert found.metrics["attention"] is None
+    assert found.metrics["alignment"]["method"] == "saliency"
+    assert found.metrics["aer"] == found.metrics["alignment"]["aer"]
+    without = [{**row, "links": None} for row in rows]
+    plain = evaluate_split(system(random_model(FIXED)), without, search())
+    assert (plain.metrics["aer"], plain.metrics["alignment"]) == (None, None)
+    assert {(row["links"], row["links_method"]) for row in plain.rows} == {(None, None)}
+    asked = evaluate_split(system(random_model(FIXED)), without, search(), aligning=Aligning(method="saliency"))
+    assert [row["links"] for row in asked.rows] == [row["links"] for row in found.rows]
+
+
+def test_both_directions_are_joined(attention: System) -> None:
+    """The same model backward, as the two vocabularies are of one size: links are those of `symmetrize`."""
+    rows = pairs(20)
+    back = System.of(random_model(FIXED), TokenizerPair(TOKENIZERS.target, TOKENIZERS.source, {}))
+    one, other, both = (
+        evaluate_split(*given, search(), aligning=aligning).rows
+        for given, aligning in (
+            ((attention, rows), Aligning()),
+            ((back, [_turned(row) for row in rows]), Aligning(method="saliency")),
+            ((attention, rows), Aligning(reverse=back, how="union")),
+        )
+    )
+    for forward, backward, joined in zip(one, other, both, strict=True):
+        turned = {(source, target) for target, source in parse_pharaoh(backward["links"]).sure}
+        assert parse_pharaoh(joined["links"]).sure == parse_pharaoh(forward["links"]).sure | turned
+
+
+def _turned(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "source_text": row["target_text"], "target_text": row["source_text"], "links": None}
 
 
 # Samples

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import resample
 from rnnsearch.study.folder import read_study
-from rnnsearch.study.statistics import BLEU, compare
+from rnnsearch.study.statistics import compare
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
 
@@ -89,11 +90,11 @@ def test_other_test_sentences_are_refused(make_study: Callable[..., Path], tmp_p
     path = folder / "additive-seed0" / "translations.test.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"has 59 test translations but .* has 60"):
+    with pytest.raises(ValueError, match=r"has 60 sentences but .* has 59"):
         compare(read_study(folder))
     rows[3], rows[4] = rows[4], rows[3]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"test translation 4 .* is of another sentence"):
+    with pytest.raises(ValueError, match=r"differ first in sentence 4, in the "):
         compare(read_study(folder))
 
 

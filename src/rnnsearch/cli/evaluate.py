@@ -1,59 +1,113 @@
-"""``rnnsearch evaluate``: scores of a trained run on a split, as one JSON object."""
+"""``rnnsearch evaluate``: scores of a trained run on a split, and against a baseline, as one JSON object."""
 
 import json
 import logging
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli import build, runs
+from rnnsearch.cli.baseline import given_baseline, result_of, summary
+from rnnsearch.cli.progress import bar
+from rnnsearch.cli.rows import gold_rows, split_rows
 from rnnsearch.cli.translate import chosen_search
 from rnnsearch.data.corpus import SPLITS
+from rnnsearch.evaluation.comparison import Chance, compare
+from rnnsearch.evaluation.references import DEFAULT, Aligning
 from rnnsearch.evaluation.splits import evaluate_split
-from rnnsearch.records import append_line, read_lines, write_lines
+from rnnsearch.records import append_line, read_record, write_lines
 
 logger = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> None:
-    """Evaluate, append the result to the run's evaluations.jsonl, print it."""
+    """Evaluate, append the result to the first run's evaluations.jsonl, print it."""
     if cfg.split not in SPLITS:
         raise ValueError(f"split={cfg.split}: choose one of {', '.join(SPLITS)}")
-    folder = Path(cfg.run)
-    loaded = runs.load_run(folder, checkpoint=cfg.checkpoint, device=cfg.device)
-    rows = split_rows(loaded, cfg.split)
+    chance = Chance(**cfg.significance)
+    model, first = runs.load_runs(cfg)
+    rows = gold_rows(split_rows(first, cfg.split), cfg.alignments)
+    aligning = given_aligning(cfg, first)
+    baseline = None if cfg.baseline is None else given_baseline(cfg, rows, aligning)
+    search = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
+    evaluate = partial(
+        evaluate_split,
+        rows=rows,
+        search=build.build_search(search),
+        aligning=aligning,
+        resamples=chance.resamples,
+        seed=chance.seed,
+        progress=bar,
+    )
     started = time.perf_counter()
-    search = chosen_search(loaded.config.search, cfg.search, HydraConfig.get().overrides.task)
-    evaluation = evaluate_split(loaded.model.system, rows, build.build_search(search))
+    evaluation = evaluate(model.system)
     result = {
+        "run": runs.plain(cfg)["run"],
         "split": cfg.split,
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
         "seconds": round(time.perf_counter() - started, 3),
-        "weights_sha256": runs.weights_sha256(loaded.model.system.members[0].translator),
+        "weights_sha256": weights_of(model),
         **evaluation.metrics,
     }
+    if baseline is not None:
+        logger.info("the baseline, %s", baseline.name)
+        logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
+        other = evaluate(baseline.system)
+        compared = compare(evaluation.rows, other.rows, chance=chance)
+        names = {"run": runs.plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
+        result["baseline"] = names | result_of(compared, other.metrics)
+        print(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), file=sys.stderr)
     if cfg.translations:
         write_lines(Path(cfg.translations), evaluation.rows)
-    append_line(folder / "evaluations.jsonl", result)
+    append_line(first.folder / "evaluations.jsonl", result)
     print(json.dumps(result, ensure_ascii=False, indent=1))
 
 
-def split_rows(loaded: runs.LoadedRun, split: str) -> Iterable[Mapping[str, Any]]:
-    """The pairs of a split: those kept in the run's folder, or the corpus's own.
+def weights_of(model: TrainedModel) -> str | list[str]:
+    """SHA-256 of a run's weights, or of each run's in an ensemble."""
+    found = [runs.weights_sha256(member.translator) for member in model.system.members]
+    return found[0] if len(found) == 1 else found
+
+
+def given_aligning(cfg: DictConfig, first: runs.LoadedRun) -> Aligning:
+    """How ``alignments`` wants references to be aligned.
 
     Raises:
-        ValueError: if the corpus has no such split.
+        ValueError: if one of reverse_run and symmetrize is there without the other, or the reverse run does not
+            translate in the other direction.
     """
-    kept = loaded.folder / "data" / f"{split}.jsonl"
-    if kept.is_file():
-        return read_lines(kept)
-    have = loaded.record["data"]["pairs"]
-    if split not in have:
-        raise ValueError(f"the corpus of {loaded.folder} has no {split} split; it has {', '.join(have)}")
-    rows: Iterable[Mapping[str, Any]] = build.build_data(loaded.config).rows(split)
-    return rows
+    given = cfg.alignments
+    if (given.reverse_run is None) != (given.symmetrize is None):
+        raise ValueError(
+            "alignments.reverse_run=RUN and alignments.symmetrize=intersection, union or grow_diag belong together: "
+            "give both, or none for the links of one run"
+        )
+    reverse = None
+    if given.reverse_run is not None:
+        folders = runs.given_folders(given.reverse_run)
+        source, target = languages(first.record)
+        for folder in folders:
+            if languages(read_record(folder)) != (target, source):
+                back = " to ".join(languages(read_record(folder)))
+                raise ValueError(f"{folder} translates {back}; alignments.reverse_run needs {target} to {source}")
+        reverse = load(folders, checkpoint=cfg.checkpoint, device=cfg.device).system
+    return Aligning(
+        method=given.method,
+        threshold=given.threshold,
+        max_length=given.max_length,
+        reverse=reverse,
+        how=given.symmetrize or DEFAULT.how,
+    )
+
+
+def languages(record: Mapping[str, Any]) -> tuple[str, str]:
+    """The languages that a run translates from and into."""
+    return record["data"]["source_language"], record["data"]["target_language"]

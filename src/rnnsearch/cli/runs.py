@@ -103,9 +103,9 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     return _with_record(folder, load(folder, checkpoint=checkpoint, device=device))
 
 
-def load_runs(cfg: DictConfig) -> tuple[TrainedModel, LoadedRun]:
-    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run, with that model."""
-    folders = given_folders(cfg.run)
+def load_runs(cfg: DictConfig, key: str = "run") -> tuple[TrainedModel, LoadedRun]:
+    """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run, with that model; or of ``key``."""
+    folders = given_folders(cfg[key])
     model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device)
     return model, _with_record(folders[0], model)
 

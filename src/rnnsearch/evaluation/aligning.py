@@ -7,12 +7,12 @@ place in the count, without weights and links. T target words, S source words (o
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnsearch.evaluation.alignment import Links, Weights, links_of_words, word_weights
-from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.forcing import Forced, force
 from rnnsearch.evaluation.heatmap import heatmap
 from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import Ids, Sources, System
@@ -81,6 +81,19 @@ def align_translations(
     """As `align`, for translations that the system wrote: of their own pieces, over the words of their text."""
     written = [_written(system, *parts) for parts in zip(translations, sources, strict=True)]
     return _align(system, written, chosen_method(system, method), threshold, max_length)
+
+
+def align_forced(
+    system: System, source: str, target: str, forced: Forced, *, threshold: float | None = None
+) -> Alignment:
+    """As `align` by attention, for a pair of texts that is forced already; its source may have been cut."""
+    pair = _given(system, source, target)
+    weights = [weights_TS for weights_TS in forced.weights if weights_TS is not None]
+    cut = tuple(
+        words[: weights_TS.shape[1] - 1] for words, weights_TS in zip(pair.word_of_source, weights, strict=True)
+    )
+    weights_TS = _weights_of_words(replace(pair, word_of_source=cut), weights)
+    return _alignment(pair, weights_TS, "attention", threshold)
 
 
 def chosen_method(system: System, method: str) -> str:

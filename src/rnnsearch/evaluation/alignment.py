@@ -147,6 +147,7 @@ def alignment_score(predicted: Sequence[Iterable[Link]], gold: Sequence[GoldLink
 
 
 def aer_of_sums(sums_RK: NDArray[np.float64]) -> NDArray[np.float64]:
-    """AER of many summed `alignment_statistics` at once, [..., 4] -> [...]."""
+    """AER of many summed `alignment_statistics` at once, [..., 4] -> [...]; 0 where there are no links at all."""
     links, sure, sure_found, possible_found = np.moveaxis(sums_RK, -1, 0)
-    return np.asarray(1 - (sure_found + possible_found) / (links + sure), dtype=np.float64)
+    total = links + sure
+    return np.where(total > 0, 1 - (sure_found + possible_found) / np.maximum(total, 1), 0.0)

@@ -9,19 +9,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from rnnsearch.evaluation.bleu import (
-    bleu_from_statistics,
-    bleu_statistics,
-    chrf_from_statistics,
-    chrf_statistics,
-)
+from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
+from rnnsearch.evaluation.significance import Floats
 
 MINIMUM = 50  # sentences a bucket
 NARROW, WIDE = 5, 10  # widths in words
+ATTENTION = ("entropy", "coverage", "diagonality")
 LONGEST_FOR_NARROW = 40  # words; above this 95th percentile of the lengths the wide buckets are used
 
 
@@ -87,24 +84,40 @@ def merge(found: Sequence[Bucket], *, minimum: int = MINIMUM) -> list[Bucket]:
 
 
 def by_length(
-    rows: Sequence[Mapping[str, Any]], *, edges: Sequence[int] | None = None, minimum: int = MINIMUM
-) -> list[dict[str, int | float]]:
-    """Corpus BLEU, corpus chrF and nats a token of each length bucket.
+    rows: Sequence[Row],
+    *,
+    edges: Sequence[int] | None = None,
+    minimum: int = MINIMUM,
+    statistics: Mapping[str, Floats] | None = None,
+) -> list[dict[str, int | float | None]]:
+    """Corpus BLEU, corpus chrF and nats a token of each length bucket; AER and attention statistics where measured.
 
-    Each row has hypothesis, reference, source_words, nll (sum over reference tokens, nats) and tokens.
-    Returns objects of low, high (words, both inclusive), n, bleu, chrf, nll.
+    Each row has hypothesis, reference, source_words, nll (sum over reference tokens, nats) and tokens, and may have
+    gold, links and attention. Returns objects of low, high (words, both inclusive), n, bleu, chrf, nll; with gold links
+    aer; with attention entropy, coverage and diagonality, see `metrics`; None where a bucket alone has none.
+
+    Args:
+        statistics: counts of bleu and chrf of the rows, if they are known already.
     """
-    hypotheses, references = [row["hypothesis"] for row in rows], [row["reference"] for row in rows]
-    sorted_rows = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
-    bleu_NK, chrf_NK = bleu_statistics(hypotheses, references), chrf_statistics(hypotheses, references)
+    counts = statistics or {metric.name: metric.sentence_statistics(rows) for metric in (BLEU, CHRF)}
+    found = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
+    scored = [_scores([rows[i] for i in bucket.rows]) for bucket in found]
+    measured = [key for key in (AER.name, *ATTENTION) if any(scores[key] is not None for scores in scored)]
     return [
         {
             "low": bucket.low,
             "high": bucket.high,
             "n": bucket.n,
-            "bleu": bleu_from_statistics(bleu_NK[list(bucket.rows)].sum(axis=0)),
-            "chrf": chrf_from_statistics(chrf_NK[list(bucket.rows)].sum(axis=0)),
+            "bleu": bleu_from_statistics(counts[BLEU.name][list(bucket.rows)].sum(axis=0)),
+            "chrf": chrf_from_statistics(counts[CHRF.name][list(bucket.rows)].sum(axis=0)),
             "nll": math.fsum(rows[i]["nll"] for i in bucket.rows) / sum(rows[i]["tokens"] for i in bucket.rows),
+            **{key: scores[key] for key in measured},
         }
-        for bucket in sorted_rows
+        for bucket, scores in zip(found, scored, strict=True)
     ]
+
+
+def _scores(rows: Sequence[Row]) -> dict[str, float | None]:
+    """AER and attention statistics."""
+    aligned, attention = alignment_metrics(rows), attention_metrics(rows)
+    return {AER.name: aligned[AER.name] if aligned else None, **(attention or dict.fromkeys(ATTENTION))}

@@ -17,10 +17,16 @@ Two sources of chance are kept apart:
 Intervals are the 2.5 % and 97.5 % quantiles of the draws. The two-sided p-value inverts them: with k = twice the number
 of draws on the rarer side of 0 (0 counts for both), p = (k + 1) / (R + 1), at most 1. (sacreBLEU 2.6's paired bootstrap
 counts the draws of one side only, so its p-value is about half of this one.)
+
+The smallest difference that a test set could show is one that a test at 5 % significance finds with 80 % power: for an
+estimate that is about normal, (z_0.975 + z_0.80) = 2.80 times its standard error, which is here the standard deviation
+of the paired differences over resamples of the sentences. It is known before one looks at which system is better, and
+speaks of the same two systems on other sentences; whether an observed difference is chance is the p-value's business.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +35,9 @@ Floats = NDArray[np.float64]
 ScoreOfSums = Callable[[Floats], Floats]  # [..., K] -> [...]
 
 RESAMPLES = 2000
+SEED = 12345  # sacreBLEU's
 CONFIDENCE = 0.95
+POWER = 0.80  # chance that a difference of `Difference.detectable` excludes 0 from its interval
 CHUNK = 128  # resamples counted at once: bounds memory at CHUNK × N numbers
 
 
@@ -71,6 +79,7 @@ class Difference(Estimate):
 
     p_value: float  # sentences and seeds
     p_value_sentences: float  # sentences alone
+    detectable: float  # the smallest difference that these sentences could show
 
 
 def resample(
@@ -114,6 +123,12 @@ def estimate(system: Resampled, *, seed: int) -> Estimate:
     )
 
 
+def interval(statistics_NK: Floats, score: ScoreOfSums, *, resamples: int, seed: int) -> Interval:
+    """The interval of one system's score over its sentences."""
+    drawn = resample([statistics_NK], score, seed=seed, resamples=resamples)
+    return estimate(drawn, seed=seed).sentences
+
+
 def difference(baseline: Resampled, system: Resampled, *, seed: int) -> Difference:
     """System minus baseline, paired by resample and by seed.
 
@@ -133,6 +148,7 @@ def difference(baseline: Resampled, system: Resampled, *, seed: int) -> Differen
         deviation=found.deviation,
         p_value=p_value(_with_seeds(both.draws_RS, seed=seed)),
         p_value_sentences=p_value(both.draws_RS.mean(axis=1)),
+        detectable=smallest_detectable(both.draws_RS.mean(axis=1)),
     )
 
 
@@ -140,6 +156,13 @@ def p_value(draws_R: Floats) -> float:
     """Two-sided bootstrap p-value that the quantity is 0, by the formula at the top of this file."""
     rarer = min(int((draws_R <= 0).sum()), int((draws_R >= 0).sum()))
     return min(1.0, (2 * rarer + 1) / (len(draws_R) + 1))
+
+
+def smallest_detectable(draws_R: Floats) -> float:
+    """The smallest difference that a test set could show, from draws of a difference; see the top of this file."""
+    normal = NormalDist()
+    quantiles = normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(POWER)
+    return float(quantiles * draws_R.std(ddof=1))
 
 
 def perplexity_of_sums(sums_RK: Floats) -> Floats:

@@ -3,15 +3,18 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from rnnsearch.data.corpus import word_count
-from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer, TokenizerPair
-from rnnsearch.evaluation.alignment import alignment_score, format_pharaoh, links_from_weights, parse_pharaoh
+from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
-from rnnsearch.evaluation.forcing import Floats, force
+from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.length import by_length
+from rnnsearch.evaluation.metrics import BLEU, CHRF, alignment_metrics, attention_metrics
+from rnnsearch.evaluation.progress import Progress, silent
+from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
+from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
 from rnnsearch.search.hypotheses import Search
@@ -32,52 +35,43 @@ class Evaluation:
     samples: list[dict[str, Any]]
 
 
-def evaluate_split(system: System, rows: Iterable[Mapping[str, Any]], search: Search) -> Evaluation:
+def evaluate_split(
+    system: System,
+    rows: Iterable[Mapping[str, Any]],
+    search: Search,
+    *,
+    aligning: Aligning = DEFAULT,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    progress: Progress = silent,
+) -> Evaluation:
     """Translates and scores a split, and force-decodes its references.
 
     Args:
-        rows: each has source_text, target_text, links ("0-1 2-3" or None) and line.
+        rows: each has source_text, target_text, links (gold ones, "0-1 2p3", or None) and line.
+        aligning: how the references are aligned.
+        resamples, seed: of the intervals.
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: there are no rows, or they can't be aligned as asked.
     """
+    aligning.check(system)
     pairs = list(rows)
     logger.info("translating %d sentences", len(pairs))
-    translations = [best for best, *_ in translate(system, search, [pair["source_text"] for pair in pairs])]
-    forced = _forced_references(system, pairs, translations)
+    with progress("translations", len(pairs)) as advance:
+        found = translate(system, search, [pair["source_text"] for pair in pairs], advance=advance)
+    translations = [best for best, *_ in found]
+    forced = reference_rows(system, pairs, translations, aligning, progress)
     sentences = [_sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, forced, strict=True))]
     samples = [
         {"index": index, **alignment}
         for index in sample_places([sentence["source_words"] for sentence in sentences])
         if (alignment := _alignment(system, translations[index]))["weights"] is not None
     ]
-    return Evaluation(sentences, split_metrics(sentences), samples)
-
-
-def _forced_references(
-    system: System, pairs: Sequence[Mapping[str, Any]], translations: Sequence[Translation]
-) -> list[dict[str, Any]]:
-    """nll, tokens and word links of each reference; weights are not kept, for they fill memory."""
-    targets = [system.target.encode(pair["target_text"]) for pair in pairs]
-    ids = [(translation.sources, target) for translation, target in zip(translations, targets, strict=True)]
-    both = TokenizerPair(system.members[0].source, system.target, {})
-    found: list[dict[str, Any]] = [{} for _ in pairs]
-    for place, forced in force(system, ids):
-        sources, target = ids[place]
-        found[place] = {
-            "nll": -forced.log_prob,
-            "tokens": forced.tokens,
-            "links": word_links(both, sources[0], target, forced.weights[0]),
-        }
-    return found
-
-
-def word_links(tokenizers: TokenizerPair, source: Ids, target: Ids, weights_TS: Floats | None) -> str | None:
-    """Links "source-target" between words; the weights on the ends of sentence are left out. None without weights."""
-    if weights_TS is None:
-        return None
-    words = tokenizers.source.word_of_piece(source), tokenizers.target.word_of_piece(target)
-    return format_pharaoh(links_from_weights(weights_TS, *words))
+    metrics = split_metrics(sentences, resamples=resamples, seed=seed)
+    if metrics["alignment"]:
+        metrics["alignment"] |= aligning.description
+    return Evaluation(sentences, metrics, samples)
 
 
 def _sentence(
@@ -97,28 +91,34 @@ def _sentence(
     }
 
 
-def split_metrics(sentences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed."""
+def split_metrics(
+    sentences: Sequence[Mapping[str, Any]], *, resamples: int = RESAMPLES, seed: int = SEED
+) -> dict[str, Any]:
+    """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed.
+
+    ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
+    ``alignment``, which says how the links were made.
+    """
     scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences])
+    counts = {metric.name: metric.sentence_statistics(sentences) for metric in (BLEU, CHRF)}
     nll = math.fsum(s["nll"] for s in sentences) / sum(s["tokens"] for s in sentences)
+    alignment = alignment_metrics(sentences)
     return {
         "sentences": len(sentences),
         **scores,
+        **{
+            f"{metric.name}_interval": list(
+                astuple(interval(counts[metric.name], metric.score, resamples=resamples, seed=seed))
+            )
+            for metric in (BLEU, CHRF)
+        },
         "nll": nll,
         "perplexity": math.exp(min(nll, OVERFLOW)),
-        "aer": _alignment_error(sentences),
-        "by_length": by_length(sentences),
+        "aer": alignment and alignment["aer"],
+        "alignment": alignment,
+        "attention": attention_metrics(sentences),
+        "by_length": by_length(sentences, statistics=counts),
     }
-
-
-def _alignment_error(sentences: Sequence[Mapping[str, Any]]) -> float | None:
-    """AER over the sentences that have gold links; None without any, or without predicted ones."""
-    linked = [s for s in sentences if s["gold"] is not None and s["links"] is not None]
-    predicted = [parse_pharaoh(s["links"]).sure for s in linked]
-    gold = [parse_pharaoh(s["gold"]) for s in linked]
-    if not any(predicted) or not any(links.sure for links in gold):
-        return None
-    return alignment_score(predicted, gold).aer
 
 
 def sample_places(source_words: Sequence[int]) -> list[int]:

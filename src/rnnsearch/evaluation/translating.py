@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rnnsearch.evaluation.progress import Advance, ignored
 from rnnsearch.evaluation.system import Sources, System
 from rnnsearch.search.hypotheses import Hypothesis, Search
 
@@ -30,7 +31,13 @@ class Translation:
 
 
 def translate(
-    system: System, search: Search, texts: Sequence[str], *, prefixes: Sequence[str] | None = None, first: int = 0
+    system: System,
+    search: Search,
+    texts: Sequence[str],
+    *,
+    prefixes: Sequence[str] | None = None,
+    first: int = 0,
+    advance: Advance = ignored,
 ) -> list[list[Translation]]:
     """The n-best translations of raw text, best first, in the order of the texts.
 
@@ -40,10 +47,11 @@ def translate(
     Args:
         prefixes: with what each translation must begin; whole words.
         first: number of the first text, on which the draws of sampling depend.
+        advance: is told of each batch of sentences that is done.
     """
     sources = cut([system.source_ids(text) if text.strip() else _nothing(system) for text in texts], search)
     begun = None if prefixes is None else [system.target.encode(prefix) for prefix in prefixes]
-    found = translate_ids(system, search, sources, prefixes=begun, first=first)
+    found = translate_ids(system, search, sources, prefixes=begun, first=first, advance=advance)
     return [
         [Translation(system.target.decode(h.ids), source, h.ids, h.score, h.log_prob) for h in hypotheses]
         for source, hypotheses in zip(sources, found, strict=True)
@@ -75,6 +83,7 @@ def translate_ids(
     *,
     prefixes: Sequence[Sequence[int]] | None = None,
     first: int = 0,
+    advance: Advance = ignored,
 ) -> list[list[Hypothesis]]:
     """The n-best hypotheses of each source (ids without end of sentence); nothing translates as nothing, score 0."""
     found = [[NOTHING] for _ in sources]
@@ -87,6 +96,7 @@ def translate_ids(
             hypotheses = search.search(model, batch, lengths_B, prefixes=begun, keys=keys)
             for row, of_sentence in zip(rows, hypotheses, strict=True):
                 found[row] = of_sentence
+            advance(len(rows))
     return found
 
 

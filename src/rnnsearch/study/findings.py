@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.statistics import BLEU, Comparison, corpus_bleu
+from rnnsearch.study.statistics import Comparison, corpus_bleu
 from rnnsearch.study.tables import interval, number, p_value, seeds_text, signed
 
 SAYS_NOTHING = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing

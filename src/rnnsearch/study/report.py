@@ -9,11 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.study import findings
 from rnnsearch.study.figures import save_png, svg
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.sections import Section, sections
-from rnnsearch.study.statistics import BLEU, Comparison, compare
+from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
 
 _CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}  # shown as ␀ ... ␡

@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.alignment import word_weights
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import figures, findings, tables
 from rnnsearch.study.figures import Band
 from rnnsearch.study.folder import Study, read_attention
-from rnnsearch.study.statistics import BLEU, Comparison, sentence_chrf
+from rnnsearch.study.statistics import Comparison, sentence_chrf
 from rnnsearch.study.tables import Table
 
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
@@ -157,7 +158,8 @@ def _alignments(study: Study, comparison: Comparison) -> Section:
     )
     notes = (
         "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
-        "weight, summed over pieces. Lower is better.",
+        "weight, summed over pieces. Weights are those of attention; where a model has none, gradient saliency: how "
+        "much a source word raises the target word's log-probability, by the gradient. Lower is better.",
     )
     return Section(
         "Alignments",

@@ -3,57 +3,27 @@
 Shape suffixes: N test sentences, K sufficient statistics, S seeds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnsearch.evaluation.alignment import aer_of_sums, alignment_statistics, parse_pharaoh
-from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.bleu import bleu_from_statistics
+from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
+    SEED,
     Difference,
     Estimate,
     Floats,
     Resampled,
-    ScoreOfSums,
     difference,
     estimate,
-    perplexity_of_sums,
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
-
-BOOTSTRAP_SEED = 12345  # sacreBLEU's
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A corpus score as a function of summed sentence statistics."""
-
-    name: str
-    sentence_statistics: Callable[[Sequence[Row]], Floats]  # rows -> [N, K]
-    score: ScoreOfSums
-
-
-def _of_text(statistics: Callable[[Sequence[str], Sequence[str]], Floats]) -> Callable[[Sequence[Row]], Floats]:
-    return lambda rows: statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows])
-
-
-def _likelihood(rows: Sequence[Row]) -> Floats:
-    return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
-
-
-def _links(rows: Sequence[Row]) -> Floats:
-    counts = [alignment_statistics(parse_pharaoh(row["links"]).sure, parse_pharaoh(row["gold"])) for row in rows]
-    return np.array(counts, dtype=np.float64)
-
-
-BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
-CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
-PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
-AER = Metric("aer", _links, aer_of_sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +43,11 @@ class Comparison:
     whole: Part
     buckets: tuple[Bucket, ...]
     by_length: tuple[Part, ...]  # BLEU alone, one part a bucket
-    aer: Part | None  # over sentences with gold links; members without attention weights are left out
+    aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
+    alignment_methods: Mapping[str, str]  # of those members: attention or saliency
 
 
-def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_SEED) -> Comparison | None:
+def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
     """Compares the members on the seeds that all of them finished; None when there is no such seed.
 
     Raises: ValueError when two runs were tested on different sentences.
@@ -87,6 +58,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_S
     rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
     statistics = {metric: _statistics(metric, rows) for metric in (BLEU, CHRF, PERPLEXITY)}
+    linked = _linked(rows)
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
     by_length = tuple(
@@ -97,7 +69,8 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_S
         whole=_part(statistics, resamples=resamples, seed=seed),
         buckets=tuple(sorted_rows),
         by_length=by_length,
-        aer=_alignment(rows, resamples=resamples, seed=seed),
+        aer=_part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed) if linked else None,
+        alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
     )
 
 
@@ -138,36 +111,25 @@ def _part(statistics: Mapping[Metric, Mapping[str, Floats]], *, resamples: int, 
     return Part(sentences, scores, differences)
 
 
-def _alignment(rows: Mapping[str, Sequence[Sequence[Row]]], *, resamples: int, seed: int) -> Part | None:
+def _linked(rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, list[list[Row]]]:
+    """The sentences with gold links of the members that align every one of them."""
     gold = {
-        member: [[row for row in of_seed if row.get("gold")] for of_seed in of_member]
+        member: [[row for row in of_seed if row.get("gold") is not None] for of_seed in of_member]
         for member, of_member in rows.items()
     }
-    linked = {
+    return {
         member: of_member
         for member, of_member in gold.items()
-        if all(of_seed and all(row.get("links") is not None for row in of_seed) for of_seed in of_member)
+        if all(alignment_metrics(of_seed) and all(row["links"] is not None for row in of_seed) for of_seed in of_member)
     }
-    if not linked:
-        return None
-    return _part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed)
 
 
-def _with_gold(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.get("gold")]
+def _method(rows: Sequence[Sequence[Row]]) -> str:
+    """How a member's links were made; runs from before there was a choice read them off attention weights."""
+    return " and ".join(dict.fromkeys(str(row.get("links_method", "attention")) for row in rows[0]))
 
 
 def _check_same_sentences(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs[1:]:
-        if len(run.rows) != len(first.rows):
-            raise ValueError(
-                f"{run.folder} has {len(run.rows)} test translations but {first.folder} has {len(first.rows)}; "
-                "a paired comparison needs the same test set: evaluate both again"
-            )
-        for number, (row, other) in enumerate(zip(run.rows, first.rows, strict=True), start=1):
-            if (row["source"], row["reference"]) != (other["source"], other["reference"]):
-                raise ValueError(
-                    f"test translation {number} of {run.folder} is of another sentence than in {first.folder}; "
-                    "a paired comparison needs the same test set in the same order: evaluate both again"
-                )
+    texts = [[(row["source"], row["reference"]) for row in run.rows] for run in runs]
+    for run, others in zip(runs[1:], texts[1:], strict=True):
+        check_same_sentences(texts[0], others, names=(str(runs[0].folder), str(run.folder)))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.statistics import AER, BLEU, CHRF, PERPLEXITY, Comparison
+from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
 TITLES = {BLEU.name: "BLEU ↑", CHRF.name: "chrF ↑", "ter": "TER ↓", PERPLEXITY.name: "Perplexity ↓"}
@@ -169,12 +170,15 @@ def by_length(study: Study, comparison: Comparison) -> Table:
 
 
 def alignment(comparison: Comparison) -> Table | None:
-    """AER of each member that has attention weights; None without gold links."""
+    """AER of each member that aligns, and by what; None without gold links."""
     if comparison.aer is None:
         return None
-    rows = tuple((member, _score(found[AER.name], digits=3)) for member, found in comparison.aer.scores.items())
+    rows = tuple(
+        (member, comparison.alignment_methods[member], _score(found[AER.name], digits=3))
+        for member, found in comparison.aer.scores.items()
+    )
     caption = f"Alignment error rate ↓ over {comparison.aer.sentences:,} sentences with gold links (0 to 1)"
-    return Table(caption, ("member", "AER"), rows)
+    return Table(caption, ("member", "links by", "AER"), rows, 2)
 
 
 def runs(study: Study) -> Table:

@@ -1,0 +1,24 @@
+"""A progress bar on standard error, where that is a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rnnsearch.evaluation.progress import Advance, ignored
+
+
+@contextmanager
+def bar(doing: str, total: int) -> Iterator[Advance]:
+    """Shows what is being done and how many sentences of how many are done, and vanishes in the end."""
+    if not sys.stderr.isatty():
+        yield ignored
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as shown:
+        yield partial(shown.advance, shown.add_task(doing, total=total))

@@ -1,0 +1,37 @@
+"""The pairs that a run is tested on, with their gold links."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli import build, runs
+from rnnsearch.evaluation.gold import format_gold, read_gold
+from rnnsearch.records import read_lines
+
+Rows = list[Mapping[str, Any]]
+
+
+def split_rows(loaded: runs.LoadedRun, split: str) -> Rows:
+    """The pairs of a split: those kept in the run's folder, or the corpus's own.
+
+    Raises:
+        ValueError: if the corpus has no such split.
+    """
+    kept = loaded.folder / "data" / f"{split}.jsonl"
+    if kept.is_file():
+        return list(read_lines(kept))
+    have = loaded.record["data"]["pairs"]
+    if split not in have:
+        raise ValueError(f"the corpus of {loaded.folder} has no {split} split; it has {', '.join(have)}")
+    return list(build.build_data(loaded.config).rows(split))
+
+
+def gold_rows(rows: Rows, alignments: DictConfig) -> Rows:
+    """The pairs with the gold links of ``alignments.gold`` instead of the corpus' own, if it is given."""
+    if alignments.gold is None:
+        return rows
+    texts = [(row["source_text"], row["target_text"]) for row in rows]
+    gold = read_gold(Path(alignments.gold), texts, one_indexed=alignments.one_indexed)
+    return [{**row, "links": format_gold(links)} for row, links in zip(rows, gold, strict=True)]

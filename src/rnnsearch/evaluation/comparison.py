@@ -1,0 +1,149 @@
+"""A run against a baseline on the same sentences: how large the difference is, and whether it may be chance.
+
+Three tests of each metric, all paired (both systems see the same draws):
+
+- this project's bootstrap (`significance`): the interval of the difference, a two-sided p-value, and the smallest
+  difference that the sentences could show;
+- sacreBLEU's paired bootstrap (Koehn 2004), ``p_bootstrap``: the differences over resamples are made positive and moved
+  to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear, only one of
+  the two tails can lie there, so this p is about half of a two-sided one;
+- sacreBLEU's approximate randomisation (Riezler and Maxwell 2005), ``p_randomization``: each sentence's translations
+  change places with probability 1/2, and p is the share of such shuffles with a larger absolute difference than the
+  observed one. It is two-sided: the chance of a difference this large if the two systems were interchangeable.
+
+TER is left out: counting it costs more than everything else here together, and it is in both runs' scores.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from textwrap import shorten
+
+from sacrebleu.metrics.bleu import BLEU as SacreBLEU
+from sacrebleu.metrics.chrf import CHRF as SacreCHRF
+from sacrebleu.significance import PairedTest, Result
+
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row, alignment_metrics
+from rnnsearch.evaluation.significance import Difference, difference, resample
+
+SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
+SIDES = ("source", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How often it is drawn: resamples of the sentences, shuffles of approximate randomisation, and the seed of both.
+
+    Raises: ValueError for fewer than 2 resamples or 1 shuffle, or a seed of 0, which sacreBLEU takes for none.
+    """
+
+    resamples: int
+    shuffles: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.resamples < 2 or self.shuffles < 1:
+            raise ValueError(
+                f"{self.resamples} resamples and {self.shuffles} shuffles: at least 2 and 1 are needed, and some "
+                "thousands for p-values to be trusted"
+            )
+        if self.seed < 1:
+            raise ValueError(f"a seed of {self.seed} is none to sacreBLEU; choose 1 or more, such as its own, 12345")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One metric of a run and of its baseline. sacreBLEU's two p-values are None for a metric that it does not have."""
+
+    run: float
+    baseline: float
+    difference: Difference
+    p_bootstrap: float | None
+    p_randomization: float | None
+
+
+def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> dict[str, Compared]:
+    """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> what was found.
+
+    AER is over the sentences with gold links for which both have links. Both must be of the same sentences, see
+    `check_same_sentences`.
+    """
+    p_values = sacrebleu_p_values(
+        [row["hypothesis"] for row in rows],
+        [row["hypothesis"] for row in baseline],
+        [row["reference"] for row in rows],
+        chance=chance,
+    )
+    found = {metric.name: _compared(metric, rows, baseline, chance, p_values[metric.name]) for metric in (BLEU, CHRF)}
+    pairs = [
+        pair
+        for pair in zip(rows, baseline, strict=True)
+        if pair[0]["gold"] is not None and all(row["links"] is not None for row in pair)
+    ]
+    linked, others = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    if alignment_metrics(linked) and alignment_metrics(others):
+        found[AER.name] = _compared(AER, linked, others, chance, {})
+    return found
+
+
+def _compared(
+    metric: Metric, rows: Sequence[Row], baseline: Sequence[Row], chance: Chance, p_values: Mapping[str, float]
+) -> Compared:
+    drawn = [
+        resample([metric.sentence_statistics(one)], metric.score, seed=chance.seed, resamples=chance.resamples)
+        for one in (baseline, rows)
+    ]
+    return Compared(
+        run=float(drawn[1].score_S[0]),
+        baseline=float(drawn[0].score_S[0]),
+        difference=difference(*drawn, seed=chance.seed),
+        p_bootstrap=p_values.get("bs"),
+        p_randomization=p_values.get("ar"),
+    )
+
+
+def sacrebleu_p_values(
+    hypotheses: Sequence[str], baseline: Sequence[str], references: Sequence[str], *, chance: Chance
+) -> dict[str, dict[str, float]]:
+    """sacreBLEU's own p-values: metric -> test ("bs" paired bootstrap, "ar" approximate randomisation) -> p."""
+    metrics = {BLEU.name: SacreBLEU(force=True, references=[references]), CHRF.name: SacreCHRF(references=[references])}
+    systems = [("baseline", baseline), ("run", hypotheses)]
+    found: dict[str, dict[str, float]] = {name: {} for name in metrics}
+    for test, samples in (("bs", chance.resamples), ("ar", chance.shuffles)):
+        with _sacrebleu_seed(chance.seed):
+            paired = PairedTest(systems, metrics, references=None, test_type=test, n_samples=samples)
+        scores = list(paired()[1].values())[1:]  # the first column names the systems
+        for name, (_, result) in zip(metrics, scores, strict=True):
+            assert isinstance(result, Result)
+            assert result.p_value is not None
+            found[name][test] = result.p_value
+    return found
+
+
+@contextmanager
+def _sacrebleu_seed(seed: int) -> Iterator[None]:
+    before = os.environ.get(SEED_VARIABLE)
+    os.environ[SEED_VARIABLE] = str(seed)
+    try:
+        yield
+    finally:
+        del os.environ[SEED_VARIABLE]
+        if before is not None:
+            os.environ[SEED_VARIABLE] = before
+
+
+def check_same_sentences(
+    texts: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]], *, names: tuple[str, str]
+) -> None:
+    """Raises ValueError, with the first place that differs, for two runs with other (source, reference) texts."""
+    mend = "a paired comparison needs the same sentences in the same order"
+    if len(texts) != len(others):
+        raise ValueError(f"{names[0]} has {len(texts)} sentences but {names[1]} has {len(others)}; {mend}")
+    for number, (one, other) in enumerate(zip(texts, others, strict=True), start=1):
+        if one != other:
+            side = 0 if one[0] != other[0] else 1
+            shown = " and ".join(repr(shorten(pair[side], 60, placeholder=" ...")) for pair in (one, other))
+            raise ValueError(
+                f"{names[0]} and {names[1]} differ first in sentence {number}, in the {SIDES[side]} ({shown}); {mend}"
+            )

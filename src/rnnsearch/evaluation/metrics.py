@@ -1,0 +1,68 @@
+"""Corpus metrics of lines of translations.<split>.jsonl; those that are resampled as functions of summed counts.
+
+Shape suffixes: N sentences, K sufficient statistics.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnsearch.evaluation.alignment import aer_of_sums, alignment_score, alignment_statistics, parse_pharaoh
+from rnnsearch.evaluation.attention_statistics import AttentionSums, attention_statistics
+from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.significance import Floats, ScoreOfSums, perplexity_of_sums
+
+Row = Mapping[str, Any]  # one line of translations.<split>.jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A corpus score as a function of summed sentence statistics."""
+
+    name: str
+    sentence_statistics: Callable[[Sequence[Row]], Floats]  # rows -> [N, K]
+    score: ScoreOfSums
+
+
+def _of_text(statistics: Callable[[Sequence[str], Sequence[str]], Floats]) -> Callable[[Sequence[Row]], Floats]:
+    return lambda rows: statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows])
+
+
+def _likelihood(rows: Sequence[Row]) -> Floats:
+    return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
+
+
+def _links(rows: Sequence[Row]) -> Floats:
+    counts = [alignment_statistics(parse_pharaoh(row["links"]).sure, parse_pharaoh(row["gold"])) for row in rows]
+    return np.array(counts, dtype=np.float64)
+
+
+BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
+CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
+PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
+AER = Metric("aer", _links, aer_of_sums)
+
+
+def alignment_metrics(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """AER, precision and recall over the sentences that have both gold links and links, and how the latter were made.
+
+    None where there is nothing to score: no such sentence, or no sure gold link, or no predicted one.
+    """
+    linked = [row for row in rows if row.get("gold") is not None and row.get("links") is not None]
+    predicted = [parse_pharaoh(row["links"]).sure for row in linked]
+    gold = [parse_pharaoh(row["gold"]) for row in linked]
+    if not any(predicted) or not any(links.sure for links in gold):
+        return None
+    return {
+        "method": linked[0].get("links_method"),
+        **asdict(alignment_score(predicted, gold)),
+        "sentences": len(linked),
+    }
+
+
+def attention_metrics(rows: Sequence[Row]) -> dict[str, float | None] | None:
+    """Entropy (nats), coverage and diagonality of the attention weights over words; None for a model without them."""
+    sums = [AttentionSums(**row["attention"]) for row in rows if row.get("attention") is not None]
+    return asdict(attention_statistics(sums)) if sums else None

@@ -1,0 +1,123 @@
+"""Forced decoding of a split's references: their probability, and word alignments by attention or saliency."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnsearch.evaluation.aligning import MAX_LENGTH, align, align_forced, chosen_method
+from rnnsearch.evaluation.alignment import Links, format_pharaoh, links_of_words
+from rnnsearch.evaluation.attention_statistics import attention_sums
+from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.progress import Progress
+from rnnsearch.evaluation.symmetrization import METHODS, symmetrize
+from rnnsearch.evaluation.system import System
+from rnnsearch.evaluation.translating import Translation
+
+TOGETHER = 64  # pairs that are aligned between two steps of the progress; their weights are kept no longer
+
+
+@dataclass(frozen=True, slots=True)
+class Aligning:
+    """How references are aligned.
+
+    Args:
+        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns a model without attention only where
+            there are gold links to compare with, for it costs a backward pass a target token.
+        reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
+        how: ``intersection``, ``union`` or ``grow_diag``.
+    """
+
+    method: str = "auto"
+    threshold: float | None = None
+    max_length: int = MAX_LENGTH
+    reverse: System | None = None
+    how: str = "grow_diag"
+
+    def check(self, system: System) -> None:
+        """Raises ValueError for settings that are no good, or not with this system, before any work is done."""
+        for one in (system, *([self.reverse] if self.reverse else [])):
+            chosen_method(one, self.method)
+        if self.how not in METHODS:
+            raise ValueError(f"symmetrize={self.how}: choose one of {', '.join(METHODS)}")
+        links_of_words(np.zeros((0, 0)), threshold=self.threshold)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The settings that are not the usual ones."""
+        threshold = {} if self.threshold is None else {"threshold": self.threshold}
+        if self.reverse is None:
+            return threshold
+        return threshold | {"symmetrize": self.how, "reverse_method": chosen_method(self.reverse, self.method)}
+
+    def links(self, system: System, texts: Sequence[tuple[str, str]], progress: Progress) -> Iterator[Links]:
+        """The links of each pair of texts in one direction; all pairs' weights would fill memory."""
+        settings: dict[str, Any] = {"threshold": self.threshold, "max_length": self.max_length}
+        with progress("alignments", len(texts)) as advance:
+            for start in range(0, len(texts), TOGETHER):
+                together = texts[start : start + TOGETHER]
+                yield from (found.links for found in align(system, together, method=self.method, **settings))
+                advance(len(together))
+
+
+DEFAULT = Aligning()
+
+
+def reference_rows(
+    system: System,
+    pairs: Sequence[Mapping[str, Any]],
+    translations: Sequence[Translation],
+    aligning: Aligning,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """For each pair of a split nll and tokens of its reference, links of its words, and sums of its attention weights.
+
+    Keys: nll (nats, end of sentence included), tokens, links ("0-1 2-3"), links_method, attention (the fields of
+    `AttentionSums`, over words); the last three are None where there are none. Weights are not kept.
+
+    Raises:
+        ValueError: as `Aligning.check`.
+    """
+    texts = [(pair["source_text"], pair["target_text"]) for pair in pairs]
+    rows, links = _forced(system, texts, translations, aligning, progress)
+    method = _method(system, aligning, gold=any(pair["links"] is not None for pair in pairs))
+    if method == "saliency":
+        links = list(aligning.links(system, texts, progress))
+    if method is not None and aligning.reverse is not None:
+        back = aligning.links(aligning.reverse, [pair[::-1] for pair in texts], progress)
+        links = [
+            symmetrize(forward, frozenset((source, target) for target, source in backward), aligning.how)
+            for forward, backward in zip(links, back, strict=True)
+        ]
+    return [
+        row | {"links": format_pharaoh(of_pair) if method else None, "links_method": method}
+        for row, of_pair in zip(rows, links, strict=True)
+    ]
+
+
+def _method(system: System, aligning: Aligning, *, gold: bool) -> str | None:
+    wanted = system.has_attention or gold or aligning.method == "saliency" or aligning.reverse is not None
+    return chosen_method(system, aligning.method) if wanted else None
+
+
+def _forced(
+    system: System,
+    texts: Sequence[tuple[str, str]],
+    translations: Sequence[Translation],
+    aligning: Aligning,
+    progress: Progress,
+) -> tuple[list[dict[str, Any]], list[Links]]:
+    """nll, tokens and attention of each reference, and its links by attention (none where there is no attention)."""
+    ids = [(one.sources, system.target.encode(target)) for one, (_, target) in zip(translations, texts, strict=True)]
+    rows: list[dict[str, Any]] = [{} for _ in texts]
+    links: list[Links] = [frozenset() for _ in texts]
+    with progress("references", len(texts)) as advance:
+        for place, forced in force(system, ids):
+            rows[place] = {"nll": -forced.log_prob, "tokens": forced.tokens, "attention": None}
+            if system.has_attention:
+                found = align_forced(system, *texts[place], forced, threshold=aligning.threshold)
+                links[place] = found.links
+                rows[place]["attention"] = asdict(attention_sums(found.weights_TS))
+            advance(1)
+    return rows, links
