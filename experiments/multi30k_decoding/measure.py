@@ -14,6 +14,7 @@ import rnnsearch
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics, score
 from rnnsearch.evaluation.significance import Resampled, difference, estimate, resample
 from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
+from rnnsearch.study.publish import published
 
 HERE = Path(__file__).parent
 SEED = 0  # of the resamples
@@ -66,7 +67,7 @@ def main() -> None:
     signature = score(decoded[BASELINE].translations[0], test.references)["bleu_signature"]
     write_json(HERE / "results.json", {"sentences": len(rows), "signature": signature, "systems": results})
     write_text(HERE / "table.md", table(results))
-    write_lines(HERE / "runs.jsonl", (read_record(run) for run in [*options.runs, options.plain]))
+    write_lines(HERE / "runs.jsonl", (published(read_record(run)) for run in [*options.runs, options.plain]))
     print(table(results))
 
 

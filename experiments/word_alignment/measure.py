@@ -1,6 +1,7 @@
 """Word alignments against links made by hand: attention, gradient saliency, eflomal, the diagonal.
 
-It writes results.json, table.md, a picture for each corpus and runs.jsonl beside this file. README.md has the commands that make what it reads.
+It writes results.json, table.md, a picture for each corpus and runs.jsonl beside this file. README.md has the commands
+that make what it reads.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from rnnsearch.evaluation.significance import difference, estimate, resample
 from rnnsearch.evaluation.symmetrization import METHODS as HOW
 from rnnsearch.evaluation.symmetrization import symmetrize
 from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
+from rnnsearch.study.publish import published
 
 HERE = Path(__file__).parent
 EFLOMAL_RUNS = 5  # it takes its seed from the clock
@@ -48,7 +50,7 @@ def main() -> None:
     for corpus, results in found.items():
         draw(results, HERE / f"{corpus}.png")
     runs = [path for name, path in vars(options).items() if name not in ("eflomal", "root")]
-    write_lines(HERE / "runs.jsonl", (read_record(Path(run)) for run in runs))
+    write_lines(HERE / "runs.jsonl", (published(read_record(Path(run))) for run in runs))
     print(tables)
 
 
@@ -149,7 +151,7 @@ def flipped(links: Links) -> Links:
 
 
 def scored(systems: Systems, gold: Sequence[GoldLinks]) -> Results:
-    """AER with its 95 % interval over sentences, precision, recall; and how it differs from additive attention's best."""
+    """AER with its 95 % interval over sentences, its difference from attention's best, precision, recall."""
     resampled = {}
     for name, links in systems.items():
         counts = [alignment_statistics(*pair) for pair in zip(links, gold, strict=True)]

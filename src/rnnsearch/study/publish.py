@@ -1,7 +1,9 @@
 """The small, committable part of a study: its report, figures and records."""
 
 import shutil
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
 
 from rnnsearch.records import read_record, write_lines
 from rnnsearch.study.folder import read_study
@@ -20,4 +22,15 @@ def publish(study: Path, target: Path) -> None:
     if (study / "figures").is_dir():
         shutil.copytree(study / "figures", target / "figures")
     folders = [run.folder for run in read_study(study).runs if (run.folder / "record.json").is_file()]
-    write_lines(target / "runs.jsonl", (read_record(folder) for folder in folders))
+    write_lines(target / "runs.jsonl", (published(read_record(folder)) for folder in folders))
+
+
+def published(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without where things lay on the machine: of absolute paths in its command the last part is kept."""
+    return {**record, "command": [_without_place(word) for word in record["command"]]}
+
+
+def _without_place(word: str) -> str:
+    key, equals, value = word.partition("=")
+    path = PurePath(value.strip("\"'"))
+    return f"{key}{equals}{path.name}" if path.is_absolute() else word
