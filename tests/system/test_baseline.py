@@ -163,7 +163,7 @@ def test_an_ensemble(evaluate: Any, attention: Path, fixed: Path, gold: Path) ->
 def test_mistakes_are_one_sentence(
     workshop: Any, attention: Path, fixed: Path, back: Path, gold: Path, capsys: Any, words: str, sentence: str
 ) -> None:
-    given = words.format(attention=trained, fixed=fixed, back=back, gold=gold).split()
+    given = words.format(attention=attention, fixed=fixed, back=back, gold=gold).split()
     capsys.readouterr()
     assert workshop.main("evaluate", f"run={attention}", *given) == 1
     captured = capsys.readouterr()
