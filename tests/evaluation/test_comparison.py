@@ -1,4 +1,4 @@
-"""A run against a baseline: sacreBLEU's own command line is the oracle of its p-values."""
+"""A run against a baseline: sacreBLEU's own answers, what can be detected, and what is refused."""
 
 import os
 import random
@@ -8,120 +8,119 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sacrebleu
 
-from rnnsearch.evaluation.comparison import Chance, check_same_sentences, compare, sacrebleu_p_values
+from rnnsearch.evaluation.comparison import Chance, check_same_sentences, compare
+from rnnsearch.evaluation.significance import difference, resample
 
-WORDS = "a the man dog red house runs sits on in with green ball plays child street two of and hat"
-VOCABULARY = WORDS.split()
-Row = dict[str, Any]
+WORDS = ["a", "the", "dog", "man", "house", "runs", "sees", "red", "green", "into", "over", "and"]
+CHANCE = Chance(resamples=400, shuffles=400, seed=12345)
 
 
-def rows(wrong: float, *, seed: int, sentences: int = 120) -> list[Row]:
-    text, noise = random.Random(7), random.Random(seed)
+def rows(count: int, noise: float, *, seed: int) -> list[dict[str, Any]]:
+    """References, and hypotheses in which each word is replaced with probability `noise`."""
+    draw, errors = random.Random(0), random.Random(seed)
     found = []
-    for _ in range(sentences):
-        reference = text.choices(VOCABULARY, k=text.randint(4, 14))
-        written = [noise.choice(VOCABULARY) if noise.random() < wrong else word for word in reference]
-        gold = " ".join(f"{i}-{i}" for i in range(len(reference)))
-        links = " ".join(f"{i}-{i}" for i in range(len(reference)) if noise.random() > wrong)
-        found.append({"reference": " ".join(reference), "hypothesis": " ".join(written), "gold": gold, "links": links})
+    for _ in range(count):
+        reference = draw.choices(WORDS, k=draw.randrange(4, 12))
+        hypothesis = [errors.choice(WORDS) if errors.random() < noise else word for word in reference]
+        found.append(
+            {"reference": " ".join(reference), "hypothesis": " ".join(hypothesis), "gold": None, "links": None}
+        )
     return found
 
 
-@pytest.fixture(scope="module")
-def systems() -> tuple[list[Row], list[Row]]:
-    """A run, and a baseline that is a little worse."""
-    return rows(0.28, seed=1), rows(0.31, seed=2)
+@pytest.mark.parametrize(("test", "name"), [("bs", "p_bootstrap"), ("ar", "p_randomization")])
+def test_p_values_are_those_of_sacrebleu_s_command(
+    test: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, baseline = rows(120, 0.30, seed=1), rows(120, 0.34, seed=2)
+    found = compare(run, baseline, chance=CHANCE)
+    for file, texts in (
+        ("reference", [row["reference"] for row in run]),
+        ("run", [row["hypothesis"] for row in run]),
+        ("baseline", [row["hypothesis"] for row in baseline]),
+    ):
+        (tmp_path / file).write_text("".join(f"{text}\n" for text in texts))
+    monkeypatch.setenv("SACREBLEU_SEED", "12345")
+    words = [tmp_path / "reference", "-i", tmp_path / "baseline", tmp_path / "run", "-m", "bleu", "chrf"]
+    words += [f"--paired-{test}", f"--paired-{test}-n", "400", "--format", "text", "--force"]
+    done = subprocess.run([sys.executable, "-m", "sacrebleu", *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    printed = [float(value) for value in re.findall(r"\(p = ([\d.]+)\)", done.stdout)]
+    assert [round(getattr(found[metric], name), 4) for metric in ("bleu", "chrf")] == printed
+    assert 0.0 < printed[0] < 1.0
 
 
-def command_line(folder: Path, systems: tuple[list[Row], list[Row]], *test: str, seed: int) -> dict[str, float]:
-    """The p-values that `sacrebleu` prints for files of the same text."""
-    files = {"references": [row["reference"] for row in systems[0]]}
-    files |= {name: [row["hypothesis"] for row in one] for name, one in zip(("run", "base"), systems, strict=True)}
-    for name, lines in files.items():
-        (folder / name).write_text("".join(f"{line}\n" for line in lines))
-    words = ["references", "-i", "base", "run", "-m", "bleu", "chrf", *test, "-f", "text"]
-    done = subprocess.run(
-        [sys.executable, "-m", "sacrebleu", *words],
-        cwd=folder,
-        env={**os.environ, "SACREBLEU_SEED": str(seed)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    p_values = re.findall(r"\(p = ([0-9.]+)\)", done.stdout)  # its JSON fails on a number of chrF's
-    return {name: float(p) for name, p in zip(("bleu", "chrf"), p_values, strict=True)}
-
-
-@pytest.mark.parametrize("seed", [12345, 8])
-def test_p_values_are_those_of_sacrebleu(tmp_path: Path, systems: tuple[list[Row], list[Row]], seed: int) -> None:
-    texts = [[row["hypothesis"] for row in one] for one in systems]
-    references = [row["reference"] for row in systems[0]]
-    found = sacrebleu_p_values(*texts, references, chance=Chance(300, 500, seed))
-    bootstrap = command_line(tmp_path, systems, "--paired-bs", "--paired-bs-n", "300", seed=seed)
-    randomization = command_line(tmp_path, systems, "--paired-ar", "--paired-ar-n", "500", seed=seed)
-    for name in ("bleu", "chrf"):
-        printed = {"bs": bootstrap[name], "ar": randomization[name]}
-        assert found[name] == {test: pytest.approx(p, abs=5e-5 + 1e-9) for test, p in printed.items()}
-    assert 0.002 < found["bleu"]["bs"] < 0.9  # else any p-value would do
-
-
-def test_the_seed_of_the_process_stays(systems: tuple[list[Row], list[Row]], monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = Chance(20, 20, 3)
+def test_both_scores_are_sacrebleu_s_and_its_seed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, baseline = rows(60, 0.30, seed=1), rows(60, 0.34, seed=2)
     monkeypatch.setenv("SACREBLEU_SEED", "77")
-    compare(*systems, chance=chance)
+    found = compare(run, baseline, chance=CHANCE)
     assert os.environ["SACREBLEU_SEED"] == "77"
+    for side, system in (("run", run), ("baseline", baseline)):
+        texts = [row["hypothesis"] for row in system], [[row["reference"] for row in system]]
+        assert getattr(found["bleu"], side) == pytest.approx(sacrebleu.corpus_bleu(*texts, force=True).score)
+        assert getattr(found["chrf"], side) == pytest.approx(sacrebleu.corpus_chrf(*texts).score)
+    for one in found.values():
+        assert one.difference.value == pytest.approx(one.run - one.baseline)
+        assert one.difference.sentences.low < one.difference.value < one.difference.sentences.high
     monkeypatch.delenv("SACREBLEU_SEED")
-    compare(*systems, chance=chance)
+    assert compare(run, baseline, chance=CHANCE) == found
     assert "SACREBLEU_SEED" not in os.environ
 
 
-def test_figures_of_both_runs(systems: tuple[list[Row], list[Row]]) -> None:
-    found = compare(*systems, chance=Chance(200, 200, 1))
-    assert list(found) == ["bleu", "chrf", "aer"]
-    for side, one in (("run", systems[0]), ("baseline", systems[1])):
-        pairs = [row["hypothesis"] for row in one], [[row["reference"] for row in one]]
-        assert getattr(found["bleu"], side) == pytest.approx(sacrebleu.corpus_bleu(*pairs, force=True).score)
-        assert getattr(found["chrf"], side) == pytest.approx(sacrebleu.corpus_chrf(*pairs).score)
-    for metric in found.values():
-        assert metric.difference.value == pytest.approx(metric.run - metric.baseline)
-        assert metric.difference.sentences.low < metric.difference.value < metric.difference.sentences.high
-        assert metric.difference.detectable > 0
-    assert found["aer"].p_bootstrap is None
+def test_a_system_is_no_better_than_itself() -> None:
+    same = rows(60, 0.3, seed=1)
+    found = compare(same, same, chance=CHANCE)["bleu"]
+    assert (found.run, found.difference.value, found.difference.p_value) == (found.baseline, 0.0, 1.0)
+    assert found.difference.detectable == 0.0
 
 
-def test_a_run_against_itself_and_without_links(systems: tuple[list[Row], list[Row]]) -> None:
-    run = systems[0]
-    alone = [row | {"links": None} for row in run]
-    found = compare(run, alone, chance=Chance(50, 50, 1))
-    assert list(found) == ["bleu", "chrf"]
-    assert found["bleu"].difference.value == found["bleu"].difference.detectable == 0
-    assert found["bleu"].difference.p_value_sentences == 1
+def test_aer_is_compared_over_sentences_with_links_on_both_sides() -> None:
+    run, baseline = rows(3, 0.3, seed=1), rows(3, 0.3, seed=2)
+    for row, links in zip(run, ("0-0 1-1", "0-0", None), strict=True):
+        row |= {"gold": "0-0 1-1", "links": links}
+    for row, links in zip(baseline, ("1-0 0-1", None, "0-0"), strict=True):
+        row |= {"gold": "0-0 1-1", "links": links}
+    found = compare(run, baseline, chance=CHANCE)["aer"]
+    assert (found.run, found.baseline, found.p_bootstrap) == (0.0, 1.0, None)
+    assert "aer" not in compare(rows(3, 0.3, seed=1), baseline, chance=CHANCE)
 
 
-def test_error_rates_are_compared_where_both_align(systems: tuple[list[Row], list[Row]]) -> None:
-    run, baseline = ([dict(row) for row in one] for one in systems)
-    run[0]["links"], baseline[1]["links"], run[2]["gold"] = None, None, None
-    found, kept = (
-        compare(*both, chance=Chance(20, 20, 1))["aer"] for both in ((run, baseline), (run[3:], baseline[3:]))
-    )
-    assert (found.run, found.baseline) == (kept.run, kept.baseline)
+def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:
+    """Sentence scores with a true difference of just that much: the interval leaves out 0 in about 80 % of samples."""
+    generator = np.random.default_rng(0)
+    sentences, deviation = 100, 0.7
+    true = 2.8016 * deviation / np.sqrt(sentences)
+    seen, detectable = [], []
+    for _ in range(300):
+        baseline = generator.normal(size=(sentences, 1))
+        run = baseline + generator.normal(true, deviation, size=(sentences, 1))
+        drawn = [
+            resample([one], lambda sums_RK: sums_RK[..., 0] / sentences, seed=1, resamples=300)
+            for one in (baseline, run)
+        ]
+        found = difference(*drawn, seed=1)
+        seen.append(found.sentences.excludes_zero)
+        detectable.append(found.detectable)
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.07)
+    assert np.mean(detectable) == pytest.approx(true, rel=0.05)
 
 
-def test_other_sentences_are_refused_with_the_first_that_differs() -> None:
-    texts = [("eins", "one"), ("zwei", "two"), ("drei", "three")]
-    names = ("test of A", "test of B")
-    check_same_sentences(texts, list(texts), names=names)
-    with pytest.raises(ValueError, match="test of A has 3 sentences but test of B has 2"):
-        check_same_sentences(texts, texts[:2], names=names)
-    sentence = "differ first in sentence 2, in the reference ('two' and 'deux')"
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        check_same_sentences(texts, [texts[0], ("zwei", "deux"), ("x", "y")], names=names)
+def test_other_sentences_are_refused() -> None:
+    texts = [("a", "b"), ("c", "d")]
+    check_same_sentences(texts, list(texts), names=("one", "two"))
+    with pytest.raises(ValueError, match=r"one and two differ first in sentence 2, in the reference \('d' and 'e'\)"):
+        check_same_sentences(texts, [("a", "b"), ("c", "e")], names=("one", "two"))
+    with pytest.raises(ValueError, match="one has 2 sentences but two has 1"):
+        check_same_sentences(texts, texts[:1], names=("one", "two"))
 
 
-@pytest.mark.parametrize("wrong", [(1, 10, 1), (10, 0, 1), (10, 10, 0)])
-def test_chance_that_says_nothing_is_refused(wrong: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match=r"needed|none to sacreBLEU"):
-        Chance(*wrong)
+@pytest.mark.parametrize(
+    ("values", "sentence"), [((1, 1, 1), "1 resamples"), ((2, 0, 1), "0 shuffles"), ((2, 1, 0), "is none")]
+)
+def test_too_little_chance_is_refused(values: tuple[int, int, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Chance(resamples=values[0], shuffles=values[1], seed=values[2])

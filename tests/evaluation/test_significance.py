@@ -152,33 +152,3 @@ def test_what_cannot_be_paired_is_refused() -> None:
         difference(one, two, seed=0)
     with pytest.raises(ValueError, match="seeds × sentences × counts"):
         resample(np.zeros((1, 0, 10)), bleu_of_sums, seed=0)
-
-
-# The smallest difference that a test set could show: a simulation
-
-
-def mean_of_sums(sums: np.ndarray) -> np.ndarray:
-    return np.asarray(sums[..., 0] / sums[..., 1])
-
-
-def paired(generator: np.random.Generator, *, gap: float, sentences: int = 150) -> list[np.ndarray]:
-    """Baseline and system, [1, N, 2] each: skewed scores of sentences, with noise of their own, `gap` apart."""
-    common = generator.gamma(2.0, size=sentences)
-    scores = [common + generator.exponential(0.7, size=sentences) + shift for shift in (0.0, gap)]
-    return [np.stack([score, np.ones(sentences)], axis=-1)[None] for score in scores]
-
-
-def test_a_detectable_difference_is_found_four_times_in_five() -> None:
-    generator = np.random.default_rng(5)
-
-    def tested(gap: float):
-        both = [resample(one, mean_of_sums, seed=1, resamples=300) for one in paired(generator, gap=gap)]
-        return difference(*both, seed=1)
-
-    detectable = np.mean([tested(0.0).detectable for _ in range(200)])
-    # 0.7 · √2 / √150 is the true standard error of the difference
-    assert detectable == pytest.approx((1.95996 + 0.84162) * 0.7 * 2**0.5 / 150**0.5, rel=0.05)
-    found = np.mean([tested(float(detectable)).sentences.excludes_zero for _ in range(500)])
-    assert 0.74 < found < 0.86  # 80 % ± three standard errors of 500 trials
-    chance = np.mean([tested(0.0).sentences.excludes_zero for _ in range(500)])
-    assert chance < 0.09  # 5 %

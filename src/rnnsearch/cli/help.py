@@ -45,12 +45,13 @@ COMMANDS: Mapping[str, Command] = {
         (
             ("the test split with a beam of 5", "rnnsearch evaluate run=RUN split=test search.beam_size=5"),
             ("the validation split, greedily", "rnnsearch evaluate run=RUN split=validation search.beam_size=1"),
-            ("keep the JSON object", "rnnsearch evaluate run=RUN split=test > scores.json"),
-            ("against another run: tests of each difference", "rnnsearch evaluate run=RUN baseline=OTHER_RUN"),
             (
-                "alignments against gold links, both directions joined",
-                "rnnsearch evaluate run=RUN alignments.gold=links.txt alignments.one_indexed=true "
-                "alignments.reverse_run=BACK alignments.symmetrize=grow_diag",
+                "against another run: intervals, significance, what could be seen at all",
+                "rnnsearch evaluate run=RUN baseline=OTHER_RUN > scores.json",
+            ),
+            (
+                "word alignments against gold links of your own, counted from 1",
+                "rnnsearch evaluate run=RUN alignments.gold=gold.txt alignments.one_indexed=true",
             ),
         ),
     ),
