@@ -1,5 +1,6 @@
 """A run against a baseline: sacreBLEU's own answers, what can be detected, and what is refused."""
 
+import os
 import random
 import re
 import subprocess
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sacrebleu
 
 from rnnsearch.evaluation.comparison import Chance, check_same_sentences, compare
 from rnnsearch.evaluation.significance import difference, resample
@@ -50,6 +52,23 @@ def test_p_values_are_those_of_sacrebleu_s_command(
     printed = [float(value) for value in re.findall(r"\(p = ([\d.]+)\)", done.stdout)]
     assert [round(getattr(found[metric], name), 4) for metric in ("bleu", "chrf")] == printed
     assert 0.0 < printed[0] < 1.0
+
+
+def test_both_scores_are_sacrebleu_s_and_its_seed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, baseline = rows(60, 0.30, seed=1), rows(60, 0.34, seed=2)
+    monkeypatch.setenv("SACREBLEU_SEED", "77")
+    found = compare(run, baseline, chance=CHANCE)
+    assert os.environ["SACREBLEU_SEED"] == "77"
+    for side, system in (("run", run), ("baseline", baseline)):
+        texts = [row["hypothesis"] for row in system], [[row["reference"] for row in system]]
+        assert getattr(found["bleu"], side) == pytest.approx(sacrebleu.corpus_bleu(*texts, force=True).score)
+        assert getattr(found["chrf"], side) == pytest.approx(sacrebleu.corpus_chrf(*texts).score)
+    for one in found.values():
+        assert one.difference.value == pytest.approx(one.run - one.baseline)
+        assert one.difference.sentences.low < one.difference.value < one.difference.sentences.high
+    monkeypatch.delenv("SACREBLEU_SEED")
+    assert compare(run, baseline, chance=CHANCE) == found
+    assert "SACREBLEU_SEED" not in os.environ
 
 
 def test_a_system_is_no_better_than_itself() -> None:

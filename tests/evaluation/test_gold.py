@@ -4,10 +4,13 @@ import gzip
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rnnsearch.evaluation.alignment import alignment_score
+from rnnsearch.evaluation.alignment import GoldLinks, alignment_score, parse_pharaoh
 from rnnsearch.evaluation.gold import format_gold, read_gold
 
+links = st.frozensets(st.tuples(st.integers(0, 30), st.integers(0, 30)))
 TEXTS = [("a b c", "x y"), ("d", "z")]
 
 
@@ -31,6 +34,12 @@ def test_a_compressed_file(tmp_path: Path) -> None:
     path = tmp_path / "gold.gz"
     path.write_bytes(gzip.compress(b"0-0\n0-0\n"))
     assert [one.sure for one in read_gold(path, TEXTS)] == [{(0, 0)}, {(0, 0)}]
+
+
+@given(links, links)
+def test_gold_survives_writing_and_reading(sure: frozenset[tuple[int, int]], more: frozenset[tuple[int, int]]) -> None:
+    gold = GoldLinks(sure, sure | more)
+    assert parse_pharaoh(format_gold(gold)) == gold
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 import logging
 import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -322,3 +324,22 @@ def test_sample_translations(context: dict[str, Any]) -> None:
     assert [sample["hypothesis"] for sample in samples] == texts
     assert [sample["reference"] for sample in samples] == [row["target_text"] for row in rows]
     assert all((sample["weights"] is None) == (context is FIXED) for sample in samples)
+
+
+def test_progress_counts_every_sentence(attention: System) -> None:
+    """Saliency is slow enough to be watched too."""
+    counted: list[list[Any]] = []
+
+    @contextmanager
+    def watch(doing: str, total: int) -> Iterator[Any]:
+        counted.append([doing, total, 0])
+
+        def advance(count: int) -> None:
+            counted[-1][2] += count
+
+        yield advance
+
+    rows = [pair for pair in pairs(30) if pair["source_text"]]  # nothing is translated as nothing, without the model
+    evaluate_split(attention, rows, search(), aligning=Aligning(method="saliency"), progress=watch)
+    count = len(rows)
+    assert counted == [[doing, count, count] for doing in ("translations", "references", "alignments")]
