@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.api import Hypothesis, Translation
@@ -59,6 +59,7 @@ def test_links_are_those_of_the_best() -> None:
     assert as_links(translation("x", "y")) == "1-0\n"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_translation_stays_on_its_line(text: str, source: str) -> None:
     one = translation(text, source=source)

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.cli import streaming
@@ -43,6 +43,7 @@ def test_lines(data: bytes, expected: list[str], at_once: int) -> None:
     assert (tally.lines, tally.read) == (len(expected), len(data))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8) | st.sampled_from([b"\r", b"\xed\xa0\x80", b"\xff", b"\0"])), st.booleans())
 def test_any_bytes_give_a_text_a_line(parts: list[bytes], ended: bool) -> None:
     bodies = [part.replace(b"\n", b"") for part in parts]

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.evaluation.aligning import Alignment
@@ -54,6 +54,7 @@ def test_nothing_to_show() -> None:
     assert Table(heatmap([], [], empty, frozenset(), caption="none")).titles == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=3), st.lists(st.text(), max_size=3), st.text())
 def test_words_are_text_alone(source: list[str], target: list[str], caption: str) -> None:
     weights_TS = np.full((len(target), len(source)), 0.5)
