@@ -12,7 +12,7 @@ import pytest
 from hydra.utils import instantiate
 
 from rnnsearch.cli.compose import compose
-from rnnsearch.cli.errors import explain, quoted
+from rnnsearch.cli.errors import explain, quoted, shown
 from rnnsearch.cli.main import main
 
 AWKWARD = [
@@ -257,3 +257,9 @@ def test_nobody_reads_standard_output() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_sentence_that_quotes_a_file_can_not_command_the_terminal() -> None:
+    assert shown("no column 'a\x1b[2J\u202eb'") == r"no column 'a\x1b[2J\u202eb'"
+    assert shown("ein schönes 書\nand more") == "ein schönes 書\nand more"
+    assert len(shown("x" * 10_000)) < 2_100

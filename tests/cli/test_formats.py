@@ -30,7 +30,7 @@ def test_text_is_the_best() -> None:
 
 def test_a_table_has_a_row_a_hypothesis() -> None:
     assert as_tsv(7, translation("x\ty\r\nz", ""), None) == (
-        "7\t1\t-0.500000\t-1.500000\tx y  z\n7\t2\t-1.500000\t-1.500000\t\n"
+        "7\t1\t-0.500000\t-1.500000\tx\u00a0y\u00a0\u00a0z\n7\t2\t-1.500000\t-1.500000\t\n"
     )
 
 

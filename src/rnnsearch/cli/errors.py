@@ -34,6 +34,7 @@ from rnnsearch.cli.compose import nearest, valid_names
 log = logging.getLogger(__name__)
 
 FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+LONGEST = 2000  # characters of a sentence
 _NAMED_ELSEWHERE = {"MisconfigurationException", "OutOfMemoryError"}  # Lightning's and torch's, not worth an import
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
 _FULL_DISK = (  # what pyarrow, datasets and torch say of a full disk without its error number
@@ -55,8 +56,14 @@ def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
         return FAILED
     sentence, code = explained
     log.debug("the traceback of the error below", exc_info=error)
-    print(f"rnnsearch {command}: {sentence}", file=sys.stderr)
+    print(f"rnnsearch {command}: {shown(sentence)}", file=sys.stderr)
     return code
+
+
+def shown(sentence: str) -> str:
+    """What a terminal can safely show of a sentence, which may quote any file: the rest escaped, its length bounded."""
+    plain = sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else "")
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in plain)
 
 
 def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tuple[str, int] | None:

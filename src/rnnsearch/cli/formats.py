@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from rnnsearch.api import Hypothesis, Translation
 from rnnsearch.evaluation.alignment import format_pharaoh
 
+GLUE = "\u00a0"  # a blank that divides no words
 Rendering = Callable[[int, Translation, str | None], str]
 """From a line's number from 1, its translation, and the method of alignments (None: none) to whole lines."""
 
@@ -16,9 +17,9 @@ def as_text(number: int, translation: Translation, method: str | None) -> str:
 
 
 def as_tsv(number: int, translation: Translation, method: str | None) -> str:
-    """Number of the line, rank from 1, score, log p in nats and text of each hypothesis; tabs become blanks."""
+    """Number of the line, rank from 1, score, log p in nats and text of each hypothesis; no text has a tab."""
     return "".join(
-        f"{number}\t{rank}\t{one.score:.6f}\t{one.log_prob:.6f}\t{_one_field(one.text, tab=' ')}\n"
+        f"{number}\t{rank}\t{one.score:.6f}\t{one.log_prob:.6f}\t{_one_field(one.text, tab=GLUE)}\n"
         for rank, one in enumerate(translation.hypotheses, 1)
     )
 
@@ -52,5 +53,5 @@ def as_links(translation: Translation) -> str:
 
 
 def _one_field(text: str, *, tab: str = "\t") -> str:
-    """Text without the characters that would end its line, or its field."""
-    return text.replace("\r", " ").replace("\n", " ").replace("\t", tab)
+    """Text without the characters that would end its line, or its field; its words, split at blanks, stay as many."""
+    return text.replace("\r", GLUE).replace("\n", GLUE).replace("\t", tab)

@@ -226,6 +226,8 @@ class JsonLinesCorpus(TableCorpus):
                 record = json.loads(line)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{where} is not JSON ({error.msg} at character {error.colno})") from error
+            except (ValueError, RecursionError) as error:  # a number of very many digits, brackets in brackets in ...
+                raise ValueError(f"{where} is JSON that nobody can read: {error}") from error
             source, target = (text_at(record, field, where) for field in self._fields.values())
             yield Pair(source=source, target=target, line=number)
 
