@@ -1,17 +1,13 @@
 """Files for the commands that read pairs: in blocks of bounded size, with progress, bad bytes mended and counted."""
 
 import logging
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+from rnnsearch.cli.progress import bar
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.lines import Mended, lines, paired_lines
 
@@ -85,7 +81,7 @@ def _counted(
 ) -> Iterator[list[T]]:
     """Blocks, each counted as done when the next is asked for."""
     mending = Mending()
-    with _progress(total) as advance:
+    with bar("lines", total) as advance:
         for block in blocks(items(None if strict else mending), texts):
             yield block
             advance(len(block))
@@ -105,15 +101,3 @@ def blocks(items: Iterable[T], texts: Callable[[T], Sequence[str]]) -> Iterator[
             block, count, characters = [], 0, 0
     if block:
         yield block
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; call what it gives with the number of lines done."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda count: bar.advance(task, count)

@@ -12,13 +12,13 @@ from rnnsearch.evaluation.progress import Advance, ignored
 
 
 @contextmanager
-def bar(doing: str, total: int) -> Iterator[Advance]:
-    """Shows what is being done and how many sentences of how many are done, and vanishes in the end."""
+def bar(doing: str, total: int | None) -> Iterator[Advance]:
+    """Shows what is being done and how many sentences of how many (None: who knows) are done; vanishes in the end."""
     if not sys.stderr.isatty():
         yield ignored
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as shown:
+    left = (TextColumn("left"), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, *left, console=console, transient=True, redirect_stdout=False) as shown:
         yield partial(shown.advance, shown.add_task(doing, total=total))
