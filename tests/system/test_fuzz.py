@@ -339,4 +339,4 @@ def test_hostile_input(check: Callable[..., None], configs: dict[str, DictConfig
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_much_hostile_input(check: Callable[..., None], configs: dict[str, DictConfig]) -> None:
-    run(check, configs, 1000)
+    run(check, configs, 200)
