@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -352,6 +353,7 @@ def resident(pid: int) -> float:
 def test_a_terminal_is_asked_for_lines(keys: bytes, code: int, work: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for what runs in the background
         os.chdir(work)
         os.execv(sys.executable, command())
     until(terminal, b"> ")
