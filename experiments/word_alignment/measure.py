@@ -62,6 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fixed-reverse", required=True, help="the same, English to Greek")
     parser.add_argument("--controlled-additive", required=True, help="run with additive attention, built-in corpus")
     parser.add_argument("--controlled-previous", required=True, help="the same, with the paper's query state")
+    parser.add_argument("--controlled-longer", required=True, help="that one, trained three times as long")
     parser.add_argument("--controlled-fixed", required=True, help="the same, with a fixed context")
     parser.add_argument("--eflomal", type=Path, required=True, help="the bin folder of the environment that has it")
     parser.add_argument("--root", help="the Greek-English files; left out, they are fetched")
@@ -96,6 +97,7 @@ def controlled(options: argparse.Namespace) -> Results:
     for name, run, method in (
         ("additive, attention", options.controlled_additive, "attention"),
         ("additive, attention, query state previous", options.controlled_previous, "attention"),
+        ("additive, attention, query state previous, longer", options.controlled_longer, "attention"),
         ("additive, saliency", options.controlled_additive, "saliency"),
         ("fixed, saliency", options.controlled_fixed, "saliency"),
     ):
