@@ -16,33 +16,42 @@ from typing import Any
 
 FORMAT = 1
 RECORD = "record.json"
-STATUSES = ("running", "finished", "failed", "interrupted")
+JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
+STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
-# Keys that do not change what a run computes: where things lie, who watches, how the machine is used.
-NOT_HASHED = (
+# Keys that say where things lie, who watches, and why the run is made.
+AROUND = (
     "paths",
     "logger",
     "study",
     "member",
+    "protocol",
+    "sweep",
+    "match",
+    "trial",
     "ckpt",
-    "keep_best",
-    "kernels",
-    "cuda_graphs",
     "progress",
     "profile",
     "samples",
     "sizes",
-    "test",
     "data.root",
     "data.cache",
     "data.mirrors",
+    "trainer.log_every_n_steps",
+    "trainer.max_steps",
+)
+# Keys that say how the machine is used and what is done besides; they do not change what a run computes.
+NOT_HASHED = (
+    *AROUND,
+    "keep_best",
+    "kernels",
+    "cuda_graphs",
+    "test",
     "data_workers",
     "optimizer.fused",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.strategy",
-    "trainer.log_every_n_steps",
-    "trainer.max_steps",
 )
 
 
@@ -56,21 +65,32 @@ def new_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 (16 hex digits) of a resolved config without the keys in `NOT_HASHED`.
+def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASHED) -> str:
+    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out`` and without those that are null.
 
     Equal hashes mean: the same computation, apart from the machine, the number of threads and the files read, whose
-    checksums stand in the record.
+    checksums stand in the record. A new key that is null for all that is older changes no hash.
     """
     kept = copy.deepcopy(dict(config))
-    for key in NOT_HASHED:
+    for key in left_out:
         node: Any = kept
         *parents, last = key.split(".")
         for parent in parents:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
         if isinstance(node, dict):
             node.pop(last, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_without_nulls(kept), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def point_key(config: Mapping[str, Any]) -> str:
+    """What tells the points of a sweep apart: as `config_hash`, but other strategies, devices and kernels count too."""
+    return config_hash(config, left_out=AROUND)
+
+
+def _without_nulls(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_nulls(value) for key, value in node.items() if value is not None}
+    return node
 
 
 def write_text(path: Path, text: str) -> None:

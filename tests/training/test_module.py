@@ -96,7 +96,7 @@ def module(
         translator=model,
         optimizer=optimizer or functools.partial(torch.optim.SGD, lr=0.5),
         schedule=schedule or Constant(warmup=0),
-        budget=Budget(updates=updates, tokens=None, seconds=None),
+        budget=Budget(updates=updates, tokens=None, seconds=None, flops=None, flops_per_token=0.0),
         label_smoothing=smoothing,
         target=Letters(),
         references=lambda rows: [texts[row] for row in rows],

@@ -55,9 +55,15 @@ def build_greedy(config: DictConfig) -> Search:
     return build_search(config, n_best=1, **greedy)
 
 
-def build_budget(config: DictConfig) -> Budget:
-    """The budget of a whole config."""
-    return Budget(updates=config.budget.updates, tokens=config.budget.tokens, seconds=config.budget.seconds)
+def build_budget(config: DictConfig, *, flops_per_token: float) -> Budget:
+    """The budget of a whole config, for a model of so many operations a target token."""
+    return Budget(
+        updates=config.budget.updates,
+        tokens=config.budget.tokens,
+        seconds=config.budget.seconds,
+        flops=config.budget.flops,
+        flops_per_token=flops_per_token,
+    )
 
 
 def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":

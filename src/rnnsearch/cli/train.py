@@ -125,7 +125,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         translator=translator,
         optimizer=build.make(cfg.optimizer),
         schedule=build.make(cfg.scheduler),
-        budget=build.build_budget(cfg),
+        budget=build.build_budget(cfg, flops_per_token=_operations(translator)),
         label_smoothing=cfg.label_smoothing,
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
@@ -167,8 +167,12 @@ def _sizes(translator: Translator) -> dict[str, Any]:
     return {
         "parameters": sum(parameters.values()),
         "parameters_without_embeddings": sum(n for key, n in parameters.items() if key not in embeddings),
-        "flops_per_token": operations_per_token(translator, source_length=20, target_length=20).training,
+        "flops_per_token": _operations(translator),
     }
+
+
+def _operations(translator: Translator) -> float:
+    return operations_per_token(translator, source_length=20, target_length=20).training
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""When a training ends: after so many updates, target tokens or seconds, whichever given limit comes first."""
+"""When a training ends: after so many updates, target tokens, seconds or operations, at the first limit reached."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class Budget:
     """Limits; None is no limit. Seconds are those of training itself, without validation.
 
+    Operations (``flops``) are the documented ones of a target token (`rnnsearch.training.cost`) times target tokens.
+
     Raises:
         ValueError: if no limit is given, or one is not positive.
     """
@@ -14,17 +16,22 @@ class Budget:
     updates: int | None
     tokens: int | None
     seconds: float | None
+    flops: float | None
+    flops_per_token: float
 
     def __post_init__(self) -> None:
-        given = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds}
+        given = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds, "flops": self.flops}
         limits = {key: limit for key, limit in given.items() if limit is not None}
         if not limits:
-            raise ValueError("no budget is given, so training would never end; set budget.updates, tokens or seconds")
+            raise ValueError(
+                "no budget is given, so training would never end; set budget.updates, tokens, seconds or flops"
+            )
         for key, limit in limits.items():
             if limit <= 0:
                 raise ValueError(f"budget.{key}={limit}: a budget is positive")
 
     def progress(self, *, updates: int, tokens: int, seconds: float) -> float:
         """The share that is used up, 1 and more when training is to end."""
-        used = ((updates, self.updates), (tokens, self.tokens), (seconds, self.seconds))
+        flops = tokens * self.flops_per_token
+        used = ((updates, self.updates), (tokens, self.tokens), (seconds, self.seconds), (flops, self.flops))
         return max(done / limit for done, limit in used if limit is not None)
