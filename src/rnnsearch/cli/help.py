@@ -123,6 +123,21 @@ COMMANDS: Mapping[str, Command] = {
             ),
         ),
     ),
+    "sweep": Command(
+        "Train every point of a sweep that is not finished yet, at any time again; write one report.",
+        "rnnsearch.cli.sweep",
+        (
+            (
+                "contexts and attention sizes, two seeds: six points, since a fixed context has no attention size",
+                "rnnsearch sweep study=first data=controlled model=tiny trainer=cpu trainer.max_steps=5 "
+                "model/context=additive,fixed model.context.attention_size=8,16 seed=0,1",
+            ),
+            (
+                "a committed study, extended by a seed",
+                "rnnsearch sweep protocol=ladder seed=0,1,2,3",
+            ),
+        ),
+    ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
         "rnnsearch.cli.page",

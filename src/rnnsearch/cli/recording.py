@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
 from rnnsearch.records import RunRecord, config_hash, new_id
+
+LEAVING = 60.0  # seconds that a process which was told to stop may take
 
 
 def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
@@ -60,6 +63,20 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that no two processes train in it; one that is about to end is waited for.
+
+    Raises:
+        ValueError: if another process keeps it.
+    """
+    try:
+        with FileLock(folder / ".lock", timeout=LEAVING):
+            yield
+    except Timeout:
+        raise ValueError(f"another process trains in {folder}; wait for it or give another hydra.run.dir") from None
 
 
 @contextmanager

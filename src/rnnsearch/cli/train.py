@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs
-from rnnsearch.cli.recording import beginnings, interruptible, recording
+from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
 from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -37,12 +38,16 @@ logger = logging.getLogger(__name__)
 
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
+    folder = Path(HydraConfig.get().runtime.output_dir)
     check_values(cfg)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
+    with claimed(folder) if main else nullcontext():
+        _run(cfg, folder, main=main)
+
+
+def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     resuming = check_folder(folder, cfg.ckpt) if main else cfg.ckpt == "last"
-    settle_budget(cfg, list(hydra.overrides.task))
+    settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     values = beginnings(cfg, folder)
     if resuming:
@@ -176,7 +181,7 @@ def _operations(translator: Translator) -> float:
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:
-    described = data.description()
+    described = {**data.description(), "longest_source": max(data.rows("train")["source_words"])}
     return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
 
 

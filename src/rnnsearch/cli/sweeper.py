@@ -1,0 +1,203 @@
+"""The sweeper of ``rnnsearch sweep`` and ``rnnsearch train -m``: composes the points, keeps the ledger, reports."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.describe import NO_DIFFERENCE, describe
+from rnnsearch.cli.main import Reported
+from rnnsearch.cli.settings import settle_budget
+from rnnsearch.records import point_key
+from rnnsearch.study.report import write_report
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.points import Axis, Composed, Overrides, UnknownKey, combinations, composed, key_of, label, labels
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+HALVINGS = 3  # of the batch, when memory does not suffice
+
+
+class DurableSweeper(Sweeper):
+    """Trains what is not finished yet of a sweep. Its memory is the study's folder, so it can be killed at any time."""
+
+    config: DictConfig
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's."""
+        self.config = config
+        self.loader = hydra_context.config_loader
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        self.flags = tuple(
+            f"--config-dir={source.path}"
+            for source in config.hydra.runtime.config_sources
+            if source.provider == "command-line"
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Compose the points, launch those that are not finished, write the report.
+
+        Raises:
+            ValueError: if another sweep is at work in the study's folder.
+            Reported: if a point failed; what became of each has been printed.
+        """
+        name = study_name(self.config)
+        study = (Path(self.config.paths.output) / name).absolute()
+        study.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(study / ".lock", timeout=0):
+                self._sweep(study, arguments)
+        except Timeout:
+            raise ValueError(f"another sweep is at work in {study}; wait for it or choose another study=NAME") from None
+
+    def _sweep(self, study: Path, arguments: list[str]) -> None:
+        points = self._points(study, arguments)
+        for point in points:
+            if not ledger.is_supervised(point.folder):
+                ledger.write_point(point)
+        describe(study, self.config, points, self._config)
+        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        logger.info("%s: %d points, %d of them to be trained", study.name, len(points), len(waiting))
+        try:
+            if waiting:
+                self.launcher.launch([_launched(study, point) for point in waiting], initial_job_idx=0)
+        finally:
+            describe(study, self.config, points, self._config)
+        self._report(study, points)
+
+    def _report(self, study: Path, points: Sequence[Point]) -> None:
+        states = {point.folder.name: ledger.state(point) for point in points}
+        failed = {name: state for name, state in states.items() if state.status == "failed"}
+        for name, state in failed.items():
+            logger.error("%s failed: %s (all of it in %s)", name, state.error, study / name / "job.log")
+        if any(state.status == "finished" for state in states.values()):
+            print(write_report(study))
+        if failed:
+            logger.error("%d of %d points failed; the same command tries them again", len(failed), len(points))
+            raise Reported(1)
+
+    def _points(self, study: Path, arguments: list[str]) -> list[Point]:
+        """The points that the arguments and the sweep section make, with the folders that they have or will have."""
+        try:
+            found = composed(self._candidates(arguments), self._compose)
+        except UnknownKey as error:
+            raise (error.__cause__ or error) from None
+        known = {point.folder.name: point.overrides for point in ledger.read_points(study)}
+        settings = labels({**known, **{one.key: one.overrides for one in found}}, without=NO_DIFFERENCE)
+        return [self._point(study, one, label(settings[one.key])) for one in found]
+
+    def _candidates(self, arguments: list[str]) -> list[Overrides]:
+        parser = OverridesParser.create(config_loader=self.loader)
+        given = [one for one in parser.parse_overrides(arguments) if not one.is_hydra_override()]
+        own = {key_of(str(one.input_line)) for one in given}
+        grid = self.config.sweep.grid.items_ex(resolve=True)
+        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
+        axes = [
+            _axis(one) for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"
+        ]
+        fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
+        lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
+        return combinations(fixed, [axis for axis in axes if len(axis.values) > 1], lists)
+
+    def _config(self, overrides: Sequence[str]) -> DictConfig:
+        config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
+        settle_budget(config, list(overrides))
+        return config
+
+    def _compose(self, overrides: Overrides) -> Composed:
+        try:
+            config = self._config(overrides)
+        except ConfigCompositionException as error:
+            key = unknown_key(error)
+            if key is None:
+                raise
+            raise UnknownKey(key, str(error)) from error
+        values: Any = OmegaConf.to_container(config, resolve=True)
+        return Composed(overrides, point_key(values), config.seed)
+
+    def _point(self, study: Path, one: Composed, member: str) -> Point:
+        config = self._config(one.overrides)
+        return Point(
+            folder=ledger.find(study, one.key) or study / ledger.folder_name(member, one.seed, one.key),
+            key=one.key,
+            member=member,
+            seed=one.seed,
+            overrides=(*one.overrides, f"study={_quoted(study.name)}", f"member={_quoted(member)}"),
+            flags=self.flags,
+            directory=str(Path.cwd()),
+            fallbacks=tuple(_fallbacks(config)),
+            updates=config.budget.updates,
+        )
+
+
+def study_name(config: DictConfig) -> str:
+    """The study's name, which is its folder's: what ``study=`` says, as text, or the corpus's name.
+
+    Raises:
+        ValueError: for one that is no plain file name.
+    """
+    name = str(config.study or f"sweep-{HydraConfig.get().runtime.choices['data']}")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
+    return name
+
+
+def _axis(one: Override) -> Axis:
+    """An override and the values that it sweeps over; no value for one that deletes its key."""
+    key = one.get_key_element()
+    if one.is_interval_sweep():
+        raise ValueError(
+            f"{one.input_line}: an interval has no end of values; list some, or search it: add sweep=optuna_tpe"
+        )
+    if one.is_sweep_override():
+        return Axis(key, tuple(dict.fromkeys(one.sweep_string_iterator())))
+    return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
+
+
+def _sweep_text(value: Any) -> str:
+    """Values of a YAML file as the command line has them."""
+    if isinstance(value, ListConfig):
+        return f"choice({','.join(map(_sweep_text, value))})"
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def _launched(study: Path, point: Point) -> list[str]:
+    """What the launcher composes a job from."""
+    return [
+        *point.overrides,
+        f"hydra.sweep.dir={_quoted(str(study))}",
+        f"hydra.sweep.subdir={_quoted(point.folder.name)}",
+    ]
+
+
+def _quoted(value: str) -> str:
+    return QuotedString(value, Quote.double).with_quotes()
+
+
+def _fallbacks(config: DictConfig) -> Iterator[tuple[str, ...]]:
+    """Half the batch and twice the accumulation, a few times over."""
+    key = "size" if "size" in config.batches else "batch_size"
+    for times in (2**halving for halving in range(1, HALVINGS + 1)):
+        if config.batches[key] >= times:
+            yield (
+                f"batches.{key}={config.batches[key] // times}",
+                f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches * times}",
+            )
