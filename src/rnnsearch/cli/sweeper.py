@@ -18,7 +18,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.compose import compose, unknown_key, valid_names
 from rnnsearch.cli.describe import NO_DIFFERENCE, describe
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.settings import settle_budget
@@ -75,6 +75,7 @@ class DurableSweeper(Sweeper):
                 ledger.write_point(point)
         describe(study, self.config, points, self._config)
         waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        waiting.sort(key=lambda point: point.seed)  # so that what a stopped sweep has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", study.name, len(points), len(waiting))
         try:
             if waiting:
@@ -99,10 +100,17 @@ class DurableSweeper(Sweeper):
         try:
             found = composed(self._candidates(arguments), self._compose)
         except UnknownKey as error:
-            raise (error.__cause__ or error) from None
+            raise self._nowhere(error) from None
         known = {point.folder.name: point.overrides for point in ledger.read_points(study)}
         settings = labels({**known, **{one.key: one.overrides for one in found}}, without=NO_DIFFERENCE)
         return [self._point(study, one, label(settings[one.key])) for one in found]
+
+    def _nowhere(self, error: UnknownKey) -> BaseException:
+        if error.key not in valid_names("train"):
+            return error.__cause__ or error
+        return ValueError(
+            f"{error.key}: no point of this sweep has this key; leave it out, or sweep over an option that has it too"
+        )
 
     def _candidates(self, arguments: list[str]) -> list[Overrides]:
         parser = OverridesParser.create(config_loader=self.loader)
