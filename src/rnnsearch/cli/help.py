@@ -136,6 +136,10 @@ COMMANDS: Mapping[str, Command] = {
                 "a committed study, extended by a seed",
                 "rnnsearch sweep protocol=ladder seed=0,1,2,3",
             ),
+            (
+                "a search by Optuna",
+                "rnnsearch sweep study=search sweep=optuna_tpe hydra/launcher=local",
+            ),
         ),
     ),
     "page": Command(

@@ -21,6 +21,9 @@ TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
 
 
 SWEPT = ("train", "sweep")  # commands whose jobs, with -m, are points of a study
+OUR_SWEEPER = "rnnsearch.cli.sweeper.DurableSweeper"
+MANY = {"-m", "--multirun"}
+WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--run", "-r"}
 
 
 class Reported(Exception):
@@ -132,9 +135,9 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
     option chosen there has none. A choice of one value it leaves alone.
     """
-    if command == "sweep" and not {"-m", "--multirun"} & set(arguments):
+    if command == "sweep" and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
-    if not {"-m", "--multirun"} & set(arguments):
+    if not MANY & set(arguments):
         return arguments
     inner = re.compile(r"^(?!(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
@@ -149,7 +152,8 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
 
         from rnnsearch.cli.errors import report
 
-        is_point = command in SWEPT and HydraConfig.get().mode == RunMode.MULTIRUN
+        hydra = HydraConfig.get()
+        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == OUR_SWEEPER
         module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
@@ -157,7 +161,7 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
                 sys.stdout.flush()
             except Exception as error:
                 code = report(error, command, arguments)
-                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
                 raise SystemExit(code) from None
 
