@@ -18,6 +18,7 @@ from rnnsearch.sweep.points import label, labels
 
 STUDY = "study.json"
 NO_DIFFERENCE = ("seed", "study", "member", "protocol", "sweep", "match")  # keys that set no points apart
+MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
 
 
 def describe(
@@ -33,7 +34,7 @@ def describe(
     """
     earlier = _earlier(study)
     every = _ordered(ledger.read_points(study), [*_folders(earlier), *(point.folder.name for point in points)])
-    settings = labels({point.folder.name: point.overrides for point in every}, without=NO_DIFFERENCE)
+    settings = labels({point.folder.name: point.overrides for point in every}, without=no_differences(config))
     names = {point.folder.name: label(settings[point.folder.name]) for point in every}
     members = {names[point.folder.name]: point for point in reversed(every)}
     composed = {name: compose(point.overrides) for name, point in members.items()}
@@ -71,6 +72,11 @@ def describe(
             ],
         },
     )
+
+
+def no_differences(config: DictConfig) -> tuple[str, ...]:
+    """Keys that set no points of a sweep apart."""
+    return NO_DIFFERENCE if config.match == "none" else (*NO_DIFFERENCE, *MATCHED)
 
 
 def _earlier(study: Path) -> dict[str, Any]:

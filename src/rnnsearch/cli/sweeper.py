@@ -18,9 +18,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key, valid_names
-from rnnsearch.cli.describe import NO_DIFFERENCE, describe
+from rnnsearch.cli.describe import describe, no_differences
 from rnnsearch.cli.main import Reported
+from rnnsearch.cli.matched import BY, matched_overrides, quantity
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.records import point_key
 from rnnsearch.study.report import write_report
@@ -46,6 +48,7 @@ class DurableSweeper(Sweeper):
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        self.vocabularies: dict[str, dict[str, int]] = {}
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
@@ -101,8 +104,10 @@ class DurableSweeper(Sweeper):
             found = composed(self._candidates(arguments), self._compose)
         except UnknownKey as error:
             raise self._nowhere(error) from None
+        if self.config.match != "none":
+            found = [self._matched(one) for one in found]
         known = {point.folder.name: point.overrides for point in ledger.read_points(study)}
-        settings = labels({**known, **{one.key: one.overrides for one in found}}, without=NO_DIFFERENCE)
+        settings = labels({**known, **{one.key: one.overrides for one in found}}, without=no_differences(self.config))
         return [self._point(study, one, label(settings[one.key])) for one in found]
 
     def _nowhere(self, error: UnknownKey) -> BaseException:
@@ -111,6 +116,29 @@ class DurableSweeper(Sweeper):
         return ValueError(
             f"{error.key}: no point of this sweep has this key; leave it out, or sweep over an option that has it too"
         )
+
+    def _matched(self, one: Composed) -> Composed:
+        """The point with the hidden sizes at which it equals the command's own config, without swept values."""
+        by = self.config.match
+        if by not in BY:
+            raise ValueError(f"match={by}: choose one of none, {', '.join(BY)}")
+        if {"model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size"} & set(
+            map(key_of, self.swept)
+        ):
+            raise ValueError(f"match={by} finds the hidden sizes, so they can't be swept; set match=none")
+        config, reference = self._config(one.overrides), self._config(self.fixed)
+        target = quantity(reference, self._vocabularies(reference), by)
+        return self._compose((*one.overrides, *matched_overrides(config, target, self._vocabularies(config), by)))
+
+    def _vocabularies(self, config: DictConfig) -> dict[str, int]:
+        """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
+        parts = OmegaConf.to_yaml(OmegaConf.masked_copy(config, ["data", "tokenizer", "filters"]), resolve=True)
+        if parts not in self.vocabularies:
+            data = build_data(config)
+            data.prepare_data()
+            source, target = data.tokenizers.source.size, data.tokenizers.target.size
+            self.vocabularies[parts] = {"source_size": source, "target_size": target}
+        return self.vocabularies[parts]
 
     def _candidates(self, arguments: list[str]) -> list[Overrides]:
         parser = OverridesParser.create(config_loader=self.loader)
@@ -122,8 +150,11 @@ class DurableSweeper(Sweeper):
             _axis(one) for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"
         ]
         fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
+        swept = [axis for axis in axes if len(axis.values) > 1]
         lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
-        return combinations(fixed, [axis for axis in axes if len(axis.values) > 1], lists)
+        self.fixed = tuple(fixed)
+        self.swept = [*(axis.key for axis in swept), *(one for together in lists for one in together)]
+        return combinations(fixed, swept, lists)
 
     def _config(self, overrides: Sequence[str]) -> DictConfig:
         config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])

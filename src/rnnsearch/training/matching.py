@@ -6,7 +6,7 @@ TOLERANCE = 0.01
 
 
 def match_hidden_sizes(
-    count: Callable[[int, int], int], *, encoder: int, decoder: int, parameters: int
+    count: Callable[[int, int], float], *, encoder: int, decoder: int, parameters: float
 ) -> tuple[int, int]:
     """Encoder and decoder hidden sizes, scaled together, that come nearest to ``parameters``.
 
