@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class DurableSweeper(Sweeper):
             ValueError: if another sweep is at work in the study's folder.
             Reported: if a point failed; what became of each has been printed.
         """
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings save and leave
         name = study_name(self.config)
         study = (Path(self.config.paths.output) / name).absolute()
         study.mkdir(parents=True, exist_ok=True)
