@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,23 @@ from rnnsearch.cli.compose import compose, unknown_key, valid_names
 from rnnsearch.cli.describe import describe, no_differences
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY, matched_overrides, quantity
+from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.records import point_key
+from rnnsearch.records import LOCK, point_key
 from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import Axis, Composed, Overrides, UnknownKey, combinations, composed, key_of, label, labels
+from rnnsearch.sweep.points import (
+    Axis,
+    Composed,
+    Overrides,
+    UnknownKey,
+    combinations,
+    composed,
+    in_words,
+    key_of,
+    labels,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +74,11 @@ class DurableSweeper(Sweeper):
             ValueError: if another sweep is at work in the study's folder.
             Reported: if a point failed; what became of each has been printed.
         """
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings save and leave
         name = study_name(self.config)
         study = (Path(self.config.paths.output) / name).absolute()
         study.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(study / ".lock", timeout=0):
+            with FileLock(study / LOCK, timeout=0), interruptible():
                 self._sweep(study, arguments)
         except Timeout:
             raise ValueError(f"another sweep is at work in {study}; wait for it or choose another study=NAME") from None
@@ -91,13 +101,22 @@ class DurableSweeper(Sweeper):
 
     def _report(self, study: Path, points: Sequence[Point]) -> None:
         states = {point.folder.name: ledger.state(point) for point in points}
-        failed = {name: state for name, state in states.items() if state.status == "failed"}
-        for name, state in failed.items():
-            logger.error("%s failed: %s (all of it in %s)", name, state.error, study / name / "job.log")
         if any(state.status == "finished" for state in states.values()):
-            print(write_report(study))
-        if failed:
-            logger.error("%d of %d points failed; the same command tries them again", len(failed), len(points))
+            print(write_report(study), flush=True)
+        for name, state in states.items():
+            if state.status == "failed":
+                logger.error("%s failed: %s (all of it in %s)", name, state.error, study / name / "job.log")
+            elif state.status not in ledger.DONE:
+                logger.error("%s is %s", name, state.status)
+        left = Counter(state.status for state in states.values() if state.status not in ledger.DONE)
+        if left:
+            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            logger.error(
+                "%d of %d points are not finished (%s); the same command goes on with them",
+                left.total(),
+                len(points),
+                story,
+            )
             raise Reported(1)
 
     def _points(self, study: Path, arguments: list[str]) -> list[Point]:
@@ -110,7 +129,8 @@ class DurableSweeper(Sweeper):
             found = [self._matched(one) for one in found]
         known = {point.folder.name: point.overrides for point in ledger.read_points(study)}
         settings = labels({**known, **{one.key: one.overrides for one in found}}, without=no_differences(self.config))
-        return [self._point(study, one, label(settings[one.key])) for one in found]
+        names = in_words(settings)
+        return [self._point(study, one, names[one.key]) for one in found]
 
     def _nowhere(self, error: UnknownKey) -> BaseException:
         if error.key not in valid_names("train"):

@@ -101,11 +101,26 @@ def value_of(override: str) -> str:
 
 def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",)) -> dict[str, dict[str, str]]:
     """What tells the points apart: point -> settings, the overrides by key in which not all points agree."""
-    left_out = set(without)
+    left_out = set(without)  # keys, or what they begin with
     by_key = {name: {key_of(one): value_of(one) for one in overrides} for name, overrides in points.items()}
-    keys = dict.fromkeys(key for settings in by_key.values() for key in settings if key not in left_out)
-    differing = [key for key in keys if len({settings.get(key) for settings in by_key.values()}) > 1]
+    keys = dict.fromkeys(key for settings in by_key.values() for key in settings)
+    counted = [key for key in keys if not {key, key.partition(".")[0]} & left_out]
+    differing = [key for key in counted if len({settings.get(key) for settings in by_key.values()}) > 1]
     return {name: {key: settings[key] for key in differing if key in settings} for name, settings in by_key.items()}
+
+
+def in_words(settings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """A label for each point's settings; other settings have another label, with whole keys if need be."""
+    short = {point: label(one) for point, one in settings.items()}
+    meanings: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for point, one in settings.items():
+        meanings.setdefault(short[point], set()).add(tuple(one.items()))
+    return {
+        point: words
+        if len(meanings[words]) == 1
+        else ", ".join(f"{k}={v}" for k, v in settings[point].items()) or words
+        for point, words in short.items()
+    }
 
 
 def label(settings: Mapping[str, str]) -> str:
@@ -114,4 +129,5 @@ def label(settings: Mapping[str, str]) -> str:
 
 
 def _word(key: str, value: str) -> str:
-    return value if "/" in key or "." not in key else f"{key.rpartition('.')[2]}={value}"
+    names_an_option = "." not in key and value[:1].isalpha() and value.lower() not in ("true", "false", "null")
+    return value if "/" in key or names_an_option else f"{key.rpartition('.')[2]}={value}"
