@@ -163,7 +163,7 @@ def _read(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); remove its folder, the sweep makes it again") from None
-    if values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} is not of format {FORMAT}; read it with the version that wrote it")
     return values
 

@@ -51,8 +51,8 @@ def supervise(
         stop: when set, the training is told to save and leave.
 
     Returns:
-        One of `ledger.OUTCOMES`, or ``running`` where another process has the point or its folder. A failure is no exception: it
-        stands in job.json, with its traceback.
+        One of `ledger.OUTCOMES`, or ``running`` where another process has the point or its folder. A failure is no
+        exception: it stands in job.json, with its traceback.
 
     Raises:
         OSError: if job.json cannot be written, as on a full disk.
@@ -147,10 +147,15 @@ def _clear(folder: Path) -> None:
 
 def command(point: Point, more: tuple[str, ...], *, resume: bool) -> list[str]:
     """What is run, after the interpreter's name."""
-    escaped = str(point.folder.absolute()).replace("\\", "\\\\").replace('"', '\\"')
     last = ("ckpt=last",) if resume else ()
-    place = f'hydra.run.dir="{escaped}"'
+    place = f"hydra.run.dir={_quoted(str(point.folder.absolute()))}"
     return ["-m", "rnnsearch", "train", *point.overrides, *more, place, *last, *point.flags]
+
+
+def _quoted(text: str) -> str:
+    """A value as Hydra's grammar takes it whatever it holds: backslashes count only before a quote or at the end."""
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
+    return f'"{escaped}"'
 
 
 def _train(
@@ -197,6 +202,8 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def _kernel_kills() -> int:
