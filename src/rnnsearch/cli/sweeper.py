@@ -190,12 +190,14 @@ class DurableSweeper(Sweeper):
 
 
 def study_name(config: DictConfig) -> str:
-    """The study's name, which is its folder's: what ``study=`` says, as text, or the corpus's name.
+    """The study's name, which is its folder's: what ``study=`` says, as text, or the protocol's and corpus's names.
 
     Raises:
         ValueError: for one that is no plain file name.
     """
-    name = str(config.study or f"sweep-{HydraConfig.get().runtime.choices['data']}")
+    choices = HydraConfig.get().runtime.choices
+    protocol, data = choices["protocol"], choices["data"]
+    name = str(config.study or (f"{protocol}_{data}" if protocol else f"sweep-{data}"))
     if not NAME.fullmatch(name):
         raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
     return name
