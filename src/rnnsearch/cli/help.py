@@ -142,6 +142,15 @@ COMMANDS: Mapping[str, Command] = {
             ),
         ),
     ),
+    "status": Command(
+        "Show how far each point of a study is, while it is trained or after.",
+        "rnnsearch.cli.status",
+        (
+            ("as a table", "rnnsearch status study=NAME"),
+            ("for a script", "rnnsearch status study=NAME format=json"),
+            ("of a study that lies elsewhere", "rnnsearch status study=ladder paths.output=experiments"),
+        ),
+    ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
         "rnnsearch.cli.page",

@@ -19,6 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key, valid_names
 from rnnsearch.cli.describe import describe, no_differences
@@ -84,20 +85,20 @@ class DurableSweeper(Sweeper):
         logger.info("%s: %d points, %d of them to be trained", study.name, len(points), len(waiting))
         try:
             if waiting:
-                self.launcher.launch([_launched(study, point) for point in waiting], initial_job_idx=0)
+                with live.watching(waiting):
+                    self.launcher.launch([_launched(study, point) for point in waiting], initial_job_idx=0)
         finally:
             describe(study, self.config, points, self._config)
         self._report(study, points)
 
     def _report(self, study: Path, points: Sequence[Point]) -> None:
-        states = {point.folder.name: ledger.state(point) for point in points}
-        failed = {name: state for name, state in states.items() if state.status == "failed"}
-        for name, state in failed.items():
-            logger.error("%s failed: %s (all of it in %s)", name, state.error, study / name / "job.log")
-        if any(state.status == "finished" for state in states.values()):
+        live.show(points, stderr=True)
+        states = live.states_of(points).values()
+        if any(state.status == "finished" for state in states):
             print(write_report(study))
+        failed = sum(state.status == "failed" for state in states)
         if failed:
-            logger.error("%d of %d points failed; the same command tries them again", len(failed), len(points))
+            logger.error("%d of %d points failed; the same command tries them again", failed, len(points))
             raise Reported(1)
 
     def _points(self, study: Path, arguments: list[str]) -> list[Point]:
@@ -186,6 +187,7 @@ class DurableSweeper(Sweeper):
             directory=str(Path.cwd()),
             fallbacks=tuple(_fallbacks(config)),
             updates=config.budget.updates,
+            devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
         )
 
 

@@ -34,6 +34,7 @@ class Point:
         directory: in which the command was given, so that relative paths mean the same everywhere.
         fallbacks: more overrides for each further attempt after one that ran out of memory.
         updates: at the end of its budget, where that is known.
+        devices: that it trains on; -1: all there are.
         trial: number and parameters in a search, else None.
     """
 
@@ -46,6 +47,7 @@ class Point:
     directory: str | None = None
     fallbacks: tuple[tuple[str, ...], ...] = ()
     updates: int | None = None
+    devices: int = 1
     trial: dict[str, Any] | None = None
 
 
@@ -132,6 +134,7 @@ def read_point(folder: Path) -> Point:
         directory=values.get("directory"),
         fallbacks=fallbacks,
         updates=values.get("updates"),
+        devices=values.get("devices", 1),
         trial=values.get("trial"),
     )
 
@@ -168,11 +171,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def supervising(folder: Path) -> Iterator[bool]:
-    """Hold a point for oneself: True, or False where another process has it. Freed when the process dies, too."""
+def supervising(folder: Path, *, patience: float = 2.0) -> Iterator[bool]:
+    """Hold a point for oneself: True, or False where another process has it. Freed when the process dies, too.
+
+    Args:
+        patience: seconds to wait; `is_supervised` holds the lock for a moment, too.
+    """
     lock = FileLock(folder / SUPERVISED)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         yield False
         return
@@ -186,7 +193,7 @@ def is_supervised(folder: Path) -> bool:
     """Whether a process is at work on the point."""
     if not (folder / SUPERVISED).exists():
         return False
-    with supervising(folder) as free:
+    with supervising(folder, patience=0.0) as free:
         return not free
 
 
