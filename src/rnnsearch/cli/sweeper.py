@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.core.plugins import Plugins
@@ -17,7 +16,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
@@ -47,6 +46,10 @@ class DurableSweeper(Sweeper):
         """Hydra's."""
         self.config = config
         self.loader = hydra_context.config_loader
+        self.study = (Path(config.paths.output) / study_name(config)).absolute()
+        with read_write(config.hydra.sweep):
+            config.hydra.sweep.dir = str(self.study)
+        logging.getLogger("hydra_plugins").setLevel(logging.WARNING)  # a line for each job; the live table says more
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -65,14 +68,14 @@ class DurableSweeper(Sweeper):
             Reported: if a point failed; what became of each has been printed.
         """
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings save and leave
-        name = study_name(self.config)
-        study = (Path(self.config.paths.output) / name).absolute()
-        study.mkdir(parents=True, exist_ok=True)
+        self.study.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(study / ".lock", timeout=0):
-                self._sweep(study, arguments)
+            with FileLock(self.study / ".lock", timeout=0):
+                self._sweep(self.study, arguments)
         except Timeout:
-            raise ValueError(f"another sweep is at work in {study}; wait for it or choose another study=NAME") from None
+            raise ValueError(
+                f"another sweep is at work in {self.study}; wait for it or choose another study=NAME"
+            ) from None
 
     def _sweep(self, study: Path, arguments: list[str]) -> None:
         points = self._points(study, arguments)
@@ -197,7 +200,7 @@ def study_name(config: DictConfig) -> str:
     Raises:
         ValueError: for one that is no plain file name.
     """
-    choices = HydraConfig.get().runtime.choices
+    choices = config.hydra.runtime.choices
     protocol, data = choices["protocol"], choices["data"]
     name = str(config.study or (f"{protocol}_{data}" if protocol else f"sweep-{data}"))
     if not NAME.fullmatch(name):
