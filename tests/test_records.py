@@ -47,7 +47,6 @@ def changed(key: str, value: object) -> dict[str, Any]:
         "profile",
         "model.hidden_size",
         "protocol.question",
-        "trial.number",
     ],
 )
 def test_the_hash_leaves_out_what_changes_no_result(key: str) -> None:

@@ -28,7 +28,6 @@ AROUND = (
     "protocol",
     "sweep",
     "match",
-    "trial",
     "ckpt",
     "progress",
     "profile",

@@ -33,9 +33,10 @@ def describe(
         compose: gives the config of a training.
     """
     earlier = _earlier(study)
-    every = _ordered(ledger.read_points(study), [*_folders(earlier), *(point.folder.name for point in points)])
+    known = [point for point in ledger.read_points(study) if _is_known(point)]
+    every = _ordered(known, [*_folders(earlier), *(point.folder.name for point in points)])
     settings = labels({point.folder.name: point.overrides for point in every}, without=no_differences(config))
-    names = {point.folder.name: label(settings[point.folder.name]) for point in every}
+    names = {point.folder.name: point.member if point.trial else label(settings[point.folder.name]) for point in every}
     members = {names[point.folder.name]: point for point in reversed(every)}
     composed = {name: compose(point.overrides) for name, point in members.items()}
     configs = {name: runs.flat(config) for name, config in composed.items()}
@@ -61,7 +62,7 @@ def describe(
             ],
             "seeds": sorted({point.seed for point in every}),
             "match": config.match,
-            "budget": OmegaConf.to_container(composed[ordered[0]].budget, resolve=True),
+            "budget": OmegaConf.to_container(composed[ordered[0]].budget, resolve=True) if ordered else {},
             "tuning": None,
             "search": OmegaConf.to_container(config.sweep.search, resolve=True) if config.sweep.search else None,
             "length_edges": None,
@@ -72,6 +73,11 @@ def describe(
             ],
         },
     )
+
+
+def _is_known(point: Point) -> bool:
+    """Whether it is a point of its own: a trial that has not asked yet is none, nor is one that repeats another."""
+    return point.trial is None or ("number" in point.trial and "same_as" not in point.trial)
 
 
 def no_differences(config: DictConfig) -> tuple[str, ...]:

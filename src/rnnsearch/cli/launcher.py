@@ -12,9 +12,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from rnnsearch.cli.trial import train_point
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.local_pool import Environment, Job, cores, make_slots, run
-from rnnsearch.sweep.supervisor import supervise
 
 
 class LocalLauncher(Launcher):
@@ -41,7 +41,7 @@ class LocalLauncher(Launcher):
 
 
 def _train(folder: Path, environment: Environment, stop: threading.Event) -> None:
-    supervise(folder, environment=environment, stop=stop)
+    train_point(folder, environment=environment, stop=stop)
 
 
 def _folder(overrides: Sequence[str]) -> Path:

@@ -6,14 +6,14 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.sweep.supervisor import supervise
+from rnnsearch.cli.trial import train_point
 
 
 def run(cfg: DictConfig) -> None:
     """Train the point of this job's folder. That it failed is noted there, and stops no other job."""
     hydra = HydraConfig.get()
     threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(_cores(hydra.launcher))}
-    supervise(Path(hydra.runtime.output_dir), environment=threads)
+    train_point(Path(hydra.runtime.output_dir), environment=threads)
 
 
 def _cores(launcher: DictConfig) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
@@ -25,11 +25,13 @@ from rnnsearch.cli.describe import describe, no_differences
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY, matched_overrides, quantity
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.records import point_key
+from rnnsearch.cli.trial import settle
+from rnnsearch.records import JOB, point_key
 from rnnsearch.study.report import write_report
-from rnnsearch.sweep import ledger
+from rnnsearch.sweep import ledger, search
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Axis, Composed, Overrides, UnknownKey, combinations, composed, key_of, label, labels
+from rnnsearch.sweep.search import Choices, Range, Search
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class DurableSweeper(Sweeper):
             ) from None
 
     def _sweep(self, study: Path, arguments: list[str]) -> None:
-        points = self._points(study, arguments)
+        points = self._trials(study, arguments) if self.config.sweep.search else self._points(study, arguments)
         for point in points:
             if not ledger.is_supervised(point.folder):
                 ledger.write_point(point)
@@ -116,6 +118,58 @@ class DurableSweeper(Sweeper):
         settings = labels({**known, **{one.key: one.overrides for one in found}}, without=no_differences(self.config))
         return [self._point(study, one, label(settings[one.key])) for one in found]
 
+    def _trials(self, study: Path, arguments: list[str]) -> list[Point]:
+        """The trials of a search, which find their values when they begin."""
+        space, fixed = self._space(arguments)
+        config, wanted = self._config(fixed), self.config.sweep.search
+        if type(wanted.trials) is not int or wanted.trials < 1:
+            raise ValueError(f"sweep.search.trials={wanted.trials}: give a whole number, 1 or more")
+        settings = {str(key): value for key, value in wanted.items() if key != "trials"}
+        found = Search(space=space, updates=config.budget.updates, **settings)
+        search.write_search(found, study)
+        trials = [self._trial(study / f"trial-{index:04d}", index, fixed, config) for index in range(wanted.trials)]
+        settle(trials, found, study)
+        return trials
+
+    def _trial(self, folder: Path, index: int, fixed: Overrides, config: DictConfig) -> Point:
+        if (folder / JOB).is_file():
+            return ledger.read_point(folder)
+        name = f"trial {index}"
+        last = [f"study={_quoted(folder.parent.name)}", f"member={_quoted(name)}"]
+        return Point(
+            folder=folder,
+            key="",
+            member=name,
+            seed=config.seed,
+            overrides=(*fixed, *last),
+            flags=self.flags,
+            directory=str(Path.cwd()),
+            fallbacks=tuple(_fallbacks(config)),
+            updates=config.budget.updates,
+            devices=_devices(config),
+            trial={"index": index, "fixed": list(fixed), "last": last},
+        )
+
+    def _space(self, arguments: list[str]) -> tuple[dict[str, Range | Choices], Overrides]:
+        """What a search may vary, and what it may not."""
+        swept = {key_of(str(one.input_line)): one for one in self._overrides(arguments) if one.is_sweep_override()}
+        space = {key: _dimension(one) for key, one in swept.items()}
+        fixed = [_axis(one) for one in self._overrides(arguments) if not one.is_sweep_override()]
+        for key, dimension in list(space.items()):
+            if isinstance(dimension, Choices) and len(dimension.choices) == 1:
+                fixed.append(Axis(key, dimension.choices))
+                del space[key]
+        return space, tuple(f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in fixed)
+
+    def _overrides(self, arguments: list[str]) -> list[Override]:
+        """Those of the sweep section, and those given, which come first where both name a key."""
+        parser = OverridesParser.create(config_loader=self.loader)
+        given = [one for one in parser.parse_overrides(arguments) if not one.is_hydra_override()]
+        own = {key_of(str(one.input_line)) for one in given}
+        grid = self.config.sweep.grid.items_ex(resolve=True)
+        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
+        return [one for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"]
+
     def _nowhere(self, error: UnknownKey) -> BaseException:
         if error.key not in valid_names("train"):
             return error.__cause__ or error
@@ -147,14 +201,7 @@ class DurableSweeper(Sweeper):
         return self.vocabularies[parts]
 
     def _candidates(self, arguments: list[str]) -> list[Overrides]:
-        parser = OverridesParser.create(config_loader=self.loader)
-        given = [one for one in parser.parse_overrides(arguments) if not one.is_hydra_override()]
-        own = {key_of(str(one.input_line)) for one in given}
-        grid = self.config.sweep.grid.items_ex(resolve=True)
-        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
-        axes = [
-            _axis(one) for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"
-        ]
+        axes = [_axis(one) for one in self._overrides(arguments)]
         fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
         swept = [axis for axis in axes if len(axis.values) > 1]
         lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
@@ -190,7 +237,7 @@ class DurableSweeper(Sweeper):
             directory=str(Path.cwd()),
             fallbacks=tuple(_fallbacks(config)),
             updates=config.budget.updates,
-            devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
+            devices=_devices(config),
         )
 
 
@@ -218,6 +265,20 @@ def _axis(one: Override) -> Axis:
     if one.is_sweep_override():
         return Axis(key, tuple(dict.fromkeys(one.sweep_string_iterator())))
     return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
+
+
+def _dimension(one: Override) -> Range | Choices:
+    value = one.value()
+    if not isinstance(value, IntervalSweep):
+        return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))
+    assert value.start is not None
+    assert value.end is not None
+    whole = type(value.start) is int and type(value.end) is int
+    return Range(float(value.start), float(value.end), whole=whole, log="log" in value.tags)
+
+
+def _devices(config: DictConfig) -> int:
+    return config.trainer.devices if type(config.trainer.devices) is int else 1
 
 
 def _sweep_text(value: Any) -> str:

@@ -35,7 +35,7 @@ class Point:
         fallbacks: more overrides for each further attempt after one that ran out of memory.
         updates: at the end of its budget, where that is known.
         devices: that it trains on; -1: all there are.
-        trial: number and parameters in a search, else None.
+        trial: of a search: its index and what it was given, and once it has asked, Optuna's number and parameters.
     """
 
     folder: Path
@@ -199,6 +199,8 @@ def is_supervised(folder: Path) -> bool:
 
 def state(point: Point) -> State:
     """How far a point has come, by its files."""
+    if point.trial and "same_as" in point.trial:
+        return state(read_point(point.folder.parent / point.trial["same_as"]))
     attempts = read_attempts(point.folder)
     record = _record(point.folder)
     validations = record.get("results", {}).get("curves", {}).get("validation", [])
