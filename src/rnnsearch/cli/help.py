@@ -151,6 +151,15 @@ COMMANDS: Mapping[str, Command] = {
             ("of a study that lies elsewhere", "rnnsearch status study=ladder paths.output=experiments"),
         ),
     ),
+    "reproduce": Command(
+        "Train a run again from what it left behind; say whether the results are equal, else what differs.",
+        "rnnsearch.cli.reproduce",
+        (
+            ("a run of your own", "rnnsearch reproduce run=RUN"),
+            ("a point of a sweep", "rnnsearch reproduce run=outputs/NAME/POINT"),
+            ("a committed point, from its overrides", "rnnsearch reproduce run=experiments/ladder/POINT"),
+        ),
+    ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
         "rnnsearch.cli.page",

@@ -159,6 +159,8 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
             try:
                 importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
+            except Reported as failed:
+                raise SystemExit(failed.code) from None
             except Exception as error:
                 code = report(error, command, arguments)
                 if hydra.mode == RunMode.MULTIRUN:
