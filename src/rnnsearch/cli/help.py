@@ -151,6 +151,24 @@ COMMANDS: Mapping[str, Command] = {
             ("of a study that lies elsewhere", "rnnsearch status study=ladder paths.output=experiments"),
         ),
     ),
+    "report": Command(
+        "Write a study's report anew: one page, Markdown, LaTeX and CSV; print the page's path.",
+        "rnnsearch.cli.report",
+        (
+            ("of a study, finished or not", "rnnsearch report study=NAME"),
+            ("and a small copy that can be committed", "rnnsearch report study=NAME publish=experiments/NAME"),
+            ("of such a copy", "rnnsearch report study=NAME paths.output=experiments"),
+        ),
+    ),
+    "export": Command(
+        "Print a study as a table: CSV or JSON of every run, LaTeX or Markdown of every member.",
+        "rnnsearch.cli.export",
+        (
+            ("every run", "rnnsearch export study=NAME format=csv > runs.csv"),
+            ("for a paper", "rnnsearch export study=NAME format=latex > table.tex"),
+            ("for a README", "rnnsearch export study=NAME format=markdown"),
+        ),
+    ),
     "reproduce": Command(
         "Train a run again from what it left behind; say whether the results are equal, else what differs.",
         "rnnsearch.cli.reproduce",
