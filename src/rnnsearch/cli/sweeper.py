@@ -192,7 +192,7 @@ class DurableSweeper(Sweeper):
 
     def _vocabularies(self, config: DictConfig) -> dict[str, int]:
         """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
-        parts = OmegaConf.to_yaml(OmegaConf.masked_copy(config, ["data", "tokenizer", "filters"]), resolve=True)
+        parts = str([OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")])
         if parts not in self.vocabularies:
             data = build_data(config)
             data.prepare_data()
