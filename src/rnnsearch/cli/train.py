@@ -11,7 +11,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -28,7 +27,7 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
 from rnnsearch.training.cost import operations_per_token
-from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
+from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.profiling import StepProfile
@@ -90,7 +89,7 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
         callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
     last = str(checkpoint_path(folder, "last")) if resume else None
-    finished = False
+    status = "failed"
     try:
         open_dashboards(loggers, runs.plain(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
@@ -100,19 +99,18 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
         if record.writes:
             results = _results(cfg, folder, data, module, curves)
             record.write(results=results, **_counts(module))
-            _log_test(loggers, results["metrics"], module.counters.updates)
-        finished = True
+            show_results(loggers, record.values)
+        status = "finished"
+    except Pruned:
+        status = "pruned"
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        status = "interrupted"
+        raise
     finally:
-        close_dashboards(loggers, finished=finished)
+        close_dashboards(loggers, status=status)
     for profile in profiles:
         print(profile.summary or "", end="", file=sys.stderr)
-
-
-def _log_test(loggers: list[Logger], metrics: dict[str, Any], update: int) -> None:
-    figures = {f"test/{k}": v for k, v in metrics.get("test", {}).items() if isinstance(v, float)}
-    for log in loggers:
-        if figures:
-            log.log_metrics(figures, step=update)
 
 
 def _quiet(*, profiling: bool) -> None:
