@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
@@ -27,7 +28,7 @@ from rnnsearch.cli.matched import BY, matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.trial import settle
-from rnnsearch.records import JOB, LOCK, point_key
+from rnnsearch.records import JOB, LOCK, point_key, write_text
 from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger, search
 from rnnsearch.sweep.ledger import Point
@@ -43,6 +44,7 @@ from rnnsearch.sweep.points import (
     labels,
 )
 from rnnsearch.sweep.search import Choices, Range, Search
+from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +92,9 @@ class DurableSweeper(Sweeper):
             ) from None
 
     def _sweep(self, study: Path, arguments: list[str]) -> None:
+        if self.config.sweep.wandb:
+            self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
+            return
         points = self._trials(study, arguments) if self.config.sweep.search else self._points(study, arguments)
         for point in points:
             if not ledger.is_supervised(point.folder):
@@ -105,6 +110,26 @@ class DurableSweeper(Sweeper):
         finally:
             describe(study, self.config, points, self._config)
         self._report(study, points)
+
+    def _write_for_wandb(self, file: Path, arguments: list[str]) -> None:
+        space, fixed = self._space(arguments)
+        if self.config.sweep.points:
+            raise ValueError(
+                "sweep.points: Weights & Biases has no lists of points that belong together; use sweep.grid"
+            )
+        wanted = self.config.sweep.search or {}
+        pruned = None if wanted.get("pruner", "none") == "none" else 1
+        found = wandb_sweep(
+            space,
+            [one for one in fixed if key_of(one) != "study" and not key_of(one).startswith("sweep.")],
+            name=self.study.name,
+            metric=wanted.get("metric", self.config.validation.monitor),
+            sampler=wanted.get("sampler"),
+            pruned_after=pruned,
+        )
+        write_text(file, yaml.safe_dump(found, sort_keys=False, width=120))
+        logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
+        print(file)
 
     def _report(self, study: Path, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
