@@ -11,13 +11,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import runs
-from rnnsearch.records import AROUND, RECORD, read_record, write_json
+from rnnsearch.records import AROUND, write_json
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import label, labels
+from rnnsearch.sweep.points import in_words, labels
 
 STUDY = "study.json"
-NO_DIFFERENCE = ("seed", "study", "member", "protocol", "sweep", "match")  # keys that set no points apart
+NO_DIFFERENCE = (  # keys and groups that set no points apart
+    "seed", "study", "member", "protocol", "sweep", "match", "paths", "logger", "progress", "profile", "samples",
+    "data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps",
+)  # fmt: skip
 MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
 
 
@@ -36,7 +39,8 @@ def describe(
     known = [point for point in ledger.read_points(study) if _is_known(point)]
     every = _ordered(known, [*_folders(earlier), *(point.folder.name for point in points)])
     settings = labels({point.folder.name: point.overrides for point in every}, without=no_differences(config))
-    names = {point.folder.name: point.member if point.trial else label(settings[point.folder.name]) for point in every}
+    words = in_words(settings)
+    names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
     members = {names[point.folder.name]: point for point in reversed(every)}
     composed = {name: compose(point.overrides) for name, point in members.items()}
     configs = {name: runs.flat(config) for name, config in composed.items()}
@@ -112,7 +116,7 @@ def _values(settings: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _trained_length(points: Iterable[Point]) -> int | None:
-    records = [read_record(point.folder) for point in points if (point.folder / RECORD).is_file()]
+    records = [ledger.read_run(point.folder) for point in points]
     lengths = [record["data"]["longest_source"] for record in records if "longest_source" in record.get("data", {})]
     return max(lengths, default=None)
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
-from rnnsearch.records import RunRecord, config_hash, new_id
+from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.pruning import Pruned
 
 LEAVING = 60.0  # seconds that a process which was told to stop may take
@@ -76,7 +76,7 @@ def claimed(folder: Path) -> Iterator[None]:
         ValueError: if another process keeps it.
     """
     try:
-        with FileLock(folder / ".lock", timeout=LEAVING):
+        with FileLock(folder / LOCK, timeout=LEAVING):
             yield
     except Timeout:
         raise ValueError(f"another process trains in {folder}; wait for it or give another hydra.run.dir") from None

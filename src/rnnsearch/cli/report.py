@@ -16,6 +16,6 @@ def run(cfg: DictConfig) -> None:
         FileNotFoundError, ValueError: if there is no such study, or its files are damaged.
     """
     folder = study_folder(cfg)
-    print(write_report(folder))
+    print(write_report(folder).absolute())
     if cfg.publish:
         publish(folder, Path(cfg.publish))

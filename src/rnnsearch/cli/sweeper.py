@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,24 @@ from rnnsearch.cli.compose import compose, unknown_key, valid_names
 from rnnsearch.cli.describe import describe, no_differences
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY, matched_overrides, quantity
+from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.trial import settle
-from rnnsearch.records import JOB, point_key
+from rnnsearch.records import JOB, LOCK, point_key
 from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger, search
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import Axis, Composed, Overrides, UnknownKey, combinations, composed, key_of, label, labels
+from rnnsearch.sweep.points import (
+    Axis,
+    Composed,
+    Overrides,
+    UnknownKey,
+    combinations,
+    composed,
+    in_words,
+    key_of,
+    labels,
+)
 from rnnsearch.sweep.search import Choices, Range, Search
 
 logger = logging.getLogger(__name__)
@@ -69,10 +80,9 @@ class DurableSweeper(Sweeper):
             ValueError: if another sweep is at work in the study's folder.
             Reported: if a point failed; what became of each has been printed.
         """
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings save and leave
         self.study.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.study / ".lock", timeout=0):
+            with FileLock(self.study / LOCK, timeout=0), interruptible():
                 self._sweep(self.study, arguments)
         except Timeout:
             raise ValueError(
@@ -100,10 +110,16 @@ class DurableSweeper(Sweeper):
         live.show(points, stderr=True)
         states = live.states_of(points).values()
         if any(state.status == "finished" for state in states):
-            print(write_report(study))
-        failed = sum(state.status == "failed" for state in states)
-        if failed:
-            logger.error("%d of %d points failed; the same command tries them again", failed, len(points))
+            print(write_report(study), flush=True)
+        left = Counter(state.status for state in states if state.status not in ledger.DONE)
+        if left:
+            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            logger.error(
+                "%d of %d points are not finished (%s); the same command goes on with them",
+                left.total(),
+                len(points),
+                story,
+            )
             raise Reported(1)
 
     def _points(self, study: Path, arguments: list[str]) -> list[Point]:
@@ -116,7 +132,8 @@ class DurableSweeper(Sweeper):
             found = [self._matched(one) for one in found]
         known = {point.folder.name: point.overrides for point in ledger.read_points(study)}
         settings = labels({**known, **{one.key: one.overrides for one in found}}, without=no_differences(self.config))
-        return [self._point(study, one, label(settings[one.key])) for one in found]
+        names = in_words(settings)
+        return [self._point(study, one, names[one.key]) for one in found]
 
     def _trials(self, study: Path, arguments: list[str]) -> list[Point]:
         """The trials of a search, which find their values when they begin."""
@@ -192,7 +209,7 @@ class DurableSweeper(Sweeper):
 
     def _vocabularies(self, config: DictConfig) -> dict[str, int]:
         """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
-        parts = OmegaConf.to_yaml(OmegaConf.masked_copy(config, ["data", "tokenizer", "filters"]), resolve=True)
+        parts = str([OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")])
         if parts not in self.vocabularies:
             data = build_data(config)
             data.prepare_data()

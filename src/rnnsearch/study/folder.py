@@ -1,6 +1,6 @@
 """Reads the folder of a study: study.json and the folders of its runs."""
 
-import gzip
+import bz2
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from rnnsearch.records import JOB, RECORD
 
 FORMAT = 1  # of study.json and of record.json
 STUDY = "study.json"
-TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.gz")  # the second where a study is published
+SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
+SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
+TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
 
 Row = dict[str, Any]  # one line of translations.test.jsonl
 
@@ -149,7 +151,17 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+    rows = _read_lines(path)
+    if not rows or "source" in rows[0]:
+        return rows
+    shared = _read_lines(path.parent.parent / SENTENCES)
+    if len(shared) != len(rows):
+        raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
+    return tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True))
+
+
+def _read_lines(path: Path) -> tuple[Row, ...]:
+    text = bz2.decompress(path.read_bytes()).decode() if path.suffix == ".bz2" else path.read_text(encoding="utf-8")
     lines = text.split("\n")
     return tuple(_parse(line, path) for line in lines if line)
 

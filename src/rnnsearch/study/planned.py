@@ -8,6 +8,7 @@ from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import SEED, Difference, holm
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import primary
 from rnnsearch.study.statistics import Comparison, paired
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
@@ -91,15 +92,15 @@ def section(study: Study, comparison: Comparison) -> Section:
     reported = [one for one in found if one.difference is not None]
     certain = sum(one.significant for one in reported)
     text = (
-        f"{certain} of {len(reported)} comparisons hold at {LEVEL:.0%} for the whole family (Holm's correction of the "
-        "two-sided p-values over test sentences and seeds).",
+        f"{certain} of {len(reported)} comparisons hold at {100 * LEVEL:.0f} % for the whole family (Holm's correction "
+        "of the two-sided p-values over test sentences and seeds).",
     )
     notes = (
         "“Least seen” is the smallest difference that a test at 5 % would find with 80 % power: with these test "
         "sentences for these very runs, and with as many sentences and seeds for new runs. "
         f"No comparison is reported where the better model has under {WEAK:.0f} BLEU.",
     )
-    caption = f"Paired differences in {metric_of(study)}, with 95 % intervals over sentences and seeds"
+    caption = f"Paired differences in {primary(study).title}, with 95 % intervals over sentences and seeds"
     return Section(title, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 

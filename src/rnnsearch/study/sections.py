@@ -44,7 +44,8 @@ def sections(study: Study, comparison: Comparison | None) -> list[Section]:
 
 
 def _results(study: Study, comparison: Comparison) -> Section:
-    verdicts = tuple(findings.verdict(study, comparison, member) for member in study.members[1:])
+    told = study.members[1:] if len(study.members) <= tables.COLUMNS else ()
+    verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
     seeds = len(comparison.seeds)
     drawn = "test sentences and seeds, in pairs," if seeds > 1 else "test sentences"
     notes = (
@@ -55,8 +56,8 @@ def _results(study: Study, comparison: Comparison) -> Section:
         + (" “Sentences only” keeps these very training runs fixed." if seeds > 1 else ""),
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
-    shown = (tables.scores(study, comparison), tables.differences(study, comparison))
-    return Section("Results", verdicts, tables=shown, notes=notes)
+    pairs = (tables.differences(study, comparison),) if len(study.members) > 1 else ()
+    return Section("Results", verdicts, tables=(tables.scores(study, comparison), *pairs), notes=notes)
 
 
 def _costs(study: Study) -> Section:

@@ -118,7 +118,11 @@ def differences(study: Study, comparison: Comparison) -> Table:
             )
     header = ("difference", "p-value", "sentences only", "by seed")
     lead = ("pair", "metric") if len(study.members) > 2 else ("",)
-    caption = "Paired difference from the baseline" if len(lead) == 2 else f"{study.members[1]} minus {study.baseline}"
+    caption = (
+        "Paired differences from the baseline, p-values not corrected for their number"
+        if len(lead) == 2
+        else f"{study.members[1]} minus {study.baseline}"
+    )
     return Table(caption, (*lead, *header), tuple(rows), len(lead))
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, RECORD, read_record, write_json
+from rnnsearch.records import JOB, read_record, write_json
 
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
 KEY_LETTERS = 8  # of the key, in the folder's name
+ASKING = 5.0  # seconds that `is_supervised` may be in the way of who wants to look after a point
 
 
 @dataclass(frozen=True)
@@ -165,18 +166,20 @@ def _read(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); remove its folder, the sweep makes it again") from None
-    if values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} is not of format {FORMAT}; read it with the version that wrote it")
     return values
 
 
 @contextmanager
-def supervising(folder: Path, *, patience: float = 2.0) -> Iterator[bool]:
-    """Hold a point for oneself: True, or False where another process has it. Freed when the process dies, too.
+def supervising(folder: Path) -> Iterator[bool]:
+    """Hold a point for oneself: True, or False where another process has it. Freed when the process dies, too."""
+    with _holding(folder, patience=ASKING) as mine:
+        yield mine
 
-    Args:
-        patience: seconds to wait; `is_supervised` holds the lock for a moment, too.
-    """
+
+@contextmanager
+def _holding(folder: Path, *, patience: float) -> Iterator[bool]:
     lock = FileLock(folder / SUPERVISED)
     try:
         lock.acquire(timeout=patience)
@@ -193,7 +196,7 @@ def is_supervised(folder: Path) -> bool:
     """Whether a process is at work on the point."""
     if not (folder / SUPERVISED).exists():
         return False
-    with supervising(folder, patience=0.0) as free:
+    with _holding(folder, patience=0) as free:
         return not free
 
 
@@ -202,7 +205,7 @@ def state(point: Point) -> State:
     if point.trial and "same_as" in point.trial:
         return state(read_point(point.folder.parent / point.trial["same_as"]))
     attempts = read_attempts(point.folder)
-    record = _record(point.folder)
+    record = read_run(point.folder)
     validations = record.get("results", {}).get("curves", {}).get("validation", [])
     best = max((float(one["bleu"]) for one in validations), default=None)
     updates = int(validations[-1]["update"]) if validations else 0
@@ -211,8 +214,12 @@ def state(point: Point) -> State:
     return State(status, updates, best, record.get("seconds"), error, attempts)
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    return read_record(folder) if (folder / RECORD).is_file() else {}
+def read_run(folder: Path) -> dict[str, Any]:
+    """The record of a point's run; empty where there is none yet, or a damaged one, which is as good as none."""
+    try:
+        return read_record(folder)
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _status(folder: Path, attempts: tuple[Attempt, ...], record: Mapping[str, Any]) -> str:

@@ -114,10 +114,25 @@ def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",
     return {name: {key: settings[key] for key in differing if key in settings} for name, settings in by_key.items()}
 
 
+def in_words(settings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """A label for each point's settings; other settings have another label, with whole keys if need be."""
+    short = {point: label(one) for point, one in settings.items()}
+    meanings: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for point, one in settings.items():
+        meanings.setdefault(short[point], set()).add(tuple(one.items()))
+    return {
+        point: words
+        if len(meanings[words]) == 1
+        else ", ".join(f"{k}={v}" for k, v in settings[point].items()) or words
+        for point, words in short.items()
+    }
+
+
 def label(settings: Mapping[str, str]) -> str:
     """Settings in words: `additive, attention_size=8`; `all` where nothing differs."""
     return ", ".join(_word(key, value.strip("\"'")) for key, value in settings.items()) or "all"
 
 
 def _word(key: str, value: str) -> str:
-    return value if "/" in key or "." not in key else f"{key.rpartition('.')[2]}={value}"
+    names_an_option = "." not in key and value[:1].isalpha() and value.lower() not in ("true", "false", "null")
+    return value if "/" in key or names_an_option else f"{key.rpartition('.')[2]}={value}"

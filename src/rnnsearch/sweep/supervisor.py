@@ -4,17 +4,22 @@ import contextlib
 import logging
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import traceback
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD, read_record, write_json
+from filelock import FileLock, Timeout
+
+from rnnsearch.records import JOB, LOCK, RECORD, write_json
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
@@ -23,9 +28,13 @@ logger = logging.getLogger(__name__)
 
 LOG = "job.log"
 PATIENCE = 60.0  # seconds that a training has to save and leave when it is told to stop
-KEPT = (JOB, LOG, ledger.SUPERVISED)  # of a folder whose training begins anew
+KEPT = (JOB, LOG, LOCK, ledger.SUPERVISED)  # of a folder whose training begins anew
 MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
 MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate")
+RANKS = re.compile(  # variables of SLURM, LSF, MPI, torchrun and Lightning about a process's place among others
+    r"(SLURM|PMI|PMIX|OMPI|LSB|JSM|TORCHELASTIC)_|(PL_GLOBAL_SEED|PL_SEED_WORKERS|MASTER_ADDR|MASTER_PORT)$"
+    r"|((LOCAL|NODE|GROUP|ROLE)_)?RANK$|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE$"
+)
 TAIL = 40  # lines of the log that stand for a traceback where there is none
 
 
@@ -42,49 +51,84 @@ def supervise(
         stop: when set, the training is told to save and leave.
 
     Returns:
-        One of `ledger.OUTCOMES`, or ``running`` where another process has the point. A failure is no exception: it
-        stands in job.json, with its traceback.
+        One of `ledger.OUTCOMES`, or ``running`` where another process has the point or its folder. A failure is no
+        exception: it stands in job.json, with its traceback.
+
+    Raises:
+        OSError: if job.json cannot be written, as on a full disk.
     """
     with ledger.supervising(folder) as mine:
         if not mine:
             return "running"
         point = ledger.read_point(folder)
+        if (done := ledger.read_run(folder).get("status")) in ledger.DONE:
+            return str(done)
         tried = _fallbacks_tried(point)
         while True:
             more = point.fallbacks[tried - 1] if tried else ()
-            outcome = _attempt(point, more, environment or {}, stop or threading.Event())
-            if outcome != "out_of_memory" or tried == len(point.fallbacks):
-                return outcome
+            try:
+                resume = _prepare(point, more)
+            except Timeout:
+                return "running"
+            ended = _attempt(point, more, environment or {}, stop or threading.Event(), resume=resume)
+            if ended.outcome != "out_of_memory" or tried == len(point.fallbacks):
+                return str(ended.outcome)
             tried += 1
             logger.warning("%s: out of memory; again with %s", folder.name, " ".join(point.fallbacks[tried - 1]))
 
 
 def _fallbacks_tried(point: Point) -> int:
-    """How many times the batch was halved already; the attempts at hand go on like the last one."""
+    """How many times the batch was halved already; the attempts at hand go on like the last one.
+
+    Where that one ran out of memory and its sweep was stopped, they go on with the next.
+    """
     attempts = ledger.read_attempts(point.folder)
-    if not attempts or attempts[-1].overrides not in point.fallbacks:
+    steps = [(), *point.fallbacks]
+    if not attempts or attempts[-1].overrides not in steps:
         return 0
-    return point.fallbacks.index(attempts[-1].overrides) + 1
+    tried = steps.index(attempts[-1].overrides)
+    return min(tried + (attempts[-1].outcome == "out_of_memory"), len(point.fallbacks))
 
 
-def _attempt(point: Point, more: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event) -> str:
-    resume = _can_resume(point, more)
-    if not resume:
-        _clear(point.folder)
+def _attempt(
+    point: Point, more: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event, *, resume: bool
+) -> Attempt:
     begun = Attempt(started=ledger.now(), overrides=more, host=platform.node(), pid=os.getpid())
     ledger.add_attempt(point, begun)
-    code, stopped = _train(point, more, resume, environment, stop)
-    ended = _judge(point.folder, begun, code, stopped)
+    before, kills = ledger.read_run(point.folder), _kernel_kills()
+    try:
+        code, stopped = _train(point, more, resume, environment, stop)
+    except OSError as error:  # such as a working directory that is not there on this machine
+        story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+        ended = replace(begun, outcome="failed", error=story)
+    else:
+        killed_for_memory = code == -signal.SIGKILL and _kernel_kills() > kills
+        ended = _judge(point.folder, begun, before, code, stopped=stopped, killed_for_memory=killed_for_memory)
+    ended = replace(ended, ended=ledger.now())
     ledger.end_attempt(point, ended)
     _correct_record(point.folder, ended)
-    return str(ended.outcome)
+    return ended
+
+
+def _prepare(point: Point, more: tuple[str, ...]) -> bool:
+    """Make the folder ready for an attempt; whether it goes on with what is there.
+
+    The training of a sweep that was killed is waited for: it saves and leaves when its parent is gone.
+    """
+    with FileLock(point.folder / LOCK, timeout=PATIENCE + 10):
+        resume = _can_resume(point, more)
+        if not resume:
+            _clear(point.folder)
+        for left in point.folder.glob(".*.part"):  # of a process that was killed while it wrote
+            left.unlink()
+    return resume
 
 
 def _can_resume(point: Point, more: tuple[str, ...]) -> bool:
     attempts = ledger.read_attempts(point.folder)
     if not attempts or attempts[-1].overrides != more or attempts[-1].outcome == "out_of_memory":
         return False
-    return (point.folder / "checkpoints" / "last.ckpt").is_file() and (point.folder / RECORD).is_file()
+    return bool(ledger.read_run(point.folder)) and zipfile.is_zipfile(point.folder / "checkpoints" / "last.ckpt")
 
 
 def _clear(folder: Path) -> None:
@@ -95,10 +139,15 @@ def _clear(folder: Path) -> None:
 
 def command(point: Point, more: tuple[str, ...], *, resume: bool) -> list[str]:
     """What is run, after the interpreter's name."""
-    escaped = str(point.folder.absolute()).replace("\\", "\\\\").replace('"', '\\"')
     last = ("ckpt=last",) if resume else ()
-    place = f'hydra.run.dir="{escaped}"'
+    place = f"hydra.run.dir={_quoted(str(point.folder.absolute()))}"
     return ["-m", "rnnsearch", "train", *point.overrides, *more, place, *last, *point.flags]
+
+
+def _quoted(text: str) -> str:
+    """A value as Hydra's grammar takes it whatever it holds: backslashes count only before a quote or at the end."""
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
+    return f'"{escaped}"'
 
 
 def _train(
@@ -111,7 +160,7 @@ def _train(
             stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
             stdout=log,
             stderr=log,
-            env={**os.environ, **environment, TIED: "1"},
+            env={**_without_ranks(os.environ), **environment, TIED: "1"},
             cwd=point.directory,
             start_new_session=True,
         )
@@ -127,6 +176,11 @@ def _train(
         _kill_group(process)
 
 
+def _without_ranks(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would make Lightning take the training for one process of a larger one."""
+    return {name: value for name, value in environment.items() if not RANKS.match(name)}
+
+
 def _await(process: "subprocess.Popen[bytes]") -> None:
     """Give a training that was told to stop the time to save, not more."""
     try:
@@ -140,19 +194,35 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
-def _judge(folder: Path, begun: Attempt, code: int, stopped: bool) -> Attempt:
-    record: dict[str, Any] = read_record(folder) if (folder / RECORD).is_file() else {}
-    ended = replace(begun, ended=ledger.now(), exit_code=code, error=record.get("error"))
-    if code == 0 and record.get("status") in ledger.DONE:
-        return replace(ended, outcome=record["status"], error=None)
+def _kernel_kills() -> int:
+    """How many processes the kernel has ended on this machine for want of memory; 0 where it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _judge(
+    folder: Path, begun: Attempt, before: Mapping[str, Any], code: int, *, stopped: bool, killed_for_memory: bool
+) -> Attempt:
+    """What became of an attempt, by the process's exit code and by its record where that changed."""
+    now = ledger.read_run(folder)
+    record = now if now != before else {}
+    ended = replace(begun, exit_code=code)
+    if code == 0 and now.get("status") in ledger.DONE:
+        return replace(ended, outcome=now["status"])
     if stopped or record.get("status") == "interrupted":
-        return replace(ended, outcome="interrupted", error=None)
+        return replace(ended, outcome="interrupted")
     if code < 0:
         name = signal.Signals(-code).name
-        story = {"type": "Killed", "message": f"the process was ended by {name}", "traceback": _tail(folder)}
-        return replace(ended, outcome="killed", signal=name, error=story)
+        why = ", since memory did not suffice" if killed_for_memory else ""
+        story = {"type": "Killed", "message": f"the process was ended by {name}{why}", "traceback": _tail(folder)}
+        return replace(ended, outcome="out_of_memory" if killed_for_memory else "killed", signal=name, error=story)
     story = record.get("error") or {"type": "Failed", "message": _last_line(folder), "traceback": _tail(folder)}
     return replace(ended, outcome="out_of_memory" if _is_memory(story) else "failed", error=story)
 
@@ -173,9 +243,7 @@ def _last_line(folder: Path) -> str:
 
 def _correct_record(folder: Path, ended: Attempt) -> None:
     """A record that a killed process left as running says what became of it."""
-    if not (folder / RECORD).is_file() or ended.outcome not in ("killed", "failed", "out_of_memory", "interrupted"):
-        return
-    record = read_record(folder)
-    if record["status"] == "running":
+    record = ledger.read_run(folder)
+    if record.get("status") == "running":
         status = "interrupted" if ended.outcome == "interrupted" else "failed"
         write_json(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})
