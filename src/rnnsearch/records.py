@@ -29,7 +29,6 @@ AROUND = (
     "protocol",
     "sweep",
     "match",
-    "trial",
     "ckpt",
     "progress",
     "profile",

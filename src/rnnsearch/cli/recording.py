@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
+from rnnsearch.training.pruning import Pruned
 
 LEAVING = 60.0  # seconds that a process which was told to stop may take
 
@@ -53,6 +54,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     record.write(status="running", error=None, ended=None)
     try:
         yield
+    except Pruned:
+        record.write(status="pruned", ended=_now())
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}

@@ -11,11 +11,10 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli import build, provenance, runs
+from rnnsearch.cli import build, provenance, runs, trial
 from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
 from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
@@ -28,10 +27,11 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
 from rnnsearch.training.cost import operations_per_token
-from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
+from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.profiling import StepProfile
+from rnnsearch.training.pruning import Pruned
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,9 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible():
         train(cfg, folder, record, resume=resuming)
+    if record.values["status"] == "pruned":
+        logger.info("pruned: other trials of the search promise more")
+        return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
 
 
@@ -77,34 +80,37 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
+    pruning = trial.pruning(folder) if record.writes else []
     loggers = build.build_loggers(cfg.get("logger"), folder)
     trainer = build.build_trainer(
         cfg.trainer,
         validate_every=cfg.validation.every,
         loggers=loggers,
-        callbacks=[*profiles, Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
+        callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
     last = str(checkpoint_path(folder, "last")) if resume else None
-    finished = False
+    status = "failed"
     try:
         open_dashboards(loggers, runs.plain(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        if any(one.pruned for one in pruning):
+            record.write(**_counts(module))
+            raise Pruned
         if record.writes:
             results = _results(cfg, folder, data, module, curves)
             record.write(results=results, **_counts(module))
-            _log_test(loggers, results["metrics"], module.counters.updates)
-        finished = True
+            show_results(loggers, record.values)
+        status = "finished"
+    except Pruned:
+        status = "pruned"
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        status = "interrupted"
+        raise
     finally:
-        close_dashboards(loggers, finished=finished)
+        close_dashboards(loggers, status=status)
     for profile in profiles:
         print(profile.summary or "", end="", file=sys.stderr)
-
-
-def _log_test(loggers: list[Logger], metrics: dict[str, Any], update: int) -> None:
-    figures = {f"test/{k}": v for k, v in metrics.get("test", {}).items() if isinstance(v, float)}
-    for log in loggers:
-        if figures:
-            log.log_metrics(figures, step=update)
 
 
 def _quiet(*, profiling: bool) -> None:

@@ -1,4 +1,4 @@
-"""Writes a study's report: report.html, one page that needs no network, and report.md with figures/*.png."""
+"""Writes a study's report: report.html, one page that needs no network; report.md with figures/*.png; .tex and .csv."""
 
 import base64
 import re
@@ -10,16 +10,19 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.metrics import BLEU
-from rnnsearch.study import findings
+from rnnsearch.study import export, findings
+from rnnsearch.study.blocks import Section
 from rnnsearch.study.figures import save_png, svg
 from rnnsearch.study.folder import Study, read_study
-from rnnsearch.study.sections import Section, sections
+from rnnsearch.study.sections import sections
+from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
 
 _CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}  # shown as ␀ ... ␡
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 _PIXELS_A_POINT = 96 / 72
+FEW = 4  # members that are all told of above the sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Report:
     """Everything that both templates render."""
 
     name: str
+    kind: str  # Comparison | Sweep | Search
     headline: str
     says_nothing: bool
     others: tuple[str, ...]  # findings on the members that the headline leaves out
@@ -45,17 +49,20 @@ class Report:
 
 
 def write_report(folder: Path) -> Path:
-    """Reads a study's folder, writes report.html, report.md and figures/ into it, and returns the page's path.
+    """Reads a study's folder, writes report.html, .md, .tex, .csv and figures/ into it, and returns the page's path.
 
     Raises: FileNotFoundError without study.json; ValueError when its runs can't be compared.
     """
     study = read_study(folder)
-    report = build_report(study, compare(study))
-    pictures = [picture for section in report.sections for picture in section.pictures]
+    comparison = compare(study)
+    report = build_report(study, comparison)
+    pictures = [picture for section in report.sections for picture in section.all_pictures()]
     (folder / "figures").mkdir(exist_ok=True)
     for picture in pictures:
         save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
     (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
+    (folder / "report.csv").write_text(export.as_csv(study), encoding="utf-8")
+    (folder / "report.tex").write_text(export.latex(export.summary(study, comparison)), encoding="utf-8")
     page = folder / "report.html"
     page.write_text(render_html(report), encoding="utf-8")
     return page
@@ -65,16 +72,18 @@ def build_report(study: Study, comparison: Comparison | None) -> Report:
     """The report's content."""
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < findings.SAYS_NOTHING
     others: list[str] = []
-    if comparison is not None:
+    if comparison is not None and len(study.members) > 1:
         leader = None if says_nothing else findings.leader(study, comparison)
-        others = [findings.finding(study, comparison, member) for member in study.members[1:] if member != leader]
+        told = study.members[1:] if len(study.members) <= FEW else ()
+        others = [findings.finding(study, comparison, member) for member in told if member != leader]
     return Report(
         name=str(study.description.get("name", study.folder.name)),
+        kind=str(study.description.get("kind", "comparison")).capitalize(),
         headline=findings.headline(study, comparison),
         says_nothing=says_nothing,
         others=tuple(others),
         doubts=tuple(findings.doubts(study, comparison)),
-        cards=_cards(study, comparison) if comparison is not None else (),
+        cards=_cards(study, comparison) if comparison is not None and len(study.members) > 1 else (),
         sections=tuple(sections(study, comparison)),
     )
 
@@ -84,6 +93,7 @@ def render_html(report: Report) -> str:
     environment = _environment(autoescape=True)
     environment.filters["picture"] = _picture
     environment.filters["breakable"] = _breakable
+    environment.filters["anchor"] = lambda title: slug(title).lower()
     return environment.get_template("report.html").render(report=report)
 
 
@@ -92,6 +102,7 @@ def render_markdown(report: Report) -> str:
     environment = _environment(autoescape=False)
     environment.filters["md"] = _markdown
     environment.filters["code"] = _code
+    environment.filters["fenced"] = _fenced
     return environment.get_template("report.md").render(report=report)
 
 
@@ -115,11 +126,17 @@ _CONTROL_BUT_NEWLINE = {code: shown for code, shown in _CONTROL.items() if code 
 
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
+    """Each member's score and difference from the baseline; of many members those of the baseline and the best."""
+    best = findings.leader(study, comparison)
+    shown = study.members if len(study.members) <= FEW else (study.baseline, best)
     found = [
         Card(member, number(score[BLEU.name].value), f"BLEU {interval(score[BLEU.name].interval)}")
         for member, score in comparison.whole.scores.items()
+        if member in shown
     ]
     for member, differences in comparison.whole.differences.items():
+        if member not in shown:
+            continue
         gap = differences[BLEU.name]
         name = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
         found.append(Card(name, signed(gap.value), f"BLEU {interval(gap.interval)}, {p_value(gap.p_value)}"))
@@ -146,3 +163,10 @@ def _code(text: object) -> str:
     visible = str(text).translate(_CONTROL)
     fence = "`" * (max((len(run) for run in re.findall("`+", visible)), default=0) + 1)
     return f"{fence} {visible} {fence}" if fence != "`" else f"`{visible}`"
+
+
+def _fenced(text: str) -> str:
+    """A block of code inside an item of a list."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    lines = (fence, *text.translate(_CONTROL_BUT_NEWLINE).split("\n"), fence)
+    return "\n".join(f"  {line}".rstrip() for line in lines)

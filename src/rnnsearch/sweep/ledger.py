@@ -35,7 +35,8 @@ class Point:
         directory: in which the command was given, so that relative paths mean the same everywhere.
         fallbacks: more overrides for each further attempt after one that ran out of memory.
         updates: at the end of its budget, where that is known.
-        trial: number and parameters in a search, else None.
+        devices: that it trains on; -1: all there are.
+        trial: of a search: its index and what it was given, and once it has asked, Optuna's number and parameters.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Point:
     directory: str | None = None
     fallbacks: tuple[tuple[str, ...], ...] = ()
     updates: int | None = None
+    devices: int = 1
     trial: dict[str, Any] | None = None
 
 
@@ -133,6 +135,7 @@ def read_point(folder: Path) -> Point:
         directory=values.get("directory"),
         fallbacks=fallbacks,
         updates=values.get("updates"),
+        devices=values.get("devices", 1),
         trial=values.get("trial"),
     )
 
@@ -199,6 +202,8 @@ def is_supervised(folder: Path) -> bool:
 
 def state(point: Point) -> State:
     """How far a point has come, by its files."""
+    if point.trial and "same_as" in point.trial:
+        return state(read_point(point.folder.parent / point.trial["same_as"]))
     attempts = read_attempts(point.folder)
     record = read_run(point.folder)
     validations = record.get("results", {}).get("curves", {}).get("validation", [])

@@ -100,12 +100,17 @@ def value_of(override: str) -> str:
 
 
 def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",)) -> dict[str, dict[str, str]]:
-    """What tells the points apart: point -> settings, the overrides by key in which not all points agree."""
-    left_out = set(without)  # keys, or what they begin with
+    """What tells the points apart: point -> settings, the overrides by key in which not all points agree.
+
+    Args:
+        points: name -> overrides.
+        without: keys that tell nothing, with all below them.
+    """
+    left_out = tuple(without)
     by_key = {name: {key_of(one): value_of(one) for one in overrides} for name, overrides in points.items()}
-    keys = dict.fromkeys(key for settings in by_key.values() for key in settings)
-    counted = [key for key in keys if not {key, key.partition(".")[0]} & left_out]
-    differing = [key for key in counted if len({settings.get(key) for settings in by_key.values()}) > 1]
+    every = dict.fromkeys(key for settings in by_key.values() for key in settings)
+    keys = [key for key in every if not any(key == one or key.startswith(f"{one}.") for one in left_out)]
+    differing = [key for key in keys if len({settings.get(key) for settings in by_key.values()}) > 1]
     return {name: {key: settings[key] for key in differing if key in settings} for name, settings in by_key.items()}
 
 

@@ -72,17 +72,9 @@ def supervise(
                 return "running"
             ended = _attempt(point, more, environment or {}, stop or threading.Event(), resume=resume)
             if ended.outcome != "out_of_memory" or tried == len(point.fallbacks):
-                return _told(folder, ended)
+                return str(ended.outcome)
             tried += 1
             logger.warning("%s: out of memory; again with %s", folder.name, " ".join(point.fallbacks[tried - 1]))
-
-
-def _told(folder: Path, ended: Attempt) -> str:
-    """The outcome; that an attempt failed is said at once."""
-    if ended.error:
-        sentence = ended.error["message"].strip().partition("\n")[0]
-        logger.error("%s failed: %s: %s (all of it in %s)", folder.name, ended.error["type"], sentence, folder / LOG)
-    return str(ended.outcome)
 
 
 def _fallbacks_tried(point: Point) -> int:

@@ -1,0 +1,73 @@
+"""What a report's sections are made of: plain blocks, which both templates (HTML and Markdown) render."""
+
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from rnnsearch.study.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with its file name, its caption and the text that stands for it."""
+
+    name: str
+    caption: str
+    figure: Figure
+    wide: bool = False  # a figure of many panels: takes the page's whole width
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures that are looked at side by side, under a heading of their own."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test sentence with each member's translation and its sentence-level chrF."""
+
+    label: str
+    source: str
+    reference: str
+    translations: tuple[tuple[str, str, str], ...]  # member, text, chrF
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Details behind one line, which a reader opens; in Markdown the line and what is its own."""
+
+    summary: str
+    state: str = ""  # a word after the summary
+    alarm: bool = False  # the state is one that the reader should notice
+    tables: tuple[Table, ...] = ()
+    facts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, values
+    own: frozenset[str] = frozenset()  # names of the facts that Markdown keeps; the others stand in the section's
+    code: str = ""  # a traceback
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what follows it, in this order."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    terms: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, sentences
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    groups: tuple[Group, ...] = ()
+    examples: tuple[Example, ...] = ()
+    facts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, values
+    folds: tuple[Fold, ...] = ()
+    notes: tuple[str, ...] = ()  # small print, last
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing under the heading."""
+        return self == Section(self.title)
+
+    def all_pictures(self) -> tuple[Picture, ...]:
+        """Its pictures and those of its groups."""
+        return self.pictures + tuple(picture for group in self.groups for picture in group.pictures)

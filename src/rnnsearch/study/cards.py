@@ -1,0 +1,134 @@
+"""Run cards: what one needs to know of each run, folded; what all runs share is said once before them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rnnsearch.study import tables
+from rnnsearch.study.blocks import Fold, Section
+from rnnsearch.study.findings import tokenizer_checksums
+from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.measures import primary
+from rnnsearch.study.trials import read_job
+
+Record = Mapping[str, Any]
+FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
+    ("Command", lambda record: " ".join(record.get("command") or [])),
+    ("Commit", lambda record: commit(record.get("git"))),
+    ("Versions", lambda record: record.get("versions")),
+    ("Hardware", lambda record: record.get("hardware")),
+    ("Pairs", lambda record: (record.get("data") or {}).get("pairs")),
+    ("Filters", lambda record: record.get("filters")),
+    ("Data, SHA-256", lambda record: (record.get("data") or {}).get("checksums")),
+    ("Tokenizer, SHA-256", tokenizer_checksums),
+    ("Config hash", lambda record: record.get("config_hash")),
+    ("Weights, SHA-256", lambda record: (record.get("results") or {}).get("weights_sha256")),
+    ("Started", lambda record: record.get("started")),
+    ("Ended", lambda record: record.get("ended")),
+    ("Updates", lambda record: _count(record.get("updates"))),
+    ("Target tokens seen", lambda record: _count(record.get("tokens_seen"))),
+    ("Training time", lambda record: _time(record.get("training_seconds", record.get("seconds")))),
+    ("Peak memory", lambda record: _memory(record.get("peak_memory_bytes"))),
+)
+SINGLE = ("Started", "Ended", "Updates", "Target tokens seen", "Training time", "Peak memory", "Config hash")
+
+
+def section(study: Study) -> Section:
+    """The study's own facts, what all its runs share, and a card for each run."""
+    told = {name: [_fact(read, run) for run in study.runs if run.record] for name, read in FACTS}
+    shared = {name: values[0] for name, values in told.items() if name not in SINGLE and len(set(values)) == 1}
+    facts = [
+        ("Study", str(study.description.get("name", study.folder.name))),
+        ("Created", str(study.description.get("created") or tables.NOTHING)),
+        *((name, text) for name, text in shared.items()),
+        *(("Signatures", text) for text in signatures(study)),
+    ]
+    joined: dict[str, tuple[str, ...]] = {}
+    for name, text in facts:
+        if text:
+            joined[name] = (*joined.get(name, ()), text)
+    own = frozenset(name for name, _ in FACTS) - frozenset(shared)
+    return Section(
+        "Provenance",
+        (f"What the {len(study.runs)} runs share stands here, what is a run's own on its card.",),
+        facts=tuple(joined.items()),
+        folds=tuple(card(study, run, own) for run in study.runs),
+    )
+
+
+def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
+    """All that a run's record says of where it comes from; how it failed, if it did."""
+    facts: list[tuple[str, tuple[str, ...]]] = [
+        (name, (text,)) for name, read in FACTS if run.record and (text := _fact(read, run))
+    ]
+    attempts = tuple(_attempt(attempt) for attempt in read_job(run).get("attempts") or [])
+    if len(attempts) > 1 or (attempts and run.status != "finished"):
+        facts.append(("Attempts", attempts))
+    facts.append(("Folder", (run.folder.name,)))
+    error = error_of(run)
+    if error:
+        facts.insert(0, ("Error", (f"{error.get('type')}: {error.get('message')}",)))
+    measure = primary(study)
+    value = measure.of(run)
+    return Fold(
+        f"{run.member}, seed {run.seed}",
+        run.status if value is None else f"{tables.number(value)} {measure.title}",
+        alarm=run.status in ("failed", "interrupted", "killed"),
+        facts=tuple(facts),
+        own=own | {"Error", "Attempts"},
+        code=str((error or {}).get("traceback") or "").strip("\n"),
+    )
+
+
+def error_of(run: Run) -> dict[str, Any] | None:
+    """What the run failed of: by its own record, else by the last attempt that the sweep noted."""
+    if run.status == "finished":
+        return None
+    if run.record.get("error"):
+        return dict(run.record["error"])
+    told = [attempt["error"] for attempt in read_job(run).get("attempts") or [] if attempt.get("error")]
+    return dict(told[-1]) if told else None
+
+
+def signatures(study: Study) -> tuple[str, ...]:
+    """SacreBLEU's signatures of the test scores, each once."""
+    names = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+    tests = [run.test for run in study.runs if run.comparable]
+    found = [(names[key], test.get(f"{key}_signature")) for test in tests for key in names]
+    return tuple(dict.fromkeys(f"{name} {text}" for name, text in found if text))
+
+
+def commit(git: Mapping[str, Any] | None) -> str:
+    """The commit a run was made from."""
+    if not git:
+        return "not under version control"
+    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    parts = [str(attempt.get("started") or ""), str(attempt.get("outcome") or "no end noted")]
+    parts += [f"exit code {attempt['exit_code']}"] if attempt.get("exit_code") is not None else []
+    parts += [str(attempt["signal"])] if attempt.get("signal") else []
+    parts += [" ".join(attempt["overrides"])] if attempt.get("overrides") else []
+    return ", ".join(parts)
+
+
+def _fact(read: Callable[[Record], Any], run: Run) -> str:
+    return _text(read(run.record))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_text(inner) or 'none'}" for key, inner in value.items())
+    return tables.plain(value) if value is not None else ""
+
+
+def _count(value: float | None) -> str | None:
+    return None if value is None else tables.number(value, 0)
+
+
+def _time(value: float | None) -> str | None:
+    return None if value is None else tables.duration(value)
+
+
+def _memory(value: float | None) -> str | None:
+    return None if value is None else f"{tables.number(value / 2**20, 0)} MiB"

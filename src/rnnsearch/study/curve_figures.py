@@ -1,0 +1,127 @@
+"""Learning curves: colours for a few members, a panel each for more, the best ones picked out of very many."""
+
+from collections.abc import Callable, Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rnnsearch.study.curves import Curve, mean_curve, range_curve
+from rnnsearch.study.figures import COLOURS, STYLE, line, panel
+from rnnsearch.study.panels import GREY, grid, hide_rest, panel_title
+
+FEW, PANELS = 4, 24  # members with a colour each, members with a panel each
+
+
+def look_for(members: int) -> tuple[Callable[..., Figure], str]:
+    """The figure that suits so many members, and what its caption has to say."""
+    if members <= FEW:
+        return learning_curves, ""
+    if members <= PANELS:
+        return small_multiples, " One panel a member, its band from the lowest to the highest seed; grey: the others."
+    return best_of_many, " Coloured: the first member and the best; grey: the others."
+
+
+def learning_curves(
+    curves: Sequence[Curve],
+    *,
+    members: Sequence[str],
+    quantity: str,
+    axis: str = "updates",
+    words: str = "updates",
+    best: str = "",
+) -> Figure:
+    """Validation curves: a thin line for each seed, a thick one for the mean over seeds."""
+    with mpl.rc_context(STYLE):
+        figure, axes = panel(5.4, 3.7)
+        for place, member in enumerate(members):
+            of_member = [curve for curve in curves if curve.member == member]
+            if not of_member:
+                continue
+            if len(of_member) > 1:
+                for curve in of_member:
+                    colour = COLOURS[place % len(COLOURS)]
+                    axes.plot(curve.at(axis), curve.values, color=colour, linewidth=0.8, alpha=0.45)
+            line(axes, *mean_curve(of_member, axis), place=place, label=member)
+            _crosses(axes, of_member, axis, COLOURS[place % len(COLOURS)])
+        axes.set_xlabel(words)
+        axes.set_ylabel(quantity)
+        _count_axis(axes, 6)
+        axes.legend()
+        return figure
+
+
+def small_multiples(
+    curves: Sequence[Curve],
+    *,
+    members: Sequence[str],
+    quantity: str,
+    axis: str = "updates",
+    words: str = "updates",
+    best: str = "",
+) -> Figure:
+    """A panel for each member: its mean and the range over its seeds, before the others' means in grey."""
+    shown = [member for member in members if any(curve.member == member for curve in curves)]
+    of_members = {member: [curve for curve in curves if curve.member == member] for member in shown}
+    means = {member: mean_curve(of_member, axis) for member, of_member in of_members.items()}
+    with mpl.rc_context(STYLE):
+        figure, panels = grid(len(shown), x=words, y=quantity)
+        for axes, member in zip(panels, shown, strict=False):
+            for other in shown:
+                if other != member:
+                    axes.plot(*means[other], color=GREY, linewidth=0.7, alpha=0.55)
+            colour = COLOURS[1] if member != members[0] else COLOURS[0]
+            places, low, high = range_curve(of_members[member], axis)
+            axes.fill_between(places, low, high, color=colour, alpha=0.25, linewidth=0)
+            axes.plot(*means[member], color=colour, linewidth=2.0, marker="o", markersize=2.5)
+            _crosses(axes, of_members[member], axis, colour)
+            panel_title(axes, member + (" (best)" if member == best else ""))
+            _count_axis(axes, 3)
+        hide_rest(panels, len(shown))
+        return figure
+
+
+def best_of_many(
+    curves: Sequence[Curve],
+    *,
+    members: Sequence[str],
+    quantity: str,
+    axis: str = "updates",
+    words: str = "updates",
+    best: str = "",
+) -> Figure:
+    """All means in grey, the first member and the best in colour."""
+    with mpl.rc_context(STYLE):
+        figure, axes = panel(6.4, 4.2)
+        for member in members:
+            of_member = [curve for curve in curves if curve.member == member]
+            if of_member and member not in (members[0], best):
+                axes.plot(*mean_curve(of_member, axis), color=GREY, linewidth=0.9, alpha=0.6)
+                _crosses(axes, of_member, axis, GREY)
+        for place, member in enumerate(dict.fromkeys((members[0], best))):
+            of_member = [curve for curve in curves if curve.member == member]
+            if of_member:
+                line(axes, *mean_curve(of_member, axis), place=place, label=member + (" (best)" if place else ""))
+        axes.set_xlabel(words)
+        axes.set_ylabel(quantity)
+        _count_axis(axes, 6)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+        return figure
+
+
+def _crosses(axes: Axes, curves: Sequence[Curve], axis: str, colour: str) -> None:
+    for curve in curves:
+        if not curve.finished:
+            axes.plot(curve.at(axis), curve.values, color=colour, linewidth=0.8, linestyle=":")
+            axes.plot(curve.at(axis)[-1:], curve.values[-1:], color=colour, marker="x", markersize=6, linewidth=0)
+
+
+def _count_axis(axes: Axes, ticks: int) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
+
+
+def _count(value: float) -> str:
+    return f"{value / 1e6:g} M" if value >= 1e6 else f"{value:,.0f}"

@@ -1,0 +1,67 @@
+"""Validation curves out of the records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One run's validation curve."""
+
+    member: str
+    seed: int
+    updates: tuple[float, ...]
+    values: tuple[float, ...]
+    tokens: tuple[float, ...] = ()  # seen at those updates; empty where a record lacks them
+    finished: bool = True
+
+    def at(self, axis: str) -> tuple[float, ...]:
+        """Its places on an axis: updates or tokens."""
+        return self.tokens if axis == "tokens" else self.updates
+
+
+def curves_of(records: Mapping[tuple[str, int], Mapping[str, Any]], *, key: str) -> list[Curve]:
+    """Validation curves of one quantity out of run records, without the points that lack it."""
+    found = []
+    for (member, seed), record in records.items():
+        points = record.get("results", {}).get("curves", {}).get("validation", [])
+        points = [point for point in points if point.get(key) is not None]
+        if points:
+            tokens = tuple(point["tokens_seen"] for point in points if point.get("tokens_seen") is not None)
+            found.append(
+                Curve(
+                    member,
+                    seed,
+                    tuple(point["update"] for point in points),
+                    tuple(point[key] for point in points),
+                    tokens if len(tokens) == len(points) else (),
+                    record.get("status", "finished") == "finished",
+                )
+            )
+    return found
+
+
+def mean_curve(curves: Sequence[Curve], axis: str = "updates") -> tuple[list[float], list[float]]:
+    """Mean over finished runs (over all where none is) at the updates that all of them have: places and values."""
+    places, values = shared_points(curves, axis)
+    return places.mean(axis=0).tolist(), values.mean(axis=0).tolist()
+
+
+def range_curve(curves: Sequence[Curve], axis: str = "updates") -> tuple[list[float], list[float], list[float]]:
+    """As `mean_curve`, with the lowest and the highest value instead of the mean."""
+    places, values = shared_points(curves, axis)
+    return places.mean(axis=0).tolist(), values.min(axis=0).tolist(), values.max(axis=0).tolist()
+
+
+def shared_points(curves: Sequence[Curve], axis: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places on the axis and values at the updates that all runs have, each [runs, updates]."""
+    counted = [curve for curve in curves if curve.finished] or list(curves)
+    shared = sorted(set.intersection(*(set(curve.updates) for curve in counted)))
+    rows = [[curve.updates.index(update) for update in shared] for curve in counted]
+    places = [[curve.at(axis)[row] for row in of_run] for curve, of_run in zip(counted, rows, strict=True)]
+    values = [[curve.values[row] for row in of_run] for curve, of_run in zip(counted, rows, strict=True)]
+    return np.asarray(places, dtype=np.float64), np.asarray(values, dtype=np.float64)

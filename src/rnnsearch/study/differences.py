@@ -1,0 +1,56 @@
+"""What differs between the members: a table of settings, and every key of their configs behind it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rnnsearch.study.blocks import Fold, Section
+from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import settings, short_keys
+from rnnsearch.study.tables import NOTHING, Table, config_difference, plain
+
+FEW = 4  # members that have a column each
+
+
+def section(study: Study) -> Section:
+    """A column a member for a few members; for more a row a member, and the whole difference by key in a fold."""
+    entries: Sequence[Mapping[str, Any]] = study.description.get("config_difference") or []
+    if len(study.members) <= FEW:
+        return Section("What differs", tables=(config_difference(study),) if entries else ())
+    by_key = Fold(
+        f"All {len(entries)} configuration keys that differ, and their values", tables=(values_by_key(study),)
+    )
+    asked = settings_table(study)
+    return Section(
+        "What differs",
+        tables=(asked,) if asked else (),
+        folds=(by_key,) if entries else (),
+    )
+
+
+def settings_table(study: Study) -> Table | None:
+    """A row for each member, a column for each setting that was varied; None where none is told."""
+    found = settings(study)
+    keys = list(dict.fromkeys(key for of_member in found.values() for key in of_member))
+    if not keys:
+        return None
+    rows = tuple(
+        (member, *(plain(value) if (value := found[member].get(key)) is not None else NOTHING for key in keys))
+        for member in study.members
+    )
+    return Table("Varied settings of each member", ("member", *short_keys(keys).values()), rows, 1 + len(keys))
+
+
+def values_by_key(study: Study) -> Table:
+    """A row for each key and value: which members have it; the largest group of a key is “the others”."""
+    rows = []
+    for entry in study.description.get("config_difference") or []:
+        having: dict[str, list[str]] = defaultdict(list)
+        for member in study.members:
+            having[plain(entry["values"].get(member))].append(member)
+        largest = max(having, key=lambda value: len(having[value]))
+        for value, members in having.items():
+            others = value == largest and len(having) > 1 and len(members) > 2
+            named = f"the other {len(members)}" if others else f"{len(members)}: " + "; ".join(members)
+            rows.append((str(entry["key"]), value, named))
+    return Table("Configuration keys in which the members differ", ("key", "value", "members"), tuple(rows), 3)

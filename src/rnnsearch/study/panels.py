@@ -1,0 +1,42 @@
+"""Small multiples: one panel a member, all on the same scales, so that many members stay readable."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnnsearch.study.figures import plain
+
+GREY = "#9AA3AD"
+COLUMNS = 4
+WIDTH, HEIGHT = 2.45, 1.75  # of one panel, inches
+TITLE = 30  # letters in a line of a panel's title
+
+
+def grid(count: int, *, x: str, y: str, columns: int = COLUMNS) -> tuple[Figure, list[Axes]]:
+    """A figure of at least so many panels with shared scales, in reading order; the axes' names stand once."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH * columns + 0.5, HEIGHT * rows + 0.8), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    figure.supxlabel(x, fontsize=10)
+    figure.supylabel(y, fontsize=10)
+    return figure, panels
+
+
+def panel_title(axes: Axes, text: str) -> None:
+    """The member's name over its panel, on two lines where it is long."""
+    lines = textwrap.wrap(text, TITLE, max_lines=2, placeholder=" …") or [""]
+    axes.set_title(plain("\n".join(lines)), fontsize=8.5, loc="left", parse_math=False)
+
+
+def hide_rest(panels: Sequence[Axes], count: int) -> None:
+    """Empties the panels after the last member; the ones above them get the ticks' labels."""
+    columns = next(iter(panels)).get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    for place, axes in enumerate(panels):
+        axes.tick_params(labelsize=7.5)
+        if place >= count:
+            axes.set_visible(False)
+            if place >= columns:
+                panels[place - columns].tick_params(labelbottom=True)

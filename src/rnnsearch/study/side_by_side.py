@@ -1,0 +1,154 @@
+"""The same test sentences by several members: their attention matrices and their translations."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnsearch.evaluation.alignment import word_weights
+from rnnsearch.study import figures, tables
+from rnnsearch.study.blocks import Example, Group, Picture, Section
+from rnnsearch.study.folder import Run, Study, read_attention
+from rnnsearch.study.measures import shown_members
+from rnnsearch.study.statistics import Comparison, sentence_chrf
+
+EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
+EXAMPLES_SEED = 0
+SENTENCES = 4  # whose matrices are shown
+READABLE = 20  # words on either side of an attention matrix
+MATRICES, TRANSLATIONS = 4, 6  # members beside each other
+
+Entry = Mapping[str, Any]
+
+
+def alignments(study: Study, comparison: Comparison | None) -> Section:
+    """Alignment error rates, and for each of some sentences the members' attention matrices beside each other."""
+    entries = {run.member: read_attention(run) for run in reversed(_first_runs(study))}
+    with_weights = [member for member in study.members if entries.get(member)]
+    shown = shown_members(study, with_weights, MATRICES)
+    groups = _matrices({member: entries[member] for member in shown}, _first_runs(study))
+    found = tables.alignment(comparison) if comparison is not None else None
+    text = (
+        "Rows are target words, columns source words; each row sums to 1, and dark is near 1 (Figure 3 of the paper). "
+        "Pieces are merged to words: summed over a source word's pieces, averaged over a target word's."
+        + _left_out(len(with_weights), len(shown)),
+    )
+    notes = (
+        "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
+        "weight, summed over pieces. Weights are those of attention; where a model has none, gradient saliency: how "
+        "much a source word raises the target word's log-probability, by the gradient. Lower is better.",
+    )
+    return Section(
+        "Alignments",
+        text if groups else (),
+        tables=(found,) if found else (),
+        groups=groups,
+        notes=notes if found else (),
+    )
+
+
+def translations(study: Study) -> Section:
+    """Test sentences with each shown member's translation: those that differ most, and some drawn at random."""
+    runs = {run.member: run for run in _first_runs(study)}
+    shown = shown_members(study, [member for member in study.members if member in runs], TRANSLATIONS)
+    if not shown:
+        return Section("Translations side by side")
+    rows = {member: runs[member].rows for member in shown}
+    chrf = np.stack([sentence_chrf(of_member) for of_member in rows.values()])
+    chosen = pick_examples(np.ptp(chrf, axis=0).tolist())
+    examples = tuple(_example(place, differs, rows, chrf) for place, differs in chosen)
+    seeds = sorted({runs[member].seed for member in shown})
+    text = (
+        f"From {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}: "
+        f"{sum(differs for _, differs in chosen)} sentences whose translations differ most in sentence chrF (shown "
+        "after each), the others drawn at random from the rest." + _left_out(len(runs), len(shown)),
+    )
+    return Section("Translations side by side", text, examples=examples)
+
+
+def pick_examples(
+    spread: Sequence[float], *, count: int = EXAMPLES, seed: int = EXAMPLES_SEED
+) -> list[tuple[int, bool]]:
+    """Rows to show: half of them those of the largest spread, half drawn from the rest; (row, whether by spread)."""
+    by_spread = sorted(range(len(spread)), key=lambda row: (-spread[row], row))
+    most, rest = by_spread[: (count + 1) // 2], by_spread[(count + 1) // 2 :]
+    drawn = random.Random(seed).sample(sorted(rest), min(count - len(most), len(rest)))
+    return [(row, True) for row in most] + [(row, False) for row in sorted(drawn)]
+
+
+def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
+    """Numbers of the sentences whose matrices are shown: those that all members have and that are short enough.
+
+    Where no sentence is short enough, the shortest one; where the members share none, those of the first member.
+    """
+    of_members = [{int(entry["index"]): entry for entry in of_member} for of_member in entries.values()]
+    if not of_members:
+        return []
+    shared = [index for index in of_members[0] if all(index in of_member for of_member in of_members)]
+    sizes = {index: _size(of_members[0][index]) for index in shared or of_members[0]}
+    short = [index for index, size in sizes.items() if size <= READABLE]
+    return short[:SENTENCES] or sorted(sizes, key=lambda index: sizes[index])[:1]
+
+
+def _first_runs(study: Study) -> list[Run]:
+    """Each member's first comparable run."""
+    found: dict[str, Run] = {}
+    for run in study.runs:
+        if run.comparable:
+            found.setdefault(run.member, run)
+    return list(found.values())
+
+
+def _left_out(members: int, shown: int) -> str:
+    left = members - shown
+    return f" Shown are the first member and the best of the others; {left} more are left out." if left else ""
+
+
+def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tuple[Group, ...]:
+    seeds = {run.member: run.seed for run in runs}
+    groups = []
+    for index in pick_sentences(entries):
+        found = [
+            (member, entry) for member, of_member in entries.items() for entry in of_member if entry["index"] == index
+        ]
+        pictures = []
+        for member, entry in found:
+            drawn = figures.attention_matrix(*_words(entry))
+            name = f"attention_{slug(member)}_{index + 1}"
+            pictures.append(Picture(name, f"{member}, seed {seeds[member]}, test sentence {index + 1}", drawn))
+        groups.append(Group(f"Test sentence {index + 1}", tuple(pictures)))
+    return tuple(groups)
+
+
+def _size(entry: Entry) -> int:
+    _, source, target = _words(entry)
+    return max(len(source), len(target))
+
+
+def _words(entry: Entry) -> tuple[Any, list[str], list[str]]:
+    weights = np.asarray(entry["weights"], dtype=np.float64)
+    labels = []
+    for side, length in (("target", weights.shape[0]), ("source", weights.shape[1])):
+        pieces = [str(piece) for piece in entry[f"{side}_pieces"]]
+        labels.append(figures.words_of_pieces(pieces + ["</s>"] * (length - len(pieces))))
+    (target, target_word), (source, source_word) = labels
+    return word_weights(weights, source_word, target_word), source, target
+
+
+def slug(text: str) -> str:
+    """A file's name out of a label."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
+
+
+def _example(place: int, differs: bool, rows: Mapping[str, Sequence[Mapping[str, Any]]], chrf: Any) -> Example:
+    first = next(iter(rows.values()))[place]
+    return Example(
+        f"Test sentence {place + 1}, {'among the most different' if differs else 'drawn at random'}",
+        first["source"],
+        first["reference"],
+        tuple(
+            (member, of_member[place]["hypothesis"], tables.number(float(chrf[number, place]), 1))
+            for number, (member, of_member) in enumerate(rows.items())
+        ),
+    )

@@ -1,0 +1,105 @@
+"""Quality against what it costs: parameters, training time and tokens, with the Pareto front."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from rnnsearch.study.blocks import Picture, Section
+from rnnsearch.study.cost_figures import Point, quality_against_cost
+from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import Measure, primary, score, short_labels
+
+EQUAL = 0.01  # costs that differ by less are one cost: what is left is noise of the clock or of the last batch
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A cost of a run: its name, its axis and how a record tells it."""
+
+    name: str
+    axis: str
+    of: Callable[[Mapping[str, Any]], float | None]
+    scale: float = 1.0  # of the axis
+
+
+COSTS = (
+    Cost("parameters", "parameters, millions", lambda record: record.get("parameters"), 1e-6),
+    Cost("time", "training time, minutes", lambda record: seconds(record), 1 / 60),
+    Cost("tokens", "target tokens seen, millions", lambda record: record.get("tokens_seen"), 1e-6),
+)
+
+
+def seconds(record: Mapping[str, Any]) -> float | None:
+    """Of training, or of the whole run in records from before training was timed alone."""
+    found: float | None = record.get("training_seconds", record.get("seconds"))
+    return found
+
+
+def section(study: Study) -> Section:
+    """A figure for each cost that the records tell; empty with fewer than two members to draw."""
+    measure = primary(study)
+    pictures, notes = [], []
+    for cost in COSTS:
+        points = points_of(study, measure, cost)
+        if len(points) < 2:
+            continue
+        caption = f"{measure.title[0].upper()}{measure.title[1:]} against {cost.axis.split(',')[0]}. {_equal(points)}"
+        figure = quality_against_cost(points, cost=cost.axis, quality=measure.title, higher=measure.higher)
+        pictures.append(Picture(f"quality_{cost.name}", caption.strip(), figure))
+    if pictures:
+        notes.append(
+            "A point is a member's mean over its seeds, the bar their standard deviation, the dots the seeds. On the "
+            "line are the members that none beats at the same or a lower cost (the Pareto front); the others are "
+            "lighter. Means that lie within each other's bars are not told apart. Time is comparable only where the "
+            "runs had the same machine to themselves."
+        )
+    return Section("Quality against cost", pictures=tuple(pictures), notes=tuple(notes))
+
+
+def points_of(study: Study, measure: Measure, cost: Cost) -> list[Point]:
+    """The members that have both numbers, on the front or not."""
+    labels, found = short_labels(study.members), []
+    for member in study.members:
+        pairs = [
+            (paid * cost.scale, value)
+            for run in study.runs
+            if run.member == member
+            and (value := measure.of(run)) is not None
+            and (paid := cost.of(run.record)) is not None
+        ]
+        if pairs:
+            found.append((labels[member], fmean(paid for paid, _ in pairs), score([value for _, value in pairs])))
+    front = pareto_front(
+        as_one([paid for _, paid, _ in found]), [measure.better(quality.mean) for _, _, quality in found]
+    )
+    return [
+        Point(label, paid, quality.mean, quality.deviation, quality.values, on_front=place in front)
+        for place, (label, paid, quality) in enumerate(found)
+    ]
+
+
+def pareto_front(costs: Sequence[float], qualities: Sequence[float]) -> list[int]:
+    """Places of the points that no other dominates, the cheapest first.
+
+    A point is dominated by one that costs no more and is no worse, and is cheaper or better.
+    """
+    order = sorted(range(len(costs)), key=lambda place: (costs[place], -qualities[place], place))
+    front: list[int] = []
+    for place in order:
+        best = front[-1] if front else None
+        equal = best is not None and (costs[place], qualities[place]) == (costs[best], qualities[best])
+        if best is None or equal or qualities[place] > qualities[best]:
+            front.append(place)
+    return front
+
+
+def as_one(costs: Sequence[float]) -> list[float]:
+    """The costs, all replaced by their mean where they are the same but for noise."""
+    equal = bool(costs) and min(costs) > 0 and max(costs) / min(costs) - 1 < EQUAL
+    return [fmean(costs)] * len(costs) if equal else list(costs)
+
+
+def _equal(points: Sequence[Point]) -> str:
+    costs = [point.cost for point in points]
+    return f"All cost the same within {EQUAL:.0%}." if len(set(as_one(costs))) == 1 else ""
