@@ -25,7 +25,12 @@ MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which
 
 
 def describe(
-    study: Path, config: DictConfig, points: Sequence[Point], compose: Callable[[Sequence[str]], DictConfig]
+    study: Path,
+    config: DictConfig,
+    points: Sequence[Point],
+    compose: Callable[[Sequence[str]], DictConfig],
+    *,
+    search: Mapping[str, Any] | None = None,
 ) -> None:
     """Describe all points that a study has, those of earlier sweeps too.
 
@@ -34,6 +39,7 @@ def describe(
         config: of the sweep at hand.
         points: of the sweep at hand, in its order.
         compose: gives the config of a training.
+        search: how the points were found, where a search does that.
     """
     earlier = _earlier(study)
     known = [point for point in ledger.read_points(study) if _is_known(point)]
@@ -50,7 +56,7 @@ def describe(
         study / STUDY,
         {
             "format": 1,
-            "kind": "search" if config.sweep.search else "sweep",
+            "kind": "search" if search else "sweep",
             "name": study.name,
             "question": config.protocol.question,
             "protocol": protocol if config.protocol.question else None,
@@ -68,7 +74,7 @@ def describe(
             "match": config.match,
             "budget": OmegaConf.to_container(composed[ordered[0]].budget, resolve=True) if ordered else {},
             "tuning": None,
-            "search": OmegaConf.to_container(config.sweep.search, resolve=True) if config.sweep.search else None,
+            "search": search,
             "length_edges": None,
             "trained_length": _trained_length(every),
             "config_difference": _differences(ordered, configs),

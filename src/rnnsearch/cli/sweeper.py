@@ -19,7 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
-from rnnsearch.cli import live
+from rnnsearch.cli import live, runs
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key, valid_names
 from rnnsearch.cli.describe import describe, no_differences
@@ -27,10 +27,10 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY, matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.cli.trial import settle
-from rnnsearch.records import JOB, LOCK, point_key, write_text
+from rnnsearch.cli.trial import check_keys, settle
+from rnnsearch.records import JOB, LOCK, config_hash, point_key, write_text
 from rnnsearch.study.report import write_report
-from rnnsearch.sweep import ledger, search
+from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import (
     Axis,
@@ -43,7 +43,8 @@ from rnnsearch.sweep.points import (
     key_of,
     labels,
 )
-from rnnsearch.sweep.search import Choices, Range, Search
+from rnnsearch.sweep.search import Search, write_search
+from rnnsearch.sweep.space import Choices, Dimension, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class DurableSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.vocabularies: dict[str, dict[str, int]] = {}
+        self.search: dict[str, Any] | None = None
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
@@ -99,7 +101,7 @@ class DurableSweeper(Sweeper):
         for point in points:
             if not ledger.is_supervised(point.folder):
                 ledger.write_point(point)
-        describe(study, self.config, points, self._config)
+        describe(study, self.config, points, self._config, search=self.search)
         waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
         waiting.sort(key=lambda point: point.seed)  # so that what a stopped sweep has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", study.name, len(points), len(waiting))
@@ -108,7 +110,7 @@ class DurableSweeper(Sweeper):
                 with live.watching(waiting):
                     self.launcher.launch([_launched(study, point) for point in waiting], initial_job_idx=0)
         finally:
-            describe(study, self.config, points, self._config)
+            describe(study, self.config, points, self._config, search=self.search)
         self._report(study, points)
 
     def _write_for_wandb(self, file: Path, arguments: list[str]) -> None:
@@ -166,15 +168,24 @@ class DurableSweeper(Sweeper):
         config, wanted = self._config(fixed), self.config.sweep.search
         if type(wanted.trials) is not int or wanted.trials < 1:
             raise ValueError(f"sweep.search.trials={wanted.trials}: give a whole number, 1 or more")
+        if self.config.match != "none" or self.config.sweep.points:
+            raise ValueError("match and sweep.points are for sweeps without sweep.search; leave them out of a search")
         settings = {str(key): value for key, value in wanted.items() if key != "trials"}
-        found = Search(space=space, updates=config.budget.updates, **settings)
-        search.write_search(found, study)
+        base = config_hash(runs.plain(config))
+        found = Search(space=space, updates=config.budget.updates, fixed=fixed, base=base, **settings)
+        try:
+            check_keys(found, self._compose)
+        except UnknownKey as error:
+            raise self._nowhere(error) from None
+        write_search(found, study)
         trials = [self._trial(study / f"trial-{index:04d}", index, fixed, config) for index in range(wanted.trials)]
-        settle(trials, found, study)
+        settle(found, study)
+        self.search = found.description(wanted.trials)
         return trials
 
     def _trial(self, folder: Path, index: int, fixed: Overrides, config: DictConfig) -> Point:
-        if (folder / JOB).is_file():
+        asked = (ledger.read_point(folder).trial or {}) if (folder / JOB).is_file() else {}
+        if "number" in asked:
             return ledger.read_point(folder)
         name = f"trial {index}"
         last = [f"study={_quoted(folder.parent.name)}", f"member={_quoted(name)}"]
@@ -192,7 +203,7 @@ class DurableSweeper(Sweeper):
             trial={"index": index, "fixed": list(fixed), "last": last},
         )
 
-    def _space(self, arguments: list[str]) -> tuple[dict[str, Range | Choices], Overrides]:
+    def _space(self, arguments: list[str]) -> tuple[dict[str, Dimension], Overrides]:
         """What a search may vary, and what it may not."""
         swept = {key_of(str(one.input_line)): one for one in self._overrides(arguments) if one.is_sweep_override()}
         space = {key: _dimension(one) for key, one in swept.items()}
@@ -309,7 +320,7 @@ def _axis(one: Override) -> Axis:
     return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
 
 
-def _dimension(one: Override) -> Range | Choices:
+def _dimension(one: Override) -> Dimension:
     value = one.value()
     if not isinstance(value, IntervalSweep):
         return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))
