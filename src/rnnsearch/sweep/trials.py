@@ -147,8 +147,12 @@ def reporter(search: Search, folder: Path, number: int) -> Callable[[int, float]
     The storage is opened when it is first called. What a resumed training tells again is taken as told.
     """
 
+    opened: list[optuna.Study] = []
+
     def report(update: int, value: float) -> bool:
-        study = open_study(search, folder)
+        if not opened:
+            opened.append(open_study(search, folder))
+        study = opened[0]
         _tell_value(study, number, update, value)
         return study.pruner.prune(study, study.get_trials(deepcopy=False)[number])
 
