@@ -178,6 +178,15 @@ COMMANDS: Mapping[str, Command] = {
             ("a committed point, from its overrides", "rnnsearch reproduce run=experiments/ladder/POINT"),
         ),
     ),
+    "dashboard": Command(
+        "Serve what there is to look at: reports, TensorBoard, Optuna's and MLflow's pages; print the addresses.",
+        "rnnsearch.cli.dashboard",
+        (
+            ("of all studies in outputs/", "rnnsearch dashboard"),
+            ("at a fixed port, opened in the browser", "rnnsearch dashboard port=8000 open=true"),
+            ("of the committed studies", "rnnsearch dashboard paths.output=experiments"),
+        ),
+    ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
         "rnnsearch.cli.page",

@@ -50,7 +50,7 @@ def finding(study: Study, comparison: Comparison, member: str) -> str:
     found = comparison.whole.differences[member][BLEU.name]
     verb = "gains" if found.value >= 0 else "loses"
     against = "over" if found.value >= 0 else "against"
-    name = member[0].upper() + member[1:]
+    name = member if "=" in member else member[0].upper() + member[1:]
     ends = (
         (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
     )
