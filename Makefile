@@ -11,6 +11,7 @@ TEST_JOBS ?= 2
 BENCH_ARGS ?=
 BENCH_RESULTS ?= benchmarks/results
 COMPARE_ARGS ?= data=controlled study=controlled
+DASHBOARD_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ ALIGNER := .venv-eflomal
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test test-slow lint format peers bench aligner
+.PHONY: help install compare dashboard test test-slow lint format peers bench aligner
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +29,9 @@ install: $(INSTALLED)  ## make .venv and install the package into it, editable, 
 
 compare: install  ## train a fixed-context and an attention model on the built-in corpus; print the report's path
 	$(BIN)/rnnsearch compare $(COMPARE_ARGS)
+
+dashboard: install  ## serve reports, TensorBoard, Optuna's and MLflow's pages of outputs/; print the addresses
+	@$(BIN)/rnnsearch dashboard $(DASHBOARD_ARGS)
 
 test: install  ## the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)

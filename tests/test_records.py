@@ -19,6 +19,7 @@ CONFIG: dict[str, Any] = {
     "optimizer": {"lr": 0.1, "fused": True},
     "trainer": {"accelerator": "cpu", "precision": "32-true", "max_steps": 5},
     "budget": {"updates": 5},
+    "model": {"hidden_size": 8, "decoder": {"hidden_size": 8}},
     "data_workers": 0,
 }
 
@@ -28,7 +29,7 @@ def changed(key: str, value: object) -> dict[str, Any]:
     *parents, last = key.split(".")
     node = config
     for parent in parents:
-        node = node[parent]
+        node = node.setdefault(parent, {})
     node[last] = value
     return config
 
@@ -44,6 +45,8 @@ def changed(key: str, value: object) -> dict[str, Any]:
         "ckpt",
         "optimizer.fused",
         "profile",
+        "model.hidden_size",
+        "protocol.question",
     ],
 )
 def test_the_hash_leaves_out_what_changes_no_result(key: str) -> None:
@@ -51,7 +54,10 @@ def test_the_hash_leaves_out_what_changes_no_result(key: str) -> None:
     assert not records.is_hashed(key)
 
 
-@pytest.mark.parametrize("key", ["seed", "data.name", "optimizer.lr", "trainer.precision", "budget.updates", "new"])
+@pytest.mark.parametrize(
+    "key",
+    ["seed", "data.name", "optimizer.lr", "trainer.precision", "budget.updates", "model.decoder.hidden_size", "new"],
+)
 def test_the_hash_changes_with_what_does(key: str) -> None:
     assert config_hash(changed(key, "other")) != config_hash(CONFIG)
     assert records.is_hashed(key)
@@ -63,6 +69,21 @@ def test_the_hash_stays_from_version_to_version() -> None:
     assert re.fullmatch("[0-9a-f]{16}", config_hash(CONFIG))
     assert json.dumps(CONFIG) == before
     assert config_hash({"seed": 1}) == "a4bbadc1c78966d2"
+
+
+def test_a_new_key_that_is_null_changes_no_hash() -> None:
+    assert config_hash({**CONFIG, "new": None}) == config_hash(CONFIG)
+    assert config_hash(changed("budget.new", None)) == config_hash(CONFIG)
+
+
+@pytest.mark.parametrize("key", ["trainer.strategy", "trainer.devices", "kernels", "data_workers", "seed"])
+def test_points_differ_in_how_the_machine_is_used_too(key: str) -> None:
+    assert records.point_key(changed(key, "other")) != records.point_key(CONFIG)
+
+
+@pytest.mark.parametrize("key", ["paths.cache", "study", "member", "trainer.max_steps", "model.attention_size"])
+def test_points_do_not_differ_in_what_is_around_them(key: str) -> None:
+    assert records.point_key(changed(key, "other")) == records.point_key(CONFIG)
 
 
 def test_ids_are_unique_and_plain() -> None:

@@ -16,10 +16,11 @@ from typing import Any
 
 FORMAT = 1
 RECORD = "record.json"
+LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
-# Keys that say where things lie, who watches, and why the run is made.
+# Keys that say where things lie, who watches, why the run is made, and names that other keys take their values from.
 AROUND = (
     "paths",
     "logger",
@@ -28,12 +29,18 @@ AROUND = (
     "protocol",
     "sweep",
     "match",
-    "trial",
     "ckpt",
     "progress",
     "profile",
     "samples",
     "sizes",
+    "model.embedding_size",
+    "model.hidden_size",
+    "model.attention_size",
+    "model.readout_size",
+    "model.cell",
+    "model.dropout",
+    "model.variational_dropout",
     "data.root",
     "data.cache",
     "data.mirrors",

@@ -56,7 +56,17 @@ def check_binding(node: Node) -> None:
     signature.bind(**dict.fromkeys(keys | wired))
 
 
-NODES = all_nodes()
+# Hydra makes its plugins itself, beside what a configuration may construct.
+NODES = [(place, node) for place, node in all_nodes() if not node["_target_"].startswith("hydra_plugins.")]
+PLUGINS = [(place, node) for place, node in all_nodes() if node["_target_"].startswith("hydra_plugins.")]
+
+
+@pytest.mark.parametrize("node", [node for _, node in PLUGINS], ids=[place for place, _ in PLUGINS])
+def test_plugin_takes_these_keys(node: Node) -> None:
+    target = get_object(node["_target_"])
+    named = set(inspect.signature(target.__init__).parameters)
+    keys = {key for key in node if not key.startswith("_")}
+    assert keys <= named or {"params", "kwargs"} & named, keys - named
 
 
 @pytest.mark.parametrize("node", [node for _, node in NODES], ids=[place for place, _ in NODES])

@@ -5,18 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rnnsearch.study.figures import (
-    Band,
-    Curve,
-    attention_matrix,
-    learning_curves,
-    mean_curve,
-    save_png,
-    score_by_length,
-    svg,
-    trained_place,
-    words_of_pieces,
-)
+from rnnsearch.study.curve_figures import learning_curves
+from rnnsearch.study.curves import Curve, mean_curve
+from rnnsearch.study.figures import attention_matrix, save_png, svg, words_of_pieces
+from rnnsearch.study.length_figures import Band, score_by_length, trained_place
 
 
 def test_the_mean_curve_has_the_updates_that_all_runs_have() -> None:

@@ -71,18 +71,28 @@ def test_two_equal_members_do_not_differ(make_study: Callable[..., Path], edit_j
     assert (found.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
 
 
-def test_only_seeds_finished_by_all_are_compared(
+def test_members_are_scored_on_their_own_seeds_and_paired_on_shared_ones(
     make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
 ) -> None:
     folder = make_study(tmp_path, sentences=60)
     edit_json(folder / "fixed-seed1" / "record.json", lambda record: record.update(status="failed"))
     (folder / "additive-seed2" / "translations.test.jsonl").unlink()
     study = read_study(folder)
-    assert study.compared_seeds == (0,)
+    assert study.compared_seeds == (0, 1, 2)
     comparison = compare(study, resamples=50)
     assert comparison is not None
-    assert comparison.seeds == (0,)
-    assert len(comparison.whole.scores["fixed"]["bleu"].by_seed) == 1
+    assert comparison.seeds_of == {"fixed": [0, 2], "additive": [0, 1]}
+    bleu = {member: comparison.whole.scores[member]["bleu"].by_seed for member in ("fixed", "additive")}
+    gap = comparison.whole.differences["additive"]["bleu"]
+    assert gap.by_seed == (bleu["additive"][0] - bleu["fixed"][0],)  # seed 0 alone
+
+
+def test_members_without_a_shared_seed_are_left_out(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0, 1), sentences=60)
+    (folder / "fixed-seed0" / "translations.test.jsonl").unlink()
+    (folder / "additive-seed1" / "translations.test.jsonl").unlink()
+    assert read_study(folder).members == ("fixed",)
+    assert read_study(folder).all_members == ("fixed", "additive")
 
 
 def test_other_test_sentences_are_refused(make_study: Callable[..., Path], tmp_path: Path) -> None:
@@ -106,8 +116,8 @@ def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_study(tmp_path)
-    path.write_text('{"format": 1, "members": [{"name": "fixed"}], "seeds": [0]}')
-    with pytest.raises(ValueError, match="two or more"):
+    path.write_text('{"format": 1, "members": [], "seeds": [0]}')
+    with pytest.raises(ValueError, match="one or more"):
         read_study(tmp_path)
 
 

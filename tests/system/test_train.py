@@ -63,7 +63,8 @@ def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, tr
 
 
 def test_the_folder_holds_what_the_readme_says(trained: Path) -> None:
-    names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    files = [path for path in trained.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    names = {path.relative_to(trained).as_posix() for path in files}
     assert names == set(FILES.split())
     rows = list(read_lines(trained / "translations.test.jsonl"))
     assert [row["index"] for row in rows] == list(range(10))

@@ -26,7 +26,16 @@ def test_the_nearest_of_all() -> None:
 
 
 def test_out_of_reach() -> None:
-    with pytest.raises(
-        ValueError, match=r"no hidden size gives 4,000 parameters within 1 %: \(1, 1\) gives .*set match=none"
-    ):
+    with pytest.raises(ValueError, match=r"no hidden size gives 4,000 within 1 %: \(1, 1\) gives .*set match=none"):
         match_hidden_sizes(gru, encoder=64, decoder=64, parameters=4000)
+
+
+def test_models_that_exist_in_one_proportion_alone_keep_it() -> None:
+    def count(encoder: int, decoder: int) -> int:
+        if decoder != 2 * encoder:
+            raise ValueError("states and annotations are multiplied")
+        return gru(encoder, decoder)
+
+    encoder, decoder = match_hidden_sizes(count, encoder=64, decoder=128, parameters=200_000)
+    assert decoder == 2 * encoder
+    assert abs(gru(encoder, decoder) / 200_000 - 1) <= 0.01

@@ -36,15 +36,22 @@ def compose(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[P
 
 
 def spelled(command: str, arguments: Iterable[str]) -> list[str]:
-    """The arguments with `+experiment=x` and `+debug=x` as `experiment=x` and `debug=x`.
+    """The arguments with `+experiment=x` and `+debug=x` as `experiment=x` and `debug=x`, and study's value as text.
 
-    Both groups stand in the defaults lists as null, so that Hydra would refuse to append to them.
+    Both groups stand in the defaults lists as null, so that Hydra would refuse to append to them. A study's name is
+    what was typed: Hydra would take 007 for 7.
     """
     overlays = [group for group in OVERLAYS if group in chosen_groups(config_dir(), command)]
-    if not overlays:
-        return list(arguments)
-    appended = re.compile(rf"^\++(?=(?:{'|'.join(overlays)})=)")
-    return [appended.sub("", argument) for argument in arguments]
+    appended = re.compile(rf"^\++(?=(?:{'|'.join(overlays)})=)") if overlays else None
+    texts = [appended.sub("", argument) if appended else argument for argument in arguments]
+    return [re.sub(r"""^study=(?!["']|null$)(.+)$""", r'study="\1"', text) for text in texts]
+
+
+def unknown_key(error: Exception) -> str | None:
+    """The key or group that an override names and a config lacks, if that is what an error of composing says."""
+    first = str(error).partition("\n")[0]
+    found = re.match(r"Could not (?:override|delete from config\.) '([^']*)'(?!.* is not)", first)
+    return found.group(1) if found else None
 
 
 def valid_names(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[Path | str] = ()) -> list[str]:

@@ -29,7 +29,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from rnnsearch.cli.compose import nearest, valid_names
+from rnnsearch.cli.compose import nearest, unknown_key, valid_names
 
 log = logging.getLogger(__name__)
 
@@ -134,8 +134,8 @@ def _composition(error: HydraException, command: str, arguments: Sequence[str]) 
         return _unknown_option(error, arguments)
     if match := re.match(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
         return _ambiguous(match.group(1))
-    if match := re.match(r"Could not (?:override|delete from config\.) '([^']*)'(?!.* is not)", text.split("\n")[0]):
-        return _unknown_key(match.group(1), command, arguments)
+    if unknown := unknown_key(error):
+        return _unknown_key(unknown, command, arguments)
     if match := re.match(r"Multiple values for ([\w/@.]+)", text):
         group = match.group(1).rstrip(".")
         return f"{group} is chosen already; write {group}=OPTION without a +"

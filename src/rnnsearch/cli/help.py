@@ -123,6 +123,70 @@ COMMANDS: Mapping[str, Command] = {
             ),
         ),
     ),
+    "sweep": Command(
+        "Train every point of a sweep that is not finished yet, at any time again; write one report.",
+        "rnnsearch.cli.sweep",
+        (
+            (
+                "contexts and attention sizes, two seeds: six points, since a fixed context has no attention size",
+                "rnnsearch sweep study=first data=controlled model=tiny trainer=cpu trainer.max_steps=5 "
+                "model/context=additive,fixed model.context.attention_size=8,16 seed=0,1",
+            ),
+            (
+                "a committed study, extended by a seed",
+                "rnnsearch sweep protocol=ladder seed=0,1,2,3",
+            ),
+            (
+                "a search by Optuna",
+                "rnnsearch sweep study=search sweep=optuna_tpe hydra/launcher=local",
+            ),
+        ),
+    ),
+    "status": Command(
+        "Show how far each point of a study is, while it is trained or after.",
+        "rnnsearch.cli.status",
+        (
+            ("as a table", "rnnsearch status study=NAME"),
+            ("for a script", "rnnsearch status study=NAME format=json"),
+            ("of a study that lies elsewhere", "rnnsearch status study=ladder paths.output=experiments"),
+        ),
+    ),
+    "report": Command(
+        "Write a study's report anew: one page, Markdown, LaTeX and CSV; print the page's path.",
+        "rnnsearch.cli.report",
+        (
+            ("of a study, finished or not", "rnnsearch report study=NAME"),
+            ("and a small copy that can be committed", "rnnsearch report study=NAME publish=experiments/NAME"),
+            ("of such a copy", "rnnsearch report study=NAME paths.output=experiments"),
+        ),
+    ),
+    "export": Command(
+        "Print a study as a table: CSV or JSON of every run, LaTeX or Markdown of every member.",
+        "rnnsearch.cli.export",
+        (
+            ("every run", "rnnsearch export study=NAME format=csv > runs.csv"),
+            ("for a paper", "rnnsearch export study=NAME format=latex > table.tex"),
+            ("for a README", "rnnsearch export study=NAME format=markdown"),
+        ),
+    ),
+    "reproduce": Command(
+        "Train a run again from what it left behind; say whether the results are equal, else what differs.",
+        "rnnsearch.cli.reproduce",
+        (
+            ("a run of your own", "rnnsearch reproduce run=RUN"),
+            ("a point of a sweep", "rnnsearch reproduce run=outputs/NAME/POINT"),
+            ("a committed point, from its overrides", "rnnsearch reproduce run=experiments/ladder/POINT"),
+        ),
+    ),
+    "dashboard": Command(
+        "Serve what there is to look at: reports, TensorBoard, Optuna's and MLflow's pages; print the addresses.",
+        "rnnsearch.cli.dashboard",
+        (
+            ("of all studies in outputs/", "rnnsearch dashboard"),
+            ("at a fixed port, opened in the browser", "rnnsearch dashboard port=8000 open=true"),
+            ("of the committed studies", "rnnsearch dashboard paths.output=experiments"),
+        ),
+    ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
         "rnnsearch.cli.page",

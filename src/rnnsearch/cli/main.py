@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,18 @@ HELP = {"--help", "-h"}
 TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
 
 
+SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
+ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
+OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
+MANY = {"-m", "--multirun"}
+WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
+
+
 class Reported(Exception):
-    """A job of a sweep failed and said so; the sweep goes on."""
+    """Something failed and it has been said what; the command ends with this exit code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the job failed with exit code {code}")
+        super().__init__(f"failed with exit code {code}")
         self.code = code
 
 
@@ -97,12 +105,46 @@ def _hydra(command: str, arguments: list[str]) -> None:
     import hydra
 
     from rnnsearch.cli.compose import spelled
+    from rnnsearch.sweep.parent import follow_parent
+
+    follow_parent()
+    if command in SWEPT:
+        _register_plugins()
+        arguments = _as_points(command, arguments)
 
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     job = _job(command, arguments)
     app = hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=TRUSTED)(job)
     with _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):  # Hydra raises instead of printing and exiting
         app()
+
+
+def _register_plugins() -> None:
+    """Make this package's sweepers and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
+    from hydra.core.plugins import Plugins
+
+    from rnnsearch.cli.compare import ComparisonSweeper
+    from rnnsearch.cli.launcher import LocalLauncher
+    from rnnsearch.cli.sweeper import DurableSweeper
+
+    for plugin in (DurableSweeper, ComparisonSweeper, LocalLauncher):
+        Plugins.instance().register(plugin)
+
+
+def _as_points(command: str, arguments: list[str]) -> list[str]:
+    """The arguments of a sweep so that Hydra leaves to the sweeper what the chosen options may lack.
+
+    Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
+    option chosen there has none. A choice of one value it leaves alone.
+    """
+    if command == "compare" and MANY & set(arguments):
+        raise ValueError("a comparison has members and seeds instead of -m; for several values use rnnsearch sweep")
+    if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
+        arguments = [*arguments, "--multirun"]
+    if command == "compare" or not MANY & set(arguments):
+        return arguments
+    inner = re.compile(r"^(?!(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
+    return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
 def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
@@ -114,13 +156,18 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
 
         from rnnsearch.cli.errors import report
 
+        hydra = HydraConfig.get()
+        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ in OUR_SWEEPERS
+        module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
-                importlib.import_module(COMMANDS[command].module).run(cfg)
+                importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
+            except Reported as failed:
+                raise SystemExit(failed.code) from None
             except Exception as error:
                 code = report(error, command, arguments)
-                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
                 raise SystemExit(code) from None
 

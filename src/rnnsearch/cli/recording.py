@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
-from rnnsearch.records import RunRecord, config_hash, new_id
+from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
+from rnnsearch.training.pruning import Pruned
+
+LEAVING = 60.0  # seconds that a process which was told to stop may take
 
 
 def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
@@ -50,6 +54,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     record.write(status="running", error=None, ended=None)
     try:
         yield
+    except Pruned:
+        record.write(status="pruned", ended=_now())
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
@@ -60,6 +66,20 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that no two processes train in it; one that is about to end is waited for.
+
+    Raises:
+        ValueError: if another process keeps it.
+    """
+    try:
+        with FileLock(folder / LOCK, timeout=LEAVING):
+            yield
+    except Timeout:
+        raise ValueError(f"another process trains in {folder}; wait for it or give another hydra.run.dir") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,11 @@ def parse_entry(line: str, place: str) -> Entry:
         ValueError: it is not; ``place`` says where.
     """
     try:
-        entry = json.loads(line)
+        entry = json.loads(line, parse_float=_finite, parse_constant=_finite)
+    except OverflowError as error:
+        raise ValueError(
+            f"{place} holds the number {error}, which JSON cannot write; take it out of the line"
+        ) from None
     except (ValueError, RecursionError):
         entry = None
     if not (isinstance(entry, dict) and isinstance(entry.get("source"), str) and _are(entry.get("hypotheses"), dict)):
@@ -32,6 +37,13 @@ def parse_entry(line: str, place: str) -> Entry:
         if not isinstance(hypothesis.get("text"), str) or not _are(hypothesis.get("tokens", []), str):
             raise ValueError(f"{place} has a hypothesis without a text, or with tokens that are no list of texts")
     return entry
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise OverflowError(number[:20])  # of a number there may be many digits
+    return value
 
 
 def _are(values: Any, kind: type) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli import build, provenance, runs
-from rnnsearch.cli.recording import beginnings, interruptible, recording
+from rnnsearch.cli import build, provenance, runs, trial
+from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
 from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -27,22 +27,27 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
 from rnnsearch.training.cost import operations_per_token
-from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards
+from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.profiling import StepProfile
+from rnnsearch.training.pruning import Pruned
 
 logger = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
+    folder = Path(HydraConfig.get().runtime.output_dir)
     check_values(cfg)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
+    with claimed(folder) if main else nullcontext():
+        _run(cfg, folder, main=main)
+
+
+def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     resuming = check_folder(folder, cfg.ckpt) if main else cfg.ckpt == "last"
-    settle_budget(cfg, list(hydra.overrides.task))
+    settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     values = beginnings(cfg, folder)
     if resuming:
@@ -51,6 +56,9 @@ def run(cfg: DictConfig) -> None:
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible():
         train(cfg, folder, record, resume=resuming)
+    if record.values["status"] == "pruned":
+        logger.info("pruned: other trials of the search promise more")
+        return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
 
 
@@ -72,34 +80,37 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
+    pruning = trial.pruning(folder) if record.writes else []
     loggers = build.build_loggers(cfg.get("logger"), folder)
     trainer = build.build_trainer(
         cfg.trainer,
         validate_every=cfg.validation.every,
         loggers=loggers,
-        callbacks=[*profiles, Clock(), curves, *_callbacks(cfg, folder, data, module), BudgetBar()],
+        callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
     )
     last = str(checkpoint_path(folder, "last")) if resume else None
-    finished = False
+    status = "failed"
     try:
         open_dashboards(loggers, runs.plain(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        if any(one.pruned for one in pruning):
+            record.write(**_counts(module))
+            raise Pruned
         if record.writes:
             results = _results(cfg, folder, data, module, curves)
             record.write(results=results, **_counts(module))
-            _log_test(loggers, results["metrics"], module.counters.updates)
-        finished = True
+            show_results(loggers, record.values)
+        status = "finished"
+    except Pruned:
+        status = "pruned"
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        status = "interrupted"
+        raise
     finally:
-        close_dashboards(loggers, finished=finished)
+        close_dashboards(loggers, status=status)
     for profile in profiles:
         print(profile.summary or "", end="", file=sys.stderr)
-
-
-def _log_test(loggers: list[Logger], metrics: dict[str, Any], update: int) -> None:
-    figures = {f"test/{k}": v for k, v in metrics.get("test", {}).items() if isinstance(v, float)}
-    for log in loggers:
-        if figures:
-            log.log_metrics(figures, step=update)
 
 
 def _quiet(*, profiling: bool) -> None:
@@ -176,7 +187,7 @@ def _operations(translator: Translator) -> float:
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:
-    described = data.description()
+    described = {**data.description(), "longest_source": max(data.rows("train")["source_words"])}
     return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
 
 

@@ -6,9 +6,11 @@ from typing import Any
 from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.measures import primary, ranked, scores
 from rnnsearch.study.statistics import Comparison, corpus_bleu
-from rnnsearch.study.tables import interval, number, p_value, seeds_text, signed
+from rnnsearch.study.tables import interval, number, p_value, signed
 
+MANY = 8  # runs that are named one by one
 SAYS_NOTHING = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
 PARAMETER_TOLERANCE = 0.01  # of the fair pair
 BUDGET_TOLERANCE = 0.01
@@ -17,6 +19,13 @@ SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
 
 def headline(study: Study, comparison: Comparison | None) -> str:
     """The report's first sentence."""
+    if study.description.get("kind") == "search":
+        return _best_trial(study)
+    if comparison is not None and len(study.members) == 1:
+        found = comparison.whole.scores[study.baseline][BLEU.name]
+        return (
+            f"{study.baseline} has {number(found.value)} BLEU {interval(found.interval)}; there is nothing to compare."
+        )
     if comparison is None:
         return "No comparison yet: no seed has been finished by every member."
     best, bleu = better(study, comparison)
@@ -25,12 +34,23 @@ def headline(study: Study, comparison: Comparison | None) -> str:
     return finding(study, comparison, leader(study, comparison))
 
 
+def _best_trial(study: Study) -> str:
+    measure, order = primary(study), ranked(study)
+    if not order:
+        return "No trial is finished yet."
+    best = scores(study, measure)[order[0]].mean
+    return (
+        f"The best of {len(order)} finished trials is {order[0]} with {number(best)} {measure.title}; as the best of "
+        "many it is probably worse on new data: train it anew, with several seeds, before believing it."
+    )
+
+
 def finding(study: Study, comparison: Comparison, member: str) -> str:
     """What a member gains over the baseline, and whether the interval excludes 0."""
     found = comparison.whole.differences[member][BLEU.name]
     verb = "gains" if found.value >= 0 else "loses"
     against = "over" if found.value >= 0 else "against"
-    name = member[0].upper() + member[1:]
+    name = member if "=" in member else member[0].upper() + member[1:]
     ends = (
         (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
     )
@@ -71,7 +91,7 @@ def leader(study: Study, comparison: Comparison) -> str:
 def doubts(study: Study, comparison: Comparison | None) -> list[str]:
     """Everything a reader must know before believing the headline; empty when there is nothing."""
     found = _unfinished(study)
-    if comparison is None:
+    if comparison is None or len(study.members) == 1:
         return found
     if len(comparison.seeds) == 1:
         found.append(
@@ -91,11 +111,16 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
 
 
 def _unfinished(study: Study) -> list[str]:
-    left_out = [f"{run.member} seed {run.seed} ({run.status})" for run in study.runs if not run.comparable]
+    searched = study.description.get("kind") == "search"  # whose trials are pruned, and not tested
+    left_out = [
+        f"{run.member} seed {run.seed} ({run.status})"
+        for run in study.runs
+        if not (run.status in ("finished", "pruned") if searched else run.comparable)
+    ]
     if not left_out:
         return []
-    used = f"; compared are {seeds_text(study.compared_seeds)}" if study.compared_seeds else ""
-    return [f"Not every run is finished and evaluated: {', '.join(left_out)}{used}."]
+    more = f" and {len(left_out) - MANY} more" if len(left_out) > MANY else ""
+    return [f"Not every run is finished and evaluated: {', '.join(left_out[:MANY])}{more}."]
 
 
 def rates_at_an_end(study: Study) -> list[str]:

@@ -1,11 +1,19 @@
 """Reads the folder of a study: study.json and the folders of its runs."""
 
+import bz2
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.records import JOB, RECORD
+
 FORMAT = 1  # of study.json and of record.json
+STUDY = "study.json"
+SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
+SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
+TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
 
 Row = dict[str, Any]  # one line of translations.test.jsonl
 
@@ -34,11 +42,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A comparison: its description (study.json) and its runs."""
+    """Members, their runs and what is said of them (study.json).
+
+    Attributes:
+        members: what is compared, the baseline first: those that have finished a seed in common with it; all where none
+            has finished one.
+        seeds: of all runs.
+        runs: all of them, also those of members that are not compared.
+    """
 
     folder: Path
     description: dict[str, Any]
-    members: tuple[str, ...]  # the first is the baseline
+    members: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
 
@@ -48,18 +63,19 @@ class Study:
         return self.members[0]
 
     @property
-    def compared_seeds(self) -> tuple[int, ...]:
-        """Seeds for which every member's run is comparable."""
-        done = {(run.member, run.seed) for run in self.runs if run.comparable}
-        return tuple(seed for seed in self.seeds if all((member, seed) in done for member in self.members))
+    def all_members(self) -> tuple[str, ...]:
+        """Every member of the description."""
+        return _names(self.description)
 
-    def run(self, member: str, seed: int) -> Run:
-        """The run of a member with a seed."""
-        return next(run for run in self.runs if (run.member, run.seed) == (member, seed))
+    @property
+    def compared_seeds(self) -> tuple[int, ...]:
+        """Seeds that any compared member has finished."""
+        done = {run.seed for run in self.runs if run.comparable and run.member in self.members}
+        return tuple(seed for seed in self.seeds if seed in done)
 
     def compared(self, member: str) -> tuple[Run, ...]:
         """A member's runs that enter the comparison, in the order of the seeds."""
-        return tuple(self.run(member, seed) for seed in self.compared_seeds)
+        return tuple(run for run in self.runs if run.member == member and run.comparable)
 
 
 def read_study(folder: Path) -> Study:
@@ -67,34 +83,51 @@ def read_study(folder: Path) -> Study:
 
     Raises: FileNotFoundError without study.json; ValueError when a file is not what it should be.
     """
-    description = _read_object(folder / "study.json")
+    description = _read_object(folder / STUDY)
     if description.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder / 'study.json'}: format is {description.get('format')!r}; this version reads {FORMAT}"
-        )
-    members = tuple(str(member["name"]) for member in description["members"])
-    if len(members) < 2 or len(set(members)) < len(members):
-        raise ValueError(
-            f"{folder / 'study.json'}: members are {list(members)}; two or more with distinct names are needed"
-        )
-    seeds = tuple(int(seed) for seed in description["seeds"])
-    named = {(str(run["member"]), int(run["seed"])): str(run["folder"]) for run in description.get("runs", [])}
-    runs = tuple(
-        _read_run(member, seed, folder / named.get((member, seed), f"{member}-seed{seed}"))
-        for member in members
-        for seed in seeds
-    )
-    return Study(folder, description, members, seeds, runs)
+        raise ValueError(f"{folder / STUDY}: format is {description.get('format')!r}; this version reads {FORMAT}")
+    members = _names(description)
+    if not members or len(set(members)) < len(members):
+        raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
+    runs = tuple(_read_run(member, seed, folder / name) for member, seed, name in _places(description, members))
+    seeds = tuple(dict.fromkeys(int(seed) for seed in description["seeds"]))
+    return Study(folder, description, _comparable(members, runs), seeds, runs)
+
+
+def _names(description: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(member["name"]) for member in description["members"])
+
+
+def _places(description: Mapping[str, Any], members: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Member, seed and folder of each run, by members and seeds."""
+    named = [(str(run["member"]), int(run["seed"]), str(run["folder"])) for run in description.get("runs", [])]
+    if not named:  # studies of old name no folders
+        named = [(member, seed, f"{member}-seed{seed}") for member in members for seed in description["seeds"]]
+    return sorted(named, key=lambda place: (members.index(place[0]), place[1]))
+
+
+def _comparable(members: tuple[str, ...], runs: Sequence[Run]) -> tuple[str, ...]:
+    seeds = {member: {run.seed for run in runs if run.member == member and run.comparable} for member in members}
+    baseline = next((member for member in members if seeds[member]), None)
+    if baseline is None:
+        return members
+    return tuple(member for member in members if seeds[member] & seeds[baseline])
 
 
 def _read_run(member: str, seed: int, folder: Path) -> Run:
-    if not (folder / "record.json").is_file():
-        return Run(member, seed, folder, "not started", {}, ())
-    record = _read_object(folder / "record.json")
-    translations = folder / "translations.test.jsonl"
+    if not (folder / RECORD).is_file():
+        return Run(member, seed, folder, "failed" if _failure(folder) else "not started", {}, ())
+    record = _read_object(folder / RECORD)
     scored = bool((record.get("results", {}).get("metrics", {}) or {}).get("test"))
-    ready = record["status"] == "finished" and scored and translations.is_file()
-    return Run(member, seed, folder, str(record["status"]), record, _read_rows(translations) if ready else ())
+    rows = next((folder / name for name in TRANSLATIONS if (folder / name).is_file()), None)
+    ready = record["status"] == "finished" and scored and rows is not None
+    return Run(member, seed, folder, str(record["status"]), record, _read_rows(rows) if ready and rows else ())
+
+
+def _failure(folder: Path) -> bool:
+    """Whether a point ended before it had a record."""
+    attempts = _read_object(folder / JOB)["attempts"] if (folder / JOB).is_file() else []
+    return bool(attempts) and attempts[-1]["outcome"] in ("failed", "killed", "out_of_memory")
 
 
 def read_attention(run: Run) -> list[dict[str, Any]]:
@@ -110,7 +143,7 @@ def read_attention(run: Run) -> list[dict[str, Any]]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the folder that `rnnsearch compare` wrote")
+        raise FileNotFoundError(f"{path} does not exist; give the folder of a study")
     found = _parse(path.read_text(encoding="utf-8"), path)
     if not isinstance(found, dict):
         raise ValueError(f"{path}: a JSON object is needed, this is a {type(found).__name__}")
@@ -118,7 +151,18 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
-    lines = path.read_text(encoding="utf-8").split("\n")
+    rows = _read_lines(path)
+    if not rows or "source" in rows[0]:
+        return rows
+    shared = _read_lines(path.parent.parent / SENTENCES)
+    if len(shared) != len(rows):
+        raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
+    return tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True))
+
+
+def _read_lines(path: Path) -> tuple[Row, ...]:
+    text = bz2.decompress(path.read_bytes()).decode() if path.suffix == ".bz2" else path.read_text(encoding="utf-8")
+    lines = text.split("\n")
     return tuple(_parse(line, path) for line in lines if line)
 
 

@@ -1,4 +1,4 @@
-"""Writes a study's report: report.html, one page that needs no network, and report.md with figures/*.png."""
+"""Writes a study's report: report.html, one page that needs no network; report.md with figures/*.png; .tex and .csv."""
 
 import base64
 import re
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.metrics import BLEU
-from rnnsearch.study import findings
+from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.figures import save_png, svg
 from rnnsearch.study.folder import Study, read_study
@@ -49,17 +49,20 @@ class Report:
 
 
 def write_report(folder: Path) -> Path:
-    """Reads a study's folder, writes report.html, report.md and figures/ into it, and returns the page's path.
+    """Reads a study's folder, writes report.html, .md, .tex, .csv and figures/ into it, and returns the page's path.
 
     Raises: FileNotFoundError without study.json; ValueError when its runs can't be compared.
     """
     study = read_study(folder)
-    report = build_report(study, compare(study))
+    comparison = compare(study)
+    report = build_report(study, comparison)
     pictures = [picture for section in report.sections for picture in section.all_pictures()]
     (folder / "figures").mkdir(exist_ok=True)
     for picture in pictures:
         save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
     (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
+    (folder / "report.csv").write_text(export.as_csv(study), encoding="utf-8")
+    (folder / "report.tex").write_text(export.latex(export.summary(study, comparison)), encoding="utf-8")
     page = folder / "report.html"
     page.write_text(render_html(report), encoding="utf-8")
     return page
@@ -69,7 +72,7 @@ def build_report(study: Study, comparison: Comparison | None) -> Report:
     """The report's content."""
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < findings.SAYS_NOTHING
     others: list[str] = []
-    if comparison is not None:
+    if comparison is not None and len(study.members) > 1:
         leader = None if says_nothing else findings.leader(study, comparison)
         told = study.members[1:] if len(study.members) <= FEW else ()
         others = [findings.finding(study, comparison, member) for member in told if member != leader]
@@ -80,7 +83,7 @@ def build_report(study: Study, comparison: Comparison | None) -> Report:
         says_nothing=says_nothing,
         others=tuple(others),
         doubts=tuple(findings.doubts(study, comparison)),
-        cards=_cards(study, comparison) if comparison is not None else (),
+        cards=_cards(study, comparison) if comparison is not None and len(study.members) > 1 else (),
         sections=tuple(sections(study, comparison)),
     )
 

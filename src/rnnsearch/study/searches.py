@@ -49,7 +49,7 @@ def _importance(
 ) -> tuple[tuple[str, ...], list[Picture]]:
     if not importance_is_installed():
         return (
-            "Importance of the settings needs Optuna and scikit-learn: pip install 'rnnsearch[sweep]', and make the "
+            "Importance of the settings needs Optuna and scikit-learn: pip install 'rnnsearch[search]', and make the "
             "report again.",
         ), []
     shares = importances(found, over) if len(over) > 1 else None

@@ -11,9 +11,11 @@ from rnnsearch.study import (
     differences,
     findings,
     length_figures,
+    planned,
     protocol,
     searches,
     side_by_side,
+    slopes,
     tables,
     trade_offs,
 )
@@ -32,7 +34,7 @@ def sections(study: Study, comparison: Comparison | None) -> list[Section]:
     """All sections for which there is something to show."""
     found = [protocol.section(study), differences.section(study)]
     if comparison is not None:
-        found += [_results(study, comparison), _costs(study)]
+        found += [planned.section(study, comparison), _results(study, comparison), _costs(study)]
     found += [trade_offs.section(study), searches.section(study), _curves(study)]
     if comparison is not None:
         found += [_length(study, comparison)]
@@ -42,18 +44,20 @@ def sections(study: Study, comparison: Comparison | None) -> list[Section]:
 
 
 def _results(study: Study, comparison: Comparison) -> Section:
-    verdicts = tuple(findings.verdict(study, comparison, member) for member in study.members[1:])
+    told = study.members[1:] if len(study.members) <= tables.COLUMNS else ()
+    verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
     seeds = len(comparison.seeds)
     drawn = "test sentences and seeds, in pairs," if seeds > 1 else "test sentences"
     notes = (
         f"95 % intervals, in brackets: bootstrap over {drawn} with {RESAMPLES:,} resamples, the same for every member. "
         "Each score is computed again from the summed counts of the drawn sentences, then averaged over seeds; sd is "
-        "the standard deviation over seeds. p-values are two-sided. TER is read from the records and has no interval."
+        "the standard deviation over n seeds, t Student's 95 % interval of the mean over seeds alone. p-values are "
+        "two-sided. TER is read from the records and has no interval."
         + (" “Sentences only” keeps these very training runs fixed." if seeds > 1 else ""),
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
-    shown = (tables.scores(study, comparison), tables.differences(study, comparison))
-    return Section("Results", verdicts, tables=shown, notes=notes)
+    pairs = (tables.differences(study, comparison),) if len(study.members) > 1 else ()
+    return Section("Results", verdicts, tables=(tables.scores(study, comparison), *pairs), notes=notes)
 
 
 def _costs(study: Study) -> Section:
@@ -111,7 +115,9 @@ def _length(study: Study, comparison: Comparison) -> Section:
     many = len(bands) > length_figures.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""
     picture = Picture("bleu_by_length", caption, drawn, wide=many)
-    return Section("Source length", tables=(tables.by_length(study, comparison),), pictures=(picture,), notes=(note,))
+    slope = slopes.table(comparison)
+    shown = (*((slope,) if slope else ()), tables.by_length(study, comparison))
+    return Section("Source length", tables=shown, pictures=(picture,), notes=(note,))
 
 
 def _runs(study: Study) -> Section:

@@ -5,6 +5,7 @@ Shape suffixes: N test sentences, K sufficient statistics, S seeds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -21,9 +22,13 @@ from rnnsearch.evaluation.significance import (
     Resampled,
     difference,
     estimate,
+    of_seeds,
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
+
+Drawn = Mapping[str, Mapping[str, Resampled]]  # member -> metric -> scores and draws of its seeds
+Seeds = Mapping[str, Sequence[int]]  # member -> the seeds it has finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Part:
 
     sentences: int
     scores: Mapping[str, Mapping[str, Estimate]]  # member -> metric -> score
-    differences: Mapping[str, Mapping[str, Difference]]  # member -> metric -> member minus baseline
+    differences: Mapping[str, Mapping[str, Difference]]  # member -> metric -> member minus baseline, on shared seeds
+    drawn: Drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,17 @@ class Comparison:
     """Everything that the report says about scores."""
 
     seeds: tuple[int, ...]
+    seeds_of: Seeds
     whole: Part
     buckets: tuple[Bucket, ...]
+    mean_lengths: tuple[float, ...]  # words of a bucket's sentences
     by_length: tuple[Part, ...]  # BLEU alone, one part a bucket
     aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
     alignment_methods: Mapping[str, str]  # of those members: attention or saliency
 
 
 def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
-    """Compares the members on the seeds that all of them finished; None when there is no such seed.
+    """Compares the members, each on the seeds it has finished, pairs on those they share; None where none has finished.
 
     Raises: ValueError when two runs were tested on different sentences.
     """
@@ -59,19 +67,36 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
     statistics = {metric: _statistics(metric, rows) for metric in (BLEU, CHRF, PERPLEXITY)}
     linked = _linked(rows)
+    seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
-    by_length = tuple(
-        _part({BLEU: _select(statistics[BLEU], bucket.rows)}, resamples=resamples, seed=seed) for bucket in sorted_rows
-    )
+
+    def part(counted: Mapping[Metric, Mapping[str, Floats]]) -> Part:
+        return _part(counted, seeds_of, resamples=resamples, seed=seed)
+
+    by_length = tuple(part({BLEU: _select(statistics[BLEU], bucket.rows)}) for bucket in sorted_rows)
     return Comparison(
         seeds=study.compared_seeds,
-        whole=_part(statistics, resamples=resamples, seed=seed),
+        seeds_of=seeds_of,
+        whole=part(statistics),
         buckets=tuple(sorted_rows),
+        mean_lengths=tuple(fmean(lengths[row] for row in bucket.rows) for bucket in sorted_rows),
         by_length=by_length,
-        aer=_part({AER: _statistics(AER, linked)}, resamples=resamples, seed=seed) if linked else None,
+        aer=part({AER: _statistics(AER, linked)}) if linked else None,
         alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
     )
+
+
+def paired(system: str, baseline: str, drawn: Drawn, seeds_of: Seeds, metric: str, *, seed: int) -> Difference | None:
+    """System minus baseline on the seeds that both have finished; None where they share none."""
+    shared = [one for one in seeds_of[system] if one in seeds_of[baseline]]
+    if not shared:
+        return None
+    found = (
+        of_seeds(drawn[member][metric], [list(seeds_of[member]).index(one) for one in shared])
+        for member in (baseline, system)
+    )
+    return difference(*found, seed=seed)
 
 
 def corpus_bleu(rows: Sequence[Row]) -> float:
@@ -95,20 +120,23 @@ def _select(statistics: Mapping[str, Floats], rows: Sequence[int]) -> dict[str, 
     return {member: of_member[:, list(rows)] for member, of_member in statistics.items()}
 
 
-def _part(statistics: Mapping[Metric, Mapping[str, Floats]], *, resamples: int, seed: int) -> Part:
+def _part(statistics: Mapping[Metric, Mapping[str, Floats]], seeds_of: Seeds, *, resamples: int, seed: int) -> Part:
     members = list(next(iter(statistics.values())))
-    scores: dict[str, dict[str, Estimate]] = {member: {} for member in members}
+    drawn: dict[str, dict[str, Resampled]] = {member: {} for member in members}
     differences: dict[str, dict[str, Difference]] = {member: {} for member in members[1:]}
-    sentences = 0
     for metric, of_members in statistics.items():
-        drawn: dict[str, Resampled] = {}
         for member in members:
-            sentences = of_members[member].shape[1]
-            drawn[member] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
-            scores[member][metric.name] = estimate(drawn[member], seed=seed)
+            drawn[member][metric.name] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
         for member in members[1:]:
-            differences[member][metric.name] = difference(drawn[members[0]], drawn[member], seed=seed)
-    return Part(sentences, scores, differences)
+            gap = paired(member, members[0], drawn, seeds_of, metric.name, seed=seed)
+            if gap is not None:
+                differences[member][metric.name] = gap
+    scores = {
+        member: {name: estimate(one, seed=seed) for name, one in of_member.items()}
+        for member, of_member in drawn.items()
+    }
+    sentences = next(iter(next(iter(statistics.values())).values())).shape[1]
+    return Part(sentences, scores, differences, drawn)
 
 
 def _linked(rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, list[list[Row]]]:

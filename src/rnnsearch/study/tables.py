@@ -11,11 +11,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import Estimate, Interval
+from rnnsearch.evaluation.significance import Estimate, Interval, over_seeds
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
+COLUMNS = 4  # members that have a column each
 TITLES = {BLEU.name: "BLEU ↑", CHRF.name: "chrF ↑", "ter": "TER ↓", PERPLEXITY.name: "Perplexity ↓"}
 
 
@@ -27,6 +28,14 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     text_columns: int = 1
+
+
+def oriented(table: Table, members: int) -> Table:
+    """A table of a column a member, turned round where they are many: a row a member."""
+    if members <= COLUMNS:
+        return table
+    header, *rows = zip(table.header, *table.rows, strict=True)
+    return Table(table.caption, tuple(header), tuple(rows), 1)
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -87,7 +96,7 @@ def scores(study: Study, comparison: Comparison) -> Table:
     rows.append((TITLES["ter"], *(_ter(study.compared(member)) for member in study.members)))
     rows.append((TITLES[PERPLEXITY.name], *(_score(whole[member][PERPLEXITY.name]) for member in study.members)))
     caption = f"Test scores, {comparison.whole.sentences:,} sentences, {seeds_text(comparison.seeds)}"
-    return Table(caption, ("", *study.members), tuple(rows))
+    return oriented(Table(caption, ("", *study.members), tuple(rows)), len(study.members))
 
 
 def differences(study: Study, comparison: Comparison) -> Table:
@@ -109,7 +118,11 @@ def differences(study: Study, comparison: Comparison) -> Table:
             )
     header = ("difference", "p-value", "sentences only", "by seed")
     lead = ("pair", "metric") if len(study.members) > 2 else ("",)
-    caption = "Paired difference from the baseline" if len(lead) == 2 else f"{study.members[1]} minus {study.baseline}"
+    caption = (
+        "Paired differences from the baseline, p-values not corrected for their number"
+        if len(lead) == 2
+        else f"{study.members[1]} minus {study.baseline}"
+    )
     return Table(caption, (*lead, *header), tuple(rows), len(lead))
 
 
@@ -131,7 +144,7 @@ def costs(study: Study) -> Table:
         rates = [plain(chosen.get(member, NOTHING)) for member in study.members]
         rows.insert(3, ("learning rate, tuned", *rates))
     caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}, ratios to {study.baseline}"
-    return Table(caption, ("", *study.members), tuple(rows))
+    return oriented(Table(caption, ("", *study.members), tuple(rows)), len(study.members))
 
 
 def tuning(study: Study) -> Table | None:
@@ -166,7 +179,8 @@ def by_length(study: Study, comparison: Comparison) -> Table:
         shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
         rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
     pairs = (f"{member} − {study.baseline}" for member in study.members[1:])
-    return Table("BLEU by source length in words", ("words", *study.members, *pairs), tuple(rows))
+    table = Table("BLEU by source length in words", ("words", *study.members, *pairs), tuple(rows))
+    return oriented(table, len(study.members))
 
 
 def alignment(comparison: Comparison) -> Table | None:
@@ -189,7 +203,7 @@ def runs(study: Study) -> Table:
 
 def not_compared(study: Study) -> Table | None:
     """Runs that are left out, and why; None when there are none."""
-    left_out = [run for run in study.runs if run.seed not in study.compared_seeds]
+    left_out = [run for run in study.runs if not run.comparable or run.member not in study.members]
     if not left_out:
         return None
     rows = tuple((run.member, str(run.seed), run.status, _reason(study, run)) for run in left_out)
@@ -203,8 +217,9 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 def _score(found: Estimate, digits: int = 2, *, deviation: bool = True) -> str:
     lines = [number(found.value, digits), interval(found.interval, digits)]
-    if deviation and found.deviation is not None:
-        lines.append(f"sd {number(found.deviation, digits)}")
+    over = over_seeds(found.by_seed)
+    if deviation and found.deviation is not None and over is not None:
+        lines += [f"sd {number(found.deviation, digits)}, n {len(found.by_seed)}", f"t {interval(over, digits)}"]
     return "\n".join(lines)
 
 
@@ -239,8 +254,7 @@ def _reason(study: Study, run: Run) -> str:
     if error:
         return f"{error.get('type')}: {error.get('message')}"
     if run.comparable:
-        missing = [m for m in study.members if not study.run(m, run.seed).comparable]
-        return f"seed {run.seed} is not finished for {', '.join(missing)}"
+        return f"shares no finished seed with {study.baseline}"
     return "no test translations" if run.status == "finished" else "did not finish"
 
 

@@ -130,6 +130,7 @@ def importances(found: Sequence[Trial], over: Sequence[Axis]) -> dict[str, float
         return None
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(storage=None, sampler=optuna.samplers.RandomSampler(seed=0))
     study.add_trials([_optuna_trial(trial, over) for trial in done])
     evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0)

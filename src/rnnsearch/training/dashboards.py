@@ -1,20 +1,31 @@
-"""What a dashboard is given: Weights & Biases that never asks, sample translations and alignment heatmaps."""
+"""What a dashboard is given: the config, translations and alignments, quality by length, what came out, and the end."""
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from rnnsearch.records import read_record
+from rnnsearch.records import read_record, write_text
+from rnnsearch.training.boards import Board, boards
 
 logger = logging.getLogger(__name__)
 
 Sample = dict[str, Any]  # source, reference, hypothesis; source_pieces, target_pieces, weights (None without attention)
+PATIENCE = 30.0  # seconds for a server to answer
+MLFLOW_RUN = "mlflow_run_id"  # the file with the run's id, beside its record
+COST = ("parameters", "tokens_seen", "training_seconds", "tokens_per_second", "flops_per_token", "updates")
+
+
+def run_name(record: Mapping[str, Any]) -> str:
+    """What a run is called: what sets it apart in its study, else its folder."""
+    return f"{record['member']}, seed {record['seed']}" if record.get("member") else str(record["name"])
 
 
 def wandb_logger(
@@ -27,21 +38,88 @@ def wandb_logger(
     run_id: str | None,
     offline: bool | None,
 ) -> WandbLogger:
-    """A Weights & Biases logger: its run's id is that of the record, its name the folder's; offline without a key."""
+    """A Weights & Biases logger: its run's id is that of the record, so that a resumed run goes on in it.
+
+    Offline without a key, and where the server does not answer: a training never waits for it.
+    """
     if offline is None:
         offline = not (os.environ.get("WANDB_API_KEY") or (Path.home() / ".netrc").exists())
-    if offline:
-        logger.info("Weights & Biases is offline; send the run later with: wandb sync %s", save_dir / "wandb")
-    return WandbLogger(
-        project=project,
-        entity=entity,
-        group=group,
-        name=name or save_dir.name,
-        id=run_id or read_record(save_dir)["id"],
-        save_dir=str(save_dir),
-        offline=offline,
-        resume="allow",
+    record = read_record(save_dir)
+    options: dict[str, Any] = {
+        "project": project,
+        "entity": entity,
+        "group": group,
+        "name": name or run_name(record),
+        "id": run_id or record["id"],
+        "save_dir": str(save_dir),
+        "tags": [str(record["study"])] if record.get("study") else None,
+        "resume": "allow",
+    }
+    if not offline:
+        log = WandbLogger(**options, offline=False, settings=_settings())
+        if _answers(log):
+            return log
+    logger.info("Weights & Biases is offline; send the run later with: wandb sync %s", save_dir / "wandb")
+    return WandbLogger(**options, offline=True)
+
+
+def _settings() -> Any:
+    import wandb
+
+    return wandb.Settings(init_timeout=PATIENCE)
+
+
+def _answers(log: WandbLogger) -> bool:
+    """Whether the run could be opened at the server."""
+    try:
+        _ = log.experiment
+    except Exception as error:  # of wandb's many; none is worth a training
+        logger.warning("Weights & Biases does not take the run (%s: %s)", type(error).__name__, error)
+        return False
+    return True
+
+
+def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, name: str | None) -> Logger:
+    """An MLflow logger: the study is the experiment, the run's id is kept beside its record for a resumed run.
+
+    Args:
+        save_dir: the run's folder.
+        tracking_uri: a database, such as sqlite:///outputs/mlflow.db, whose artifacts lie beside it; or a server.
+        experiment: name; None: runs.
+        name: of the run; None: what sets it apart.
+
+    Raises:
+        ValueError: without MLflow.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        return CSVLogger(save_dir, name="", version="")  # which writes nothing there: the first process tells it all
+    record, kept = read_record(save_dir), save_dir / MLFLOW_RUN
+    database = (
+        Path(tracking_uri.removeprefix("sqlite:///")).absolute() if tracking_uri.startswith("sqlite:///") else None
     )
+    log_options: dict[str, Any] = {
+        "experiment_name": experiment or "runs",
+        "run_name": name or run_name(record),
+        "tracking_uri": f"sqlite:///{database}" if database else tracking_uri,
+        "artifact_location": str(database.with_name("mlflow_artifacts")) if database else None,
+        "tags": {"study": str(record.get("study")), "seed": str(record["seed"]), "id": str(record["id"])},
+        "run_id": kept.read_text(encoding="utf-8") if kept.is_file() else None,
+    }
+    try:
+        with FileLock(_lock(database or save_dir)):  # a new database is made once, an experiment too
+            log = MLFlowLogger(**log_options)
+            run_id = log.run_id
+    except ModuleNotFoundError:
+        raise ValueError("logger=mlflow needs MLflow; install it: pip install 'rnnsearch[mlflow]'") from None
+    write_text(kept, str(run_id))
+    return log
+
+
+def _lock(place: Path) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place.with_name(f".{place.name}.lock")
 
 
 def heatmap(weights: Sequence[Sequence[float]], source_pieces: Sequence[str], target_pieces: Sequence[str]) -> Figure:
@@ -55,23 +133,70 @@ def heatmap(weights: Sequence[Sequence[float]], source_pieces: Sequence[str], ta
     return figure
 
 
+def length_curve(buckets: Sequence[Mapping[str, Any]]) -> Figure:
+    """BLEU against source length (the paper's Figure 2), with the number of sentences under each bucket."""
+    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    places = list(range(len(buckets)))
+    axes.plot(places, [bucket["bleu"] for bucket in buckets], marker="o")
+    axes.set_xticks(places, [f"{bucket['low']}–{bucket['high']}\nn = {bucket['n']:,}" for bucket in buckets])
+    axes.set_xlabel("source length in words")
+    axes.set_ylabel("test BLEU")
+    axes.set_ylim(bottom=0.0)
+    return figure
+
+
 def open_dashboards(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
     """Give the dashboards the run's resolved config."""
     for log in loggers:
-        if isinstance(log, TensorBoardLogger | WandbLogger):
+        if not isinstance(log, CSVLogger):
             log.log_hyperparams(config)
 
 
-def close_dashboards(loggers: Sequence[Logger], *, finished: bool) -> None:
-    """Write out what the loggers hold, and end the run of Weights & Biases, which Lightning leaves open."""
+@rank_zero_only
+def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
+    """Show a finished run's scores, by length too, its size and its cost."""
+    metrics: Mapping[str, Any] = record["results"]["metrics"]
+    scores = {
+        f"{split}/{key}": value
+        for split, of_split in metrics.items()
+        for key, value in of_split.items()
+        if isinstance(value, int | float)
+    }
+    tested = {key: value for key, value in scores.items() if key.startswith("test/") and isinstance(value, float)}
     for log in loggers:
-        log.finalize("success" if finished else "failed")
-        if isinstance(log, WandbLogger):
-            log.experiment.finish(exit_code=0 if finished else 1)
+        if tested:
+            log.log_metrics(tested, step=record["updates"])
+    buckets = (metrics.get("test") or {}).get("by_length") or []
+    for board in boards(loggers):
+        board.summary({**scores, **{key: record[key] for key in COST if key in record}})
+        if buckets:
+            _show_lengths(board, buckets, record["updates"])
+
+
+def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], step: int) -> None:
+    columns = [key for key in ("low", "high", "n", "bleu", "chrf") if key in buckets[0]]
+    board.table("length", columns, [[bucket[key] for key in columns] for bucket in buckets], step)
+    board.figures("bleu_by_length", [length_curve(buckets)], step)
+
+
+@rank_zero_only
+def close_dashboards(loggers: Sequence[Logger], *, status: str) -> None:
+    """Write out what the loggers hold and end the dashboards' runs, however the training ended.
+
+    Args:
+        loggers: all of them.
+        status: one of `rnnsearch.training.boards.STATUSES`.
+    """
+    for log in loggers:
+        if isinstance(log, CSVLogger):
+            log.finalize(status)
+    for board in boards(loggers):
+        board.close(status)
 
 
 class Samples(Callback):
-    """After each validation, shows a few translations and alignments in every logger that can.
+    """After each validation, shows a few translations and alignments in every dashboard.
 
     It comes before the averaging callback, which takes the averaged weights out again when validation ends.
     """
@@ -80,27 +205,21 @@ class Samples(Callback):
         self.translate = translate
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        able = [log for log in trainer.loggers if isinstance(log, TensorBoardLogger | WandbLogger)]
+        """Translate once, show everywhere."""
+        able = boards(trainer.loggers)
         if not able or not trainer.is_global_zero or trainer.sanity_checking:
             return
-        samples = self.translate()
-        for log in able:
-            show(log, samples, trainer.global_step)
+        show(able, self.translate(), trainer.global_step)
 
 
-def show(log: Logger, samples: Sequence[Sample], step: int) -> None:
-    """Put samples into a TensorBoard or Weights & Biases logger."""
-    figures = [
-        heatmap(s["weights"], s["source_pieces"], s["target_pieces"]) for s in samples if s["weights"] is not None
-    ]
+def show(able: Iterable[Board], samples: Sequence[Sample], step: int) -> None:
+    """Put samples into dashboards."""
     columns = ["source", "reference", "hypothesis"]
     rows = [[s[column] for column in columns] for s in samples]
-    if isinstance(log, WandbLogger):
-        log.log_table("translations", columns=columns, data=rows, step=step)
+    for board in able:
+        board.table("translations", columns, rows, step)
+        figures = [
+            heatmap(s["weights"], s["source_pieces"], s["target_pieces"]) for s in samples if s["weights"] is not None
+        ]
         if figures:
-            log.log_image("alignments", images=list(figures), step=step)
-    elif isinstance(log, TensorBoardLogger):
-        text = "\n\n".join("  \n".join(row) for row in rows)
-        log.experiment.add_text("translations", text, step)
-        for i, figure in enumerate(figures):
-            log.experiment.add_figure(f"alignment/{i}", figure, step)
+            board.figures("alignments", figures, step)

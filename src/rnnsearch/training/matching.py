@@ -1,25 +1,29 @@
-"""Equal parameters: the hidden sizes at which one model has as many parameters as another."""
+"""Equal size: the hidden sizes at which one model has as many parameters, or operations, as another."""
 
+import math
 from collections.abc import Callable
+from itertools import product
 
 TOLERANCE = 0.01
 
 
 def match_hidden_sizes(
-    count: Callable[[int, int], int], *, encoder: int, decoder: int, parameters: int
+    count: Callable[[int, int], float], *, encoder: int, decoder: int, parameters: float
 ) -> tuple[int, int]:
     """Encoder and decoder hidden sizes, scaled together, that come nearest to ``parameters``.
 
     Args:
-        count: parameters of the model with the given encoder and decoder hidden sizes; grows with both.
+        count: parameters, or operations, of the model with the given encoder and decoder hidden sizes; grows with both.
         encoder, decoder: the model's own sizes, whose proportion is kept (to whole units).
-        parameters: trainable parameters to come near to.
+        parameters: what to come near to.
 
     Raises:
         ValueError: if no sizes come within 1 %.
     """
 
     def sizes(units: int) -> tuple[int, int]:
+        if decoder % encoder == 0:  # exactly so many times: some models exist for no other proportion
+            return units, units * (decoder // encoder)
         return max(1, round(units * encoder / decoder)), units
 
     low, high = 1, 1
@@ -30,14 +34,19 @@ def match_hidden_sizes(
         low, high = (middle, high) if count(*sizes(middle)) < parameters else (low, middle)
 
     def distance(pair: tuple[int, int]) -> float:
-        return abs(count(*pair) / parameters - 1.0)
+        try:
+            return abs(count(*pair) / parameters - 1.0)
+        except ValueError:  # no model has these sizes
+            return math.inf
 
     best = min((sizes(low), sizes(high)), key=distance)
-    if distance(best) > TOLERANCE:  # a whole unit of both is too much for a small model: one of them alone
-        best = min((sizes(low)[0], high), (sizes(high)[0], low), best, key=distance)
+    if distance(best) > TOLERANCE:  # a whole unit of both is too much for a small model: less than that
+        (encoder_low, decoder_low), (encoder_high, decoder_high) = sizes(low), sizes(high)
+        between = product(range(encoder_low, encoder_high + 1), range(decoder_low, decoder_high + 1))
+        best = min(between, key=distance)
     if distance(best) > TOLERANCE:
         raise ValueError(
-            f"no hidden size gives {parameters:,} parameters within 1 %: {best} gives {count(*best):,}; "
+            f"no hidden size gives {parameters:,} within 1 %: {best} gives {count(*best):,}; "
             "change the model's sizes, or set match=none"
         )
     return best

@@ -1,0 +1,114 @@
+"""``rnnsearch dashboard``: everything there is to look at, each on a port of this machine."""
+
+import importlib.util
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+try:
+    from rnnsearch.page import serving
+    from rnnsearch.page.reports import Link, make_reports
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.split(".")[0] not in ("starlette", "uvicorn"):
+        raise
+    raise ValueError(
+        f"the dashboard needs {error.name}, which is not installed; install it with: pip install 'rnnsearch[page]'"
+    ) from None
+
+from rnnsearch.sweep.search import STORAGES
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A program that shows something, and how it is started on a port."""
+
+    name: str
+    package: str  # without which it is left out
+    extra: str
+    words: tuple[str, ...]  # {port} stands for the port
+
+
+def run(cfg: DictConfig) -> None:
+    """Serve the reports, and TensorBoard, Optuna's and MLflow's pages where there is something for them.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        OSError, ValueError: for a port that can't be had.
+    """
+    output = Path(cfg.paths.output)
+    if not output.is_dir():
+        raise FileNotFoundError(f"{output} does not exist; train something first, or say where: paths.output=DIR")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        listener = stack.enter_context(serving.listen(HOST, cfg.port))
+        links = [stack.enter_context(_started(board)) for board in _boards(output) if _is_installed(board)]
+        for link in (Link("reports", serving.address(listener)), *links):
+            print(f"{link.name}: {link.address}", flush=True)
+        logger.info("Ctrl-C ends them all")
+        if cfg.open:
+            threading.Timer(1.0, webbrowser.open, (serving.address(listener),)).start()
+        app = make_reports(output, links, hosts=serving.hosts(listener, HOST))
+        try:
+            serving.make_server(app).run(sockets=[listener])
+        except KeyboardInterrupt:
+            logger.info("ended")
+
+
+def _boards(output: Path) -> Iterator[Board]:
+    """What there is something to show for."""
+    if next(output.glob("**/events.out.tfevents.*"), None):
+        yield _board("TensorBoard", "tensorboard", "", "-m", "tensorboard.main", "--logdir", str(output))
+    for kind, name in STORAGES.items():
+        for path in sorted(output.glob(f"*/{name}")):
+            storage = str(path) if kind == "journal" else f"sqlite:///{path.absolute()}"
+            program = "from optuna_dashboard._cli import main; main()"
+            yield _board(f"Optuna, {path.parent.name}", "optuna_dashboard", "search", "-c", program, storage)
+    if (output / "mlflow.db").is_file():
+        store = ("--backend-store-uri", f"sqlite:///{(output / 'mlflow.db').absolute()}", "--workers", "1")
+        yield _board("MLflow", "mlflow", "mlflow", "-m", "mlflow", "server", *store)
+
+
+def _board(name: str, package: str, extra: str, *words: str) -> Board:
+    return Board(name, package, extra, (sys.executable, *words, "--host", HOST, "--port", "{port}"))
+
+
+def _is_installed(board: Board) -> bool:
+    if importlib.util.find_spec(board.package) is not None:
+        return True
+    logger.warning("%s is left out: pip install 'rnnsearch[%s]' brings it", board.name, board.extra)
+    return False
+
+
+@contextmanager
+def _started(board: Board) -> Iterator[Link]:
+    """The program on a free port, ended with the block, and what it started with it."""
+    with serving.listen(HOST, 0) as probe:
+        address = serving.address(probe)
+    port = address.rstrip("/").rpartition(":")[2]
+    process = subprocess.Popen(
+        [word.replace("{port}", port) for word in board.words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+    )
+    try:
+        yield Link(board.name, address)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()

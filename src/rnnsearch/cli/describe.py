@@ -1,0 +1,160 @@
+"""Writes study.json, which says of what a study consists and which its report is made from."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from rnnsearch.cli import runs
+from rnnsearch.records import AROUND, write_json
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.points import labels
+
+STUDY = "study.json"
+NO_DIFFERENCE = (  # keys and groups that set no points apart
+    "seed", "study", "member", "protocol", "sweep", "match", "paths", "logger", "progress", "profile", "samples",
+    "data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps",
+)  # fmt: skip
+MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What study.json says beside members and runs.
+
+    Attributes:
+        kind: comparison, sweep or search.
+        question: that the study asks.
+        protocol: written before its runs.
+        data: the corpus's name.
+        match: by what models were made equal.
+        tuning: of the learning rates: the trials and what was chosen.
+        search: its space and sampler.
+        length_edges: the last lengths of the report's buckets.
+    """
+
+    kind: str
+    question: str | None
+    protocol: dict[str, Any] | None
+    data: str
+    match: str
+    tuning: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    length_edges: list[int] | None = None
+
+
+def describe(
+    study: Path,
+    facts: Facts,
+    points: Sequence[Point],
+    names: Mapping[str, str],
+    compose: Callable[[Sequence[str]], DictConfig],
+) -> None:
+    """Write study.json.
+
+    Args:
+        study: its folder.
+        facts: of the study.
+        points: that it has, those of the baseline first.
+        names: of the members, by the points' folders' names.
+        compose: gives the config of a training.
+    """
+    settings = labels({point.folder.name: point.overrides for point in points}, without=no_differences(facts.match))
+    members = {names[point.folder.name]: point for point in reversed(points)}
+    ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
+    composed = {name: compose(members[name].overrides) for name in ordered}
+    write_json(
+        study / STUDY,
+        {
+            "format": 1,
+            "name": study.name,
+            "created": _earlier(study).get("created") or ledger.now(),
+            **asdict(facts),
+            "members": [
+                {
+                    "name": name,
+                    "overrides": list(members[name].overrides),
+                    "settings": _values(settings[members[name].folder.name]),
+                }
+                for name in ordered
+            ],
+            "seeds": sorted({point.seed for point in points}),
+            "budget": runs.plain(composed[ordered[0]].budget) if ordered else {},
+            "trained_length": _trained_length(points),
+            "config_difference": _differences(composed),
+            "runs": [
+                {"member": names[point.folder.name], "seed": point.seed, "folder": point.folder.name}
+                for point in points
+            ],
+        },
+    )
+
+
+def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
+    """All points that a study has: those that it was described with in their order, then those at hand in theirs."""
+    folders = [*_folders(_earlier(study)), *(point.folder.name for point in points)]
+    return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
+
+
+def protocol(config: DictConfig) -> dict[str, Any] | None:
+    """A study's protocol; None where none was written."""
+    return runs.plain(config.protocol) if config.protocol.question else None
+
+
+def _is_known(point: Point) -> bool:
+    """Whether it is a point of its own: a trial that has not asked yet is none, nor is one that repeats another."""
+    return point.trial is None or ("number" in point.trial and "same_as" not in point.trial)
+
+
+def no_differences(match: str) -> tuple[str, ...]:
+    """Keys that set no points of a study apart, by what models are made equal."""
+    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *MATCHED)
+
+
+def _earlier(study: Path) -> dict[str, Any]:
+    path = study / STUDY
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _folders(description: Mapping[str, Any]) -> list[str]:
+    return [run["folder"] for run in description.get("runs", [])]
+
+
+def _ordered(points: Iterable[Point], folders: Sequence[str]) -> list[Point]:
+    """Points in the order of the folders' names in a list; those that are not in it last."""
+    place = {name: i for i, name in enumerate(dict.fromkeys(folders))}
+    return sorted(points, key=lambda point: place.get(point.folder.name, len(place)))
+
+
+def _values(settings: Mapping[str, str]) -> dict[str, Any]:
+    """Settings as plain values: 8 for the text 8."""
+    parser = OverridesParser.create()
+    return {key: parser.parse_override(f"{key}={value}").value() for key, value in settings.items()}
+
+
+def _trained_length(points: Iterable[Point]) -> int | None:
+    records = [ledger.read_run(point.folder) for point in points]
+    lengths = [record["data"]["longest_source"] for record in records if "longest_source" in record.get("data", {})]
+    return max(lengths, default=None)
+
+
+def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
+    """Every key of the members' resolved configs in which they differ."""
+    flat = {name: runs.flat(config) for name, config in configs.items()}
+    keys = sorted(set().union(*flat.values()))
+    values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
+    return [
+        {"key": key, "values": by_member}
+        for key, by_member in values.items()
+        if len({str(value) for value in by_member.values()}) > 1 and not _is_around(key)
+    ]
+
+
+def _is_around(key: str) -> bool:
+    return key == "seed" or any(key == name or key.startswith(f"{name}.") for name in AROUND)

@@ -1,0 +1,18 @@
+"""``rnnsearch export``: a study's figures as a table, to standard output."""
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli.studies import study_folder
+from rnnsearch.study.export import FORMATS
+from rnnsearch.study.folder import read_study
+
+
+def run(cfg: DictConfig) -> None:
+    """Print one row a run (csv, json) or one a member (latex, markdown).
+
+    Raises:
+        FileNotFoundError, ValueError: if there is no such study, or no such format.
+    """
+    if cfg.format not in FORMATS:
+        raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
+    print(FORMATS[cfg.format](read_study(study_folder(cfg))), end="")

@@ -1,0 +1,50 @@
+"""Hydra's launcher for one machine: a few points at a time, each a process on slots of its own."""
+
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from rnnsearch.cli.trial import train_point
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.local_pool import Environment, Job, cores, make_slots, run
+
+
+class LocalLauncher(Launcher):
+    """Trains points on this machine.
+
+    Args:
+        jobs: at a time; None: one a GPU, or one a CPU core.
+    """
+
+    def __init__(self, *, jobs: int | None) -> None:
+        if jobs is not None and (type(jobs) is not int or jobs < 1):
+            raise ValueError(f"hydra.launcher.jobs={jobs}: give a whole number, 1 or more, or null")
+        self.jobs = jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Nothing of Hydra's is needed: a point's process composes its own config."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Train the points of the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""
+        folders = [_folder(overrides) for overrides in job_overrides]
+        slots = make_slots(self.jobs, gpus=torch.cuda.device_count(), cpus=cores())
+        run([Job(ledger.read_point(folder).devices, partial(_train, folder)) for folder in folders], slots)
+        return [JobReturn() for _ in folders]
+
+
+def _train(folder: Path, environment: Environment, stop: threading.Event) -> None:
+    train_point(folder, environment=environment, stop=stop)
+
+
+def _folder(overrides: Sequence[str]) -> Path:
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    values = {one.key_or_group: one.value() for one in parsed}
+    return Path(str(values["hydra.sweep.dir"])) / str(values["hydra.sweep.subdir"])

@@ -1,0 +1,149 @@
+"""How far the points of a study are: a live table on a terminal, plain lines elsewhere; with any launcher.
+
+It reads the study's folder and nothing else, so that it does not matter who trains the points, and where.
+"""
+
+import logging
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point, State
+from rnnsearch.sweep.supervisor import LOG
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 1.0  # between looks
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "bold red",
+    "interrupted": "yellow",
+    "pruned": "magenta",
+    "waiting": "dim",
+}
+URGENT = ("running", "failed", "interrupted", "finished", "pruned", "waiting")  # in a table that is too long for all
+ROWS = 30  # of a live table
+
+States = dict[Path, State]
+
+
+@contextmanager
+def watching(points: Sequence[Point]) -> Iterator[None]:
+    """Show how the points come on for as long as the block lasts, and what failed at once."""
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(points, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def _watch(points: Sequence[Point], stop: threading.Event) -> None:
+    console = Console(stderr=True)
+    before = states_of(points)
+    with (
+        Live(console=console, auto_refresh=False, transient=True, screen=False)
+        if console.is_terminal
+        else _Plain() as live
+    ):
+        while True:
+            ended = stop.wait(SECONDS)
+            now = states_of(points)
+            for point in points:
+                _tell(point, before[point.folder], now[point.folder])
+            before = now
+            if isinstance(live, Live):
+                live.update(table(points, now, rows=ROWS), refresh=True)
+            if ended:
+                return
+
+
+class _Plain:
+    """Where there is no terminal, nothing is drawn; the lines of `_tell` say it."""
+
+    def __enter__(self) -> "_Plain":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def _tell(point: Point, before: State, now: State) -> None:
+    """One line where something happened."""
+    name = point.folder.name
+    if len(now.attempts) > len(before.attempts):
+        more = " ".join(now.attempts[-1].overrides)
+        logger.info("%s begins%s", name, f" again, with {more}" if more else "")
+    if now.status == before.status:
+        return
+    if now.status == "failed":
+        logger.error("%s failed: %s (traceback in job.json, messages in %s)", name, now.error, point.folder / LOG)
+    elif now.status in ("finished", "pruned", "interrupted"):
+        score = "" if now.bleu is None else f", validation BLEU {now.bleu:.2f}"
+        logger.info("%s is %s%s", name, now.status, score)
+
+
+def states_of(points: Sequence[Point]) -> States:
+    """How far each point is."""
+    return {point.folder: ledger.state(point) for point in points}
+
+
+def table(points: Sequence[Point], states: States, *, rows: int | None = None) -> RenderableType:
+    """The points as a table; with ``rows``, the most urgent ones, and counts of all."""
+    chosen = list(points)
+    if rows is not None and len(chosen) > rows:
+        chosen = sorted(chosen, key=lambda point: URGENT.index(states[point.folder].status))[:rows]
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("point", "seed", "status", "progress", "BLEU", "time", ""):
+        found.add_column(title, justify="right" if title in ("seed", "BLEU", "time") else "left", overflow="fold")
+    for point in chosen:
+        found.add_row(*_row(point, states[point.folder]))
+    return Group(found, Text(summary(states)))
+
+
+def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
+    return (
+        point.member,
+        str(point.seed),
+        Text(state.status, style=STYLES[state.status]),
+        _progress(point, state),
+        "" if state.bleu is None else f"{state.bleu:.2f}",
+        "" if state.seconds is None else f"{state.seconds:,.0f} s",
+        Text(_note(state), style="red" if state.error else "dim"),
+    )
+
+
+def _progress(point: Point, state: State) -> RenderableType:
+    if point.updates and state.status in ("running", "interrupted"):
+        return ProgressBar(total=point.updates, completed=state.updates, width=20)
+    return f"{state.updates:,} updates" if state.updates else ""
+
+
+def _note(state: State) -> str:
+    again = f"attempt {len(state.attempts)}" if len(state.attempts) > 1 else ""
+    return "; ".join(filter(None, (state.error, again)))
+
+
+def summary(states: States) -> str:
+    """Counts in words: `6 points: 4 finished, 2 running`."""
+    counts = Counter(state.status for state in states.values())
+    parts = ", ".join(f"{counts[status]} {status}" for status in URGENT if counts[status])
+    return f"{len(states)} points: {parts}" if parts else "no points"
+
+
+def show(points: Sequence[Point], *, stderr: bool = False) -> None:
+    """Print the table once."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    Console(stderr=stderr, width=None if terminal else 200).print(table(points, states_of(points)))

@@ -1,0 +1,21 @@
+"""``rnnsearch report``: a study's report, made again from what its runs left."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli.studies import study_folder
+from rnnsearch.study.publish import publish
+from rnnsearch.study.report import write_report
+
+
+def run(cfg: DictConfig) -> None:
+    """Write report.html, .md, .tex and .csv into the study's folder; print the page's path.
+
+    Raises:
+        FileNotFoundError, ValueError: if there is no such study, or its files are damaged.
+    """
+    folder = study_folder(cfg)
+    print(write_report(folder).absolute())
+    if cfg.publish:
+        publish(folder, Path(cfg.publish))

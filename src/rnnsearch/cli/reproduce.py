@@ -1,0 +1,122 @@
+"""``rnnsearch reproduce``: trains a run again from its card, and lists what comes out otherwise."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli import build, live
+from rnnsearch.cli.main import Reported
+from rnnsearch.cli.repetition import Record, Repetition, repetition
+from rnnsearch.cli.runs import flat
+from rnnsearch.records import read_record
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.supervisor import LOG, supervise
+
+logger = logging.getLogger(__name__)
+
+REASONS = ("versions", "git", "hardware", "data", "tokenizer", "config_hash")  # of a record: why results may differ
+FIRST = ("metrics.", "weights_sha256")  # of the results; the points of curves come last
+SHOWN = 20  # differences
+
+
+def run(cfg: DictConfig) -> None:
+    """Repeat a run with the same config and threads, in a folder below ``paths.output``, and compare the results.
+
+    Raises:
+        FileNotFoundError, ValueError: if the folder is no finished run's, or can't be repeated.
+        Reported: if the results differ.
+    """
+    source = Path(str(cfg.run)).absolute()
+    record = read_record(source)
+    if record["status"] != "finished":
+        raise ValueError(f"{source} is a {record['status']} run; give a finished one")
+    folder = Path(cfg.paths.output).absolute() / "reproduced" / f"{source.name}-{record['id']}"
+    again = _repeat(repetition(source, record, str(Path(cfg.paths.cache).absolute())), record, folder)
+    expected = figures(record["results"])
+    different = differences(expected, figures(again["results"]))
+    if not different:
+        print(f"equal: all {len(expected)} figures of {source}, again in {folder}")
+        return
+    print(f"different: {len(different)} of {len(expected)} figures of {source}, again in {folder}")
+    for line in different[:SHOWN]:
+        print(f"  {line}")
+    if len(different) > SHOWN:
+        print(f"  and {len(different) - SHOWN} more")
+    for line in list(reasons(record, again)) or ["versions, commit, hardware, data and tokenizers are the same"]:
+        print(f"  {line}")
+    raise Reported(1)
+
+
+def _repeat(how: Repetition, record: Record, folder: Path) -> dict[str, Any]:
+    """The record of the repetition, which goes on if it was begun."""
+    with contextlib.chdir(how.directory or "."):
+        config = how.config()
+        _check_data(config, record)
+    point = Point(
+        folder=folder,
+        key=record["config_hash"],
+        member=record.get("member") or record["name"],
+        seed=record["seed"],
+        overrides=how.overrides,
+        flags=how.flags,
+        directory=how.directory,
+        updates=config.budget.updates,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger.write_point(point)
+    if ledger.state(point).status != "finished":
+        threads = record.get("hardware", {}).get("threads") or 1
+        logger.info("training %s again with %d threads in %s", record["name"], threads, folder)
+        with live.watching([point]):
+            outcome = supervise(folder, environment={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        if outcome != "finished":
+            raise ValueError(f"the repetition ended as {outcome}; its messages are in {folder / LOG}")
+    return read_record(folder)
+
+
+def _check_data(config: DictConfig, record: Record) -> None:
+    """Refuse to train on other data than the run's.
+
+    Raises:
+        FileNotFoundError, ValueError: if the data are gone, or their checksums are others.
+    """
+    corpus = build.make(config.data)
+    corpus.prepare()
+    other = differences(record["data"]["checksums"], corpus.checksums())
+    if other:
+        raise ValueError(f"the data are not those of the run: {'; '.join(other)}; give it the files it was trained on")
+
+
+def figures(results: Any) -> dict[str, Any]:
+    """Every value of a record's results under a key of its own; a list's by place."""
+    return flat(_lists_as_keys(results))
+
+
+def differences(was: Record, now: Record) -> list[str]:
+    """A line for each key whose value is another, or is missing on one side; the summary before the curves."""
+    keys = sorted(was.keys() | now.keys(), key=lambda key: (not key.startswith(FIRST), key))
+    values = ((key, was.get(key, "absent"), now.get(key, "absent")) for key in keys)
+    return [f"{key}: was {before}, is {after}" for key, before, after in values if before != after]
+
+
+def reasons(record: Record, again: Record) -> Iterator[str]:
+    """What else differs, from which the difference may come."""
+    for part in REASONS:
+        was, now = (figures({part: one.get(part)}) for one in (record, again))
+        for line in differences(was, now):
+            yield f"perhaps since {line}"
+    if (record.get("git") or {}).get("dirty"):
+        yield "perhaps since it was trained by a checkout with changes that were not committed"
+
+
+def _lists_as_keys(node: Any) -> Any:
+    """Lists as mappings by place, so that every figure has a key."""
+    if isinstance(node, list):
+        return {str(place): _lists_as_keys(child) for place, child in enumerate(node)}
+    return {key: _lists_as_keys(child) for key, child in node.items()} if isinstance(node, dict) else node

@@ -1,0 +1,28 @@
+"""``rnnsearch status``: how far each point of a study is."""
+
+import json
+from dataclasses import asdict
+
+from omegaconf import DictConfig
+
+from rnnsearch.cli import live
+from rnnsearch.cli.studies import study_folder
+from rnnsearch.sweep import ledger
+
+
+def run(cfg: DictConfig) -> None:
+    """Print the points of a study with their states, as a table or as JSON lines.
+
+    Raises:
+        FileNotFoundError: if there is no such study.
+        ValueError: for an unknown format.
+    """
+    if cfg.format not in ("table", "json"):
+        raise ValueError(f"format={cfg.format}: choose table or json")
+    points = ledger.read_points(study_folder(cfg))
+    if cfg.format == "table":
+        live.show(points)
+        return
+    for point, state in zip(points, live.states_of(points).values(), strict=True):
+        place = {"folder": point.folder.name, "member": point.member, "seed": point.seed}
+        print(json.dumps({**place, **asdict(state)}, ensure_ascii=False))

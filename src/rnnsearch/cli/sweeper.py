@@ -1,0 +1,222 @@
+"""The sweeper of ``rnnsearch sweep`` and ``rnnsearch train -m``: composes the points, keeps the ledger, reports."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from omegaconf import DictConfig, ListConfig
+
+from rnnsearch.cli import live
+from rnnsearch.cli.compose import valid_names
+from rnnsearch.cli.describe import Facts, describe, every_point, no_differences, protocol
+from rnnsearch.cli.main import Reported
+from rnnsearch.cli.matched import BY
+from rnnsearch.cli.runs import plain
+from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.trial import settle
+from rnnsearch.records import JOB, write_text
+from rnnsearch.study.report import write_report
+from rnnsearch.sweep import ledger, search
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.points import (
+    Axis,
+    Composed,
+    Overrides,
+    UnknownKey,
+    combinations,
+    composed,
+    in_words,
+    key_of,
+    labels,
+)
+from rnnsearch.sweep.search import Choices, Range, Search
+from rnnsearch.sweep.wandb_sweep import wandb_sweep
+
+logger = logging.getLogger(__name__)
+
+
+class DurableSweeper(StudySweeper):
+    """Trains every point of a sweep, or the trials of a search."""
+
+    noun = "sweep"
+    prefix = "sweep"
+
+    def run(self, arguments: list[str]) -> None:
+        """Compose the points, train those that are not finished, write the report."""
+        if self.config.sweep.wandb:
+            self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
+            return
+        points = self._trials(arguments) if self.config.sweep.search else self._points(arguments)
+        self.train_described(points)
+        self._report(points)
+
+    def describe(self, points: Sequence[Point]) -> None:
+        """Describe all points that the study has, those of earlier sweeps too."""
+        every = every_point(self.study, points)
+        words = self._words({point.folder.name: point.overrides for point in every})
+        names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
+        every.sort(key=lambda point: names[point.folder.name] != self.config.protocol.baseline)
+        facts = Facts(
+            kind="search" if self.config.sweep.search else "sweep",
+            question=self.config.protocol.question,
+            protocol=protocol(self.config),
+            data=self.config.hydra.runtime.choices["data"],
+            match=self.config.match,
+            search=plain(self.config.sweep.search) if self.config.sweep.search else None,
+        )
+        describe(self.study, facts, every, names, self.compose_config)
+
+    def _words(self, points: Mapping[str, Overrides]) -> dict[str, str]:
+        return in_words(labels(points, without=no_differences(self.config.match)))
+
+    def _write_for_wandb(self, file: Path, arguments: list[str]) -> None:
+        space, fixed = self._space(arguments)
+        if self.config.sweep.points:
+            raise ValueError(
+                "sweep.points: Weights & Biases has no lists of points that belong together; use sweep.grid"
+            )
+        wanted = self.config.sweep.search or {}
+        found = wandb_sweep(
+            space,
+            [one for one in fixed if key_of(one) != "study" and not key_of(one).startswith("sweep.")],
+            name=self.study.name,
+            metric=wanted.get("metric", self.config.validation.monitor),
+            sampler=wanted.get("sampler"),
+            pruned_after=None if wanted.get("pruner", "none") == "none" else 1,
+        )
+        write_text(file, yaml.safe_dump(found, sort_keys=False, width=120))
+        logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
+        print(file)
+
+    def _report(self, points: Sequence[Point]) -> None:
+        live.show(points, stderr=True)
+        states = live.states_of(points).values()
+        if any(state.status == "finished" for state in states):
+            print(write_report(self.study), flush=True)
+        left = Counter(state.status for state in states if state.status not in ledger.DONE)
+        if left:
+            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            logger.error(
+                "%d of %d points are not finished (%s); the same command goes on with them",
+                left.total(),
+                len(points),
+                story,
+            )
+            raise Reported(1)
+
+    def _points(self, arguments: list[str]) -> list[Point]:
+        """The points that the arguments and the sweep section make, with the folders that they have or will have."""
+        try:
+            found = composed(self._candidates(arguments), self.compose_point)
+        except UnknownKey as error:
+            raise self._nowhere(error) from None
+        if self.config.match != "none":
+            found = [self._matched(one) for one in found]
+        known = {point.folder.name: point.overrides for point in ledger.read_points(self.study)}
+        names = self._words({**known, **{one.key: one.overrides for one in found}})
+        return [self.point(one, names[one.key], within=self.study) for one in found]
+
+    def _trials(self, arguments: list[str]) -> list[Point]:
+        """The trials of a search, which find their values when they begin."""
+        space, fixed = self._space(arguments)
+        config, wanted = self.compose_config(fixed), self.config.sweep.search
+        if type(wanted.trials) is not int or wanted.trials < 1:
+            raise ValueError(f"sweep.search.trials={wanted.trials}: give a whole number, 1 or more")
+        settings = {str(key): value for key, value in wanted.items() if key != "trials"}
+        found = Search(space=space, updates=config.budget.updates, **settings)
+        search.write_search(found, self.study)
+        trials = [
+            self._trial(self.study / f"trial-{index:04d}", index, fixed, config) for index in range(wanted.trials)
+        ]
+        settle(trials, found, self.study)
+        return trials
+
+    def _trial(self, folder: Path, index: int, fixed: Overrides, config: DictConfig) -> Point:
+        if (folder / JOB).is_file():
+            return ledger.read_point(folder)
+        name = f"trial {index}"
+        last = self.names(name)
+        trial = {"index": index, "fixed": list(fixed), "last": list(last)}
+        return self.point_in(folder, name, (*fixed, *last), config, key="", trial=trial)
+
+    def _space(self, arguments: list[str]) -> tuple[dict[str, Range | Choices], Overrides]:
+        """What a search may vary, and what it may not."""
+        swept = {key_of(str(one.input_line)): one for one in self._overrides(arguments) if one.is_sweep_override()}
+        space = {key: _dimension(one) for key, one in swept.items()}
+        fixed = [_axis(one) for one in self._overrides(arguments) if not one.is_sweep_override()]
+        for key, dimension in list(space.items()):
+            if isinstance(dimension, Choices) and len(dimension.choices) == 1:
+                fixed.append(Axis(key, dimension.choices))
+                del space[key]
+        return space, tuple(f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in fixed)
+
+    def _overrides(self, arguments: list[str]) -> list[Override]:
+        """Those of the sweep section, and those given, which come first where both name a key."""
+        parser = OverridesParser.create(config_loader=self.loader)
+        given = [one for one in parser.parse_overrides(arguments) if not one.is_hydra_override()]
+        own = {key_of(str(one.input_line)) for one in given}
+        grid = self.config.sweep.grid.items_ex(resolve=True)
+        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
+        return [one for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"]
+
+    def _nowhere(self, error: UnknownKey) -> BaseException:
+        if error.key not in valid_names("train"):
+            return error.__cause__ or error
+        return ValueError(
+            f"{error.key}: no point of this sweep has this key; leave it out, or sweep over an option that has it too"
+        )
+
+    def _matched(self, one: Composed) -> Composed:
+        """The point with the hidden sizes at which it equals the command's own config, without swept values."""
+        by = self.config.match
+        if by not in BY:
+            raise ValueError(f"match={by}: choose one of none, {', '.join(BY)}")
+        if {"model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size"} & set(
+            map(key_of, self.swept)
+        ):
+            raise ValueError(f"match={by} finds the hidden sizes, so they can't be swept; set match=none")
+        return self.compose_point(self.matched(one.overrides, self.fixed))
+
+    def _candidates(self, arguments: list[str]) -> list[Overrides]:
+        axes = [_axis(one) for one in self._overrides(arguments)]
+        fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
+        swept = [axis for axis in axes if len(axis.values) > 1]
+        lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
+        self.fixed = tuple(fixed)
+        self.swept = [*(axis.key for axis in swept), *(one for together in lists for one in together)]
+        return combinations(fixed, swept, lists)
+
+
+def _axis(one: Override) -> Axis:
+    """An override and the values that it sweeps over; no value for one that deletes its key."""
+    key = one.get_key_element()
+    if one.is_interval_sweep():
+        raise ValueError(
+            f"{one.input_line}: an interval has no end of values; list some, or search it: add sweep=optuna_tpe"
+        )
+    if one.is_sweep_override():
+        return Axis(key, tuple(dict.fromkeys(one.sweep_string_iterator())))
+    return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
+
+
+def _dimension(one: Override) -> Range | Choices:
+    value = one.value()
+    if not isinstance(value, IntervalSweep):
+        return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))
+    assert value.start is not None
+    assert value.end is not None
+    whole = type(value.start) is int and type(value.end) is int
+    return Range(float(value.start), float(value.end), whole=whole, log="log" in value.tags)
+
+
+def _sweep_text(value: Any) -> str:
+    """Values of a YAML file as the command line has them."""
+    if isinstance(value, ListConfig):
+        return f"choice({','.join(map(_sweep_text, value))})"
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

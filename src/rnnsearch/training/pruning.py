@@ -1,0 +1,50 @@
+"""Ends a trial of a search that promises little."""
+
+import logging
+from collections.abc import Callable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from rnnsearch.training.module import TranslationModule
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[int, float], bool]
+
+
+class Pruned(Exception):
+    """The training was ended because others promise more; not a failure."""
+
+
+class Pruning(Callback):
+    """Tells a search each validation's metric and stops the training when the search says so.
+
+    Args:
+        metric: of validation: bleu, chrf or nll.
+        report: given updates and metric, says whether to stop. An error of its own, such as a disk that is away, is
+            warned of once and stops nothing.
+    """
+
+    def __init__(self, *, metric: str, report: Report) -> None:
+        self.metric = metric
+        self.report = report
+        self.pruned = False
+        self._warned = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report, and stop where that is the answer."""
+        assert isinstance(pl_module, TranslationModule)
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        value = float(trainer.callback_metrics[f"validation/{self.metric}"])
+        if self._should_stop(pl_module.counters.updates, value) and pl_module.progress() < 1.0:
+            self.pruned = trainer.should_stop = True
+
+    def _should_stop(self, update: int, value: float) -> bool:
+        try:
+            return self.report(update, value)
+        except Exception as error:  # the storage may be anything: the training is worth more than its report
+            if not self._warned:
+                logger.warning("the search can't be told: %s: %s", type(error).__name__, error)
+            self._warned = True
+            return False

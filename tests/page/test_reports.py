@@ -1,0 +1,139 @@
+"""The index of studies, its files and no others, and the dashboards beside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from rnnsearch.page.reports import Link, make_reports
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Two studies, one with a report; a secret beside them."""
+    folder = tmp_path / "outputs"
+    for name, question in (("ladder", "Which <part> helps?"), ("later", "")):
+        (folder / name / "a-seed0").mkdir(parents=True)
+        (folder / name / "study.json").write_text(json.dumps({"question": question}))
+        (folder / name / "a-seed0" / "record.json").write_text(json.dumps({"status": "finished"}))
+    (folder / "ladder" / "report.html").write_text("<h1>the report</h1>")
+    (folder / "ladder" / "figures").mkdir()
+    (folder / "ladder" / "figures" / "curve.png").write_bytes(b"png")
+    (folder / "ladder" / "report.csv").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def client(output: Path) -> TestClient:
+    app = make_reports(output, [Link("TensorBoard", "http://127.0.0.1:6006/")], hosts=["127.0.0.1"])
+    return TestClient(app, base_url="http://127.0.0.1")
+
+
+def test_the_index_lists_studies_and_dashboards(client: TestClient) -> None:
+    text = client.get("/").text
+    assert "Which &lt;part&gt; helps?" in text
+    assert 'href="/ladder/report.html"' in text
+    assert "rnnsearch report study=later" in text
+    assert 'href="http://127.0.0.1:6006/"' in text
+    assert "1 finished" in text
+
+
+def test_files_of_a_report_are_served(client: TestClient) -> None:
+    answer = client.get("/ladder/report.html")
+    assert answer.text == "<h1>the report</h1>"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert client.get("/ladder/figures/curve.png").content == b"png"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/ladder/study.json",
+            "/ladder/a-seed0/record.json",
+            "/later/report.html",
+            "/ladder/report.csv",
+            "/nope/report.html",
+        ),
+        *("/ladder/..%2f..%2fsecret", "/..%2fsecret", "/%2e%2e/report.html", "/ladder/figures/..%2f..%2fsecret.png"),
+        *("/ladder/figures/%2fetc%2fpasswd", "/.hidden/report.html"),
+    ],
+)
+def test_nothing_else_is(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_other_names_of_this_machine_are_refused(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+@pytest.fixture
+def served(output: Path) -> Iterator[dict[str, str]]:
+    """`rnnsearch dashboard` in a process of its own: name -> address."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from torch.utils.tensorboard import SummaryWriter
+
+    storage = JournalStorage(JournalFileBackend(str(output / "later" / "search.journal")))
+    optuna.create_study(study_name="later", storage=storage).optimize(lambda trial: trial.suggest_float("x", 0, 1), 2)
+    with SummaryWriter(str(output / "later" / "a-seed0" / "tensorboard")) as writer:
+        writer.add_scalar("validation/bleu", 12.0, 1)
+    words = [sys.executable, "-m", "rnnsearch", "dashboard", f"paths.output={output}"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None
+    lines = [process.stdout.readline().strip() for _ in range(3)]
+    yield dict(line.rsplit(": ", 1) for line in lines)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+
+
+def answers(address: str, seconds: float = 90.0) -> str:
+    """What an address says, once it does."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return str(answer.read().decode(errors="replace"))
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium")
+def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    assert set(served) == {"reports", "TensorBoard", "Optuna, later"}
+    for address in served.values():
+        assert address.startswith("http://127.0.0.1:")
+        answers(address)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        for name, shown in (
+            ("reports", "ladder"),
+            ("TensorBoard", "later/a-seed0/tensorboard"),
+            ("Optuna, later", "later"),
+        ):
+            page.goto(served[name])
+            page.get_by_text(shown).first.wait_for(timeout=60_000)
+            page.screenshot(path=tmp_path / f"{name}.png")
+        page.goto(served["reports"])
+        page.get_by_role("link", name="ladder").click()
+        page.get_by_text("the report").wait_for()
+        browser.close()

@@ -1,0 +1,193 @@
+"""Planned comparisons, Holm's correction, intervals over seeds, slopes, exports, and what is published."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnsearch.evaluation.significance import Resampled, holm, over_seeds, weighted_sum
+from rnnsearch.study import export, slopes
+from rnnsearch.study.folder import read_study
+from rnnsearch.study.planned import planned, section
+from rnnsearch.study.publish import publish, published_job
+from rnnsearch.study.report import write_report
+from rnnsearch.study.statistics import compare
+from rnnsearch.study.tables import Table
+
+Edit = Callable[[Path, Callable[[Any], None]], None]
+
+
+def test_holm_by_hand() -> None:
+    # 0.01 * 4; max(0.04, 0.02 * 3); max(0.06, 0.03 * 2); max(0.06, 0.04 * 1)
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_is_never_below_p_and_keeps_the_order() -> None:
+    values = np.random.default_rng(0).random(20).tolist()
+    adjusted = holm(values)
+    assert all(new >= old for new, old in zip(adjusted, values, strict=True))
+    assert np.argsort(adjusted, kind="stable")[0] == np.argmin(values)
+
+
+def test_students_interval_over_seeds() -> None:
+    found = over_seeds([1.0, 2.0, 3.0])
+    assert found is not None
+    half = 4.302652729911275 * 1.0 / sqrt(3)  # t_{0.975, 2}, from a table
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+    assert over_seeds([1.0]) is None
+
+
+def test_the_slope_of_a_line_is_found_whatever_the_weights() -> None:
+    places, counts = [5.0, 14.0, 26.0, 41.0], [163, 154, 217, 80]
+    weights = slopes.weights_of_line(places, counts)
+    heights = [30.0 - 0.25 * place for place in places]
+    assert sum(w * h for w, h in zip(weights, heights, strict=True)) == pytest.approx(-2.5)
+    assert sum(weights) == pytest.approx(0.0, abs=1e-12)
+    odd = [3.0, -1.0, 7.0, 2.0]
+    expected = np.polyfit(places, odd, 1, w=np.sqrt(counts))[0] * 10
+    assert sum(w * h for w, h in zip(weights, odd, strict=True)) == pytest.approx(expected)
+
+
+def test_a_weighted_sum_is_one_of_scores_and_of_draws() -> None:
+    parts = [Resampled(np.array([1.0, 2.0]), np.ones((5, 2)) * k) for k in (1, 2)]
+    found = weighted_sum(parts, [2.0, -1.0])
+    assert found.score_S.tolist() == [1.0, 2.0]
+    assert np.all(found.draws_RS == 0.0)
+
+
+def test_slopes_of_members(written: Path) -> None:
+    comparison = compare(read_study(written), resamples=300)
+    assert comparison is not None
+    fixed, additive = slopes.slopes(comparison)
+    assert fixed.slope.value < additive.slope.value < 1.0  # the made-up fixed context fades with length
+    assert fixed.difference is None
+    assert additive.difference is not None
+    assert additive.difference.value == pytest.approx(additive.slope.value - fixed.slope.value)
+    assert additive.difference.interval.low > 0
+
+
+def three(make_study: Callable[..., Path], edit_json: Edit, folder: Path, comparisons: Any) -> Path:
+    """A study of three members with a protocol."""
+    study = make_study(folder, members=("fixed", "mean", "additive"), seeds=(0, 1), sentences=80)
+    protocol = {"question": "?", "metric": "bleu", "baseline": "fixed", "comparisons": comparisons}
+    edit_json(study / "study.json", lambda found: found.update(protocol=protocol, kind="sweep"))
+    return study
+
+
+def test_planned_comparisons_are_those_of_the_protocol(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    pairs = [["additive", "mean"], ["mean", "fixed"], ["gone", "fixed"]]
+    study = read_study(three(make_study, edit_json, tmp_path, pairs))
+    comparison = compare(study, resamples=300)
+    assert comparison is not None
+    first, second, third = planned(study, comparison)
+    scores = comparison.whole.scores
+    assert first.difference is not None
+    assert second.difference is not None
+    assert first.difference.value == pytest.approx(scores["additive"]["bleu"].value - scores["mean"]["bleu"].value)
+    assert [first.adjusted, second.adjusted] == holm([first.difference.p_value, second.difference.p_value])
+    assert first.difference.detectable_with_seeds > 0
+    assert (third.difference, third.adjusted, third.significant) == (None, None, False)
+    rows = section(study, comparison).tables[0].rows
+    assert [row[0] for row in rows] == ["additive − mean", "mean − fixed", "gone − fixed"]
+    assert rows[2][1] == "not finished"
+
+
+def test_weak_models_are_not_compared(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study(three(make_study, edit_json, tmp_path, [["mean", "fixed"]]))
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    monkeypatch.setattr("rnnsearch.study.planned.WEAK", 101.0)
+    (only,) = planned(study, comparison)
+    assert only.difference is None
+    assert "not reported: the better has" in section(study, comparison).tables[0].rows[0][1]
+
+
+def test_a_search_compares_no_trials(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=40)
+    edit_json(folder / "study.json", lambda found: found.update(kind="search", search={"metric": "bleu"}))
+    study = read_study(folder)
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    assert section(study, comparison).empty
+    write_report(folder)
+    assert "The best of 2 finished trials is additive" in (folder / "report.md").read_text()
+
+
+def test_csv_has_every_run_in_full_precision(written: Path) -> None:
+    study = read_study(written)
+    rows = list(csv.DictReader(io.StringIO(export.as_csv(study))))
+    assert [(row["member"], row["seed"]) for row in rows] == [(run.member, str(run.seed)) for run in study.runs]
+    for row, run in zip(rows, study.runs, strict=True):
+        assert float(row["test_bleu"]) == run.test["bleu"]
+        assert row["config_hash"] == run.record["config_hash"]
+    assert json.loads(export.as_json(study))[0]["test_bleu"] == study.runs[0].test["bleu"]
+
+
+def test_latex_is_escaped() -> None:
+    table = Table("a_b & 5 %", ("member", "n"), (("x_1 #{}~^\\", "−0.5 ± 1"),))
+    text = export.latex(table)
+    assert r"\caption{a\_b \& 5 \%}" in text
+    assert r"x\_1 \#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{} & $-$0.5 $\pm$ 1 \\" in text
+    assert text.count("\\toprule") == text.count("\\bottomrule") == 1
+
+
+def test_markdown_has_a_row_a_member(written: Path) -> None:
+    lines = export.as_markdown(read_study(written)).splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("| ") or line.startswith("|") for line in lines)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_report_is_made_again_from_what_is_published(written: Path, tmp_path: Path) -> None:
+    first, moved = tmp_path / "published", tmp_path / "elsewhere" / "copy"
+    (first).mkdir()
+    (first / "README.md").write_text("stays")
+    publish(written, first)
+    before = snapshot(first)
+    assert "report.html" not in before
+    assert before["README.md"] == b"stays"
+    shutil.copytree(first, moved)
+    write_report(moved)
+    page = (moved / "report.html").read_bytes()
+    (moved / "report.html").unlink()
+    assert snapshot(moved) == before
+    write_report(first)
+    assert (first / "report.html").read_bytes() == page
+    publish(first, tmp_path / "again")
+    assert snapshot(tmp_path / "again").items() >= {k: v for k, v in before.items() if k != "README.md"}.items()
+
+
+def test_what_is_published_says_nothing_of_the_machine() -> None:
+    attempt = {
+        "outcome": "failed",
+        "host": "me",
+        "pid": 3,
+        "error": {"type": "E", "message": "m", "traceback": "/home"},
+    }
+    job = {
+        "overrides": ["data.train.source=/home/me/train.en", "seed=1"],
+        "flags": ["--config-dir=/home/me/conf"],
+        "directory": "/home/me",
+        "trial": None,
+        "attempts": [attempt],
+    }
+    found = json.dumps(published_job(job))
+    assert "/home" not in found
+    assert '"me"' not in found
+    assert "data.train.source=train.en" in found
