@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
@@ -19,13 +18,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rnnsearch.cli import build, runs
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.jobs import Job, run_jobs
+from rnnsearch.cli.matched import BY, matched_overrides, quantity
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.model.build import build_translator
 from rnnsearch.records import RECORD, config_hash, read_record, write_json
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
-from rnnsearch.training.matching import match_hidden_sizes
 from rnnsearch.training.module import Diverged
 
 logger = logging.getLogger(__name__)
@@ -95,8 +93,8 @@ class Comparison:
             raise ValueError(f"seeds={cfg.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'")
         if any(o.lstrip("+").startswith("seed=") for o in task):
             raise ValueError(f"seed={cfg.seed}: a comparison takes a list; write 'seeds=[{cfg.seed}]'")
-        if cfg.match not in ("parameters", "none"):
-            raise ValueError(f"match={cfg.match}: choose parameters or none")
+        if cfg.match not in ("none", *BY):
+            raise ValueError(f"match={cfg.match}: choose one of none, {', '.join(BY)}")
         for name, overrides in cfg.members.items():
             if not isinstance(overrides, ListConfig):
                 raise ValueError(
@@ -112,9 +110,9 @@ class Comparison:
         data = build.build_data(self.config(members[0]))
         data.prepare_data()
         sizes = {"source_size": data.tokenizers.source.size, "target_size": data.tokenizers.target.size}
-        counts = {member.name: self.parameters(member, sizes) for member in members}
-        if self.cfg.match == "parameters":
-            members = [self.matched(member, counts[members[-1].name], sizes) for member in members]
+        found = {member.name: self.size(member, sizes) for member in members}
+        if self.cfg.match in BY:
+            members = [self.matched(member, found[members[-1].name], sizes) for member in members]
         tuning, members = self.tuned(members)
         jobs = {
             (member.name, seed): self.job(
@@ -147,14 +145,14 @@ class Comparison:
         hash_ = config_hash(runs.plain(config))
         return Job(self.folder / name, (*member.overrides, *flags), hash_, config.budget.updates)
 
-    def parameters(self, member: Member, sizes: Mapping[str, int]) -> int:
-        """Trainable parameters of a member.
+    def size(self, member: Member, sizes: Mapping[str, int]) -> float:
+        """Of a member, by what is matched; its parameters where nothing is.
 
         Raises:
             ValueError: naming the member, for a combination of options that makes no sense.
         """
         try:
-            return _parameters(self.config(member), sizes)
+            return quantity(self.config(member), sizes, self.cfg.match)
         except InstantiationException as error:
             if isinstance(error.__cause__, ValueError):
                 raise ValueError(f"member {member.name}: {error.__cause__}") from None
@@ -162,20 +160,12 @@ class Comparison:
         except ValueError as error:
             raise ValueError(f"member {member.name}: {error}") from None
 
-    def matched(self, member: Member, target: int, sizes: Mapping[str, int]) -> Member:
-        """The member with hidden sizes that give as many parameters as ``target``."""
-        config = self.config(member)
-        if abs(_parameters(config, sizes) / target - 1) < 1e-9:
-            return member
-
-        def count(encoder: int, decoder: int) -> int:
-            config.model.encoder.hidden_size, config.model.decoder.hidden_size = encoder, decoder
-            return _parameters(config, sizes)
-
-        own = (config.model.encoder.hidden_size, config.model.decoder.hidden_size)
-        encoder, decoder = match_hidden_sizes(count, encoder=own[0], decoder=own[1], parameters=target)
-        logger.info("%s: hidden size %s instead of %s, for equal parameters", member.name, (encoder, decoder), own)
-        return member.and_(f"model.encoder.hidden_size={encoder}", f"model.decoder.hidden_size={decoder}")
+    def matched(self, member: Member, target: float, sizes: Mapping[str, int]) -> Member:
+        """The member with hidden sizes at which it is as large as ``target``."""
+        more = matched_overrides(self.config(member), target, sizes, self.cfg.match)
+        if more:
+            logger.info("%s: %s, for equal %s", member.name, " ".join(more), self.cfg.match)
+        return member.and_(*more)
 
     def tuned(self, members: list[Member]) -> tuple[dict[str, Any] | None, list[Member]]:
         """Each member with its best learning rate of the trials, and the trials' table."""
@@ -249,12 +239,6 @@ class Comparison:
 
 def _end(rate: float, rates: list[float]) -> str:
     return "lowest" if rate == min(rates) else "highest"
-
-
-def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
-    with torch.device("meta"):
-        translator = build_translator(config.model, source_size=sizes["source_size"], target_size=sizes["target_size"])
-    return sum(p.numel() for p in translator.parameters() if p.requires_grad)
 
 
 def _diverged(job: Job) -> bool:
