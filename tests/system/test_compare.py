@@ -111,6 +111,30 @@ def test_members_have_equal_parameters_and_data(workshop: Any, study: Path) -> N
         assert [p["loss"] for p in curves[0]] != [p["loss"] for p in curves[1]]
 
 
+@pytest.mark.parametrize(
+    "budget", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("tokens=200", "seconds=0.3")), "flops=5e7"]
+)
+def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budget: str, capsys: Any) -> None:
+    words = f"{SHORT.replace('budget.updates=4', 'budget.updates=null')} budget.{budget} match=flops"
+    trials = ["tuning.factors=[2]", "tuning.updates=3"]
+    assert workshop.compare(tmp_path, words.replace("tuning.factors=[]", ""), *trials) == 0
+    found = described(tmp_path / "pair")
+    key, limit = budget.split("=")
+    assert (found["match"], found["budget"][key]) == ("flops", float(limit))
+    records = [workshop.record(tmp_path / "pair" / f"{name}-seed1") for name in ("fixed", "additive")]
+    costs, sizes = ([record[name] for record in records] for name in ("flops_per_token", "parameters"))
+    assert abs(costs[0] / costs[1] - 1) <= 0.01
+    assert abs(sizes[0] / sizes[1] - 1) > 0.02
+    for record in records:
+        used = {"tokens": record["tokens_seen"], "seconds": record["training_seconds"]}
+        used["flops"] = record["tokens_seen"] * record["flops_per_token"]
+        assert used[key] >= float(limit)
+    for trial in (tmp_path / "pair" / "trials").glob("*/"):
+        assert workshop.record(trial)["updates"] <= 3
+        assert workshop.record(trial)["results"]["metrics"]["validation"]["nll"] > 0
+    assert "for equal flops" in capsys.readouterr().err
+
+
 def test_only_what_differs_is_listed(study: Path) -> None:
     difference = {entry["key"]: entry["values"] for entry in described(study)["config_difference"]}
     assert difference.pop("model.context._target_") == {
@@ -219,6 +243,7 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["+members.again=['model/context=additive']"], "the members additive and again train the same"),
         (["jobs=0"], "jobs=0: give a whole number"),
         (["jobs=2", "hydra/launcher=joblib"], "jobs=2 is for hydra/launcher=local; joblib has keys of its own"),
+        (["budget.tokens=0"], "budget.tokens=0: give a number above 0"),
         (["~members.fixed"], "at least two members"),
         (["study=a/b"], "a study's name has letters"),
         (["study=.."], "a study's name has letters"),
