@@ -45,9 +45,13 @@ logger = logging.getLogger(__name__)
 class DurableSweeper(StudySweeper):
     """Trains every point of a sweep, or the trials of a search."""
 
-    noun = "sweep"
     prefix = "sweep"
     searched: dict[str, Any] | None = None  # of a search: its space, sampler and the rest
+
+    @property
+    def kind(self) -> str:
+        """A sweep, or a search where the sweep section has one."""
+        return "search" if self.config.sweep.search else "sweep"
 
     def run(self, arguments: list[str]) -> None:
         """Compose the points, train those that are not finished, write the report."""
@@ -65,7 +69,7 @@ class DurableSweeper(StudySweeper):
         names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
         every.sort(key=lambda point: names[point.folder.name] != self.config.protocol.baseline)
         facts = Facts(
-            kind="search" if self.config.sweep.search else "sweep",
+            kind=self.kind,
             question=self.config.protocol.question,
             protocol=protocol(self.config),
             data=self.config.hydra.runtime.choices["data"],
