@@ -44,8 +44,12 @@ logger = logging.getLogger(__name__)
 class DurableSweeper(StudySweeper):
     """Trains every point of a sweep, or the trials of a search."""
 
-    noun = "sweep"
     prefix = "sweep"
+
+    @property
+    def kind(self) -> str:
+        """A sweep, or a search where the sweep section has one."""
+        return "search" if self.config.sweep.search else "sweep"
 
     def run(self, arguments: list[str]) -> None:
         """Compose the points, train those that are not finished, write the report."""
@@ -63,7 +67,7 @@ class DurableSweeper(StudySweeper):
         names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
         every.sort(key=lambda point: names[point.folder.name] != self.config.protocol.baseline)
         facts = Facts(
-            kind="search" if self.config.sweep.search else "sweep",
+            kind=self.kind,
             question=self.config.protocol.question,
             protocol=protocol(self.config),
             data=self.config.hydra.runtime.choices["data"],
