@@ -19,7 +19,7 @@ class Planner:
         self.outputs = folder / "outputs"
         self.launched: list[list[str]] = []
 
-    def launch(self, launcher: object, overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
+    def launch(self, overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
         self.launched += [list(one) for one in overrides]
         return []
 
@@ -35,5 +35,5 @@ class Planner:
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     planner = Planner(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LocalLauncher, "launch", lambda *arguments: planner.launch(*arguments))
+    monkeypatch.setattr(LocalLauncher, "launch", lambda _, *given, **named: planner.launch(*given, **named))
     return planner

@@ -190,6 +190,7 @@ class StudySweeper(Sweeper):
             fallbacks=tuple(_fallbacks(config)),
             updates=config.budget.updates,
             devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
+            accelerator=str(config.trainer.accelerator),
             trial=trial,
         )
 
