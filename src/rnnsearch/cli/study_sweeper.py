@@ -125,8 +125,9 @@ class StudySweeper(Sweeper):
     def compose_config(self, overrides: Sequence[str]) -> DictConfig:
         """The config that ``rnnsearch train`` composes, for the caller to change."""
         if (key := tuple(overrides)) not in self.configs:
-            self.configs[key] = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
-            settle_budget(self.configs[key], list(overrides))
+            config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
+            settle_budget(config, list(overrides))
+            self.configs[key] = config
         return copy.deepcopy(self.configs[key])
 
     def compose_point(self, overrides: Overrides) -> Composed:
