@@ -55,7 +55,7 @@ class StudySweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.vocabularies: dict[str, dict[str, int]] = {}
-        self.configs: dict[Overrides, DictConfig] = {}
+        self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
@@ -135,13 +135,12 @@ class StudySweeper(Sweeper):
                 self.launcher.launch([_launched(point) for point in waiting], initial_job_idx=0)
 
     def compose_config(self, overrides: Sequence[str]) -> DictConfig:
-        """The config that ``rnnsearch train`` composes; each is composed once, since that takes a tenth of a second."""
-        known = tuple(overrides)
-        if known not in self.configs:
+        """The config that ``rnnsearch train`` composes, for the caller to change."""
+        if (key := tuple(overrides)) not in self.configs:
             config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
             settle_budget(config, list(overrides))
-            self.configs[known] = config
-        return copy.deepcopy(self.configs[known])
+            self.configs[key] = config
+        return copy.deepcopy(self.configs[key])
 
     def compose_point(self, overrides: Overrides) -> Composed:
         """The overrides with the key of their config.
