@@ -63,7 +63,8 @@ def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, tr
 
 
 def test_the_folder_holds_what_the_readme_says(trained: Path) -> None:
-    names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    files = [path for path in trained.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    names = {path.relative_to(trained).as_posix() for path in files}
     assert names == set(FILES.split())
     rows = list(read_lines(trained / "translations.test.jsonl"))
     assert [row["index"] for row in rows] == list(range(10))
@@ -223,7 +224,14 @@ def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, c
         ("curve_every=0", "curve_every=0: give a whole number, 1 or more"),
         ("trainer.precision=64-true", "trainer.precision=64-true: choose one of 32-true"),
         ("budget.updates=null", "no budget is given"),
-        ("budget.updates=0", "budget.updates=0: a budget is positive"),
+        ("budget.updates=0", "budget.updates=0: give a whole number above 0, or null"),
+        ("trainer.max_steps=0", "budget.updates=0: give a whole number above 0, or null"),
+        ("trainer.max_steps=-1", "no budget is given"),
+        ("budget.updates=2.5", "budget.updates=2.5: give a whole number above 0, or null"),
+        ("budget.tokens=-1", "budget.tokens=-1: give a number above 0, or null"),
+        ("budget.seconds=nan", "budget.seconds=nan: give a number above 0, or null"),
+        ("budget.flops=1e999", "budget.flops=inf: give a number above 0, or null"),
+        ("budget.flops=much", "budget.flops=much: give a number above 0, or null"),
         ("averaging.decay=1.5", "averaging.decay=1.5: must lie between 0 and 1"),
     ],
 )

@@ -1,31 +1,29 @@
-"""``rnnsearch compare``: models that differ in one thing, trained alike, and a report of how they compare."""
+"""The sweeper of ``rnnsearch compare``: models that differ in one thing, trained alike, and a report on them."""
 
 import logging
-import re
-import signal
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-from filelock import FileLock, Timeout
-from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, ListConfig, read_write
 
-from rnnsearch.cli import build, runs
-from rnnsearch.cli.compose import compose
-from rnnsearch.cli.jobs import Job, run_jobs
-from rnnsearch.cli.settings import settle_budget
-from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.model.build import build_translator
-from rnnsearch.records import RECORD, config_hash, read_record, write_json
+from rnnsearch.cli import live
+from rnnsearch.cli.build import build_data
+from rnnsearch.cli.describe import Facts, describe, protocol
+from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
-from rnnsearch.training.matching import match_hidden_sizes
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.points import Overrides, key_of
 from rnnsearch.training.module import Diverged
 
 logger = logging.getLogger(__name__)
@@ -43,7 +41,6 @@ OWN_KEYS = (
     "ckpt",
     "hydra",
 )
-SAME_FOR_ALL = ("member", "study", "seed", "paths")  # differences that are no difference
 
 
 @dataclass(frozen=True)
@@ -51,157 +48,126 @@ class Member:
     """One of the compared models: its name and the overrides that make it."""
 
     name: str
-    overrides: tuple[str, ...]
+    overrides: Overrides
 
     def and_(self, *more: str) -> "Member":
         """The same with more overrides."""
         return Member(self.name, (*self.overrides, *more))
 
 
-def run(cfg: DictConfig) -> None:
-    """Train all members with all seeds, as far as not done yet, and write the report; prints its path."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped either way, the trainings are stopped too
-    folder = Path(cfg.paths.output) / _name(cfg)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            report = Comparison(cfg, folder).run()
-    except Timeout:
-        raise ValueError(
-            f"another comparison is at work in {folder}; wait for it or choose another study=NAME"
-        ) from None
-    print(report)
+class ComparisonSweeper(StudySweeper):
+    """Makes members equal, chooses their learning rates, trains each with every seed, and writes one report."""
 
+    noun = "comparison"
+    prefix = "compare"
 
-def _name(cfg: DictConfig) -> str:
-    name = str(cfg.study or f"compare-{HydraConfig.get().runtime.choices['data']}")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or name.startswith("."):
-        raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
-    return name
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's; ``jobs`` is the local launcher's."""
+        if config.jobs is not None:
+            launcher = config.hydra.runtime.choices["hydra/launcher"]
+            if launcher != "local":
+                raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
+            with read_write(config.hydra.launcher):
+                config.hydra.launcher.jobs = config.jobs
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
+    def run(self, arguments: list[str]) -> None:
+        """Prepare, match, tune, train, report; prints the report's path.
 
-class Comparison:
-    """A comparison in its folder."""
+        Raises:
+            ValueError: for a comparison that cannot be, or one that could not be finished.
+        """
+        self._check(arguments)
+        common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
+        members = [Member(str(name), (*common, *overrides)) for name, overrides in self.config.members.items()]
+        for member in members:
+            with _naming(member):
+                config = self.compose_config(member.overrides)
+                quantity(config, self.vocabulary_sizes(config), "parameters")
+        if self.config.match != "none":
+            members = [self._equal(member, members[-1]) for member in members]
+        self.tuning, members = self._tuned(members)
+        points = self._points(members, self.config.seeds, within=self.study)
+        self.train_described(points)
+        self._report(points)
 
-    def __init__(self, cfg: DictConfig, folder: Path) -> None:
-        self.cfg = cfg
-        self.folder = folder
-        hydra = HydraConfig.get()
-        self.config_dirs = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
-        task = [o for o in hydra.overrides.task if o.lstrip("+~").split("=")[0].split(".")[0] not in OWN_KEYS]
-        self.common = (*task, f"study={folder.name}")
-        seeds = list(cfg.seeds) if isinstance(cfg.seeds, ListConfig) else []
+    def describe(self, points: Sequence[Point]) -> None:
+        """Describe what is compared now; what the folder has besides is left out."""
+        edges = self.config.length_edges
+        facts = Facts(
+            kind="comparison",
+            question=self.config.question,
+            protocol=protocol(self.config),
+            data=build_data(self.compose_config(points[0].overrides)).corpus.name,
+            match=self.config.match,
+            tuning=self.tuning,
+            length_edges=edges and list(edges),
+        )
+        describe(self.study, facts, points, {point.folder.name: point.member for point in points}, self.compose_config)
+
+    def _check(self, arguments: Sequence[str]) -> None:
+        """Refuse what cannot be compared, before anything is made."""
+        for override in OverridesParser.create(config_loader=self.loader).parse_overrides(list(arguments)):
+            key = override.get_key_element()
+            if override.is_sweep_override():
+                raise ValueError(
+                    f"{override.input_line}: a comparison takes one value of {key}; put others into members, write "
+                    "a list as 'seeds=[0,1]', or use rnnsearch sweep"
+                )
+            if key.lstrip("+") == "seed":
+                seed = override.value()
+                raise ValueError(f"seed={seed}: a comparison takes a list; write 'seeds=[{seed}]'")
+        seeds = list(self.config.seeds) if isinstance(self.config.seeds, ListConfig) else []
         if not seeds or len(set(seeds)) < len(seeds) or any(type(seed) is not int or seed < 0 for seed in seeds):
-            raise ValueError(f"seeds={cfg.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'")
-        if any(o.lstrip("+").startswith("seed=") for o in task):
-            raise ValueError(f"seed={cfg.seed}: a comparison takes a list; write 'seeds=[{cfg.seed}]'")
-        if cfg.match not in ("parameters", "none"):
-            raise ValueError(f"match={cfg.match}: choose parameters or none")
-        for name, overrides in cfg.members.items():
+            raise ValueError(
+                f"seeds={self.config.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'"
+            )
+        if self.config.match not in ("none", *BY):
+            raise ValueError(f"match={self.config.match}: choose one of none, {', '.join(BY)}")
+        for name, overrides in self.config.members.items():
             if not isinstance(overrides, ListConfig):
                 raise ValueError(
                     f"members.{name}={overrides}: give a list of quoted overrides, such as "
                     f"'+members.{name}=[\"model/context=dot\"]'"
                 )
-        if len(cfg.members) < 2:
+        if len(self.config.members) < 2:
             raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
 
-    def run(self) -> Path:
-        """Prepare, match, tune, train, report."""
-        members = [Member(str(name), (*self.common, *overrides)) for name, overrides in self.cfg.members.items()]
-        data = build.build_data(self.config(members[0]))
-        data.prepare_data()
-        sizes = {"source_size": data.tokenizers.source.size, "target_size": data.tokenizers.target.size}
-        counts = {member.name: self.parameters(member, sizes) for member in members}
-        if self.cfg.match == "parameters":
-            members = [self.matched(member, counts[members[-1].name], sizes) for member in members]
-        tuning, members = self.tuned(members)
-        jobs = {
-            (member.name, seed): self.job(
-                member.and_(f"seed={seed}", f"member={member.name}"), f"{member.name}-seed{seed}"
-            )
-            for seed, member in product(self.cfg.seeds, members)
-        }
-        self.describe(members, data, jobs, tuning)
-        failed = run_jobs(list(jobs.values()), at_once=self.cfg.jobs)
-        report = write_report(self.folder)
-        if self.cfg.publish:
-            publish(self.folder, Path(self.cfg.publish))
-        if failed:
-            names = ", ".join(job.folder.name for job in failed)
-            raise ValueError(
-                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
-            )
-        return report
+    def _equal(self, member: Member, reference: Member) -> Member:
+        """The member with hidden sizes that make it equal to the reference."""
+        with _naming(member):
+            overrides = self.matched(member.overrides, reference.overrides)
+        if sizes := overrides[len(member.overrides) :]:
+            logger.info("%s: %s, for equal %s", member.name, " ".join(sizes), self.config.match)
+        return Member(member.name, overrides)
 
-    def config(self, member: Member) -> DictConfig:
-        """The config that ``rnnsearch train`` composes for a member."""
-        config = compose("train", member.overrides, self.config_dirs)
-        settle_budget(config, list(member.overrides))
-        return config
-
-    def job(self, member: Member, name: str) -> Job:
-        """The training of a member in a folder of the study."""
-        config = self.config(member)
-        flags = [f"--config-dir={d}" for d in self.config_dirs]
-        hash_ = config_hash(runs.plain(config))
-        return Job(self.folder / name, (*member.overrides, *flags), hash_, config.budget.updates)
-
-    def parameters(self, member: Member, sizes: Mapping[str, int]) -> int:
-        """Trainable parameters of a member.
+    def _points(self, members: Sequence[Member], seeds: Sequence[int], *, within: Path) -> list[Point]:
+        """The trainings of the members with all seeds, in a folder.
 
         Raises:
-            ValueError: naming the member, for a combination of options that makes no sense.
+            ValueError: if two members are the same.
         """
-        try:
-            return _parameters(self.config(member), sizes)
-        except InstantiationException as error:
-            if isinstance(error.__cause__, ValueError):
-                raise ValueError(f"member {member.name}: {error.__cause__}") from None
-            raise
-        except ValueError as error:
-            raise ValueError(f"member {member.name}: {error}") from None
+        points: dict[str, Point] = {}
+        for seed, member in product(seeds, members):
+            one = self.compose_point((*member.overrides, f"seed={seed}"))
+            if one.key in points:
+                raise ValueError(
+                    f"the members {points[one.key].member} and {member.name} train the same; "
+                    "give one of them another override"
+                )
+            points[one.key] = self.point(one, member.name, within=within)
+        return list(points.values())
 
-    def matched(self, member: Member, target: int, sizes: Mapping[str, int]) -> Member:
-        """The member with hidden sizes that give as many parameters as ``target``."""
-        config = self.config(member)
-        if abs(_parameters(config, sizes) / target - 1) < 1e-9:
-            return member
-
-        def count(encoder: int, decoder: int) -> int:
-            config.model.encoder.hidden_size, config.model.decoder.hidden_size = encoder, decoder
-            return _parameters(config, sizes)
-
-        own = (config.model.encoder.hidden_size, config.model.decoder.hidden_size)
-        encoder, decoder = match_hidden_sizes(count, encoder=own[0], decoder=own[1], parameters=target)
-        logger.info("%s: hidden size %s instead of %s, for equal parameters", member.name, (encoder, decoder), own)
-        return member.and_(f"model.encoder.hidden_size={encoder}", f"model.decoder.hidden_size={decoder}")
-
-    def tuned(self, members: list[Member]) -> tuple[dict[str, Any] | None, list[Member]]:
+    def _tuned(self, members: list[Member]) -> tuple[dict[str, Any] | None, list[Member]]:
         """Each member with its best learning rate of the trials, and the trials' table."""
-        rates = [float(f"{self.cfg.optimizer.lr * factor:.6g}") for factor in self.cfg.tuning.factors]
+        factors = self.config.tuning.factors
+        rates = list(dict.fromkeys(float(f"{self.config.optimizer.lr * factor:.6g}") for factor in factors))
         if not rates:
             return None, members
-        updates = min(self.cfg.tuning.updates, self.config(members[0]).budget.updates or self.cfg.tuning.updates)
-        short = (
-            f"budget.updates={updates}",
-            f"trainer.max_steps={updates}",
-            f"validation.every={updates}",
-            f"scheduler.warmup={min(self.cfg.scheduler.warmup, updates // 10)}",  # so that the full rate is reached
-            "test=false",
-        )
-        trials = {
-            (member.name, rate): self.job(
-                member.and_(*short, f"optimizer.lr={rate}", f"seed={self.cfg.seeds[0]}", f"member={member.name}"),
-                f"trials/{member.name}-lr{rate}",
-            )
-            for rate, member in product(rates, members)
-        }
-        failed = run_jobs(list(trials.values()), at_once=self.cfg.jobs)
-        broken = [job.folder.name for job in failed if not _diverged(job)]
-        if broken:
-            raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
-        nll = {key: _likelihood(job) for key, job in trials.items() if job not in failed}
+        updates = self._trial_updates(members[0])
+        trials = {(member.name, rate): self._trial(member, rate, updates) for rate, member in product(rates, members)}
+        self._train_trials(list(trials.values()))
+        nll = {key: _likelihood(trial) for key, trial in trials.items() if not _diverged(trial)}
         chosen = {member.name: _best_rate(member.name, nll) for member in members}
         logger.info("learning rates chosen: %s", chosen)
         for name, rate in chosen.items():
@@ -211,60 +177,79 @@ class Comparison:
         tuning = {"learning_rates": rates, "updates": updates, "trials": table, "chosen": chosen}
         return tuning, [member.and_(f"optimizer.lr={chosen[member.name]}") for member in members]
 
-    def describe(
-        self, members: list[Member], data: ParallelDataModule, jobs: Mapping[tuple[str, int], Job], tuning: Any
-    ) -> None:
-        """Write study.json, which the report is made from."""
-        write_json(
-            self.folder / "study.json",
-            {
-                "format": 1,
-                "name": self.folder.name,
-                "question": self.cfg.question,
-                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "data": data.corpus.name,
-                "members": [{"name": m.name, "overrides": list(m.overrides)} for m in members],
-                "seeds": list(self.cfg.seeds),
-                "match": self.cfg.match,
-                "budget": OmegaConf.to_container(self.config(members[0]).budget),
-                "tuning": tuning,
-                "length_edges": self.cfg.length_edges and list(self.cfg.length_edges),
-                "trained_length": max(data.rows("train")["source_words"]),
-                "config_difference": self.differences(members),
-                "runs": [{"member": m, "seed": s, "folder": job.folder.name} for (m, s), job in jobs.items()],
-            },
-        )
+    def _trial_updates(self, member: Member) -> int:
+        most: int = self.config.tuning.updates
+        return min(most, self.compose_config(member.overrides).budget.updates or most)
 
-    def differences(self, members: list[Member]) -> list[dict[str, Any]]:
-        """Every key of the resolved configs in which the members differ."""
-        flat = {m.name: runs.flat(self.config(m)) for m in members}
-        keys = sorted(set().union(*flat.values()))
-        values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
-        return [
-            {"key": key, "values": by_member}
-            for key, by_member in values.items()
-            if len({str(value) for value in by_member.values()}) > 1 and key.split(".")[0] not in SAME_FOR_ALL
-        ]
+    def _trial(self, member: Member, rate: float, updates: int) -> Point:
+        """A short training of a member with a learning rate."""
+        short = (
+            f"budget.updates={updates}",
+            f"trainer.max_steps={updates}",
+            f"validation.every={updates}",
+            f"scheduler.warmup={min(self.config.scheduler.warmup, updates // 10)}",  # so that the full rate is reached
+            "test=false",
+            f"optimizer.lr={rate}",
+            f"seed={self.config.seeds[0]}",
+        )
+        one = self.compose_point((*member.overrides, *short))
+        return self.point(one, f"{member.name}, lr={rate}", within=self.study / "trials")
+
+    def _train_trials(self, trials: Sequence[Point]) -> None:
+        """Train the trials but for those that diverged already, which would again.
+
+        Raises:
+            ValueError: if one is not finished for another reason than its rate.
+        """
+        write_points(trials)
+        self.train([trial for trial in trials if not _diverged(trial)])
+        broken = [trial.folder.name for trial in trials if not _is_done(trial) and not _diverged(trial)]
+        if broken:
+            raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
+
+    def _report(self, points: Sequence[Point]) -> None:
+        live.show(points, stderr=True)
+        report = write_report(self.study)
+        if self.config.publish:
+            publish(self.study, Path(self.config.publish))
+        left = [point.folder.name for point in points if not _is_done(point)]
+        if left:
+            names = ", ".join(left)
+            raise ValueError(
+                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
+            )
+        print(report, flush=True)
+
+
+@contextmanager
+def _naming(member: Member) -> Iterator[None]:
+    """A member's name before what is wrong with it."""
+    try:
+        yield
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ValueError(f"member {member.name}: {error.__cause__}") from None
+        raise
+    except ValueError as error:
+        raise ValueError(f"member {member.name}: {error}") from None
 
 
 def _end(rate: float, rates: list[float]) -> str:
     return "lowest" if rate == min(rates) else "highest"
 
 
-def _parameters(config: DictConfig, sizes: Mapping[str, int]) -> int:
-    with torch.device("meta"):
-        translator = build_translator(config.model, source_size=sizes["source_size"], target_size=sizes["target_size"])
-    return sum(p.numel() for p in translator.parameters() if p.requires_grad)
+def _is_done(point: Point) -> bool:
+    return ledger.state(point).status in ledger.DONE
 
 
-def _diverged(job: Job) -> bool:
+def _diverged(trial: Point) -> bool:
     """Whether a trial failed because its rate was too high, which is an answer too."""
-    record = read_record(job.folder) if (job.folder / RECORD).exists() else {}
-    return (record.get("error") or {}).get("type") == Diverged.__name__
+    error = ledger.read_run(trial.folder).get("error") or {}
+    return error.get("type") == Diverged.__name__
 
 
-def _likelihood(job: Job) -> float:
-    return float(read_record(job.folder)["results"]["metrics"]["validation"]["nll"])
+def _likelihood(trial: Point) -> float:
+    return float(read_record(trial.folder)["results"]["metrics"]["validation"]["nll"])
 
 
 def _best_rate(member: str, nll: Mapping[tuple[str, float], float]) -> float:

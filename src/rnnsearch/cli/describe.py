@@ -1,20 +1,19 @@
 """Writes study.json, which says of what a study consists and which its report is made from."""
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
 from rnnsearch.records import AROUND, write_json
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import in_words, labels
+from rnnsearch.sweep.points import labels
 
 STUDY = "study.json"
 NO_DIFFERENCE = (  # keys and groups that set no points apart
@@ -24,44 +23,58 @@ NO_DIFFERENCE = (  # keys and groups that set no points apart
 MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What study.json says beside members and runs.
+
+    Attributes:
+        kind: comparison, sweep or search.
+        question: that the study asks.
+        protocol: written before its runs.
+        data: the corpus's name.
+        match: by what models were made equal.
+        tuning: of the learning rates: the trials and what was chosen.
+        search: its space and sampler.
+        length_edges: the last lengths of the report's buckets.
+    """
+
+    kind: str
+    question: str | None
+    protocol: dict[str, Any] | None
+    data: str
+    match: str
+    tuning: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    length_edges: list[int] | None = None
+
+
 def describe(
     study: Path,
-    config: DictConfig,
+    facts: Facts,
     points: Sequence[Point],
+    names: Mapping[str, str],
     compose: Callable[[Sequence[str]], DictConfig],
-    *,
-    search: Mapping[str, Any] | None = None,
 ) -> None:
-    """Describe all points that a study has, those of earlier sweeps too.
+    """Write study.json.
 
     Args:
         study: its folder.
-        config: of the sweep at hand.
-        points: of the sweep at hand, in its order.
+        facts: of the study.
+        points: that it has, those of the baseline first.
+        names: of the members, by the points' folders' names.
         compose: gives the config of a training.
-        search: how the points were found, where a search does that.
     """
-    earlier = _earlier(study)
-    known = [point for point in ledger.read_points(study) if _is_known(point)]
-    every = _ordered(known, [*_folders(earlier), *(point.folder.name for point in points)])
-    settings = labels({point.folder.name: point.overrides for point in every}, without=no_differences(config))
-    words = in_words(settings)
-    names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
-    members = {names[point.folder.name]: point for point in reversed(every)}
-    composed = {name: compose(point.overrides) for name, point in members.items()}
-    configs = {name: runs.flat(config) for name, config in composed.items()}
-    ordered = _baseline_first(list(dict.fromkeys(names.values())), config.protocol.baseline)
-    protocol = OmegaConf.to_container(config.protocol, resolve=True)
+    settings = labels({point.folder.name: point.overrides for point in points}, without=no_differences(facts.match))
+    members = {names[point.folder.name]: point for point in reversed(points)}
+    ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
+    composed = {name: compose(members[name].overrides) for name in ordered}
     write_json(
         study / STUDY,
         {
             "format": 1,
-            "kind": "search" if search else "sweep",
             "name": study.name,
-            "question": config.protocol.question,
-            "protocol": protocol if config.protocol.question else None,
-            "created": earlier.get("created") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "data": HydraConfig.get().runtime.choices["data"],
+            "created": _earlier(study).get("created") or ledger.now(),
+            **asdict(facts),
             "members": [
                 {
                     "name": name,
@@ -70,19 +83,27 @@ def describe(
                 }
                 for name in ordered
             ],
-            "seeds": sorted({point.seed for point in every}),
-            "match": config.match,
-            "budget": OmegaConf.to_container(composed[ordered[0]].budget, resolve=True) if ordered else {},
-            "tuning": None,
-            "search": search,
-            "length_edges": None,
-            "trained_length": _trained_length(every),
-            "config_difference": _differences(ordered, configs),
+            "seeds": sorted({point.seed for point in points}),
+            "budget": runs.plain(composed[ordered[0]].budget) if ordered else {},
+            "trained_length": _trained_length(points),
+            "config_difference": _differences(composed),
             "runs": [
-                {"member": names[point.folder.name], "seed": point.seed, "folder": point.folder.name} for point in every
+                {"member": names[point.folder.name], "seed": point.seed, "folder": point.folder.name}
+                for point in points
             ],
         },
     )
+
+
+def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
+    """All points that a study has: those that it was described with in their order, then those at hand in theirs."""
+    folders = [*_folders(_earlier(study)), *(point.folder.name for point in points)]
+    return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
+
+
+def protocol(config: DictConfig) -> dict[str, Any] | None:
+    """A study's protocol; None where none was written."""
+    return runs.plain(config.protocol) if config.protocol.question else None
 
 
 def _is_known(point: Point) -> bool:
@@ -90,9 +111,9 @@ def _is_known(point: Point) -> bool:
     return point.trial is None or ("number" in point.trial and "same_as" not in point.trial)
 
 
-def no_differences(config: DictConfig) -> tuple[str, ...]:
-    """Keys that set no points of a sweep apart."""
-    return NO_DIFFERENCE if config.match == "none" else (*NO_DIFFERENCE, *MATCHED)
+def no_differences(match: str) -> tuple[str, ...]:
+    """Keys that set no points of a study apart, by what models are made equal."""
+    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *MATCHED)
 
 
 def _earlier(study: Path) -> dict[str, Any]:
@@ -111,10 +132,6 @@ def _ordered(points: Iterable[Point], folders: Sequence[str]) -> list[Point]:
     return sorted(points, key=lambda point: place.get(point.folder.name, len(place)))
 
 
-def _baseline_first(names: list[str], baseline: str | None) -> list[str]:
-    return sorted(names, key=lambda name: name != baseline) if baseline in names else names
-
-
 def _values(settings: Mapping[str, str]) -> dict[str, Any]:
     """Settings as plain values: 8 for the text 8."""
     parser = OverridesParser.create()
@@ -127,10 +144,11 @@ def _trained_length(points: Iterable[Point]) -> int | None:
     return max(lengths, default=None)
 
 
-def _differences(members: Sequence[str], configs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every key of the resolved configs in which the members differ."""
-    keys = sorted(set().union(*configs.values()))
-    values = {key: {name: configs[name].get(key) for name in members} for key in keys}
+def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
+    """Every key of the members' resolved configs in which they differ."""
+    flat = {name: runs.flat(config) for name, config in configs.items()}
+    keys = sorted(set().union(*flat.values()))
+    values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
     return [
         {"key": key, "values": by_member}
         for key, by_member in values.items()

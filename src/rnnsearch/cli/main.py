@@ -20,10 +20,11 @@ HELP = {"--help", "-h"}
 TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
 
 
-SWEPT = ("train", "sweep")  # commands whose jobs, with -m, are points of a study
-OUR_SWEEPER = "rnnsearch.cli.sweeper.DurableSweeper"
+SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
+ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
+OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
 MANY = {"-m", "--multirun"}
-WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc", "--run", "-r"}
+WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
 
 class Reported(Exception):
@@ -119,13 +120,14 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
 
 def _register_plugins() -> None:
-    """Make this package's sweeper and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
+    """Make this package's sweepers and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
     from hydra.core.plugins import Plugins
 
+    from rnnsearch.cli.compare import ComparisonSweeper
     from rnnsearch.cli.launcher import LocalLauncher
     from rnnsearch.cli.sweeper import DurableSweeper
 
-    for plugin in (DurableSweeper, LocalLauncher):
+    for plugin in (DurableSweeper, ComparisonSweeper, LocalLauncher):
         Plugins.instance().register(plugin)
 
 
@@ -135,9 +137,11 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
     option chosen there has none. A choice of one value it leaves alone.
     """
-    if command == "sweep" and not (WITHOUT_JOBS | MANY) & set(arguments):
+    if command == "compare" and MANY & set(arguments):
+        raise ValueError("a comparison has members and seeds instead of -m; for several values use rnnsearch sweep")
+    if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
-    if not MANY & set(arguments):
+    if command == "compare" or not MANY & set(arguments):
         return arguments
     inner = re.compile(r"^(?!(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
@@ -153,7 +157,7 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
         from rnnsearch.cli.errors import report
 
         hydra = HydraConfig.get()
-        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == OUR_SWEEPER
+        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ in OUR_SWEEPERS
         module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.api import CONFIG
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
-from rnnsearch.cli.jobs import quoted
 from rnnsearch.cli.runs import flat, plain
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.study_sweeper import quoted
 from rnnsearch.records import JOB, config_hash, is_hashed
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of

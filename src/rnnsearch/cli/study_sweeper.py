@@ -1,0 +1,233 @@
+"""What the sweepers have in common: points in a study's folder, trained by a launcher as far as not done yet."""
+
+import logging
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, read_write
+
+from rnnsearch.cli import live
+from rnnsearch.cli.build import build_data
+from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.errors import report
+from rnnsearch.cli.main import Reported
+from rnnsearch.cli.matched import matched_overrides, quantity
+from rnnsearch.cli.recording import interruptible
+from rnnsearch.cli.settings import settle_budget
+from rnnsearch.records import JOB, LOCK, RECORD, point_key
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+HALVINGS = 3  # of the batch, when memory does not suffice
+
+
+class StudySweeper(Sweeper):
+    """Trains the points of a study. Its memory is the study's folder, so that it can be killed at any time."""
+
+    config: DictConfig
+    noun: str  # what it makes, in sentences
+    prefix: str  # of the study's name, where none was given
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's."""
+        self.config = config
+        self.loader = hydra_context.config_loader
+        self.study = (Path(config.paths.output) / self.study_name()).absolute()
+        with read_write(config.hydra.sweep):
+            config.hydra.sweep.dir = str(self.study)
+        logging.getLogger("hydra_plugins").setLevel(logging.WARNING)  # a line for each job; the live table says more
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        self.vocabularies: dict[str, dict[str, int]] = {}
+        self.flags = tuple(
+            f"--config-dir={source.path}"
+            for source in config.hydra.runtime.config_sources
+            if source.provider == "command-line"
+        )
+
+    def study_name(self) -> str:
+        """The study's name, which is its folder's: what ``study=`` says, as text, or the protocol's and corpus's names.
+
+        Raises:
+            ValueError: for one that is no plain file name.
+        """
+        choices = self.config.hydra.runtime.choices
+        protocol, data = choices["protocol"], choices["data"]
+        name = str(self.config.study or (f"{protocol}_{data}" if protocol else f"{self.prefix}-{data}"))
+        if not NAME.fullmatch(name):
+            raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
+        return name
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Train what the arguments ask for, alone in the study's folder.
+
+        Raises:
+            Reported: if something failed, or could not begin; it has been printed what.
+        """
+        self.study.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.study / LOCK, timeout=0), interruptible():
+                self.run(arguments)
+        except Timeout:
+            self._refuse(
+                ValueError(f"another {self.noun} is at work in {self.study}; wait for it or choose another study=NAME")
+            )
+        except ValueError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: ValueError) -> None:
+        command = str(self.config.hydra.job.config_name)
+        raise Reported(report(error, command, list(self.config.hydra.overrides.task))) from None
+
+    @abstractmethod
+    def run(self, arguments: list[str]) -> None:
+        """Compose the points, train them, describe and report the study."""
+
+    @abstractmethod
+    def describe(self, points: Sequence[Point]) -> None:
+        """Write study.json."""
+
+    def train_described(self, points: Sequence[Point]) -> None:
+        """Train points of the study, which is described before, and after with what came of them."""
+        write_points(points)
+        self.describe(points)
+        try:
+            self.train(points)
+        finally:
+            self.describe(points)
+
+    def train(self, points: Sequence[Point]) -> None:
+        """Launch those of the points that are neither finished nor trained by others now."""
+        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        waiting.sort(key=lambda point: point.seed)  # so that what a stopped study has finished can be compared
+        logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
+        if waiting:
+            with live.watching(waiting):
+                self.launcher.launch([_launched(point) for point in waiting], initial_job_idx=0)
+
+    def compose_config(self, overrides: Sequence[str]) -> DictConfig:
+        """The config that ``rnnsearch train`` composes."""
+        config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
+        settle_budget(config, list(overrides))
+        return config
+
+    def compose_point(self, overrides: Overrides) -> Composed:
+        """The overrides with the key of their config.
+
+        Raises:
+            UnknownKey: for an override of a key that the config lacks.
+        """
+        try:
+            config = self.compose_config(overrides)
+        except ConfigCompositionException as error:
+            key = unknown_key(error)
+            if key is None:
+                raise
+            raise UnknownKey(key, str(error)) from error
+        values: Any = OmegaConf.to_container(config, resolve=True)
+        return Composed(overrides, point_key(values), config.seed)
+
+    def matched(self, overrides: Overrides, reference: Overrides) -> Overrides:
+        """The overrides with the hidden sizes at which their model equals the reference's, by what ``match`` says."""
+        by = self.config.match
+        config, other = self.compose_config(overrides), self.compose_config(reference)
+        target = quantity(other, self.vocabulary_sizes(other), by)
+        return (*overrides, *matched_overrides(config, target, self.vocabulary_sizes(config), by))
+
+    def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
+        """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
+        parts = str([OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")])
+        if parts not in self.vocabularies:
+            data = build_data(config)
+            data.prepare_data()
+            source, target = data.tokenizers.source.size, data.tokenizers.target.size
+            self.vocabularies[parts] = {"source_size": source, "target_size": target}
+        return self.vocabularies[parts]
+
+    def point(self, one: Composed, member: str, *, within: Path) -> Point:
+        """A point with the folder that it has or will have in the folder ``within``."""
+        folder = ledger.find(within, one.key) or within / ledger.folder_name(member, one.seed, one.key)
+        overrides = (*one.overrides, *self.names(member))
+        return self.point_in(folder, member, overrides, self.compose_config(one.overrides), key=one.key)
+
+    def point_in(
+        self,
+        folder: Path,
+        member: str,
+        overrides: Overrides,
+        config: DictConfig,
+        *,
+        key: str,
+        trial: dict[str, Any] | None = None,
+    ) -> Point:
+        """A point of this command in a folder."""
+        return Point(
+            folder=folder,
+            key=key,
+            member=member,
+            seed=config.seed,
+            overrides=overrides,
+            flags=self.flags,
+            directory=str(Path.cwd()),
+            fallbacks=tuple(_fallbacks(config)),
+            updates=config.budget.updates,
+            devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
+            accelerator=str(config.trainer.accelerator),
+            trial=trial,
+        )
+
+    def names(self, member: str) -> Overrides:
+        """The overrides that say to what a point belongs."""
+        return (f"study={quoted(self.study.name)}", f"member={quoted(member)}")
+
+
+def write_points(points: Sequence[Point]) -> None:
+    """Write down what is to be trained, but for what is being trained.
+
+    Raises:
+        ValueError: if a folder holds a run that is no point: it would be cleared.
+    """
+    for point in points:
+        if (point.folder / RECORD).is_file() and not (point.folder / JOB).is_file():
+            raise ValueError(
+                f"{point.folder} holds a run that no study asked for; remove it, or choose another study=NAME"
+            )
+        if not ledger.is_supervised(point.folder):
+            ledger.write_point(point)
+
+
+def quoted(value: str) -> str:
+    """A value as Hydra's grammar takes it whatever it holds."""
+    return QuotedString(value, Quote.double).with_quotes()
+
+
+def _launched(point: Point) -> list[str]:
+    """What the launcher composes a job from."""
+    place = {"hydra.sweep.dir": str(point.folder.parent), "hydra.sweep.subdir": point.folder.name}
+    return [*point.overrides, *(f"{key}={quoted(value)}" for key, value in place.items())]
+
+
+def _fallbacks(config: DictConfig) -> Iterator[tuple[str, ...]]:
+    """Half the batch and twice the accumulation, a few times over."""
+    key = "size" if "size" in config.batches else "batch_size"
+    for times in (2**halving for halving in range(1, HALVINGS + 1)):
+        if config.batches[key] >= times:
+            yield (
+                f"batches.{key}={config.batches[key] // times}",
+                f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches * times}",
+            )

@@ -1,0 +1,39 @@
+"""Sweeps whose points are planned and not trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnsearch.cli.launcher import LocalLauncher
+from rnnsearch.cli.main import main
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
+
+
+class Planner:
+    """Runs commands in a folder of its own; what they would launch is kept, nothing is trained."""
+
+    def __init__(self, folder: Path) -> None:
+        self.outputs = folder / "outputs"
+        self.launched: list[list[str]] = []
+
+    def launch(self, overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
+        self.launched += [list(one) for one in overrides]
+        return []
+
+    def __call__(self, command: str, *words: str) -> int:
+        self.launched.clear()
+        return main([*command.split(), *words])
+
+    def points(self, study: str) -> list[Point]:
+        return ledger.read_points(self.outputs / study)
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    planner = Planner(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LocalLauncher, "launch", lambda _, *given, **named: planner.launch(*given, **named))
+    return planner
