@@ -53,11 +53,6 @@ class DurableSweeper(StudySweeper):
         """A sweep, or a search where the sweep section has one."""
         return "search" if self.config.sweep.search else "sweep"
 
-    @property
-    def kind(self) -> str:
-        """A sweep, or a search where the sweep section has one."""
-        return "search" if self.config.sweep.search else "sweep"
-
     def run(self, arguments: list[str]) -> None:
         """Compose the points, train those that are not finished, write the report."""
         if self.config.sweep.wandb:
