@@ -100,7 +100,9 @@ def _resize(path: Path, settings: Mapping[str, Any], place: int, seed: int) -> N
     record["parameters"] = 3000 * hidden + 900 * attention + 100_000
     record["training_seconds"] = 60 + 0.9 * hidden + 0.2 * attention + 7 * seed
     record["tokens_seen"] = 5_400_000 + 1000 * seed
-    offset = 5 * math.log2(hidden / 64) - 0.9 * math.log2(hidden / 64) ** 2 + 0.3 * math.log2(attention / 16) + 0.5 * seed
+    offset = (
+        5 * math.log2(hidden / 64) - 0.9 * math.log2(hidden / 64) ** 2 + 0.3 * math.log2(attention / 16) + 0.5 * seed
+    )
     for point in record["results"]["curves"]["validation"]:
         point["bleu"] = (30 + offset) * (1 - math.exp(-point["update"] / (1200 + 100 * place)))
         point["nll"] = 4.0 - 0.06 * offset + 3 * math.exp(-point["update"] / 900)
