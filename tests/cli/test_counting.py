@@ -29,9 +29,13 @@ def test_counts_are_summed_up_by_what_they_say(caplog: pytest.LogCaptureFixture)
 
 
 def test_they_are_given_when_the_command_fails_too(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(KeyboardInterrupt), summed_up():
+    @summed_up()
+    def interrupted() -> None:
         warn(2)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [record.getMessage() for record in caplog.records] == ["sources of more than 5 tokens are cut: 2"]
     assert translating.logger.filters == []
 

@@ -114,7 +114,7 @@ def test_one_line_out_for_each_nasty_line(translate: Translate) -> None:
 
 
 def test_warnings_count_the_lines_of_all_blocks(translate: Translate) -> None:
-    text = "the small house stood there\nthe\n".encode() * 20
+    text = b"the small house stood there\nthe\n" * 20
     words = ["search.max_source_length=2", "search.batch_size=1", "format=jsonl", "search.max_length=3"]
     code, out, err = translate(text, *words, "alignments.max_length=1")
     assert code == 0
