@@ -100,18 +100,21 @@ def test_a_job_s_error_stops_no_other() -> None:
     assert done == [False] * 5
 
 
-def test_an_interruption_stops_what_runs_and_begins_nothing_more() -> None:
+@pytest.mark.parametrize("jobs", [9, 2], ids=["while some wait", "when all have begun"])
+def test_an_interruption_stops_what_runs_and_begins_nothing_more(jobs: int) -> None:
     told = []
 
     def work(environment: Environment, stop: threading.Event) -> None:
-        told.append(stop.wait(60))
+        stopped = stop.wait(60)
+        time.sleep(0.2)  # to save and leave
+        told.append(stopped)
 
     old = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            run([Job(1, work)] * 9, Slots(gpus=((), ()), threads=1))
+            run([Job(1, work)] * jobs, Slots(gpus=((), ()), threads=1))
     finally:
         timer.join()
         signal.signal(signal.SIGINT, old)
