@@ -12,7 +12,7 @@ from rnnsearch.study.tables import interval, number, p_value, signed
 
 MANY = 8  # runs that are named one by one
 SAYS_NOTHING = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
-PARAMETER_TOLERANCE = 0.01  # of the fair pair
+SIZE_TOLERANCE = 0.01  # of what is matched
 BUDGET_TOLERANCE = 0.01
 SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
 
@@ -105,7 +105,8 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
         )
     found += rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
-    for check in (_unequal_parameters, _unequal_budgets, _unequal_data, _unequal_records):
+    found += unequal(study, runs)
+    for check in (_unequal_data, _unequal_records):
         found += check(study, runs)
     return found
 
@@ -134,18 +135,37 @@ def rates_at_an_end(study: Study) -> list[str]:
     return [f"Learning rates at an end of those tried, so that a better one may lie beyond: {named}."]
 
 
-def _unequal_parameters(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
-    if study.description.get("match") != "parameters":
+def unequal(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    """Members that differ from the baseline in what was matched, or in the budget they used up, by more than 1 %."""
+    return _unequal_sizes(study, runs) + _unequal_budgets(study, runs)
+
+
+def _unequal_sizes(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    kinds = {
+        "parameters": ("parameters", "total parameters"),
+        "flops": ("flops_per_token", "operations a target token"),
+    }
+    if (match := study.description.get("match")) not in kinds:
         return []
-    return _apart(study, runs, lambda run: run.record.get("parameters"), "total parameters", PARAMETER_TOLERANCE)
+    key, name = kinds[match]
+    return _apart(study, runs, lambda run: run.record.get(key), name, SIZE_TOLERANCE)
 
 
 def _unequal_budgets(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     budget = study.description.get("budget") or {}
-    key, name = ("tokens_seen", "target tokens") if budget.get("tokens") else ("updates", "updates")
-    if budget.get("seconds"):
-        key, name = "training_seconds", "training seconds"
-    return _apart(study, runs, lambda run: run.record.get(key), name, BUDGET_TOLERANCE)
+    kinds: dict[str, tuple[str, Callable[[Run], float | None]]] = {
+        "flops": ("operations", _operations),
+        "seconds": ("training seconds", lambda run: run.record.get("training_seconds")),
+        "tokens": ("target tokens", lambda run: run.record.get("tokens_seen")),
+        "updates": ("updates", lambda run: run.record.get("updates")),
+    }
+    name, read = next((kinds[key] for key in kinds if budget.get(key)), kinds["updates"])
+    return _apart(study, runs, read, name, BUDGET_TOLERANCE)
+
+
+def _operations(run: Run) -> float | None:
+    tokens, each = run.record.get("tokens_seen"), run.record.get("flops_per_token")
+    return None if tokens is None or each is None else tokens * each
 
 
 def _apart(

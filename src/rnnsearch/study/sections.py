@@ -13,6 +13,7 @@ from rnnsearch.study import (
     length_figures,
     planned,
     protocol,
+    score_figures,
     searches,
     side_by_side,
     slopes,
@@ -24,6 +25,7 @@ from rnnsearch.study.curves import Curve
 from rnnsearch.study.folder import Study
 from rnnsearch.study.length_figures import Band
 from rnnsearch.study.measures import ranked
+from rnnsearch.study.score_figures import Bar
 from rnnsearch.study.statistics import Comparison
 
 CURVES = (("nll", "validation loss, nats a token"), ("bleu", "validation BLEU, greedy"))
@@ -57,7 +59,17 @@ def _results(study: Study, comparison: Comparison) -> Section:
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
     pairs = (tables.differences(study, comparison),) if len(study.members) > 1 else ()
-    return Section("Results", verdicts, tables=(tables.scores(study, comparison), *pairs), notes=notes)
+    shown = (tables.scores(study, comparison), *pairs)
+    drawn_scores = (_score_picture(study, comparison),) if len(study.members) > 2 else ()
+    return Section("Results", verdicts, tables=shown, pictures=drawn_scores, notes=notes)
+
+
+def _score_picture(study: Study, comparison: Comparison) -> Picture:
+    found = {member: comparison.whole.scores[member][BLEU.name] for member in study.members}
+    bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in found.items()]
+    several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
+    caption = f"Test BLEU of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
+    return Picture("scores", caption, score_figures.scores(bars, quantity="test BLEU"))
 
 
 def _costs(study: Study) -> Section:
