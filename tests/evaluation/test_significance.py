@@ -7,12 +7,14 @@ from sacrebleu.significance import PairedTest
 
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics
 from rnnsearch.evaluation.significance import (
+    Resampled,
     difference,
     estimate,
     p_value,
     perplexity_of_sums,
     resample,
     resampled_sums,
+    smallest_detectable,
 )
 
 WORDS = "a the man dog red house runs sits on in with green ball plays child street two of and hat"
@@ -116,6 +118,53 @@ def test_seeds_widen_the_interval_by_the_spread_of_their_mean() -> None:
     assert found.sentences.high - found.sentences.low == pytest.approx(0, abs=1e-9)
     standard_error = scores_S.std(ddof=1) / 2
     assert (found.interval.high - found.interval.low) / 2 == pytest.approx(3.182446 * standard_error)  # t_{0.975, 3}
+
+
+def with_seeds(generator: np.random.Generator, *, sentences: float, seeds: float, count: int = 3) -> Resampled:
+    """Normal scores whose truth is 0: an error of the sentences that all seeds share, and one of each seed."""
+    score_S = generator.normal(0, sentences) + generator.normal(0, seeds, count)
+    return Resampled(score_S, score_S + generator.normal(0, sentences, (600, 1)))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("seeds", [0.3, 1.0, 8.0])
+def test_few_seeds_find_no_more_than_chance_does(seeds: float, count: int) -> None:
+    generator = np.random.default_rng(3)
+    nothing = Resampled(np.zeros(count), np.zeros((600, count)))
+    trials = [with_seeds(generator, sentences=1.0, seeds=seeds, count=count) for _ in range(400)]
+    found = [difference(nothing, trial) for trial in trials]
+    assert sum(one.p_value < 0.05 for one in found) <= 33  # 20 are expected, and 33 are three standard deviations more
+    assert sum(one.interval.excludes_zero for one in found) <= 33
+
+
+def test_sentences_and_seeds_are_the_sum_of_both_by_brute_force() -> None:
+    generator = np.random.default_rng(0)
+    system = with_seeds(generator, sentences=1.0, seeds=1.5)
+    moves = generator.standard_t(2, 600 * 400) * system.score_S.std(ddof=1) / np.sqrt(3)
+    summed = np.repeat(system.draws_RS.mean(axis=1), 400) + moves
+    found = estimate(system).interval
+    assert (found.low, found.high) == pytest.approx(np.quantile(summed, [0.025, 0.975]), rel=0.03)
+    nothing = Resampled(np.zeros(3), np.zeros((600, 3)))
+    either = 2 * min((summed < 0).mean(), (summed > 0).mean())
+    assert difference(nothing, system).p_value == pytest.approx(either, abs=0.01)
+
+
+def test_seeds_that_agree_leave_the_interval_over_sentences() -> None:
+    draws_R = np.random.default_rng(0).normal(5, 1, (500, 1))
+    found = estimate(Resampled(np.full(3, 5.0), np.repeat(draws_R, 3, axis=1)))
+    assert found.interval == found.sentences
+    almost = estimate(Resampled(np.array([5.0, 5.0, 5.0 + 1e-9]), np.repeat(draws_R, 3, axis=1)))
+    assert (almost.interval.low, almost.interval.high) == pytest.approx(
+        (found.sentences.low, found.sentences.high), abs=0.1
+    )
+
+
+def test_smallest_detectable_differences_by_hand() -> None:
+    draws_R = np.array([-1.0, 0.0, 1.0])  # variance 1
+    assert smallest_detectable(draws_R) == pytest.approx(1.959964 + 0.841621)
+    # seeds: variance 2 / 2 = 1; Satterthwaite: (1 + 1)^2 / 1^2 = 4 degrees of freedom; t_0.975 and t_0.8 from a table
+    assert smallest_detectable(draws_R, [0.0, 2.0]) == pytest.approx((2.776445 + 0.940965) * np.sqrt(2))
+    assert smallest_detectable(np.full(3, 1.0), [0.0, 2.0]) == pytest.approx(12.706205 + 1.376382)  # seeds alone
 
 
 def test_several_seeds_are_averaged_within_each_resample() -> None:

@@ -210,9 +210,8 @@ def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str
 def _unequal_records(study: Study, comparison: Comparison) -> list[str]:
     found = []
     for member in study.members:
-        for run, counted in zip(
-            study.compared(member), comparison.whole.scores[member][BLEU.name].by_seed, strict=True
-        ):
+        counts = comparison.whole.scores[member][BLEU.name].by_seed
+        for run, counted in zip(study.compared(member), counts, strict=True):
             recorded = float(run.test["bleu"])
             if abs(counted - recorded) > SCORE_TOLERANCE:
                 found.append(

@@ -8,6 +8,8 @@ from typing import Any
 _PART = r"[^\s\"'/:,;()\[\]]+"
 _PATH = re.compile(rf"(?<![\w.~/:-])/(?:{_PART}/)+(?={_PART})")  # an absolute path up to its last part
 
+_OVERRIDE = re.compile(r"([+~-]{0,2}[\w/@.:-]+=)(.*)")
+
 
 def published(values: Mapping[str, Any]) -> dict[str, Any]:
     """A record or a study's description without places: of absolute paths, wherever they stand, the last part."""
@@ -29,7 +31,7 @@ def _placeless(value: Any) -> Any:
 
 
 def _word(word: str) -> str:
-    """Also of an override whose value is a path with blanks."""
-    key, equals, value = word.partition("=")
-    path = PurePath(value.strip("\"'"))
-    return f"{key}{equals}{path.name}" if path.is_absolute() and "\n" not in value else _PATH.sub("", word)
+    override = _OVERRIDE.fullmatch(word)
+    if override and (path := PurePath(override[2].strip("\"'"))).is_absolute():  # which may hold blanks
+        return f"{override[1]}{path.name}"
+    return _PATH.sub("", word)

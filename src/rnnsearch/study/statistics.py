@@ -9,7 +9,6 @@ from statistics import fmean
 
 import numpy as np
 
-from rnnsearch.evaluation.bleu import bleu_from_statistics
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
@@ -128,11 +127,6 @@ def better_bleu(scores: Mapping[str, Mapping[str, Estimate]], seeds_of: Seeds, s
     shared = shared_seeds(seeds_of, system, baseline)
     by_seed = {member: scores[member][BLEU.name].by_seed for member in (system, baseline)}
     return max(fmean(by_seed[m][list(seeds_of[m]).index(seed)] for seed in shared) for m in by_seed)
-
-
-def corpus_bleu(rows: Sequence[Row]) -> float:
-    """BLEU of one run's translations."""
-    return bleu_from_statistics(BLEU.sentence_statistics(rows).sum(axis=0))
 
 
 def sentence_chrf(rows: Sequence[Row]) -> Floats:
