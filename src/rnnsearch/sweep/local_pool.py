@@ -91,11 +91,13 @@ def run(jobs: Sequence[Job], slots: Slots) -> None:
     pool = _Pool(slots)
     try:
         for job in jobs:
-            pool.begin(job)
-        pool.wait()
+            taken = pool.take(job.devices)
+            environment = slots.environment(taken, job.devices)
+            threading.Thread(target=pool.work, args=(job, taken, environment), daemon=True).start()
+        pool.drain()
     except BaseException:
         pool.stop.set()
-        pool.wait()
+        pool.drain()
         raise
     if pool.errors:
         raise pool.errors[0]
@@ -105,40 +107,21 @@ class _Pool:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.free = list(range(len(slots.gpus)))
-        self.running = 0
         self.changed = threading.Condition()
         self.stop = threading.Event()
         self.errors: list[BaseException] = []
-
-    def begin(self, job: Job) -> None:
-        taken = self.take(job.devices)
-        environment = self.slots.environment(taken, job.devices)
-        thread = threading.Thread(target=self.work, args=(job, taken, environment), daemon=True)
-        try:
-            thread.start()
-        except BaseException:
-            if not thread.is_alive():
-                self.give(taken)
-            raise
 
     def take(self, devices: int) -> list[int]:
         with self.changed:
             while (taken := self.slots.fitting(self.free, devices)) is None:
                 self.changed.wait(0.5)  # not for ever: signals are handled between waits
             self.free = [slot for slot in self.free if slot not in taken]
-            self.running += 1
             return taken
 
-    def give(self, taken: Sequence[int]) -> None:
+    def drain(self) -> None:
+        """Wait until nothing runs. A Thread.join that a signal interrupts would take its thread for ended."""
         with self.changed:
-            self.free = sorted([*self.free, *taken])
-            self.running -= 1
-            self.changed.notify_all()
-
-    def wait(self) -> None:
-        """Wait for the jobs that run; not by Thread.join, which takes a thread for ended once it was interrupted."""
-        with self.changed:
-            while self.running:
+            while len(self.free) < len(self.slots.gpus):
                 self.changed.wait(0.5)
 
     def work(self, job: Job, taken: Sequence[int], environment: Environment) -> None:
@@ -147,4 +130,6 @@ class _Pool:
         except BaseException as error:
             self.errors.append(error)
         finally:
-            self.give(taken)
+            with self.changed:
+                self.free = sorted([*self.free, *taken])
+                self.changed.notify_all()
