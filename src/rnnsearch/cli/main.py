@@ -121,6 +121,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
 def _register_plugins() -> None:
     """Make this package's sweepers and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers would give way to everything else
     from hydra.core.plugins import Plugins
 
     from rnnsearch.cli.compare import ComparisonSweeper
