@@ -179,3 +179,16 @@ def test_python_m_rnnsearch() -> None:
 
 def test_the_config_dir_is_found() -> None:
     assert (config_dir() / "hydra" / "job_logging" / "stderr.yaml").is_file()
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "compare", "status"])
+def test_printing_a_config_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from rnnsearch.cli.main import main; assert main(sys.argv[1:]) == 0;"
+        "print([name for name in ('torch', 'lightning', 'optuna', 'ray', 'submitit', 'joblib') if name in sys.modules],"
+        " file=sys.stderr)"
+    )
+    words = [command, "study=mine", "--cfg", "job"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert "study: mine" in done.stdout

@@ -109,8 +109,9 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
     follow_parent()
     if command in SWEPT:
-        _register_plugins()
         arguments = _as_points(command, arguments)
+        if any(one in MANY or one.startswith("hydra.mode=") for one in arguments):
+            _register_plugins()  # seconds of imports, which other ways to call the command do without
 
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     job = _job(command, arguments)
