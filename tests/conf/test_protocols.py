@@ -17,7 +17,7 @@ def sweeper(protocol: str) -> DurableSweeper:
     """A sweeper of the protocol's config that launches nothing."""
     made = object.__new__(DurableSweeper)
     made.config = compose("train", [f"protocol={protocol}"])
-    made.loader, made.flags, made.vocabularies = None, (), {}  # type: ignore[assignment]
+    made.loader, made.flags, made.vocabularies, made.configs = None, (), {}, {}  # type: ignore[assignment]
     return made
 
 

@@ -121,7 +121,7 @@ def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budge
     found = described(tmp_path / "pair")
     key, limit = budget.split("=")
     assert (found["match"], found["budget"][key]) == ("flops", float(limit))
-    records = [workshop.record(tmp_path / "pair" / f"{name}-seed1") for name in ("fixed", "additive")]
+    records = [workshop.record(run_of(tmp_path / "pair", name, 1)) for name in ("fixed", "additive")]
     costs, sizes = ([record[name] for record in records] for name in ("flops_per_token", "parameters"))
     assert abs(costs[0] / costs[1] - 1) <= 0.01
     assert abs(sizes[0] / sizes[1] - 1) > 0.02

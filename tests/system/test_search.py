@@ -53,7 +53,10 @@ def test_a_search_goes_on_and_grows(workshop: Any, tmp_path: Path, capsys: pytes
     described = json.loads((folder / "study.json").read_text())
     assert (described["kind"], described["search"]["direction"]) == ("search", "maximize")
     assert described["search"]["space"]["optimizer.lr"] == {"low": 1e-4, "high": 0.1, "whole": False, "log": True}
-    assert "report.html" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "report.html" in said.out
+    assert f"bleu {study.best_value:.2f}, by model/context=" in said.err
+    assert f"optuna-dashboard {folder / 'search.journal'}" in said.err
 
     (folder / "trial-0001" / "record.json").unlink()  # damaged: it is trained again, under the same values
     assert (

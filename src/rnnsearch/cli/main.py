@@ -121,6 +121,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
 def _register_plugins() -> None:
     """Make this package's sweepers and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers would give way to everything else
     from hydra.core.plugins import Plugins
 
     from rnnsearch.cli.compare import ComparisonSweeper
@@ -143,7 +144,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
         arguments = [*arguments, "--multirun"]
     if command == "compare" or not MANY & set(arguments):
         return arguments
-    inner = re.compile(r"^(?!(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
+    inner = re.compile(r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 

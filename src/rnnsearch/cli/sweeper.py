@@ -19,7 +19,7 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.study_sweeper import StudySweeper
-from rnnsearch.cli.trial import check_keys, settle
+from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.records import JOB, config_hash, write_text
 from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
@@ -47,11 +47,6 @@ class DurableSweeper(StudySweeper):
 
     prefix = "sweep"
     searched: dict[str, Any] | None = None  # of a search: its space, sampler and the rest
-
-    @property
-    def kind(self) -> str:
-        """A sweep, or a search where the sweep section has one."""
-        return "search" if self.config.sweep.search else "sweep"
 
     @property
     def kind(self) -> str:
@@ -107,6 +102,8 @@ class DurableSweeper(StudySweeper):
 
     def _report(self, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
+        if self.searched:
+            say_best(self.study)
         states = live.states_of(points).values()
         if any(state.status == "finished" for state in states):
             print(write_report(self.study), flush=True)

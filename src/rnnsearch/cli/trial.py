@@ -57,6 +57,20 @@ def settle(found: Search, folder: Path) -> None:
             trials.tell(study, _number(one), state.status, curve=_curve(one, found.metric))
 
 
+def say_best(folder: Path) -> None:
+    """Log the best trial so far and its values, and how to look at all."""
+    found = read_search(folder)
+    study = trials.open_study(found, folder)
+    best = trials.best(study)
+    if best is None:
+        return
+    name = study.trials[best[0]].user_attrs["folder"]
+    parameters = (ledger.read_point(folder / name).trial or {}).get("parameters", {})
+    values = " ".join(f"{key}={value}" for key, value in parameters.items())
+    logger.info("best: %s, %s %.2f, by %s", name, found.metric, best[1], values)
+    logger.info("next: optuna-dashboard %s", found.file(folder))
+
+
 def check_keys(found: Search, config: Callable[[Overrides], object]) -> None:
     """Refuse a key of the space that no choice of options has.
 

@@ -31,12 +31,13 @@ def panel_title(axes: Axes, text: str) -> None:
     axes.set_title(plain("\n".join(lines)), fontsize=8.5, loc="left", parse_math=False)
 
 
-def hide_rest(panels: Sequence[Axes], count: int) -> None:
-    """Empties the panels after the last member; the ones above them get the ticks' labels."""
-    columns = next(iter(panels)).get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+def hide_rest(panels: Sequence[Axes], count: int, columns: int = COLUMNS) -> None:
+    """Empties the panels after the last member; the labels of the axis hang into them from the panels above."""
     for place, axes in enumerate(panels):
         axes.tick_params(labelsize=7.5)
         if place >= count:
             axes.set_visible(False)
-            if place >= columns:
-                panels[place - columns].tick_params(labelbottom=True)
+            above = panels[place - columns]
+            above.tick_params(labelbottom=True)
+            for label in above.get_xticklabels():
+                label.set_in_layout(False)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnsearch.study.figures import COLOURS, INK, STYLE, panel, plain
 from rnnsearch.study.panels import GREY
@@ -63,8 +63,8 @@ def _parallel_frame(
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks([])
-    titles = [names[axis.key] + (" (log)" if axis.log else "") for axis in axes_of]
-    axes.set_xticks(range(len(axes_of) + 1), [plain(text.replace("_", "_\n", 1)) for text in [*titles, measure]])
+    titles = [names[axis.key] + ("\n(log scale)" if axis.log else "") for axis in axes_of]
+    axes.set_xticks(range(len(axes_of) + 1), [plain(text) for text in [*titles, measure]])
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.25, len(axes_of) + 0.35)
     axes.set_ylim(-0.22 if any(t.settings.get(a.key) is None for t in trials for a in axes_of) else -0.06, 1.06)
@@ -91,10 +91,10 @@ def importance_bars(shares: Mapping[str, float], *, names: Mapping[str, str], me
         places = range(len(shares), 0, -1)
         axes.barh(list(places), list(shares.values()), color=COLOURS[1], height=0.62)
         for place, share in zip(places, shares.values(), strict=True):
-            axes.text(share + 0.01, place, f"{share:.0%}", va="center", fontsize=9)
+            axes.text(share + 0.01, place, f"{100 * share:.0f} %", va="center", fontsize=9)
         axes.set_yticks(list(places), [plain(names[key]) for key in shares])
         axes.set_xlim(0, max(shares.values()) * 1.15)
-        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(f"share of the variance of {measure}")
         axes.grid(visible=False, axis="y")

@@ -12,7 +12,7 @@ from rnnsearch.study.search_figures import Cell
 from rnnsearch.study.trials import Axis, Trial, axes, importance_is_installed, importances, trials
 
 PANELS = 6  # heat maps side by side
-FULL = 0.5  # share of a grid's cells that must be there for a heat map
+FULL = 0.6  # share of a grid's cells that must be there; settings that go together fill half
 
 
 def section(study: Study) -> Section:
@@ -95,7 +95,7 @@ def grid_of(
 ) -> tuple[Axis, Axis, dict[str, dict[tuple[int, int], Cell]]] | None:
     """Rows, columns and cells of two settings, one panel for each combination of the others; None if it is no grid.
 
-    The two settings with the most values are rows and columns; it is a grid when at least half the cells hold runs.
+    The two settings with the most values are rows and columns; it is a grid when most cells hold runs.
     """
     usable = [axis for axis in over if len(axis.values) <= 8]
     if len(usable) < 2 or len(usable) < len(over):

@@ -89,20 +89,15 @@ def run(jobs: Sequence[Job], slots: Slots) -> None:
     have ended.
     """
     pool = _Pool(slots)
-    threads: list[threading.Thread] = []
     try:
         for job in jobs:
             taken = pool.take(job.devices)
             environment = slots.environment(taken, job.devices)
-            thread = threading.Thread(target=pool.work, args=(job, taken, environment), daemon=True)
-            thread.start()
-            threads.append(thread)
-        for thread in threads:
-            thread.join()
+            threading.Thread(target=pool.work, args=(job, taken, environment), daemon=True).start()
+        pool.drain()
     except BaseException:
         pool.stop.set()
-        for thread in threads:
-            thread.join()
+        pool.drain()
         raise
     if pool.errors:
         raise pool.errors[0]
@@ -122,6 +117,12 @@ class _Pool:
                 self.changed.wait(0.5)  # not for ever: signals are handled between waits
             self.free = [slot for slot in self.free if slot not in taken]
             return taken
+
+    def drain(self) -> None:
+        """Wait until nothing runs. A Thread.join that a signal interrupts would take its thread for ended."""
+        with self.changed:
+            while len(self.free) < len(self.slots.gpus):
+                self.changed.wait(0.5)
 
     def work(self, job: Job, taken: Sequence[int], environment: Environment) -> None:
         try:

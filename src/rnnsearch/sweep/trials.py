@@ -214,12 +214,12 @@ def close_strays(study: "optuna.Study", numbers: Iterable[int]) -> None:
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def best(study: "optuna.Study") -> tuple[int, float, dict[str, Any]] | None:
-    """Number, value and parameters of the best finished trial; None before there is one."""
+def best(study: "optuna.Study") -> tuple[int, float] | None:
+    """Number and value of the best finished trial; None before there is one."""
     from optuna.trial import TrialState
 
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         return None
     found = study.best_trial
     assert found.value is not None
-    return found.number, found.value, found.params
+    return found.number, found.value

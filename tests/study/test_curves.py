@@ -1,0 +1,46 @@
+import pytest
+
+from rnnsearch.study import curve_figures
+from rnnsearch.study.curve_figures import best_of_many, look_for, small_multiples
+from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve
+
+
+def test_places_against_tokens_are_means_too() -> None:
+    curves = [Curve("a", 0, (10, 20), (1.0, 2.0), (100, 200)), Curve("a", 1, (10, 20), (3.0, 6.0), (104, 208))]
+    assert mean_curve(curves, "tokens") == ([102, 204], [2.0, 4.0])
+    assert range_curve(curves) == ([10, 20], [1.0, 2.0], [3.0, 6.0])
+
+
+def test_a_run_that_broke_off_does_not_shorten_the_mean() -> None:
+    broken = Curve("a", 1, (10,), (9.0,), finished=False)
+    assert mean_curve([Curve("a", 0, (10, 20), (1.0, 2.0)), broken]) == ([10, 20], [1.0, 2.0])
+    assert mean_curve([broken]) == ([10], [9.0])
+
+
+def test_curves_know_their_tokens_and_whether_they_ended() -> None:
+    points = [{"update": 1, "tokens_seen": 50, "nll": 2.0}, {"update": 2, "tokens_seen": 90, "nll": None}]
+    (curve,) = curves_of({("a", 0): {"status": "pruned", "results": {"curves": {"validation": points}}}}, key="nll")
+    assert (curve.updates, curve.tokens, curve.values, curve.finished) == ((1,), (50,), (2.0,), False)
+
+
+@pytest.mark.parametrize(("members", "look"), [(2, "learning_curves"), (8, "small_multiples"), (60, "best_of_many")])
+def test_the_look_suits_the_number_of_members(members: int, look: str) -> None:
+    assert look_for(members)[0] is getattr(curve_figures, look)
+
+
+def many(count: int) -> list[Curve]:
+    return [Curve(f"m{n}", seed, (1, 2), (float(n), n + seed + 1.0)) for n in range(count) for seed in (0, 1)]
+
+
+def test_a_panel_each_with_the_others_in_grey() -> None:
+    members = [f"m{n}" for n in range(7)]
+    figure = small_multiples(many(7), members=members, quantity="loss", best="m3")
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in shown] == ["m0", "m1", "m2", "m3 (best)", "m4", "m5", "m6"]
+    assert all(len(axes.lines) == 7 for axes in shown)
+    assert list(shown[2].lines[-1].get_ydata()) == [2.0, 3.5]
+
+
+def test_of_very_many_the_first_and_the_best_are_named() -> None:
+    figure = best_of_many(many(30), members=[f"m{n}" for n in range(30)], quantity="loss", best="m29")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["m0", "m29 (best)"]

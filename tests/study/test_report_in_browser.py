@@ -1,0 +1,66 @@
+"""A report of many members in Debian's Chromium: narrow and wide, light and dark, without scripts and network."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.study.many import stop_runs, write_sweep
+
+from rnnsearch.study.report import write_report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra dev")
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # in a container one is root
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def address(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = write_sweep(make_study, tmp_path_factory.mktemp("sweep"), sentences=24)
+    stop_runs(folder)
+    return write_report(folder).as_uri()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_fits_and_stays_to_itself(browser: playwright.Browser, address: str, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url[:80]) if "data:" not in request.url[:5] else None)
+    page.goto(address)
+    assert complaints == [address[:80]]  # the page itself, and nothing else
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(image => !image.complete || image.naturalWidth === 0).length"
+    assert page.evaluate(broken) == 0
+    assert page.locator("img").count() > 10
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 300) == (scheme == "dark")
+    page.evaluate("document.querySelectorAll('details').forEach(card => card.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_cards_open_by_keyboard_and_without_scripts(browser: playwright.Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    failed = page.locator("details.bad").first
+    assert not failed.locator("pre").is_visible()
+    failed.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert "loss is nan" in failed.locator("pre").inner_text()
+    page.get_by_role("link", name="Provenance").click()
+    assert page.url.endswith("#provenance")
+    context.close()
