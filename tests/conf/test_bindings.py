@@ -20,6 +20,7 @@ WIRED = {  # what the code adds to a node's keys when it makes the object; the f
     "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},
     "torch.optim.*": {"params"},
     "lightning.pytorch.loggers.*": {"save_dir"},
+    "rnnsearch.training.boards.*": {"save_dir"},
     "rnnsearch.training.dashboards.*": {"save_dir"},
 }
 Node = dict[str, Any]

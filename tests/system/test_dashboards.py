@@ -3,11 +3,15 @@
 import csv
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.image import imread
+
+from rnnsearch.training import dashboards
 
 BLOCK, FULL, LAST = 32768, 1, 4
 WORDS = (
@@ -30,10 +34,15 @@ def run(workshop: Any) -> Path:
 
 
 def wandb_records(folder: Path) -> list[Any]:
-    """The records of an offline run: protocol buffers in LevelDB's log format, after a header of 7 bytes."""
+    """The records of an offline run."""
+    (path,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
+    return records_in(path)
+
+
+def records_in(path: Path) -> list[Any]:
+    """Protocol buffers in LevelDB's log format, after a header of 7 bytes."""
     from wandb.proto import wandb_internal_pb2
 
-    (path,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     data, place, whole, records = path.read_bytes(), 7, b"", []
     while place + 7 <= len(data):
         left = BLOCK - place % BLOCK
@@ -71,7 +80,7 @@ def test_wandb(workshop: Any, run: Path) -> None:
     history = [items(r.history.item) for r in records if r.WhichOneof("record_type") == "history"]
     keys = set().union(*history)
     assert {"train/loss", "validation/bleu", "validation/nll", "test/bleu"} <= keys
-    assert {"translations/path", "alignments/filenames"} <= keys
+    assert {"translations/path", "alignments/0/path", "bleu_by_length/0/path"} <= keys
     curves = workshop.record(run)["results"]["curves"]["validation"]
     assert [row["validation/nll"] for row in history if "validation/nll" in row] == [p["nll"] for p in curves]
     (ended,) = [r.exit for r in records if r.WhichOneof("record_type") == "exit"]
@@ -88,8 +97,8 @@ def test_wandb_has_pictures_tables_and_a_summary(workshop: Any, run: Path) -> No
     assert summary["test/bleu"] == found["results"]["metrics"]["test"]["bleu"]
     assert (summary["parameters"], summary["status"]) == (found["parameters"], "finished")
     media = run / "wandb"
-    pictures = sorted(media.glob("offline-run-*/files/media/images/*.png"))
-    assert {path.name.split("_")[0] for path in pictures} == {"alignments", "bleu"}
+    pictures = sorted(media.glob("offline-run-*/files/media/images/*/*.png"))
+    assert {path.parent.name for path in pictures} == {"alignments", "bleu_by_length"}
     assert all(imread(path).ndim == 3 for path in pictures)
     tables = [json.loads(path.read_text()) for path in sorted(media.glob("offline-run-*/files/media/table/*.json"))]
     (translations,) = {tuple(table["columns"]) for table in tables if "hypothesis" in table["columns"]}
@@ -100,14 +109,111 @@ def test_wandb_has_pictures_tables_and_a_summary(workshop: Any, run: Path) -> No
     ]
 
 
-def test_a_key_reaches_no_file(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_stops_nothing_and_the_key_reaches_no_file(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = "0123456789abcdef0123456789abcdef01234567"
     monkeypatch.setenv("WANDB_API_KEY", secret)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody listens
     monkeypatch.setenv("WANDB_SILENT", "true")
-    assert workshop.train(tmp_path / "run", "logger=many logger.wandb.offline=true budget.updates=2") == 0
-    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    monkeypatch.delenv("WANDB_MODE", raising=False)  # which Lightning sets for an offline run
+    monkeypatch.setattr(dashboards, "PATIENCE", 2.0)
+    assert workshop.train(tmp_path / "run", "logger=many budget.updates=2") == 0
+    (ended,) = [r.exit for r in wandb_records(tmp_path / "run") if r.WhichOneof("record_type") == "exit"]
+    assert ended.exit_code == 0
+    assert not [path for path, content in workshop.snapshot(tmp_path).items() if secret.encode() in content]
+
+
+def test_a_resumed_run_goes_on_in_the_same_one(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run, output = tmp_path / "run", workshop.quoted("paths.output", tmp_path)
+    words = "logger=all logger.wandb.offline=true validation.every=2"
+    assert workshop.train(run, words + " budget.updates=2", output) == 0
+    assert workshop.train(run, words + " budget.updates=4 ckpt=last", output) == 0
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert found.info.status == "FINISHED"
+    assert [one.step for one in client.get_metric_history(found.info.run_id, "validation/nll")] == [2, 4]
+    config = json.loads((Path(found.info.artifact_uri) / "config.json").read_text())
+    assert (found.data.params["budget/updates"], config["budget"]["updates"]) == ("2", 4)
+
+    parts = [records_in(path) for path in sorted((run / "wandb").glob("offline-run-*/run-*.wandb"))]
+    assert len(parts) == 2
+    assert {r.run.run_id for part in parts for r in part if r.WhichOneof("record_type") == "run"} == {
+        workshop.record(run)["id"]
+    }
+    rows = [items(r.history.item) for part in parts for r in part if r.WhichOneof("record_type") == "history"]
+    assert [row["trainer/global_step"] for row in rows if "validation/nll" in row] == [2, 4]
+
+
+@pytest.mark.parametrize(("status", "code", "state"), [("pruned", 0, "KILLED"), ("interrupted", 255, "KILLED")])
+def test_every_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, code: int, state: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    (tmp_path / "record.json").write_text(json.dumps({"format": 1, "id": "x", "name": "n", "seed": 0}))
+    nothing = {"entity": None, "group": None, "name": None, "run_id": None}
+    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    loggers = [
+        dashboards.wandb_logger(save_dir=tmp_path, project="p", offline=True, **nothing),
+        dashboards.mlflow_logger(save_dir=tmp_path, tracking_uri=address, experiment=None, name=None),
+    ]
+    dashboards.open_dashboards(loggers, {"model": {"size": 3}})
+    dashboards.close_dashboards(loggers, status=status)
+    (ended,) = [r.exit for r in wandb_records(tmp_path) if r.WhichOneof("record_type") == "exit"]
+    assert ended.exit_code == code
+    found = MlflowClient(tracking_uri=address).get_run((tmp_path / "mlflow_run_id").read_text())
+    assert (found.info.status, found.data.params) == (state, {"model/size": "3"})
+
+
+WRITER = """
+import json, sys
+from pathlib import Path
+from rnnsearch.training import dashboards
+folder = Path(sys.argv[1])
+folder.mkdir()
+(folder / "record.json").write_text(json.dumps({"format": 1, "id": folder.name, "name": folder.name, "seed": 0}))
+address = f"sqlite:///{folder.parent / 'mlflow.db'}"
+log = dashboards.mlflow_logger(save_dir=folder, tracking_uri=address, experiment="study", name=None)
+dashboards.open_dashboards([log], {})
+for step in range(30):
+    log.log_metrics({"loss": float(step)}, step=step)
+dashboards.close_dashboards([log], status="finished")
+"""
+
+
+@pytest.mark.slow
+def test_two_jobs_of_a_sweep_write_into_one_new_database(tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    jobs = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / name)]) for name in "ab"]
+    assert [job.wait(timeout=500) for job in jobs] == [0, 0]
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    study = client.get_experiment_by_name("study")
+    assert study is not None
+    found = client.search_runs([study.experiment_id])
+    assert sorted((run.info.run_name, run.info.status) for run in found) == [("a", "FINISHED"), ("b", "FINISHED")]
+    assert [len(client.get_metric_history(run.info.run_id, "loss")) for run in found] == [30, 30]
+
+
+@pytest.mark.slow
+def test_the_first_of_two_processes_tells_the_dashboards(workshop: Any, tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    words = "trainer=ddp_cpu logger=all logger.wandb.offline=true budget.updates=2 validation.every=2"
+    output = workshop.quoted("paths.output", tmp_path)
+    process = workshop.process(tmp_path, "train", *workshop.overrides(tmp_path / "run", words, output))
+    _, said = process.communicate(timeout=500)
+    assert process.returncode == 0, said
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert found.info.status == "FINISHED"
+    assert len(client.get_metric_history(found.info.run_id, "validation/nll")) == 1
+    assert len(list((tmp_path / "run" / "wandb").glob("*run-*/run-*.wandb"))) == 1
+    assert len(list((tmp_path / "run" / "tensorboard").rglob("events.*"))) <= 2  # scalars, hyperparameters
 
 
 def test_mlflow(workshop: Any, run: Path) -> None:
@@ -129,6 +235,8 @@ def test_mlflow(workshop: Any, run: Path) -> None:
     assert [(one.step, one.value) for one in history] == [(point["update"], point["nll"]) for point in curves]
     artifacts = Path(found.info.artifact_uri.removeprefix("file://"))
     assert json.loads((artifacts / "summary.json").read_text())["parameters"] == record["parameters"]
+    assert found.data.metrics["summary/parameters"] == record["parameters"]
+    assert json.loads((artifacts / "config.json").read_text())["seed"] == record["seed"]
     shown = json.loads((artifacts / "translations" / "4.json").read_text())
     assert (
         shown["source"][0] == json.loads((run / "data" / "validation.jsonl").read_text().splitlines()[0])["source_text"]

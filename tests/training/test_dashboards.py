@@ -1,12 +1,15 @@
 """Weights & Biases' settings, and pictures of alignments."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from rnnsearch.training import dashboards
+from rnnsearch.training.boards import Board, harmless
 
 
 def settings(
@@ -21,7 +24,7 @@ def settings(
         def __init__(self, **options: Any) -> None:
             given.update(options)
 
-    monkeypatch.setattr(dashboards, "WandbLogger", Logger)
+    monkeypatch.setattr(dashboards, "Wandb", Logger)
     (folder / "record.json").write_text(
         json.dumps({"format": 1, "id": "20260101-000000-abcdef", "name": folder.name, "seed": 3, "member": member})
     )
@@ -33,6 +36,7 @@ def settings(
 def test_offline_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)  # which Lightning sets for an offline run
     assert settings(tmp_path, monkeypatch)["offline"] is True
     assert settings(tmp_path, monkeypatch, offline=False)["offline"] is False
     monkeypatch.setenv("WANDB_API_KEY", "x")
@@ -59,23 +63,53 @@ def test_a_heatmap_has_a_row_a_target_piece() -> None:
     assert axes.images[0].get_clim() == (0.0, 1.0)
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[dict[str, Any]] = []
+def test_a_key_counts_for_its_own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    (tmp_path / ".netrc").write_text("machine example.org login user password secret\n")
+    assert settings(tmp_path, monkeypatch)["offline"] is True
+    monkeypatch.setenv("WANDB_BASE_URL", "https://example.org")
+    assert settings(tmp_path, monkeypatch)["offline"] is False
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert settings(tmp_path, monkeypatch)["offline"] is True
 
-    class Away:
-        def __init__(self, **options: Any) -> None:
-            given.append(options)
 
-        @property
-        def experiment(self) -> None:
-            raise ConnectionError("no route to host")
+class Scripted(Board):
+    """A dashboard that fails when it is told to."""
 
-    monkeypatch.setattr(dashboards, "WandbLogger", Away)
-    record = {"format": 1, "id": "x", "name": "n", "seed": 0}
-    (tmp_path / "record.json").write_text(json.dumps(record))
-    nothing = {"entity": None, "group": None, "name": None, "run_id": None}
-    dashboards.wandb_logger(save_dir=tmp_path, project="p", offline=False, **nothing)
-    assert [options["offline"] for options in given] == [False, True]
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    @harmless
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
+        self.told.append(name)
+        if name == "fail":
+            raise OSError("the disk is full")
+
+    def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
+        raise NotImplementedError
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    @harmless
+    def _end(self, status: str) -> None:
+        self.told.append(status)
+        raise ConnectionError("gone")
+
+
+def test_a_dashboard_that_fails_says_so_once_and_is_still_ended(caplog: pytest.LogCaptureFixture) -> None:
+    board = Scripted()
+    for name in ("fine", "fail", "later"):
+        board.table(name, [], [], 1)
+    assert board.told == ["fine", "fail"]
+    assert caplog.messages == ["Scripted fails and is told nothing more of this run (OSError: the disk is full)"]
+    board.close("failed")
+    assert board.told[-1] == "failed"
 
 
 def test_a_length_curve_names_its_buckets() -> None:

@@ -30,6 +30,9 @@ from rnnsearch.sweep.search import STORAGES
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+PATIENCE = 10.0  # seconds that a program may take to end
+# MLflow's server would start eight processes for jobs of its own
+HABITS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,14 @@ def _started(board: Board) -> Iterator[Link]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+        env=os.environ | HABITS,
     )
     try:
         yield Link(board.name, address)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -11,6 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -81,16 +82,17 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     pruning = trial.pruning(folder)
-    loggers = build.build_loggers(cfg.get("logger"), folder)
-    trainer = build.build_trainer(
-        cfg.trainer,
-        validate_every=cfg.validation.every,
-        loggers=loggers,
-        callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
-    )
     last = str(checkpoint_path(folder, "last")) if resume else None
+    loggers: list[Logger] = []
     status = "failed"
     try:
+        loggers = build.build_loggers(cfg.get("logger"), folder)
+        trainer = build.build_trainer(
+            cfg.trainer,
+            validate_every=cfg.validation.every,
+            loggers=loggers,
+            callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
+        )
         open_dashboards(loggers, runs.plain(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         if any(one.pruned for one in pruning):

@@ -1,111 +1,184 @@
-"""One seam over the dashboards: what each does with texts, figures, a summary and a run's end.
+"""Dashboards: Lightning's loggers that also take a config, tables, figures, a summary and a run's end.
 
-Scalars go through Lightning's loggers themselves. CSV files take scalars alone.
+One that fails, since its server is gone or its disk is full, says so once and stops no training.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
 
 STATUSES = ("finished", "pruned", "failed", "interrupted")  # how a run ends
 
 MLFLOW_STATUSES = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "interrupted": "KILLED"}
+WANDB_EXITS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 255}  # 255: W&B's own for Ctrl-C
+
+B = TypeVar("B", bound="Board")
+P = ParamSpec("P")
 
 
-class Board(Protocol):
+def harmless(method: Callable[Concatenate[B, P], None]) -> Callable[Concatenate[B, P], None]:
+    """A dashboard's method, whose failure is warned of, and after which that dashboard is told nothing more."""
+
+    @wraps(method)
+    def attempt(board: B, /, *args: P.args, **options: P.kwargs) -> None:
+        if board.given_up:
+            return
+        try:
+            method(board, *args, **options)
+        except Exception as error:  # of services of any kind: the training is worth more than its picture
+            board.given_up = True
+            name, story = type(board).__name__, f"{type(error).__name__}: {error}"
+            logger.warning("%s fails and is told nothing more of this run (%s)", name, story)
+
+    return attempt
+
+
+class Board(ABC):
     """What a dashboard is given beside scalars."""
 
+    given_up = False  # it failed
+
+    @abstractmethod
+    def begin(self, config: Mapping[str, Any]) -> None:
+        """Show the resolved config."""
+
+    @abstractmethod
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
         """Show rows of text or numbers."""
 
+    @abstractmethod
     def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
         """Show pictures."""
 
+    @abstractmethod
     def summary(self, values: Mapping[str, Any]) -> None:
         """Show what came out of the run."""
 
     def close(self, status: str) -> None:
-        """Write out everything and end the run, as one of `STATUSES`."""
+        """Write out everything and end the run, as one of `STATUSES`; also one that failed is tried."""
+        self.given_up = False
+        self._end(status)
+
+    @abstractmethod
+    def _end(self, status: str) -> None: ...
 
 
-class TensorBoard:
+class TensorBoard(Board, TensorBoardLogger):
     """Event files in the run's folder."""
 
-    def __init__(self, log: TensorBoardLogger) -> None:
-        self.log = log
+    @harmless
+    def begin(self, config: Mapping[str, Any]) -> None:
+        self.log_hyperparams(dict(config))
 
+    @harmless
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        super().log_metrics(metrics, step)
+
+    @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
         lines = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in (columns, *rows)]
         lines.insert(1, " | ".join("---" for _ in columns))
-        self.log.experiment.add_text(name, "\n".join(lines), step)
+        self.experiment.add_text(name, "\n".join(lines), step)
 
+    @harmless
     def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
         for place, figure in enumerate(figures):
-            self.log.experiment.add_figure(f"{name}/{place}", figure, step)
+            self.experiment.add_figure(f"{name}/{place}", figure, step)
 
+    @harmless
     def summary(self, values: Mapping[str, Any]) -> None:
-        self.log.experiment.add_text("summary", f"```json\n{json.dumps(values, indent=1, ensure_ascii=False)}\n```")
+        self.experiment.add_text("summary", f"```json\n{json.dumps(values, indent=1, ensure_ascii=False)}\n```")
 
-    def close(self, status: str) -> None:
-        self.log.experiment.add_text("status", status)
-        self.log.finalize("success" if status == "finished" else status)
+    @harmless
+    def _end(self, status: str) -> None:
+        self.experiment.add_text("status", status)
+        self.finalize("success" if status == "finished" else status)
 
 
-class Wandb:
+class Wandb(Board, WandbLogger):
     """A run of Weights & Biases, which Lightning leaves open."""
 
-    def __init__(self, log: WandbLogger) -> None:
-        self.log = log
+    @harmless
+    def begin(self, config: Mapping[str, Any]) -> None:
+        self.log_hyperparams(dict(config))
 
+    @harmless
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        super().log_metrics(metrics, step)
+
+    @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
-        self.log.log_table(name, columns=list(columns), data=[list(row) for row in rows], step=step)
+        self.log_table(name, columns=list(columns), data=[list(row) for row in rows], step=step)
 
+    @harmless
     def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
-        self.log.log_image(name, images=list(figures), step=step)
+        import wandb
 
+        # a key each: pictures of one key must be of one size
+        self.log_metrics({f"{name}/{place}": wandb.Image(figure) for place, figure in enumerate(figures)}, step)
+
+    @harmless
     def summary(self, values: Mapping[str, Any]) -> None:
-        self.log.experiment.summary.update(dict(values))
+        self.experiment.summary.update(dict(values))
 
-    def close(self, status: str) -> None:
-        self.log.experiment.summary["status"] = status
-        self.log.finalize("success" if status == "finished" else status)
-        self.log.experiment.finish(exit_code=0 if status in ("finished", "pruned") else 1)
+    @harmless
+    def _end(self, status: str) -> None:
+        self.experiment.summary["status"] = status
+        self.finalize("success" if status == "finished" else status)
+        self.experiment.finish(exit_code=WANDB_EXITS[status])
 
 
-class Mlflow:
+class Mlflow(Board, MLFlowLogger):
     """A run in a database of MLflow; tables and pictures are its artifacts."""
 
-    def __init__(self, log: MLFlowLogger) -> None:
-        self.log = log
+    @harmless
+    def begin(self, config: Mapping[str, Any]) -> None:
+        self.experiment.update_run(self.run_id, status="RUNNING")  # again, where it is resumed
+        self.experiment.log_dict(self.run_id, dict(config), "config.json")
+        known = self.experiment.get_run(self.run_id).data.params  # MLflow refuses another value later
+        self.log_hyperparams({key: value for key, value in _flat(config) if key not in known})
 
+    @harmless
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        super().log_metrics(metrics, step)
+
+    @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
         content = {column: [row[place] for row in rows] for place, column in enumerate(columns)}
         text = json.dumps(content, ensure_ascii=False, indent=1)
-        self.log.experiment.log_text(self.log.run_id, text, f"{name}/{step}.json")
+        self.experiment.log_text(self.run_id, text, f"{name}/{step}.json")
 
+    @harmless
     def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
         for place, figure in enumerate(figures):
-            self.log.experiment.log_figure(self.log.run_id, figure, f"{name}/{step}_{place}.png")
+            self.experiment.log_figure(self.run_id, figure, f"{name}/{step}_{place}.png")
 
+    @harmless
     def summary(self, values: Mapping[str, Any]) -> None:
-        self.log.experiment.log_dict(self.log.run_id, dict(values), "summary.json")
+        self.experiment.log_dict(self.run_id, dict(values), "summary.json")
+        numbers = {f"summary/{key}": value for key, value in values.items() if isinstance(value, int | float)}
+        self.log_metrics(numbers)  # columns of MLflow's table of runs
 
-    def close(self, status: str) -> None:
-        self.log.experiment.set_tag(self.log.run_id, "status", status)
-        self.log.experiment.set_terminated(self.log.run_id, MLFLOW_STATUSES[status])
+    def finalize(self, status: str = "success") -> None:
+        """Nothing, since Lightning calls it before the test: `close` ends the run."""
+
+    @harmless
+    def _end(self, status: str) -> None:
+        self.experiment.set_tag(self.run_id, "status", status)
+        self.experiment.set_terminated(self.run_id, MLFLOW_STATUSES[status])
 
 
-def boards(loggers: Iterable[Logger]) -> list[Board]:
-    """The dashboards among the loggers."""
-    found: list[Board] = []
-    for log in loggers:
-        if isinstance(log, TensorBoardLogger):
-            found.append(TensorBoard(log))
-        elif isinstance(log, WandbLogger):
-            found.append(Wandb(log))
-        elif isinstance(log, MLFlowLogger):
-            found.append(Mlflow(log))
-    return found
+def _flat(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}/")
+        else:
+            yield f"{above}{key}", value

@@ -1,24 +1,32 @@
 """What a dashboard is given: the config, translations and alignments, quality by length, what came out, and the end."""
 
 import logging
+import netrc
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
 from rnnsearch.records import read_record, write_text
-from rnnsearch.training.boards import Board, boards
+from rnnsearch.training.boards import Board, Mlflow, Wandb
 
 logger = logging.getLogger(__name__)
 
 Sample = dict[str, Any]  # source, reference, hypothesis; source_pieces, target_pieces, weights (None without attention)
-PATIENCE = 30.0  # seconds for a server to answer
+PATIENCE = 30.0  # seconds for a server to answer, and again to take what is left at a run's end
+MLFLOW_HABITS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # instead of minutes for a server that is gone
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(round(PATIENCE)),
+}
 MLFLOW_RUN = "mlflow_run_id"  # the file with the run's id, beside its record
 COST = ("parameters", "tokens_seen", "training_seconds", "tokens_per_second", "flops_per_token", "updates")
 
@@ -37,13 +45,13 @@ def wandb_logger(
     name: str | None,
     run_id: str | None,
     offline: bool | None,
-) -> WandbLogger:
+) -> Wandb:
     """A Weights & Biases logger: its run's id is that of the record, so that a resumed run goes on in it.
 
-    Offline without a key, and where the server does not answer: a training never waits for it.
+    Offline without a key, and where the server does not take the run: a training never waits for it.
     """
     if offline is None:
-        offline = not (os.environ.get("WANDB_API_KEY") or (Path.home() / ".netrc").exists())
+        offline = not _has_key() or os.environ.get("WANDB_MODE", "online") not in ("online", "run", "shared")
     record = read_record(save_dir)
     options: dict[str, Any] = {
         "project": project,
@@ -56,25 +64,39 @@ def wandb_logger(
         "resume": "allow",
     }
     if not offline:
-        log = WandbLogger(**options, offline=False, settings=_settings())
+        log = Wandb(**options, offline=False, settings=_settings())
         if _answers(log):
             return log
     logger.info("Weights & Biases is offline; send the run later with: wandb sync %s", save_dir / "wandb")
-    return WandbLogger(**options, offline=True)
+    return Wandb(**options, offline=True)
+
+
+def _has_key() -> bool:
+    """Whether there is a key where wandb looks for one without asking."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        return netrc.netrc(Path.home() / ".netrc").authenticators(str(host)) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def _settings() -> Any:
     import wandb
 
-    return wandb.Settings(init_timeout=PATIENCE)
+    return wandb.Settings(init_timeout=PATIENCE, finish_timeout=PATIENCE)
 
 
-def _answers(log: WandbLogger) -> bool:
-    """Whether the run could be opened at the server."""
+def _answers(log: Wandb) -> bool:
+    """Whether the run could be opened at the server; if not, wandb's service is ended, for it still holds the id."""
+    import wandb
+
     try:
         _ = log.experiment
     except Exception as error:  # of wandb's many; none is worth a training
         logger.warning("Weights & Biases does not take the run (%s: %s)", type(error).__name__, error)
+        wandb.teardown(exit_code=1)
         return False
     return True
 
@@ -89,10 +111,10 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
         name: of the run; None: what sets it apart.
 
     Raises:
-        ValueError: without MLflow.
+        ValueError: without MLflow, or if the run can't be opened there.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    for variable, value in MLFLOW_HABITS.items():
+        os.environ.setdefault(variable, value)
     if getattr(rank_zero_only, "rank", 0) != 0:
         return CSVLogger(save_dir, name="", version="")  # which writes nothing there: the first process tells it all
     record, kept = read_record(save_dir), save_dir / MLFLOW_RUN
@@ -109,10 +131,15 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
     }
     try:
         with FileLock(_lock(database or save_dir)):  # a new database is made once, an experiment too
-            log = MLFlowLogger(**log_options)
+            log = Mlflow(**log_options)
             run_id = log.run_id
     except ModuleNotFoundError:
         raise ValueError("logger=mlflow needs MLflow; install it: pip install 'rnnsearch[mlflow]'") from None
+    except Exception as error:
+        raise ValueError(
+            f"logger.mlflow.tracking_uri={tracking_uri}: the run can't be opened there ({error}); "
+            f"give another, or remove {kept} to begin a new run"
+        ) from error
     write_text(kept, str(run_id))
     return log
 
@@ -149,7 +176,9 @@ def length_curve(buckets: Sequence[Mapping[str, Any]]) -> Figure:
 def open_dashboards(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
     """Give the dashboards the run's resolved config."""
     for log in loggers:
-        if not isinstance(log, CSVLogger):
+        if isinstance(log, Board):
+            log.begin(config)
+        elif not isinstance(log, CSVLogger):
             log.log_hyperparams(config)
 
 
@@ -168,7 +197,7 @@ def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
         if tested:
             log.log_metrics(tested, step=record["updates"])
     buckets = (metrics.get("test") or {}).get("by_length") or []
-    for board in boards(loggers):
+    for board in _boards(loggers):
         board.summary({**scores, **{key: record[key] for key in COST if key in record}})
         if buckets:
             _show_lengths(board, buckets, record["updates"])
@@ -189,10 +218,10 @@ def close_dashboards(loggers: Sequence[Logger], *, status: str) -> None:
         status: one of `rnnsearch.training.boards.STATUSES`.
     """
     for log in loggers:
-        if isinstance(log, CSVLogger):
+        if isinstance(log, Board):
+            log.close(status)
+        else:
             log.finalize(status)
-    for board in boards(loggers):
-        board.close(status)
 
 
 class Samples(Callback):
@@ -206,10 +235,14 @@ class Samples(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Translate once, show everywhere."""
-        able = boards(trainer.loggers)
+        able = _boards(trainer.loggers)
         if not able or not trainer.is_global_zero or trainer.sanity_checking:
             return
         show(able, self.translate(), trainer.global_step)
+
+
+def _boards(loggers: Iterable[Logger]) -> list[Board]:
+    return [log for log in loggers if isinstance(log, Board)]
 
 
 def show(able: Iterable[Board], samples: Sequence[Sample], step: int) -> None:
