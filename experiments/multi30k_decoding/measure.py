@@ -14,7 +14,7 @@ import rnnsearch
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics, score
 from rnnsearch.evaluation.significance import Resampled, difference, estimate, resample
 from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
-from rnnsearch.study.publish import published
+from rnnsearch.study.places import published
 
 HERE = Path(__file__).parent
 SEED = 0  # of the resamples

@@ -30,7 +30,7 @@ from rnnsearch.evaluation.significance import difference, estimate, resample
 from rnnsearch.evaluation.symmetrization import METHODS as HOW
 from rnnsearch.evaluation.symmetrization import symmetrize
 from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
-from rnnsearch.study.publish import published
+from rnnsearch.study.places import published
 
 HERE = Path(__file__).parent
 EFLOMAL_RUNS = 5  # it takes its seed from the clock

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rnnsearch.data.lines import well_formed
 from rnnsearch.data.tokenizer import EOS, SPECIALS
 from rnnsearch.evaluation import translating
-from rnnsearch.evaluation.aligning import Alignment, align, align_translations, chosen_method
+from rnnsearch.evaluation.aligning import MAX_LENGTH, Alignment, align, align_translations, chosen_method
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.unknown import Replacement
@@ -147,6 +147,7 @@ class TrainedModel:
         alignments: bool = False,
         method: str = "auto",
         threshold: float | None = None,
+        max_aligned: int = MAX_LENGTH,
         **settings: Unpack[SearchSettings],
     ) -> list[Translation]:
         """Translations of lines of text, in order.
@@ -163,6 +164,7 @@ class TrainedModel:
             lexicon: translations of source words for that; other words are copied.
             alignments: make all alignments at once, which is faster than one by one.
             method, threshold: of alignments; see `align`.
+            max_aligned: the ``max_length`` of `align`; in ``settings`` that is the search's.
 
         Raises:
             ValueError: for a setting or an option that is not allowed.
@@ -181,7 +183,8 @@ class TrainedModel:
             self.system, search or self.search(**settings), sources, prefixes=begun, first=first
         )
         found = replacement.apply(found, sources) if replacement else found
-        aligned = self._aligned(found, sources, alignments, method, threshold)
+        make = partial(align_translations, self.system, method=method, threshold=threshold, max_length=max_aligned)
+        aligned = _aligned(make, found, sources, at_once=alignments)
         return [
             Translation(text, [self._hypothesis(one, next(aligned)) for one in of_text])
             for text, of_text in zip(sources, found, strict=True)
@@ -198,7 +201,12 @@ class TrainedModel:
         ]
 
     def align(
-        self, pairs: Sequence[tuple[str, str]], *, method: str = "auto", threshold: float | None = None
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        method: str = "auto",
+        threshold: float | None = None,
+        max_length: int = MAX_LENGTH,
     ) -> list[Alignment]:
         """The alignment of each (source, target) pair of texts by forced decoding, over words split at blanks.
 
@@ -207,29 +215,29 @@ class TrainedModel:
             method: ``attention`` weights, gradient ``saliency``, or ``auto``: attention where the model has it.
             threshold: None links each target word to the strongest source word; otherwise to every source word whose
                 weight is at least this.
+            max_length: a pair with more pieces on a side has no links, with a warning.
 
         Raises:
             ValueError: for a method that the model does not have, or a threshold that is not in (0, 1].
         """
-        return align(self.system, _pairs(pairs), method=method, threshold=threshold)
+        return align(self.system, _pairs(pairs), method=method, threshold=threshold, max_length=max_length)
 
     def _hypothesis(self, one: translating.Translation, aligned: Callable[[], Alignment]) -> Hypothesis:
         return Hypothesis(one.text, one.score, one.log_prob, self.system.target.pieces(one.target_ids), aligned)
 
-    def _aligned(
-        self,
-        found: Sequence[Sequence[translating.Translation]],
-        sources: Sequence[str],
-        alignments: bool,
-        method: str,
-        threshold: float | None,
-    ) -> Iterator[Callable[[], Alignment]]:
-        """How to come by the alignment of each hypothesis, one after another; all made at once if ``alignments``."""
-        flat = [(one, text) for text, of_text in zip(sources, found, strict=True) for one in of_text]
-        make = partial(align_translations, self.system, method=method, threshold=threshold)
-        if not alignments:
-            return (partial(_only, make, one, text) for one, text in flat)
-        return (partial(_known, made) for made in make([one for one, _ in flat], [text for _, text in flat]))
+
+def _aligned(
+    make: Callable[..., list[Alignment]],
+    found: Sequence[Sequence[translating.Translation]],
+    sources: Sequence[str],
+    *,
+    at_once: bool,
+) -> Iterator[Callable[[], Alignment]]:
+    """How to come by the alignment of each hypothesis, one after another; all made by now if ``at_once``."""
+    flat = [(one, text) for text, of_text in zip(sources, found, strict=True) for one in of_text]
+    if not at_once:
+        return (partial(_only, make, one, text) for one, text in flat)
+    return (partial(_known, made) for made in make([one for one, _ in flat], [text for _, text in flat]))
 
 
 def _only(make: Callable[..., list[Alignment]], translation: translating.Translation, source: str) -> Alignment:

@@ -104,13 +104,27 @@ def test_one_line_out_for_each_nasty_line(translate: Translate) -> None:
     lines = out.decode().removesuffix("\n").split("\n")
     assert len(lines) == count
     assert lines[NASTY.index("")] == lines[NASTY.index(" ")] == ""
-    assert "tokens and are cut" in err
+    assert "tokens are cut" in err
     assert f"not UTF-8 in 1 of {count} lines, first in line {len(NASTY) + 1}: " in err
     assert f"translated {count} lines" in err
     written = links.read_text().removesuffix("\n").split("\n")
     assert len(written) == count
     for text, pharaoh in zip(lines, written, strict=True):
         assert all(target < len(text.split(" ")) for _, target in parse_pharaoh(pharaoh).sure)
+
+
+def test_warnings_count_the_lines_of_all_blocks(translate: Translate) -> None:
+    text = b"the small house stood there\nthe\n" * 20
+    words = ["search.max_source_length=2", "search.batch_size=1", "format=jsonl", "search.max_length=3"]
+    code, out, err = translate(text, *words, "alignments.max_length=1")
+    assert code == 0
+    assert err.count("WARNING") == 2
+    assert "sources of more than 2 tokens are cut (see search.max_source_length): 20" in err
+    assert "pairs with more than 1 pieces on a side, or far more words, get no links (alignments.max_length): " in err
+    assert '"alignment": ""' in out.decode()
+    _, out, err = translate(text, *words, "alignments.max_length=100")
+    assert err.count("WARNING") == 1
+    assert '"alignment": ""' not in out.decode()
 
 
 def test_formats_agree(translate: Translate) -> None:
@@ -229,6 +243,7 @@ def test_checkpoints_and_threads(translate: Translate) -> None:
         (["replace_unknown=true"], "replace_unknown=true: this model writes pieces of words"),
         (["alignments.method=magic"], "alignments.method=magic: choose one of auto, attention, saliency"),
         (["run=fixed", "alignments.method=attention"], "a model without attention has no weights to read"),
+        (["alignments.max_length=0"], "alignments.max_length=0: give a whole number, 1 or more"),
         (["alignments.threshold=7", "format=jsonl"], "alignments.threshold=7: give a number above 0, at most 1"),
         (["alignments.output=x", "alignments.method=none"], "alignments.output needs alignments"),
         (["alignments.output=nowhere/x"], "nowhere/x: no such file or directory"),

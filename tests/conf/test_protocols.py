@@ -17,7 +17,7 @@ def sweeper(protocol: str) -> DurableSweeper:
     """A sweeper of the protocol's config that launches nothing."""
     made = object.__new__(DurableSweeper)
     made.config = compose("train", [f"protocol={protocol}"])
-    made.loader, made.flags, made.vocabularies = None, (), {}  # type: ignore[assignment]
+    made.loader, made.flags, made.vocabularies, made.configs = None, (), {}, {}  # type: ignore[assignment]
     return made
 
 
@@ -31,8 +31,8 @@ def test_a_protocol_says_everything(name: str) -> None:
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_planned_comparisons_are_of_points_of_the_sweep(name: str) -> None:
     made = sweeper(name)
-    points = composed(made._candidates([f"protocol={name}"]), made._compose)
-    settings = labels({point.key: point.overrides for point in points}, without=no_differences(made.config))
+    points = composed(made._candidates([f"protocol={name}"]), made.compose_point)
+    settings = labels({point.key: point.overrides for point in points}, without=no_differences(made.config.match))
     found = {label(one) for one in settings.values()}
     protocol = made.config.protocol
     assert {one for pair in protocol.comparisons for one in pair} <= found

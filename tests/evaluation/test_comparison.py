@@ -102,7 +102,7 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> Non
             resample([one], lambda sums_RK: sums_RK[..., 0] / sentences, seed=1, resamples=300)
             for one in (baseline, run)
         ]
-        found = difference(*drawn, seed=1)
+        found = difference(*drawn)
         seen.append(found.sentences.excludes_zero)
         detectable.append(found.detectable)
     assert np.mean(seen) == pytest.approx(0.8, abs=0.07)

@@ -137,7 +137,7 @@ def test_long_sources_are_cut_counted_and_warned_of(attention: System, caplog: p
     texts = ["s1 s2 s3 s4 s5", "s1 s2", "s1 s2 s3", "s5 s4 s3 s2"]
     with caplog.at_level(logging.WARNING):
         found = best(attention, texts, max_source_length=3)
-    assert "2 of 4 sources have more than 3 tokens" in caplog.text
+    assert "sources of more than 3 tokens are cut (see search.max_source_length): 2" in caplog.text
     kept = best(attention, ["s1 s2 s3", "s1 s2", "s1 s2 s3", "s5 s4 s3"])
     assert found == kept
     caplog.clear()

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from rnnsearch.page.app import make_app
 from rnnsearch.page.limits import Limits
+from rnnsearch.search.beam import BeamSearch
 
 LIMITS = {
     "max_characters": 100,
@@ -26,6 +27,7 @@ LIMITS = {
 class FakeModel:
     """Remembers what it was asked; the n-th alternative ends in n times "!"."""
 
+    kind = BeamSearch
     method: str = "attention"
     weight: float = 0.75
     before: Callable[[], Any] = lambda: None

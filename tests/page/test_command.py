@@ -14,8 +14,13 @@ import pytest
 from omegaconf import OmegaConf
 
 import rnnsearch
-from rnnsearch.cli.page import more_hosts, short_names
+from rnnsearch.cli.page import more_hosts, searching_by_beam, short_names
 from rnnsearch.page import serving
+from rnnsearch.page.limits import Asked
+from rnnsearch.page.panels import panels
+from rnnsearch.search.beam import BeamSearch
+
+from ..small_run import write_run
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FAKE = """
@@ -138,3 +143,15 @@ def test_more_names_for_the_host() -> None:
     assert more_hosts(OmegaConf.create(["a.org", "*.b.org", "*"])) == ["a.org", "*.b.org", "*"]
     with pytest.raises(ValueError, match="'a\\*b' is no name"):
         more_hosts(OmegaConf.create(["a*b"]))
+
+
+def test_a_run_trained_with_sampling_is_searched_by_beam(tmp_path: Path) -> None:
+    bounds = {"max_length_ratio": 0.5, "max_length_offset": 7, "max_source_length": 40}
+    drawn = write_run(tmp_path / "drawn", search={**bounds, "temperature": 0.5}, search_option="sampling")
+    searched = write_run(tmp_path / "searched", search=bounds)
+    models = {path.name: searching_by_beam(rnnsearch.load(path, device="cpu")) for path in (drawn, searched)}
+    assert models["drawn"].kind is BeamSearch
+    assert models["drawn"].settings == models["searched"].settings
+    first, second = panels(models, Asked("the small house", beam_size=4, n_best=3))
+    assert first.candidates == second.candidates
+    assert len(first.candidates) == 3

@@ -15,8 +15,9 @@ import pytest
 from rnnsearch.evaluation.significance import Resampled, holm, over_seeds, weighted_sum
 from rnnsearch.study import export, slopes
 from rnnsearch.study.folder import read_study
+from rnnsearch.study.places import published_job
 from rnnsearch.study.planned import planned, section
-from rnnsearch.study.publish import publish, published_job
+from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
 from rnnsearch.study.statistics import compare
 from rnnsearch.study.tables import Table
@@ -95,12 +96,12 @@ def test_planned_comparisons_are_those_of_the_protocol(
     assert first.difference is not None
     assert second.difference is not None
     assert first.difference.value == pytest.approx(scores["additive"]["bleu"].value - scores["mean"]["bleu"].value)
-    assert [first.adjusted, second.adjusted] == holm([first.difference.p_value, second.difference.p_value])
+    assert [first.adjusted, second.adjusted] == holm([first.difference.p_value, second.difference.p_value, 1.0])[:2]
     assert first.difference.detectable_with_seeds > 0
     assert (third.difference, third.adjusted, third.significant) == (None, None, False)
     rows = section(study, comparison).tables[0].rows
     assert [row[0] for row in rows] == ["additive − mean", "mean − fixed", "gone − fixed"]
-    assert rows[2][1] == "not finished"
+    assert rows[2][1] == "no seed finished by both"
 
 
 def test_weak_models_are_not_compared(
@@ -115,6 +116,42 @@ def test_weak_models_are_not_compared(
     assert "not reported: the better has" in section(study, comparison).tables[0].rows[0][1]
 
 
+def test_pairs_are_compared_on_the_seeds_that_both_have(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    folder = three(make_study, edit_json, tmp_path, [["additive", "mean"], ["mean", "fixed"]])
+    (folder / "fixed-seed0" / "translations.test.jsonl").unlink()
+    for member in ("mean", "additive"):
+        (folder / f"{member}-seed1" / "translations.test.jsonl").unlink()
+    study = read_study(folder)
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    both, neither = planned(study, comparison)
+    assert both.seeds == (0,)
+    assert both.difference is not None
+    assert (neither.seeds, neither.difference) == ((), None)
+    assert section(study, comparison).tables[0].rows[1][1] == "no seed finished by both"
+
+
+def test_weak_pairs_are_not_reported_anywhere(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = three(make_study, edit_json, tmp_path, [["mean", "fixed"], ["additive", "fixed"]])
+    for path in [*folder.glob("mean*/translations.test.jsonl"), *folder.glob("fixed*/translations.test.jsonl")]:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        path.write_text("".join(json.dumps(row | {"hypothesis": "a man a dog ."}) + "\n" for row in rows))
+    study = read_study(folder)
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    assert comparison.compared == ("additive",)
+    weak, strong = planned(study, comparison)
+    assert weak.difference is None
+    assert strong.adjusted is not None
+    assert strong.difference is not None
+    assert strong.adjusted == pytest.approx(min(1.0, 2 * strong.difference.p_value))  # of two that were planned
+    found = export.comparisons(study, comparison)
+    assert found is not None
+    assert [row[0] for row in found.rows] == ["additive − fixed"]
+
+
 def test_a_search_compares_no_trials(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
     folder = make_study(tmp_path, seeds=(0,), sentences=40)
     edit_json(folder / "study.json", lambda found: found.update(kind="search", search={"metric": "bleu"}))
@@ -122,8 +159,12 @@ def test_a_search_compares_no_trials(make_study: Callable[..., Path], edit_json:
     comparison = compare(study, resamples=50)
     assert comparison is not None
     assert section(study, comparison).empty
+    assert comparison.compared == ()
+    assert export.comparisons(study, comparison) is None
     write_report(folder)
-    assert "The best of 2 finished trials is additive" in (folder / "report.md").read_text()
+    text = (folder / "report.md").read_text()
+    assert "The best of 2 finished trials is additive" in text
+    assert "additive − fixed" not in text
 
 
 def test_csv_has_every_run_in_full_precision(written: Path) -> None:
@@ -145,9 +186,9 @@ def test_latex_is_escaped() -> None:
 
 
 def test_markdown_has_a_row_a_member(written: Path) -> None:
-    lines = export.as_markdown(read_study(written)).splitlines()
-    assert len(lines) == 4
-    assert all(line.startswith("| ") or line.startswith("|") for line in lines)
+    text = export.as_markdown(read_study(written))
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ") and ":--" not in line]
+    assert rows == ["| member", "| fixed", "| additive", "| comparison", "| additive − fixed"]
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -178,7 +219,7 @@ def test_what_is_published_says_nothing_of_the_machine() -> None:
         "outcome": "failed",
         "host": "me",
         "pid": 3,
-        "error": {"type": "E", "message": "m", "traceback": "/home"},
+        "error": {"type": "E", "message": "m", "traceback": 'File "/home/me/x.py", line 1'},
     }
     job = {
         "overrides": ["data.train.source=/home/me/train.en", "seed=1"],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnsearch.study.publish import published
+from rnnsearch.study.places import published
 
 
 @pytest.mark.parametrize(

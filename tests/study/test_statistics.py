@@ -10,6 +10,7 @@ import pytest
 from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import resample
 from rnnsearch.study.folder import read_study
+from rnnsearch.study.report import write_report
 from rnnsearch.study.statistics import compare
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
@@ -22,7 +23,9 @@ def test_scores_are_means_of_the_records(written: Path) -> None:
     for member in study.members:
         tests = [run.record["results"]["metrics"]["test"] for run in study.runs if run.member == member]
         for metric, found in comparison.whole.scores[member].items():
-            assert found.by_seed == pytest.approx([test[metric] for test in tests], rel=1e-9)
+            assert found.by_seed == pytest.approx(
+                [test[metric] for test in tests], rel=1e-6
+            )  # likelihoods are read as they are published
             assert found.value == pytest.approx(fmean(test[metric] for test in tests))
             assert found.interval.low < found.value < found.interval.high
     assert comparison.whole.sentences == 200
@@ -87,12 +90,37 @@ def test_members_are_scored_on_their_own_seeds_and_paired_on_shared_ones(
     assert gap.by_seed == (bleu["additive"][0] - bleu["fixed"][0],)  # seed 0 alone
 
 
-def test_members_without_a_shared_seed_are_left_out(make_study: Callable[..., Path], tmp_path: Path) -> None:
+def test_members_without_a_shared_seed_have_scores_but_no_difference(
+    make_study: Callable[..., Path], tmp_path: Path
+) -> None:
     folder = make_study(tmp_path, seeds=(0, 1), sentences=60)
     (folder / "fixed-seed0" / "translations.test.jsonl").unlink()
     (folder / "additive-seed1" / "translations.test.jsonl").unlink()
-    assert read_study(folder).members == ("fixed",)
-    assert read_study(folder).all_members == ("fixed", "additive")
+    study = read_study(folder)
+    assert study.members == ("fixed", "additive")
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    assert list(comparison.whole.scores) == ["fixed", "additive"]
+    assert comparison.compared == ()
+    write_report(folder)
+    assert "no other member has finished a seed in common with fixed" in (folder / "report.md").read_text("utf-8")
+
+
+def test_a_killed_point_has_failed_whatever_its_record_says(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path, seeds=(0, 1), sentences=40, matrices=1)
+    edit_json(folder / "additive-seed1" / "record.json", lambda record: record.update(status="running"))
+    error = {"type": "killed", "message": "by SIGKILL", "traceback": ""}
+    job = {"format": 1, "overrides": [], "attempts": [{"outcome": "killed", "error": error, "started": "2025"}]}
+    (folder / "additive-seed1" / "job.json").write_text(json.dumps(job))
+    shutil.rmtree(folder / "fixed-seed1")
+    study = read_study(folder)
+    assert [run.status for run in study.runs] == ["finished", "not started", "finished", "failed"]
+    assert study.runs[-1].error == error
+    write_report(folder)
+    assert "killed: by SIGKILL" in (folder / "report.md").read_text("utf-8")
+    assert "killed: by SIGKILL" in (folder / "report.csv").read_text("utf-8")
 
 
 def test_other_test_sentences_are_refused(make_study: Callable[..., Path], tmp_path: Path) -> None:

@@ -35,5 +35,5 @@ class Planner:
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     planner = Planner(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LocalLauncher, "launch", lambda *arguments: planner.launch(*arguments))
+    monkeypatch.setattr(LocalLauncher, "launch", lambda *given, **more: planner.launch(*given, **more))
     return planner

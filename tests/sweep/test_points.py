@@ -122,6 +122,13 @@ def test_labels_say_what_differs_and_nothing_else() -> None:
     assert words(["data=x", "seed=0"], ["data=x", "seed=1"]) == ["all", "all"]
 
 
+def test_a_key_that_tells_nothing_more_is_left_out() -> None:
+    additive, fixed = ["a.size=8", "model/context=additive"], ["model/context=fixed"]
+    assert words(additive, fixed) == ["additive", "fixed"]
+    assert words(additive, fixed, ["model/context=additive"]) == ["additive, size=8", "fixed", "additive"]
+    assert words(["a.size=1"], []) == ["size=1", "all"]
+
+
 def test_a_number_or_a_truth_value_stands_beside_its_key_an_option_alone() -> None:
     assert words(["label_smoothing=0.1"], ["label_smoothing=0"]) == ["label_smoothing=0.1", "label_smoothing=0"]
     assert words(["test=True"], ["test=False"]) == ["test=True", "test=False"]

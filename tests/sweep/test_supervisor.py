@@ -349,3 +349,27 @@ def test_a_folder_of_any_name_reaches_hydra(tmp_path: Path, name: str) -> None:
     (place,) = [word for word in words if word.startswith("hydra.run.dir=")]
     value = compose("train", [place.replace("hydra.run.dir=", "paths.output=")]).paths.output
     assert Path(value) == tmp_path / name
+
+
+def test_a_training_can_save_when_a_cluster_ends_its_supervisor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers turn a scheduler's signal into an exit of the thread that supervises."""
+
+    class Ending(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if (tmp_path / "ready").exists():
+                raise SystemExit(-1)
+            return super().wait(timeout)
+
+    point = write_point(tmp_path)
+    program = """
+signal.signal(signal.SIGTERM, lambda *_: (checkpoint(), record("interrupted"), sys.exit(130)))
+(folder / "ready").touch()
+time.sleep(60)
+"""
+    train_by(monkeypatch, program)
+    with pytest.raises(SystemExit):
+        supervise(tmp_path, stop=Ending())
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+    assert ledger.state(point).status == "interrupted"

@@ -81,9 +81,13 @@ class Workshop:
     @staticmethod
     def record(folder: Path) -> dict[str, Any]:
         """A run's record; NaN is refused, since JSON has none."""
-        text = (folder / "record.json").read_text(encoding="utf-8")
-        values: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+        values: dict[str, Any] = Workshop.json(folder / "record.json")
         return values
+
+    @staticmethod
+    def json(path: Path) -> Any:
+        """What a file of JSON holds; NaN is refused."""
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
 
     @staticmethod
     def snapshot(folder: Path) -> dict[str, bytes]:

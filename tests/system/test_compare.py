@@ -1,13 +1,11 @@
 """`rnnsearch compare`: equal members, resumable, honest about what failed. Its processes run in this one here."""
 
 import contextlib
-import io
 import json
 import shutil
-import subprocess
-import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,41 +14,42 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from rnnsearch.cli import jobs
+from rnnsearch.cli import launcher
+from rnnsearch.cli.launcher import LocalLauncher
 from rnnsearch.cli.main import main
+from rnnsearch.sweep import ledger, supervisor
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.local_pool import Job
 from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
 SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.factors=[]"
+TRIALS = ("tuning.factors=[0.1,20,3e40]", "tuning.updates=3")
 STARTED: list[list[str]] = []
 
 
-class InProcess:
+def train_here(point: Point, more: tuple[str, ...], resume: bool, *rest: Any) -> tuple[int, bool]:
     """Stands in for a process: runs the command at once."""
+    words = supervisor.command(point, more, resume=resume)[2:]
+    STARTED.append(words)
+    hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    said = (point.folder / supervisor.LOG).open("a")
+    with said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main(words)
+    GlobalHydra.instance().hydra, HydraConfig.instance().cfg = hydra, config
+    return code, False
 
-    def __init__(self, words: list[str], **options: Any) -> None:
-        assert words[:3] == [sys.executable, "-m", "rnnsearch"]
-        STARTED.append(words[3:])
-        hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
-        GlobalHydra.instance().clear()
-        with contextlib.redirect_stderr(io.StringIO()) as said:
-            self.returncode = main(words[3:])
-        options["stderr"].write(said.getvalue().encode())
-        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = hydra, config
 
-    def poll(self) -> int:
-        return self.returncode
-
-    def terminate(self) -> None: ...
-
-    def wait(self) -> int:
-        return self.returncode
+def run_here(jobs: Sequence[Job], slots: object) -> None:
+    for job in jobs:
+        job.work({}, threading.Event())
 
 
 def in_process(patch: pytest.MonkeyPatch) -> None:
     STARTED.clear()
-    patch.setattr(jobs, "subprocess", SimpleNamespace(Popen=InProcess, DEVNULL=subprocess.DEVNULL))
-    patch.setattr(jobs, "time", SimpleNamespace(sleep=lambda seconds: None))
+    patch.setattr(supervisor, "_train", train_here)
+    patch.setattr(launcher, "run", run_here)
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +65,7 @@ def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
         patch.chdir(output)
-        trials = ["tuning.factors=[0.1,20,3e40]", "tuning.updates=3"]
-        assert workshop.compare(output, SHORT, "seeds=[0,3]", *trials) == 0
+        assert workshop.compare(output, SHORT, "seeds=[0,3]", *TRIALS) == 0
     return output / "pair"
 
 
@@ -76,25 +74,33 @@ def described(folder: Path) -> dict[str, Any]:
     return found
 
 
+def run_of(folder: Path, member: str, seed: int) -> Path:
+    """The run's folder of a member in a study."""
+    names = {(run["member"], run["seed"]): run["folder"] for run in described(folder)["runs"]}
+    return folder / str(names[member, seed])
+
+
 def test_the_study_is_described(study: Path) -> None:
     found = described(study)
     assert found["format"] == 1
     assert (found["name"], found["seeds"], found["match"]) == ("pair", [0, 3], "parameters")
     assert [member["name"] for member in found["members"]] == ["fixed", "additive"]
-    assert found["budget"] == {"updates": 4, "tokens": None, "seconds": None}
-    assert [(run["member"], run["seed"], run["folder"]) for run in found["runs"]] == [
+    assert found["budget"] == {"updates": 4, "tokens": None, "seconds": None, "flops": None}
+    assert found["kind"] == "comparison"
+    assert [(run["member"], run["seed"], run["folder"][:-9]) for run in found["runs"]] == [
         ("fixed", 0, "fixed-seed0"),
         ("additive", 0, "additive-seed0"),
         ("fixed", 3, "fixed-seed3"),
         ("additive", 3, "additive-seed3"),
     ]
+    assert all((study / run["folder"] / "job.json").is_file() for run in found["runs"])
     assert (study / "report.html").stat().st_size > 1000
     assert (study / "report.md").exists()
 
 
 def test_members_have_equal_parameters_and_data(workshop: Any, study: Path) -> None:
     for seed in (0, 3):
-        fixed, additive = (workshop.record(study / f"{name}-seed{seed}") for name in ("fixed", "additive"))
+        fixed, additive = (workshop.record(run_of(study, name, seed)) for name in ("fixed", "additive"))
         assert abs(fixed["parameters"] / additive["parameters"] - 1) <= 0.01
         assert fixed["parameters"] != additive["parameters"] or fixed["config_hash"] != additive["config_hash"]
         assert fixed["seed"] == additive["seed"] == seed
@@ -103,6 +109,30 @@ def test_members_have_equal_parameters_and_data(workshop: Any, study: Path) -> N
         curves = [r["results"]["curves"]["train"] for r in (fixed, additive)]
         assert [p["tokens_seen"] for p in curves[0]] == [p["tokens_seen"] for p in curves[1]]  # the same batches
         assert [p["loss"] for p in curves[0]] != [p["loss"] for p in curves[1]]
+
+
+@pytest.mark.parametrize(
+    "budget", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("tokens=200", "seconds=0.3")), "flops=5e7"]
+)
+def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budget: str, capsys: Any) -> None:
+    words = f"{SHORT.replace('budget.updates=4', 'budget.updates=null')} budget.{budget} match=flops"
+    trials = ["tuning.factors=[2]", "tuning.updates=3"]
+    assert workshop.compare(tmp_path, words.replace("tuning.factors=[]", ""), *trials) == 0
+    found = described(tmp_path / "pair")
+    key, limit = budget.split("=")
+    assert (found["match"], found["budget"][key]) == ("flops", float(limit))
+    records = [workshop.record(run_of(tmp_path / "pair", name, 1)) for name in ("fixed", "additive")]
+    costs, sizes = ([record[name] for record in records] for name in ("flops_per_token", "parameters"))
+    assert abs(costs[0] / costs[1] - 1) <= 0.01
+    assert abs(sizes[0] / sizes[1] - 1) > 0.02
+    for record in records:
+        used = {"tokens": record["tokens_seen"], "seconds": record["training_seconds"]}
+        used["flops"] = record["tokens_seen"] * record["flops_per_token"]
+        assert used[key] >= float(limit)
+    for trial in (tmp_path / "pair" / "trials").glob("*/"):
+        assert workshop.record(trial)["updates"] <= 3
+        assert workshop.record(trial)["results"]["metrics"]["validation"]["nll"] > 0
+    assert "for equal flops" in capsys.readouterr().err
 
 
 def test_only_what_differs_is_listed(study: Path) -> None:
@@ -116,7 +146,7 @@ def test_only_what_differs_is_listed(study: Path) -> None:
         "model.decoder.hidden_size", "optimizer.lr",
     }  # fmt: skip
     assert difference["model.encoder.hidden_size"]["additive"] == 40
-    configs = [OmegaConf.load(study / f"{name}-seed0" / "config.yaml") for name in ("fixed", "additive")]
+    configs = [OmegaConf.load(run_of(study, name, 0) / "config.yaml") for name in ("fixed", "additive")]
     assert configs[0].model.embedding_size == configs[1].model.embedding_size
     assert configs[0].model.readout_size == configs[1].model.readout_size
 
@@ -129,10 +159,11 @@ def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) ->
         assert table[name, 3e37] is None
         assert table[name, 0.02] < table[name, 0.0001]
         assert tuning["chosen"][name] == 0.02
-        trial = workshop.record(study / "trials" / f"{name}-lr0.02")
+        (folder,) = (study / "trials").glob(f"{name}_lr_0.02-seed0-*")
+        trial = workshop.record(folder)
         assert trial["updates"] == 3
         assert trial["results"]["metrics"]["validation"]["nll"] == table[name, 0.02]
-        assert OmegaConf.load(study / f"{name}-seed3" / "config.yaml").optimizer.lr == 0.02
+        assert OmegaConf.load(run_of(study, name, 3) / "config.yaml").optimizer.lr == 0.02
 
 
 def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
@@ -150,31 +181,32 @@ def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
         patch.setattr(Clock, "on_train_batch_end", stopping)
         assert workshop.compare(tmp_path, words) == 1
     error = capsys.readouterr().err
-    assert "not finished: additive-seed1; the same command again goes on" in error
+    left = run_of(tmp_path / "pair", "additive", 1).name
+    assert f"not finished: {left}; the same command again goes on" in error
     assert "Traceback" not in error
-    assert workshop.record(tmp_path / "pair" / "additive-seed1")["status"] == "interrupted"
-    assert workshop.record(tmp_path / "pair" / "fixed-seed1")["status"] == "finished"
+    assert workshop.record(run_of(tmp_path / "pair", "additive", 1))["status"] == "interrupted"
+    assert workshop.record(run_of(tmp_path / "pair", "fixed", 1))["status"] == "finished"
     STARTED.clear()
     assert workshop.compare(tmp_path, words) == 0
-    assert [words[-1] for words in STARTED] == ["ckpt=last"]
+    assert ["ckpt=last" in words for words in STARTED] == [True]
     assert any("additive-seed1" in word for word in STARTED[0])
     out = capsys.readouterr().out
     assert out.strip() == str(tmp_path / "pair" / "report.html")
     STARTED.clear()
-    before = workshop.record(tmp_path / "pair" / "additive-seed1")
+    before = workshop.record(run_of(tmp_path / "pair", "additive", 1))
     assert workshop.compare(tmp_path, words) == 0
     assert STARTED == []
-    assert workshop.record(tmp_path / "pair" / "additive-seed1") == before
+    assert workshop.record(run_of(tmp_path / "pair", "additive", 1)) == before
 
 
 @pytest.mark.slow
 def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, study: Path, tmp_path: Path) -> None:
     copy = tmp_path / "pair"
     shutil.copytree(study, copy)
-    shutil.rmtree(copy / "additive-seed3")
-    trials = ["tuning.factors=[0.1,20,3e40]", "tuning.updates=3"]
-    assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *trials) == 0
-    again, first = (workshop.record(folder / "additive-seed3") for folder in (copy, study))
+    shutil.rmtree(run_of(copy, "additive", 3))
+    assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *TRIALS) == 0
+    assert len(STARTED) == 1  # not what is finished, nor the trials that diverged
+    again, first = (workshop.record(run_of(folder, "additive", 3)) for folder in (copy, study))
     assert again["results"] == first["results"]
 
 
@@ -183,9 +215,9 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
     assert workshop.compare(tmp_path, SHORT, wild, "match=none") == 1
     error = capsys.readouterr().err
     assert "not finished: wild-seed1" in error
-    assert "training diverged" in (tmp_path / "pair" / "wild-seed1.log").read_text()
+    assert "training diverged" in (run_of(tmp_path / "pair", "wild", 1) / "job.log").read_text()
     statuses = {
-        name: workshop.record(tmp_path / "pair" / f"{name}-seed1")["status"] for name in ("fixed", "additive", "wild")
+        name: workshop.record(run_of(tmp_path / "pair", name, 1))["status"] for name in ("fixed", "additive", "wild")
     }
     assert statuses == {"fixed": "finished", "additive": "finished", "wild": "failed"}
     assert (tmp_path / "pair" / "report.html").exists()
@@ -203,7 +235,15 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["seeds=3"], "seeds=3: give a list"),
         (["seeds=[a]"], "seeds=['a']: give a list"),
         (["seed=3"], "write 'seeds=[3]'"),
-        (["match=flops"], "match=flops: choose parameters or none"),
+        (["match=size"], "match=size: choose one of none, parameters, flops"),
+        (["seeds=1,2"], "seeds=1,2: a comparison takes one value of seeds"),
+        (["model/context=fixed,dot"], "use rnnsearch sweep"),
+        (["-m"], "a comparison has members and seeds instead of -m"),
+        (["--run"], "--run"),
+        (["+members.again=['model/context=additive']"], "the members additive and again train the same"),
+        (["jobs=0"], "jobs=0: give a whole number"),
+        (["jobs=2", "hydra/launcher=joblib"], "jobs=2 is for hydra/launcher=local; joblib has keys of its own"),
+        (["budget.tokens=0"], "budget.tokens=0: give a number above 0"),
         (["~members.fixed"], "at least two members"),
         (["study=a/b"], "a study's name has letters"),
         (["study=.."], "a study's name has letters"),
@@ -222,12 +262,49 @@ def test_wrong_comparisons_are_refused_before_anything_runs(
     assert STARTED == []
 
 
-def test_other_settings_do_not_mix_with_a_study(workshop: Any, study: Path, tmp_path: Path, capsys: Any) -> None:
-    shutil.copytree(study, tmp_path / "pair")
-    before = workshop.snapshot(tmp_path / "pair" / "fixed-seed0")
-    assert workshop.compare(tmp_path, SHORT, "label_smoothing=0.2", "seeds=[0]", "optimizer.lr=0.02") == 1
-    assert "holds a run of other settings" in capsys.readouterr().err
-    assert workshop.snapshot(tmp_path / "pair" / "fixed-seed0") == before
+def test_other_settings_are_trained_beside(workshop: Any, study: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "pair"
+    shutil.copytree(study, copy)
+    before = workshop.snapshot(run_of(copy, "fixed", 0))
+    old = run_of(copy, "fixed", 0)
+    assert workshop.compare(tmp_path, SHORT, "label_smoothing=0.2", "seeds=[0]", "optimizer.lr=0.02") == 0
+    assert workshop.snapshot(old) == before
+    assert len(STARTED) == len(described(copy)["runs"]) == 2
+    assert run_of(copy, "fixed", 0) != old
+
+
+def test_a_run_that_no_study_asked_for_is_never_cleared(
+    workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "pair"
+    shutil.copytree(study, copy)
+    foreign = run_of(copy, "fixed", 3)
+    (foreign / "job.json").unlink()
+    before = workshop.snapshot(foreign)
+    assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *TRIALS) == 1
+    assert "holds a run that no study asked for" in capsys.readouterr().err
+    assert workshop.snapshot(foreign) == before
+
+
+def test_models_are_made_equal_in_operations_by_as_many_jobs_as_asked(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched = []
+    monkeypatch.setattr(LocalLauncher, "launch", lambda self, *_, **__: launched.append(self.jobs))
+    assert workshop.compare(tmp_path, SHORT, "match=flops", "jobs=3") == 1
+    assert launched == [3]
+    assert "not finished: fixed-seed1" in capsys.readouterr().err
+    sizes = {
+        point.member: any("model.encoder.hidden_size=" in one for one in point.overrides)
+        for point in ledger.read_points(tmp_path / "pair")
+    }
+    assert sizes == {"fixed": True, "additive": False}
+
+
+def test_the_config_is_printed_and_nothing_is_done(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    assert workshop.compare(tmp_path / "out", SHORT, "--cfg", "job") == 0
+    assert "members:\n" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_comparisons_at_once_are_refused(workshop: Any, tmp_path: Path, capsys: Any) -> None:
@@ -247,11 +324,9 @@ def test_members_seeds_and_settings_of_the_user(workshop: Any, tmp_path: Path) -
     odd = tmp_path / "out, é='x'"
     assert workshop.compare(odd, f"{SIZES} {words}", *flags) == 0
     for name in ("fixed", "additive", "mean"):
-        assert workshop.record(odd / "own" / f"{name}-seed7")["updates"] == 2
-        assert OmegaConf.load(odd / "own" / f"{name}-seed7" / "config.yaml").label_smoothing == 0.25
-    parameters = [
-        workshop.record(odd / "own" / f"{name}-seed7")["parameters"] for name in ("fixed", "additive", "mean")
-    ]
+        assert workshop.record(run_of(odd / "own", name, 7))["updates"] == 2
+        assert OmegaConf.load(run_of(odd / "own", name, 7) / "config.yaml").label_smoothing == 0.25
+    parameters = [workshop.record(run_of(odd / "own", name, 7))["parameters"] for name in ("fixed", "additive", "mean")]
     assert max(parameters) / min(parameters) <= 1.01
 
 
@@ -265,5 +340,5 @@ def test_processes_of_their_own(workshop: Any, tmp_path: Path) -> None:
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     assert out.strip() == str(odd / "out" / "pair" / "report.html")
-    assert workshop.record(odd / "out" / "pair" / "fixed-seed1")["status"] == "finished"
+    assert workshop.record(run_of(odd / "out" / "pair", "fixed", 1))["status"] == "finished"
     assert "Traceback" not in error

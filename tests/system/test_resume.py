@@ -131,6 +131,25 @@ def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, tmp_path: Pa
     assert workshop.record(tmp_path / "run")["updates"] == 14
 
 
+def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    each = workshop.record(trained)["flops_per_token"]
+    words = "budget.updates=null budget.{}={} scheduler=cosine curve_every=1"
+    operations = words.format("flops", 700 * each)
+    assert workshop.train(tmp_path / "tokens", words.format("tokens", 700)) == 0
+    assert workshop.train(tmp_path / "flops", operations) == 0
+    tokens, flops = (workshop.record(tmp_path / name) for name in ("tokens", "flops"))
+    assert 700 <= flops["tokens_seen"] < 700 + 16 * 7
+    for key in ("updates", "tokens_seen"):
+        assert flops[key] == tokens[key], key
+    losses, expected = (one["results"]["curves"]["train"] for one in (flops, tokens))
+    assert [point["loss"] for point in losses] == pytest.approx([point["loss"] for point in expected], rel=1e-5)
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        assert workshop.train(tmp_path / "stopped", operations) == 130
+    assert workshop.train(tmp_path / "stopped", operations, "ckpt=last") == 0
+    assert workshop.record(tmp_path / "stopped")["results"] == flops["results"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_interrupts_a_process(workshop: Any, tmp_path: Path, number: signal.Signals) -> None:

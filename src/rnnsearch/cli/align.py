@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.api import load
 from rnnsearch.cli import runs
+from rnnsearch.cli.counting import summed_up
 from rnnsearch.cli.pairs import pair_blocks
 from rnnsearch.cli.score import write_lines
 from rnnsearch.data.corpus import Pair
@@ -36,10 +37,11 @@ def run(cfg: DictConfig) -> None:
         folders = runs.given_folders(cfg.reverse_run)
         backward = load(folders, checkpoint=cfg.checkpoint, device=cfg.device).system
         _announce("reverse_run", backward, cfg.alignments.method)
-    for block in blocks:
-        found = _aligned(forward, block, cfg.alignments)
-        other = None if backward is None else _aligned(backward, [_turned(pair) for pair in block], cfg.alignments)
-        write_lines(alignment_lines(found, other, how=cfg.symmetrize, form=cfg.format))
+    with summed_up():
+        for block in blocks:
+            found = _aligned(forward, block, cfg.alignments)
+            other = None if backward is None else _aligned(backward, [_turned(pair) for pair in block], cfg.alignments)
+            write_lines(alignment_lines(found, other, how=cfg.symmetrize, form=cfg.format))
 
 
 def _check_symmetrization(reverse_run: Any, how: str | None) -> None:

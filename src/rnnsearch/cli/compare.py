@@ -58,7 +58,7 @@ class Member:
 class ComparisonSweeper(StudySweeper):
     """Makes members equal, chooses their learning rates, trains each with every seed, and writes one report."""
 
-    noun = "comparison"
+    kind = "comparison"
     prefix = "compare"
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -95,7 +95,7 @@ class ComparisonSweeper(StudySweeper):
         """Describe what is compared now; what the folder has besides is left out."""
         edges = self.config.length_edges
         facts = Facts(
-            kind="comparison",
+            kind=self.kind,
             question=self.config.question,
             protocol=protocol(self.config),
             data=build_data(self.compose_config(points[0].overrides)).corpus.name,

@@ -20,6 +20,19 @@ OVERLAYS = ("experiment", "debug")
 OmegaConf.register_resolver("run_id", new_id, use_cache=True, replace=True)
 
 
+def _gpus_of(accelerator: str, devices: object) -> int:
+    """GPUs that a training asks for; with accelerator auto, as many as devices where this machine has one."""
+    import torch
+
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.device_count()):
+        return 0
+    return max(1, devices) if isinstance(devices, int) else 1
+
+
+# ${gpus_of:ACCELERATOR,DEVICES} in a launcher's config
+OmegaConf.register_resolver("gpus_of", _gpus_of, replace=True)
+
+
 def compose(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[Path | str] = ()) -> DictConfig:
     """The configuration that `rnnsearch COMMAND OVERRIDES` would run, Hydra's own node left out.
 

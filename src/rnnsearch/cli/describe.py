@@ -73,7 +73,7 @@ def describe(
         {
             "format": 1,
             "name": study.name,
-            "created": _earlier(study).get("created") or ledger.now(),
+            "created": described(study).get("created") or ledger.now(),
             **asdict(facts),
             "members": [
                 {
@@ -97,7 +97,7 @@ def describe(
 
 def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
     """All points that a study has: those that it was described with in their order, then those at hand in theirs."""
-    folders = [*_folders(_earlier(study)), *(point.folder.name for point in points)]
+    folders = [*_folders(described(study)), *(point.folder.name for point in points)]
     return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
 
 
@@ -116,10 +116,13 @@ def no_differences(match: str) -> tuple[str, ...]:
     return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *MATCHED)
 
 
-def _earlier(study: Path) -> dict[str, Any]:
-    path = study / STUDY
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+def described(study: Path) -> dict[str, Any]:
+    """A study's description; empty where it has none, or a damaged one, which is written anew."""
+    try:
+        found = json.loads((study / STUDY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _folders(description: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,12 @@ log = logging.getLogger(__name__)
 
 FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
 LONGEST = 2000  # characters of a sentence
-_NAMED_ELSEWHERE = {"MisconfigurationException", "OutOfMemoryError"}  # Lightning's and torch's, not worth an import
+_NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
+    "MisconfigurationException",
+    "OutOfMemoryError",
+    "FailedJobError",
+    "UncompletedJobError",
+}
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
 _FULL_DISK = (  # what pyarrow, datasets and torch say of a full disk without its error number
     "No space left on device",
@@ -83,6 +88,9 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
         return f"{type(error).__name__}: {_first_line(error)}", FAILED
     if isinstance(error, ValueError):
         return str(error), FAILED
+    if plugin := re.match(r"Unknown plugin class : 'hydra_plugins\.(hydra_(\w+)_launcher)", str(error)):
+        extra = {"submitit": "slurm"}.get(plugin.group(2), plugin.group(2))
+        return f"this launcher needs {plugin.group(1).replace('_', '-')}: pip install 'rnnsearch[{extra}]'", MISUSED
     if _is_wrong_type(error) and (key := re.search(r"full_key: (\S+)", _with_notes(error))):  # Hydra's note
         return f"{key.group(1)} has a value of the wrong type: {_first_line(error)}", FAILED
     return (f"{_first_line(error)}; see `rnnsearch {command} --cfg job`", MISUSED) if _is_bad_call(error) else None

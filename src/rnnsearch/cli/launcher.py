@@ -34,10 +34,11 @@ class LocalLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the points of the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""
-        folders = [_folder(overrides) for overrides in job_overrides]
-        slots = make_slots(self.jobs, gpus=torch.cuda.device_count(), cpus=cores())
-        run([Job(ledger.read_point(folder).devices, partial(_train, folder)) for folder in folders], slots)
-        return [JobReturn() for _ in folders]
+        points = [ledger.read_point(_folder(overrides)) for overrides in job_overrides]
+        gpus = 0 if all(point.accelerator == "cpu" for point in points) else torch.cuda.device_count()
+        slots = make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
+        run([Job(point.devices, partial(_train, point.folder)) for point in points], slots)
+        return [JobReturn() for _ in points]
 
 
 def _train(folder: Path, environment: Environment, stop: threading.Event) -> None:

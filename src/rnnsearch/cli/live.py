@@ -8,7 +8,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -33,7 +34,8 @@ STYLES = {
     "waiting": "dim",
 }
 URGENT = ("running", "failed", "interrupted", "finished", "pruned", "waiting")  # in a table that is too long for all
-ROWS = 30  # of a live table
+ROWS = 30  # of a live table, at most
+AROUND = 4  # lines of a terminal that a live table leaves: its head, the counts, what is typed
 
 States = dict[Path, State]
 
@@ -42,7 +44,7 @@ States = dict[Path, State]
 def watching(points: Sequence[Point]) -> Iterator[None]:
     """Show how the points come on for as long as the block lasts, and what failed at once."""
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(points, stop), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(points, states_of(points), stop), daemon=True)
     watcher.start()
     try:
         yield
@@ -51,33 +53,21 @@ def watching(points: Sequence[Point]) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(points: Sequence[Point], stop: threading.Event) -> None:
+def _watch(points: Sequence[Point], before: States, stop: threading.Event) -> None:
     console = Console(stderr=True)
-    before = states_of(points)
-    with (
-        Live(console=console, auto_refresh=False, transient=True, screen=False)
-        if console.is_terminal
-        else _Plain() as live
-    ):
+    live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
+    with live if console.is_terminal else nullcontext():
         while True:
             ended = stop.wait(SECONDS)
-            now = states_of(points)
+            now = states_of(points, before)
             for point in points:
                 _tell(point, before[point.folder], now[point.folder])
             before = now
-            if isinstance(live, Live):
-                live.update(table(points, now, rows=ROWS), refresh=True)
+            if console.is_terminal:
+                rows = max(1, min(ROWS, console.height - AROUND))
+                live.update(table(points, now, rows=rows), refresh=True)
             if ended:
                 return
-
-
-class _Plain:
-    """Where there is no terminal, nothing is drawn; the lines of `_tell` say it."""
-
-    def __enter__(self) -> "_Plain":
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
 
 
 def _tell(point: Point, before: State, now: State) -> None:
@@ -95,15 +85,17 @@ def _tell(point: Point, before: State, now: State) -> None:
         logger.info("%s is %s%s", name, now.status, score)
 
 
-def states_of(points: Sequence[Point]) -> States:
-    """How far each point is."""
-    return {point.folder: ledger.state(point) for point in points}
+def states_of(points: Sequence[Point], known: States | None = None) -> States:
+    """How far each point is; those that are ``known`` to be done are not looked at again."""
+    done = {folder: state for folder, state in (known or {}).items() if state.status in ledger.DONE}
+    return {point.folder: done.get(point.folder) or ledger.state(point) for point in points}
 
 
 def table(points: Sequence[Point], states: States, *, rows: int | None = None) -> RenderableType:
-    """The points as a table; with ``rows``, the most urgent ones, and counts of all."""
+    """The points as a table, with counts; with ``rows``, those that run or failed, then what ended last."""
     chosen = list(points)
     if rows is not None and len(chosen) > rows:
+        chosen.sort(key=lambda point: _ended(states[point.folder]), reverse=True)
         chosen = sorted(chosen, key=lambda point: URGENT.index(states[point.folder].status))[:rows]
     found = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("point", "seed", "status", "progress", "BLEU", "time", ""):
@@ -120,7 +112,7 @@ def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
         Text(state.status, style=STYLES[state.status]),
         _progress(point, state),
         "" if state.bleu is None else f"{state.bleu:.2f}",
-        "" if state.seconds is None else f"{state.seconds:,.0f} s",
+        _time(state),
         Text(_note(state), style="red" if state.error else "dim"),
     )
 
@@ -129,6 +121,19 @@ def _progress(point: Point, state: State) -> RenderableType:
     if point.updates and state.status in ("running", "interrupted"):
         return ProgressBar(total=point.updates, completed=state.updates, width=20)
     return f"{state.updates:,} updates" if state.updates else ""
+
+
+def _ended(state: State) -> str:
+    return (state.attempts[-1].ended if state.attempts else None) or ""
+
+
+def _time(state: State) -> str:
+    """Of training, as far as it is recorded; else since the attempt that runs began."""
+    seconds = state.seconds
+    if seconds is None and state.status == "running" and state.attempts:
+        began = datetime.fromisoformat(state.attempts[-1].started)
+        seconds = (datetime.now(UTC) - began).total_seconds()
+    return "" if seconds is None else f"{seconds:,.0f} s"
 
 
 def _note(state: State) -> str:

@@ -143,7 +143,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
         arguments = [*arguments, "--multirun"]
     if command == "compare" or not MANY & set(arguments):
         return arguments
-    inner = re.compile(r"^(?!(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
+    inner = re.compile(r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 try:
@@ -17,7 +18,10 @@ except ModuleNotFoundError as error:
 from omegaconf import DictConfig, ListConfig
 
 from rnnsearch.api import TrainedModel, load
-from rnnsearch.cli.runs import given_folders
+from rnnsearch.cli.compose import compose
+from rnnsearch.cli.runs import given_folders, plain
+from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.settings import CommonSettings
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +80,18 @@ def more_hosts(allowed: str | ListConfig) -> list[str]:
 
 
 def _loaded(folder: Path, cfg: DictConfig) -> TrainedModel:
-    """A run's model, after a look at whether its search takes a beam."""
-    model = load(folder, checkpoint=cfg.checkpoint, device=cfg.device)
+    """A run's model, after a look at whether its search takes the beam."""
+    model = searching_by_beam(load(folder, checkpoint=cfg.checkpoint, device=cfg.device))
     model.search(beam_size=cfg.beam_size, n_best=1)
     return model
+
+
+def searching_by_beam(model: TrainedModel) -> TrainedModel:
+    """The model with a beam search, since that is what the form asks for; within the bounds of its own search."""
+    if model.kind is BeamSearch:
+        return model
+    own = {key: value for key, value in model.settings.items() if key in CommonSettings.__annotations__}
+    usual = plain(compose("translate", ["run=x", "search=beam"]).search)
+    del usual["_target_"]
+    logger.info("%s was trained with search=sampling; here it searches by beam", model.name)
+    return replace(model, kind=BeamSearch, settings={**usual, **own})

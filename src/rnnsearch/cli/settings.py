@@ -1,5 +1,6 @@
 """What is checked before a training begins: values, the folder, the two names of the budget."""
 
+import math
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -73,11 +74,20 @@ def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
     """Make ``trainer.max_steps`` and ``budget.updates``, two names of one limit, agree.
 
     Raises:
-        ValueError: if both were given and differ.
+        ValueError: if both were given and differ, or a limit is none.
     """
     steps, updates = cfg.trainer.max_steps, cfg.budget.updates
-    if steps == updates:
-        return
+    if steps != updates:
+        _settle(cfg, overrides)
+    for key, limit in cfg.budget.items():
+        kinds = (int,) if key == "updates" else (int, float)
+        if limit is not None and not (type(limit) in kinds and 0 < limit < math.inf):
+            whole = "whole " if key == "updates" else ""
+            raise ValueError(f"budget.{key}={limit}: give a {whole}number above 0, or null for no such limit")
+
+
+def _settle(cfg: DictConfig, overrides: list[str]) -> None:
+    steps, updates = cfg.trainer.max_steps, cfg.budget.updates
     if any(override.lstrip("+").startswith("budget.updates=") for override in overrides):
         raise ValueError(
             f"trainer.max_steps={steps} and budget.updates={updates} are two names of one limit; give one of them"

@@ -1,5 +1,6 @@
 """What the sweepers have in common: points in a study's folder, trained by a launcher as far as not done yet."""
 
+import copy
 import logging
 import re
 from abc import abstractmethod
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
@@ -39,7 +41,6 @@ class StudySweeper(Sweeper):
     """Trains the points of a study. Its memory is the study's folder, so that it can be killed at any time."""
 
     config: DictConfig
-    noun: str  # what it makes, in sentences
     prefix: str  # of the study's name, where none was given
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -54,11 +55,17 @@ class StudySweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.vocabularies: dict[str, dict[str, int]] = {}
+        self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
             if source.provider == "command-line"
         )
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What it makes: comparison, sweep or search."""
 
     def study_name(self) -> str:
         """The study's name, which is its folder's: what ``study=`` says, as text, or the protocol's and corpus's names.
@@ -82,13 +89,20 @@ class StudySweeper(Sweeper):
         self.study.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.study / LOCK, timeout=0), interruptible():
+                self._check_kind()
                 self.run(arguments)
         except Timeout:
             self._refuse(
-                ValueError(f"another {self.noun} is at work in {self.study}; wait for it or choose another study=NAME")
+                ValueError(f"another {self.kind} is at work in {self.study}; wait for it or choose another study=NAME")
             )
         except ValueError as error:
             self._refuse(error)
+
+    def _check_kind(self) -> None:
+        found = described(self.study)
+        kind = found.get("kind", "comparison")  # older ones say nothing
+        if found and kind != self.kind:
+            raise ValueError(f"{self.study} holds a {kind}, which a {self.kind} can't go on; choose another study=NAME")
 
     def _refuse(self, error: ValueError) -> None:
         command = str(self.config.hydra.job.config_name)
@@ -121,10 +135,12 @@ class StudySweeper(Sweeper):
                 self.launcher.launch([_launched(point) for point in waiting], initial_job_idx=0)
 
     def compose_config(self, overrides: Sequence[str]) -> DictConfig:
-        """The config that ``rnnsearch train`` composes."""
-        config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
-        settle_budget(config, list(overrides))
-        return config
+        """The config that ``rnnsearch train`` composes, for the caller to change."""
+        if (key := tuple(overrides)) not in self.configs:
+            config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
+            settle_budget(config, list(overrides))
+            self.configs[key] = config
+        return copy.deepcopy(self.configs[key])
 
     def compose_point(self, overrides: Overrides) -> Composed:
         """The overrides with the key of their config.
@@ -187,6 +203,7 @@ class StudySweeper(Sweeper):
             fallbacks=tuple(_fallbacks(config)),
             updates=config.budget.updates,
             devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
+            accelerator=str(config.trainer.accelerator),
             trial=trial,
         )
 

@@ -19,10 +19,10 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.study_sweeper import StudySweeper
-from rnnsearch.cli.trial import settle
-from rnnsearch.records import JOB, write_text
+from rnnsearch.cli.trial import check_keys, say_best, settle
+from rnnsearch.records import JOB, config_hash, write_text
 from rnnsearch.study.report import write_report
-from rnnsearch.sweep import ledger, search
+from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import (
     Axis,
@@ -35,7 +35,8 @@ from rnnsearch.sweep.points import (
     key_of,
     labels,
 )
-from rnnsearch.sweep.search import Choices, Range, Search
+from rnnsearch.sweep.search import Search, write_search
+from rnnsearch.sweep.space import Choices, Dimension, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,13 @@ logger = logging.getLogger(__name__)
 class DurableSweeper(StudySweeper):
     """Trains every point of a sweep, or the trials of a search."""
 
-    noun = "sweep"
     prefix = "sweep"
+    searched: dict[str, Any] | None = None  # of a search: its space, sampler and the rest
+
+    @property
+    def kind(self) -> str:
+        """A sweep, or a search where the sweep section has one."""
+        return "search" if self.config.sweep.search else "sweep"
 
     def run(self, arguments: list[str]) -> None:
         """Compose the points, train those that are not finished, write the report."""
@@ -63,12 +69,12 @@ class DurableSweeper(StudySweeper):
         names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
         every.sort(key=lambda point: names[point.folder.name] != self.config.protocol.baseline)
         facts = Facts(
-            kind="search" if self.config.sweep.search else "sweep",
+            kind=self.kind,
             question=self.config.protocol.question,
             protocol=protocol(self.config),
             data=self.config.hydra.runtime.choices["data"],
             match=self.config.match,
-            search=plain(self.config.sweep.search) if self.config.sweep.search else None,
+            search=self.searched,
         )
         describe(self.study, facts, every, names, self.compose_config)
 
@@ -96,6 +102,8 @@ class DurableSweeper(StudySweeper):
 
     def _report(self, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
+        if self.searched:
+            say_best(self.study)
         states = live.states_of(points).values()
         if any(state.status == "finished" for state in states):
             print(write_report(self.study), flush=True)
@@ -128,24 +136,33 @@ class DurableSweeper(StudySweeper):
         config, wanted = self.compose_config(fixed), self.config.sweep.search
         if type(wanted.trials) is not int or wanted.trials < 1:
             raise ValueError(f"sweep.search.trials={wanted.trials}: give a whole number, 1 or more")
+        if self.config.match != "none" or self.config.sweep.points:
+            raise ValueError("match and sweep.points are for sweeps without sweep.search; leave them out of a search")
         settings = {str(key): value for key, value in wanted.items() if key != "trials"}
-        found = Search(space=space, updates=config.budget.updates, **settings)
-        search.write_search(found, self.study)
+        base = config_hash(plain(config))
+        found = Search(space=space, updates=config.budget.updates, fixed=fixed, base=base, **settings)
+        try:
+            check_keys(found, self.compose_point)
+        except UnknownKey as error:
+            raise self._nowhere(error) from None
+        write_search(found, self.study)
         trials = [
             self._trial(self.study / f"trial-{index:04d}", index, fixed, config) for index in range(wanted.trials)
         ]
-        settle(trials, found, self.study)
+        settle(found, self.study)
+        self.searched = found.description(wanted.trials)
         return trials
 
     def _trial(self, folder: Path, index: int, fixed: Overrides, config: DictConfig) -> Point:
-        if (folder / JOB).is_file():
+        asked = (ledger.read_point(folder).trial or {}) if (folder / JOB).is_file() else {}
+        if "number" in asked:
             return ledger.read_point(folder)
         name = f"trial {index}"
         last = self.names(name)
         trial = {"index": index, "fixed": list(fixed), "last": list(last)}
         return self.point_in(folder, name, (*fixed, *last), config, key="", trial=trial)
 
-    def _space(self, arguments: list[str]) -> tuple[dict[str, Range | Choices], Overrides]:
+    def _space(self, arguments: list[str]) -> tuple[dict[str, Dimension], Overrides]:
         """What a search may vary, and what it may not."""
         swept = {key_of(str(one.input_line)): one for one in self._overrides(arguments) if one.is_sweep_override()}
         space = {key: _dimension(one) for key, one in swept.items()}
@@ -205,7 +222,7 @@ def _axis(one: Override) -> Axis:
     return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
 
 
-def _dimension(one: Override) -> Range | Choices:
+def _dimension(one: Override) -> Dimension:
     value = one.value()
     if not isinstance(value, IntervalSweep):
         return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))

@@ -80,7 +80,7 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
-    pruning = trial.pruning(folder) if record.writes else []
+    pruning = trial.pruning(folder)
     loggers = build.build_loggers(cfg.get("logger"), folder)
     trainer = build.build_trainer(
         cfg.trainer,

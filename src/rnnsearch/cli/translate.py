@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from rnnsearch.api import TrainedModel, Translation
 from rnnsearch.cli import build, runs
+from rnnsearch.cli.counting import summed_up
 from rnnsearch.cli.formats import FORMATS, as_links
 from rnnsearch.cli.streaming import Tally, blocks
 from rnnsearch.data.lines import check_file, lines
@@ -52,7 +53,8 @@ def run(cfg: DictConfig) -> None:
     arriving = blocks(source, tally, at_once=at_once, strict=cfg.strict, idle=idle)
     pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
     translate = translating(cfg, model, search, method)
-    with writing(cfg, sys.stdout.buffer, method) as write:
+    # Whoever types wants to know at once.
+    with writing(cfg, sys.stdout.buffer, method) as write, nullcontext() if source.isatty() else summed_up():
         translate_stream(pairs, translate, write)
     if source.isatty():
         print(file=sys.stderr)  # ends the prompt's line
@@ -85,6 +87,9 @@ def check_options(cfg: DictConfig) -> None:
     threshold = cfg.alignments.threshold
     if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold <= 1):
         raise ValueError(f"alignments.threshold={threshold}: give a number above 0, at most 1, or null")
+    longest = cfg.alignments.max_length
+    if type(longest) is not int or longest < 1:
+        raise ValueError(f"alignments.max_length={longest}: give a whole number, 1 or more")
     if cfg.alignments.output is not None and cfg.alignments.method == "none":
         raise ValueError("alignments.output needs alignments; choose another alignments.method than none")
     for file in (cfg.prefixes, cfg.lexicon):
@@ -139,6 +144,7 @@ def translating(
         alignments=method is not None,
         method=method or "auto",
         threshold=cfg.alignments.threshold,
+        max_aligned=cfg.alignments.max_length,
     )
 
 

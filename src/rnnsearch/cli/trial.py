@@ -2,8 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from omegaconf import DictConfig
 from rnnsearch.cli.compose import compose, unknown_key
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.records import JOB, RECORD, point_key, read_record
-from rnnsearch.sweep import ledger, search
-from rnnsearch.sweep.ledger import Point
+from rnnsearch.records import JOB, point_key
+from rnnsearch.sweep import ledger, trials
+from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.points import Overrides, UnknownKey, active
-from rnnsearch.sweep.search import SEARCH, Parameters, Search
+from rnnsearch.sweep.search import SEARCH, Search, read_search
+from rnnsearch.sweep.space import Choices, Parameters, suggest
 from rnnsearch.sweep.supervisor import supervise
 from rnnsearch.training.pruning import Pruning
 
@@ -31,58 +34,109 @@ def train_point(
     if point.trial is None:
         supervise(folder, environment=environment, stop=stop)
         return
-    found = search.read_search(folder.parent)
-    study = search.open_study(found, folder.parent, index=point.trial["index"])
-    asked = _ask(point, found, study)
-    if (known := _trained_already(asked, found.metric)) is not None:
-        logger.info("%s: the same as %s, not trained again", folder.name, known[0])
-        ledger.write_point(replace(asked, trial={**(asked.trial or {}), "same_as": known[0]}))
-        search.tell(study, _number(asked), "finished", known[1])
+    try:
+        asked = _asked(point)
+    except Exception as error:  # what keeps one trial from beginning stops no other
+        _note_failure(point, error)
         return
-    outcome = supervise(folder, environment=environment, stop=stop)
-    search.tell(study, _number(asked), outcome, _value(folder, found.metric))
+    if "same_as" in (asked.trial or {}):
+        return
+    _tell(asked, supervise(folder, environment=environment, stop=stop))
 
 
-def settle(trials: Sequence[Point], found: Search, folder: Path) -> None:
+def settle(found: Search, folder: Path) -> None:
     """Bring Optuna's study up to date after whatever ended an earlier search."""
-    study = search.open_study(found, folder)
-    asked = [one for one in trials if one.trial and "number" in one.trial]
+    trials.mend(found, folder)
+    with trials.asking(folder):
+        study = trials.open_study(found, folder)
+        asked = [one for one in ledger.read_points(folder) if one.trial and "number" in one.trial]
+        trials.close_strays(study, [_number(one) for one in asked])
     for one in asked:
-        status = ledger.state(one).status
-        if status in ledger.DONE:
-            search.tell(study, _number(one), status, _value(one.folder, found.metric))
-    search.close_strays(study, [_number(one) for one in asked])
+        state = ledger.state(one)
+        if state.status in ledger.DONE:
+            trials.tell(study, _number(one), state.status, curve=_curve(one, found.metric))
 
 
-def _ask(point: Point, found: Search, study: Any) -> Point:
-    """The point with the values of its trial, written down."""
+def say_best(folder: Path) -> None:
+    """Log the best trial so far and its values, and how to look at all."""
+    found = read_search(folder)
+    study = trials.open_study(found, folder)
+    best = trials.best(study)
+    if best is None:
+        return
+    name = study.trials[best[0]].user_attrs["folder"]
+    parameters = (ledger.read_point(folder / name).trial or {}).get("parameters", {})
+    values = " ".join(f"{key}={value}" for key, value in parameters.items())
+    logger.info("best: %s, %s %.2f, by %s", name, found.metric, best[1], values)
+    logger.info("next: optuna-dashboard %s", found.file(folder))
+
+
+def check_keys(found: Search, config: Callable[[Overrides], object]) -> None:
+    """Refuse a key of the space that no choice of options has.
+
+    Raises:
+        UnknownKey: for such a key.
+    """
+    groups = {key: one.choices for key, one in found.space.items() if _is_group(key) and isinstance(one, Choices)}
+    left = {key: UnknownKey(key, key) for key in found.space if key not in groups}
+    for values in product(*groups.values()):
+        options = tuple(f"{key}={value}" for key, value in zip(groups, values, strict=True))
+        _, lacking = active((*found.fixed, *options, *(f"{key}=null" for key in left)), config)
+        left = {key: lacking[key] for key in left if key in lacking}
+        if not left:
+            return
+    raise next(iter(left.values()))
+
+
+def _asked(point: Point) -> Point:
+    """The point with the values of its trial, written down; and told already where another has the same config."""
+    folder = point.folder.parent
+    found = read_search(folder)
     assert point.trial is not None
-    earlier = search.take_up(study, point.trial.get("number"))
-    trial = earlier or study.ask()
-    fixed: Overrides = tuple(point.trial["fixed"])
-    parameters = _suggested(trial, found, fixed, lambda overrides: _config(point, overrides))
-    overrides = (*fixed, *(f"{key}={value}" for key, value in parameters.items()))
-    config = _config(point, overrides)
-    trial.set_user_attr("folder", point.folder.name)
-    asked = replace(
-        point,
-        key=point_key(plain(config)),
-        overrides=(*overrides, *point.trial["last"]),
-        updates=config.budget.updates,
-        trial={**point.trial, "number": trial.number, "parameters": parameters},
-    )
-    ledger.write_point(asked)
+    with trials.asking(folder):  # Hydra composes for one thread at a time, too
+        study = trials.open_study(found, folder, index=point.trial["index"])
+        number, parameters = _begun(point, found, study)
+        overrides = (*point.trial["fixed"], *(f"{key}={value}" for key, value in parameters.items()))
+        config = _config(point, overrides)
+        asked = replace(
+            point,
+            key=point_key(plain(config)),
+            overrides=(*overrides, *point.trial["last"]),
+            updates=config.budget.updates,
+            trial={**point.trial, "number": number, "parameters": parameters},
+        )
+        twin = _twin(asked)
+        if twin is not None:
+            asked = replace(asked, trial={**(asked.trial or {}), "same_as": twin.folder.name})
+        ledger.write_point(asked)
+        trials.note(study, number, index=point.trial["index"], folder=(twin or asked).folder.name, key=asked.key)
+    if twin is not None:
+        logger.info("%s: the same as %s, not trained again", point.folder.name, twin.folder.name)
+        _tell(asked, ledger.state(twin).status)
     return asked
 
 
-def _suggested(trial: Any, found: Search, fixed: Overrides, config: Callable[[Overrides], DictConfig]) -> Parameters:
+def _begun(point: Point, found: Search, study: Any) -> tuple[int, Parameters]:
+    """Number and values of the trial that an earlier attempt began, or of a new one."""
+    assert point.trial is not None
+    if "number" in point.trial and (number := trials.reopened(study, point.trial["number"])) is not None:
+        return number, point.trial["parameters"]
+    trial = study.ask()
+    return trial.number, _suggested(trial, found, lambda overrides: _config(point, overrides))
+
+
+def _suggested(trial: Any, found: Search, config: Callable[[Overrides], object]) -> Parameters:
     """Groups first, then those keys which the chosen options have."""
-    groups = [key for key in found.space if "/" in key or "." not in key]
-    chosen = search.suggest(trial, found.space, groups)
+    groups = [key for key in found.space if _is_group(key)]
+    chosen = suggest(trial, found.space, groups)
     options = tuple(f"{key}={value}" for key, value in chosen.items())
     keys = [key for key in found.space if key not in groups]
-    _, lacking = active((*fixed, *options, *(f"{key}=null" for key in keys)), config)
-    return chosen | search.suggest(trial, found.space, [key for key in keys if key not in lacking])
+    _, lacking = active((*found.fixed, *options, *(f"{key}=null" for key in keys)), config)
+    return chosen | suggest(trial, found.space, [key for key in keys if key not in lacking])
+
+
+def _is_group(key: str) -> bool:
+    return "/" in key or "." not in key
 
 
 def _config(point: Point, overrides: Overrides) -> DictConfig:
@@ -97,22 +151,38 @@ def _config(point: Point, overrides: Overrides) -> DictConfig:
     return config
 
 
-def _trained_already(point: Point, metric: str) -> tuple[str, float] | None:
-    """Folder and value of a finished trial with the same config."""
-    for path in sorted(point.folder.parent.glob(f"*/{JOB}")):
-        if path.parent != point.folder and ledger.read_point(path.parent).key == point.key:
-            value = _value(path.parent, metric)
-            if value is not None:
-                return path.parent.name, value
+def _twin(point: Point) -> Point | None:
+    """Another point of the study with the same config that is finished or pruned."""
+    for other in ledger.read_points(point.folder.parent):
+        is_own = other.folder == point.folder or "same_as" in (other.trial or {})
+        if not is_own and other.key == point.key and ledger.state(other).status in ledger.DONE:
+            return other
     return None
 
 
-def _value(folder: Path, metric: str) -> float | None:
-    """Validation's metric of a finished run."""
-    record = read_record(folder) if (folder / RECORD).is_file() else {}
-    if record.get("status") != "finished":
-        return None
-    return float(record["results"]["metrics"]["validation"][metric])
+def _note_failure(point: Point, error: Exception) -> None:
+    story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+    now = ledger.now()
+    ledger.add_attempt(point, Attempt(started=now, ended=now, outcome="failed", error=story))
+
+
+def _tell(point: Point, outcome: str) -> None:
+    """Tell Optuna how a trial ended; where its storage is away now, `settle` does it when the search goes on."""
+    folder = point.folder.parent
+    try:
+        found = read_search(folder)
+        study = trials.open_study(found, folder)
+        story = ledger.state(point).error
+        trials.tell(study, _number(point), outcome, curve=_curve(point, found.metric), error=story)
+    except Exception as error:  # the training is done, whatever became of the storage
+        logger.warning("%s: the search can't be told: %s: %s", point.folder.name, type(error).__name__, error)
+
+
+def _curve(point: Point, metric: str) -> dict[int, float]:
+    """The metric of each validation by updates; of a point that is the same as another, of that."""
+    folder = point.folder.parent / (point.trial or {}).get("same_as", point.folder.name)
+    validations = ledger.read_run(folder).get("results", {}).get("curves", {}).get("validation", [])
+    return {int(one["update"]): float(one[metric]) for one in validations}
 
 
 def _number(point: Point) -> int:
@@ -127,6 +197,5 @@ def pruning(folder: Path) -> list[Pruning]:
     point = ledger.read_point(folder)
     if point.trial is None or "number" not in point.trial:
         return []
-    found = search.read_search(folder.parent)
-    study = search.open_study(found, folder.parent, index=point.trial["index"])
-    return [Pruning(metric=found.metric, report=search.reporter(study, _number(point)))]
+    found = read_search(folder.parent)
+    return [Pruning(metric=found.metric, report=trials.reporter(found, folder.parent, _number(point)))]

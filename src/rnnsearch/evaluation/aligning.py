@@ -160,11 +160,9 @@ def _align(
     short = [pair for pair in whole if pair.fits(max_length)]
     if len(short) < len(whole):
         logger.warning(
-            "%d of %d pairs have more than %d pieces on a side, or far more words, and are not aligned "
-            "(see alignments.max_length)",
-            len(whole) - len(short),
-            len(pairs),
+            "pairs with more than %d pieces on a side, or far more words, get no links (alignments.max_length): %d",
             max_length,
+            len(whole) - len(short),
         )
     found = {id(short[place]): weights_TS for place, weights_TS in _weights(system, short, method)}
     return [_alignment(pair, found.get(id(pair), _nothing(pair)), method, threshold) for pair in pairs]

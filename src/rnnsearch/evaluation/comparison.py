@@ -97,7 +97,7 @@ def _compared(
     return Compared(
         run=float(drawn[1].score_S[0]),
         baseline=float(drawn[0].score_S[0]),
-        difference=difference(*drawn, seed=chance.seed),
+        difference=difference(*drawn),
         p_bootstrap=p_values.get("bs"),
         p_randomization=p_values.get("ar"),
     )

@@ -8,20 +8,24 @@ sufficient statistics (Koehn 2004). Every system and every seed sees the same re
 Two sources of chance are kept apart:
 
 - *sentences*: the mean score over seeds on each resample of the sentences. It speaks of these very training runs.
-- *sentences and seeds*: in each resample the seeds are drawn with replacement too (the same seeds for both systems of a
-  pair). S seeds drawn with replacement vary by (S - 1)/S too little about their mean, so that part of each draw is
-  stretched by sqrt(S / (S - 1)) (the rescaled bootstrap of Rao and Wu 1988). It speaks of the next training run too.
-  With one seed there is nothing to draw and the two intervals are the same. With two or three, the spread over seeds is
-  itself known badly; show each seed beside the interval.
+- *sentences and seeds*: the mean score on a resample is moved by s / sqrt(S) times a draw of Student's t with S - 1
+  degrees of freedom, where s is the standard deviation over seeds. It speaks of the next training run too. Where the
+  sentences add nothing, this is Student's interval of the mean over seeds; where the seeds agree, it is the interval
+  over sentences; between, it is Behrens's and Fisher's, which is a little too wide rather than too narrow. The draws of
+  t are not made: their distribution function is averaged over the resamples. (Drawing the seeds with replacement too,
+  the usual bootstrap, says far too little of two or three seeds: all three lie on the same side of 0 once in four times
+  by chance, and it would give p < 0.001.) With one seed nothing is known of the next, and the two intervals are the
+  same.
 
 Intervals are the 2.5 % and 97.5 % quantiles of the draws. The two-sided p-value inverts them: with k = twice the number
-of draws on the rarer side of 0 (0 counts for both), p = (k + 1) / (R + 1), at most 1. (sacreBLEU 2.6's paired bootstrap
-counts the draws of one side only, so its p-value is about half of this one.)
+of draws on the rarer side of 0 (0 counts for both; with seeds the number to be expected), p = (k + 1) / (R + 1), at
+most 1. (sacreBLEU 2.6's paired bootstrap counts the draws of one side only, so its p-value is about half of this one.)
 
 The smallest difference that a test set could show is one that a test at 5 % significance finds with 80 % power: for an
 estimate that is about normal, (z_0.975 + z_0.80) = 2.80 times its standard error, which is here the standard deviation
 of the paired differences over resamples of the sentences. It is known before one looks at which system is better, and
 speaks of the same two systems on other sentences; whether an observed difference is chance is the p-value's business.
+With seeds, both variances are added and the quantiles are Student's, with Satterthwaite's (1946) degrees of freedom.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +34,8 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 ScoreOfSums = Callable[[Floats], Floats]  # [..., K] -> [...]
@@ -38,6 +43,7 @@ ScoreOfSums = Callable[[Floats], Floats]  # [..., K] -> [...]
 RESAMPLES = 2000
 SEED = 12345  # sacreBLEU's
 CONFIDENCE = 0.95
+NORMAL = 1e9  # degrees of freedom from which Student's t is the normal distribution
 POWER = 0.80  # chance that a difference of `Difference.detectable` excludes 0 from its interval
 CHUNK = 128  # resamples counted at once: bounds memory at CHUNK × N numbers
 
@@ -88,7 +94,7 @@ def resample(
     statistics_SNK: Floats | Sequence[Floats],
     score: ScoreOfSums,
     *,
-    seed: int,
+    seed: int | Sequence[int],
     resamples: int = RESAMPLES,
 ) -> Resampled:
     """Scores each seed's system on the whole test set and on resamples of it; equal `seed` and N: equal resamples."""
@@ -99,7 +105,7 @@ def resample(
     return Resampled(score_S=score(stacked_SNK.sum(axis=1)), draws_RS=score(sums_RSK))
 
 
-def resampled_sums(statistics_SNK: Floats, *, seed: int, resamples: int) -> Floats:
+def resampled_sums(statistics_SNK: Floats, *, seed: int | Sequence[int], resamples: int) -> Floats:
     """Summed statistics of each resample of the sentences, [R, S, K]: how often each was drawn @ statistics."""
     seeds, sentences, size = statistics_SNK.shape
     flat_NX = statistics_SNK.transpose(1, 0, 2).reshape(sentences, seeds * size)
@@ -113,13 +119,13 @@ def resampled_sums(statistics_SNK: Floats, *, seed: int, resamples: int) -> Floa
     return np.concatenate(sums).reshape(resamples, seeds, size)
 
 
-def estimate(system: Resampled, *, seed: int) -> Estimate:
-    """Mean over seeds with intervals; `seed` decides which seeds are drawn."""
-    sentences_R = system.draws_RS.mean(axis=1)
+def estimate(system: Resampled) -> Estimate:
+    """Mean over seeds with intervals."""
+    sentences = _interval(system.draws_RS.mean(axis=1))
     return Estimate(
         value=float(system.score_S.mean()),
-        interval=_interval(_with_seeds(system.draws_RS, seed=seed)),
-        sentences=_interval(sentences_R),
+        interval=_interval_with_seeds(system) if standard_error(system.score_S) > 0 else sentences,
+        sentences=sentences,
         by_seed=tuple(system.score_S.tolist()),
         deviation=_deviation(system.score_S),
     )
@@ -128,10 +134,10 @@ def estimate(system: Resampled, *, seed: int) -> Estimate:
 def interval(statistics_NK: Floats, score: ScoreOfSums, *, resamples: int, seed: int) -> Interval:
     """The interval of one system's score over its sentences."""
     drawn = resample([statistics_NK], score, seed=seed, resamples=resamples)
-    return estimate(drawn, seed=seed).sentences
+    return estimate(drawn).sentences
 
 
-def difference(baseline: Resampled, system: Resampled, *, seed: int) -> Difference:
+def difference(baseline: Resampled, system: Resampled) -> Difference:
     """System minus baseline, paired by resample and by seed.
 
     Raises: ValueError when the two have other numbers of seeds or resamples.
@@ -141,17 +147,17 @@ def difference(baseline: Resampled, system: Resampled, *, seed: int) -> Differen
             f"resamples × seeds are {baseline.draws_RS.shape} and {system.draws_RS.shape}; a paired test needs the same"
         )
     both = Resampled(system.score_S - baseline.score_S, system.draws_RS - baseline.draws_RS)
-    found = estimate(both, seed=seed)
+    found, sentences_R = estimate(both), both.draws_RS.mean(axis=1)
     return Difference(
         value=found.value,
         interval=found.interval,
         sentences=found.sentences,
         by_seed=found.by_seed,
         deviation=found.deviation,
-        p_value=p_value(_with_seeds(both.draws_RS, seed=seed)),
-        p_value_sentences=p_value(both.draws_RS.mean(axis=1)),
-        detectable=smallest_detectable(both.draws_RS.mean(axis=1)),
-        detectable_with_seeds=smallest_detectable(_with_seeds(both.draws_RS, seed=seed)),
+        p_value=p_value_with_seeds(both),
+        p_value_sentences=p_value(sentences_R),
+        detectable=smallest_detectable(sentences_R),
+        detectable_with_seeds=smallest_detectable(sentences_R, both.score_S),
     )
 
 
@@ -188,22 +194,47 @@ def over_seeds(score_S: Sequence[float]) -> Interval | None:
     """
     if len(score_S) < 2:
         return None
-    values = np.asarray(score_S, dtype=np.float64)
-    half = student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(values.mean() - half), float(values.mean() + half))
+    mean = float(np.mean(score_S))
+    half = float(stdtrit(len(score_S) - 1, (1 + CONFIDENCE) / 2)) * standard_error(score_S)
+    return Interval(mean - half, mean + half)
+
+
+def standard_error(score_S: Sequence[float] | Floats) -> float:
+    """Of the mean over seeds, by their spread: s / sqrt(S). 0 with one seed, which says nothing of it."""
+    return float(np.std(score_S, ddof=1) / np.sqrt(len(score_S))) if len(score_S) > 1 else 0.0
 
 
 def p_value(draws_R: Floats) -> float:
     """Two-sided bootstrap p-value that the quantity is 0, by the formula at the top of this file."""
-    rarer = min(int((draws_R <= 0).sum()), int((draws_R >= 0).sum()))
-    return min(1.0, (2 * rarer + 1) / (len(draws_R) + 1))
+    return _p_value(min(int((draws_R <= 0).sum()), int((draws_R >= 0).sum())), len(draws_R))
 
 
-def smallest_detectable(draws_R: Floats) -> float:
-    """The smallest difference that a test set could show, from draws of a difference; see the top of this file."""
-    normal = NormalDist()
-    quantiles = normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(POWER)
-    return float(quantiles * draws_R.std(ddof=1))
+def p_value_with_seeds(system: Resampled) -> float:
+    """The same over sentences and seeds."""
+    sentences_R = system.draws_RS.mean(axis=1)
+    if standard_error(system.score_S) == 0:
+        return p_value(sentences_R)
+    below = _share_below(0.0, system)
+    return _p_value(min(below, 1 - below) * len(sentences_R), len(sentences_R))
+
+
+def _p_value(rarer: float, resamples: int) -> float:
+    return min(1.0, (2 * rarer + 1) / (resamples + 1))
+
+
+def smallest_detectable(draws_R: Floats, score_S: Sequence[float] | Floats = ()) -> float:
+    """The smallest difference that a test set could show, from draws of a difference; see the top of this file.
+
+    Args:
+        draws_R: over resamples of the sentences.
+        score_S: the difference of each seed, to count their chance too.
+    """
+    sentences, seeds = float(draws_R.var(ddof=1)), standard_error(score_S) ** 2
+    levels = ((1 + CONFIDENCE) / 2, POWER)
+    if seeds == 0:
+        return sum(NormalDist().inv_cdf(level) for level in levels) * float(np.sqrt(sentences))
+    freedom = min((len(score_S) - 1) * ((sentences + seeds) / seeds) ** 2, NORMAL)
+    return sum(float(stdtrit(freedom, level)) for level in levels) * float(np.sqrt(sentences + seeds))
 
 
 def perplexity_of_sums(sums_RK: Floats) -> Floats:
@@ -211,14 +242,22 @@ def perplexity_of_sums(sums_RK: Floats) -> Floats:
     return np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
 
 
-def _with_seeds(draws_RS: Floats, *, seed: int) -> Floats:
-    resamples, seeds = draws_RS.shape
-    mean_R: Floats = draws_RS.mean(axis=1)
-    if seeds == 1:
-        return mean_R
-    drawn_RS = np.random.default_rng([seed, seeds]).integers(seeds, size=(resamples, seeds))
-    moved_R = np.take_along_axis(draws_RS, drawn_RS, axis=1).mean(axis=1)
-    return np.asarray(mean_R + np.sqrt(seeds / (seeds - 1)) * (moved_R - mean_R), dtype=np.float64)
+def _share_below(value: float, system: Resampled) -> float:
+    """The distribution function over sentences and seeds, where the seeds differ."""
+    error = standard_error(system.score_S)
+    distance_R = (value - system.draws_RS.mean(axis=1)) / error
+    return float(stdtr(len(system.score_S) - 1, distance_R).mean())
+
+
+def _interval_with_seeds(system: Resampled) -> Interval:
+    """Inverts `_share_below`. Between the extreme draws, each moved by t's quantile, lies the mixture's quantile."""
+    sentences_R, error = system.draws_RS.mean(axis=1), standard_error(system.score_S)
+    ends = []
+    for level in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2):
+        moved = float(stdtrit(len(system.score_S) - 1, level)) * error
+        reach = (sentences_R.min() + moved - error, sentences_R.max() + moved + error)
+        ends.append(float(brentq(lambda at, level=level: _share_below(at, system) - level, *reach, xtol=1e-9 * error)))
+    return Interval(*ends)
 
 
 def _interval(draws_R: Floats) -> Interval:

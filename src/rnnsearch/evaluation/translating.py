@@ -67,12 +67,7 @@ def cut(sources: Sequence[Sources], search: Search) -> list[Sources]:
     longest = search.max_source_length
     over = sum(any(len(ids) > longest for ids in source) for source in sources)
     if over:
-        logger.warning(
-            "%d of %d sources have more than %d tokens and are cut (see search.max_source_length)",
-            over,
-            len(sources),
-            longest,
-        )
+        logger.warning("sources of more than %d tokens are cut (see search.max_source_length): %d", longest, over)
     return [tuple(ids[:longest] for ids in source) for source in sources]
 
 

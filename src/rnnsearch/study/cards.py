@@ -8,7 +8,6 @@ from rnnsearch.study.blocks import Fold, Section
 from rnnsearch.study.findings import tokenizer_checksums
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import primary
-from rnnsearch.study.trials import read_job
 
 Record = Mapping[str, Any]
 FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
@@ -60,11 +59,11 @@ def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
     facts: list[tuple[str, tuple[str, ...]]] = [
         (name, (text,)) for name, read in FACTS if run.record and (text := _fact(read, run))
     ]
-    attempts = tuple(_attempt(attempt) for attempt in read_job(run).get("attempts") or [])
+    attempts = tuple(_attempt(attempt) for attempt in run.job.get("attempts") or [])
     if len(attempts) > 1 or (attempts and run.status != "finished"):
         facts.append(("Attempts", attempts))
     facts.append(("Folder", (run.folder.name,)))
-    error = error_of(run)
+    error = run.error
     if error:
         facts.insert(0, ("Error", (f"{error.get('type')}: {error.get('message')}",)))
     measure = primary(study)
@@ -77,16 +76,6 @@ def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
         own=own | {"Error", "Attempts"},
         code=str((error or {}).get("traceback") or "").strip("\n"),
     )
-
-
-def error_of(run: Run) -> dict[str, Any] | None:
-    """What the run failed of: by its own record, else by the last attempt that the sweep noted."""
-    if run.status == "finished":
-        return None
-    if run.record.get("error"):
-        return dict(run.record["error"])
-    told = [attempt["error"] for attempt in read_job(run).get("attempts") or [] if attempt.get("error")]
-    return dict(told[-1]) if told else None
 
 
 def signatures(study: Study) -> tuple[str, ...]:

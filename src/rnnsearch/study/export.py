@@ -4,25 +4,24 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import over_seeds
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import primary, ranked, scores, settings
-from rnnsearch.study.planned import planned
+from rnnsearch.study.planned import metric_of, planned, title
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
+from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, plain, signed
 
 RECORD = (
-    *("status", "updates", "tokens_seen", "training_seconds", "tokens_per_second", "parameters"),
+    *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
     *("parameters_without_embeddings", "flops_per_token", "peak_memory_bytes", "config_hash", "id"),
 )
 VALIDATION = ("bleu", "chrf", "nll")
 TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "sentences")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
-_LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"}
+_LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {letter: f"${letter}$" for letter in "<>|"}
 
 Row = dict[str, Any]
 
@@ -41,9 +40,10 @@ def _row(run: Run, varied: Row) -> Row:
         "seed": run.seed,
         **varied,
         "status": run.status,
+        "error": f"{run.error.get('type')}: {run.error.get('message')}" if run.error else None,
         **{f"validation_{key}": (metrics.get("validation") or {}).get(key) for key in VALIDATION},
         **{f"test_{key}": (metrics.get("test") or {}).get(key) for key in TEST},
-        **{key: run.record.get(key) for key in RECORD if key != "status"},
+        **{key: run.record.get(key) for key in RECORD},
         "commit": (run.record.get("git") or {}).get("commit"),
         "folder": run.folder.name,
     }
@@ -53,10 +53,14 @@ def as_csv(study: Study) -> str:
     """Rows as CSV, with a header; empty cells for None."""
     found = rows(study)
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+    writer = csv.DictWriter(file, list(found[0]) if found else ["member", "seed"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in found)
     return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or (isinstance(value, int | float) and type(value) is not bool) else plain(value)
 
 
 def as_json(study: Study) -> str:
@@ -65,16 +69,13 @@ def as_json(study: Study) -> str:
 
 
 def summary(study: Study, comparison: Comparison | None) -> Table:
-    """One row a member: n, mean and standard deviation over seeds, intervals, and Holm's p-value of its comparison."""
+    """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and both intervals."""
     if comparison is None:
         return _validated(study)
-    tests = {(one.system, one.baseline): one for one in planned(study, comparison)} if len(study.members) > 1 else {}
     body = []
     for member in study.members:
-        found = comparison.whole.scores[member][BLEU.name]
+        found = comparison.whole.scores[member][metric_of(study)]
         seeds = over_seeds(found.by_seed)
-        test = tests.get((member, study.baseline))
-        gap = test.difference if test else None
         body.append(
             (
                 member,
@@ -82,18 +83,48 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
                 number(found.value) + (f" ± {number(found.deviation)}" if found.deviation is not None else ""),
                 interval(seeds) if seeds else NOTHING,
                 interval(found.interval),
-                f"{signed(gap.value)} {interval(gap.interval)}" if gap else NOTHING,
-                p_value(test.adjusted) if test and test.adjusted is not None else NOTHING,
             )
         )
-    header = ("member", "n", "BLEU, mean ± sd", "95 % over seeds", "95 % bootstrap", f"minus {study.baseline}", "Holm")
-    return Table(f"Test BLEU of {study.description.get('name', study.folder.name)}", header, tuple(body))
+    measure = title(study)
+    header = ("member", "n", f"{measure}, mean ± sd", "95 % over seeds", "95 % over sentences and seeds")
+    return Table(f"The {measure} of {_name(study)}", header, tuple(body))
+
+
+def comparisons(study: Study, comparison: Comparison | None) -> Table | None:
+    """One row a planned comparison that is reported; None where there is none."""
+    if comparison is None or study.description.get("kind") == "search":
+        return None
+    body = tuple(
+        (
+            f"{one.system} − {one.baseline}",
+            str(len(one.seeds)),
+            signed(one.difference.value),
+            interval(one.difference.interval),
+            p_value(one.difference.p_value),
+            p_value(one.adjusted),
+        )
+        for one in planned(study, comparison)
+        if one.difference is not None and one.adjusted is not None
+    )
+    caption = f"Planned comparisons of {_name(study)}, paired differences in {title(study)}"
+    header = ("comparison", "n", "difference", "95 % over sentences and seeds", "p", "Holm")
+    return Table(caption, header, body) if body else None
+
+
+def tables(study: Study, comparison: Comparison | None) -> list[Table]:
+    """What a paper needs: the members, and the planned comparisons."""
+    compared = comparisons(study, comparison)
+    return [summary(study, comparison), *((compared,) if compared else ())]
+
+
+def _name(study: Study) -> str:
+    return str(study.description.get("name", study.folder.name))
 
 
 def _validated(study: Study) -> Table:
     measure, found = primary(study), scores(study, primary(study))
     body = tuple((member, str(len(found[member].values)), number(found[member].mean)) for member in ranked(study))
-    caption = f"{measure.title} of {study.description.get('name', study.folder.name)}, the best first"
+    caption = f"{measure.title} of {_name(study)}, the best first"
     return Table(caption[0].upper() + caption[1:], ("member", "n", measure.title), body)
 
 
@@ -103,7 +134,6 @@ def latex(table: Table) -> str:
     lines = [" & ".join(map(_escaped, row)) + r" \\" for row in (table.header, *table.rows)]
     return "\n".join(
         (
-            "% needs \\usepackage{booktabs}",
             "\\begin{table}",
             f"\\caption{{{_escaped(table.caption)}}}",
             f"\\begin{{tabular}}{{{columns}}}",
@@ -123,18 +153,27 @@ def _escaped(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text.replace("\n", " ")).replace("±", r"$\pm$")
 
 
+def document(tables: Iterable[Table]) -> str:
+    """Tables in LaTeX, one after the other."""
+    return "\n".join(("% needs \\usepackage{booktabs}", *map(latex, tables)))
+
+
 def as_latex(study: Study) -> str:
-    """The members' table in LaTeX."""
-    return latex(summary(study, compare(study)))
+    """Members and planned comparisons in LaTeX."""
+    return document(tables(study, compare(study)))
 
 
 def as_markdown(study: Study) -> str:
-    """The members' table in Markdown."""
-    table = summary(study, compare(study))
+    """Members and planned comparisons in Markdown."""
+    return "\n".join(map(markdown, tables(study, compare(study))))
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown, its caption before it."""
     cells = [[re.sub(r"([|\\`*_<])", r"\\\1", text) for text in row] for row in (table.header, *table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     rule = "|" + " :-- |" * table.text_columns + " --: |" * (len(table.header) - table.text_columns)
-    return "\n".join((lines[0], rule, *lines[1:], ""))
+    return "\n".join((f"**{table.caption}**", "", lines[0], rule, *lines[1:], ""))
 
 
 FORMATS: Mapping[str, Callable[[Study], str]] = {

@@ -7,12 +7,11 @@ from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import primary, ranked, scores
-from rnnsearch.study.statistics import Comparison, corpus_bleu
+from rnnsearch.study.statistics import WEAK, Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 
 MANY = 8  # runs that are named one by one
-SAYS_NOTHING = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
-PARAMETER_TOLERANCE = 0.01  # of the fair pair
+SIZE_TOLERANCE = 0.01  # of what is matched
 BUDGET_TOLERANCE = 0.01
 SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
 
@@ -27,10 +26,12 @@ def headline(study: Study, comparison: Comparison | None) -> str:
             f"{study.baseline} has {number(found.value)} BLEU {interval(found.interval)}; there is nothing to compare."
         )
     if comparison is None:
-        return "No comparison yet: no seed has been finished by every member."
+        return "No comparison yet: no run is finished and evaluated."
     best, bleu = better(study, comparison)
-    if bleu < SAYS_NOTHING:
+    if bleu < WEAK:
         return f"This comparison says nothing: the better member, {best}, has {number(bleu)} BLEU, under 10."
+    if not comparison.compared:
+        return f"No comparison yet: no other member has finished a seed in common with {study.baseline}."
     return finding(study, comparison, leader(study, comparison))
 
 
@@ -66,13 +67,12 @@ def excludes(found: Difference) -> str:
 
 
 def verdict(study: Study, comparison: Comparison, member: str) -> str:
-    """The difference in full, with its p-value and its sources of chance; qualified where models are too weak."""
+    """The difference in full, with its p-value and its sources of chance."""
     found = comparison.whole.differences[member][BLEU.name]
     chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
     return (
         f"{member} − {study.baseline} = {signed(found.value)} BLEU, 95 % interval {interval(found.interval)} "
         f"over {chance}, two-sided {p_value(found.p_value)}: the interval {excludes(found)}."
-        + (" Models this weak say nothing about the question." if better(study, comparison)[1] < SAYS_NOTHING else "")
     )
 
 
@@ -84,13 +84,13 @@ def better(study: Study, comparison: Comparison) -> tuple[str, float]:
 
 
 def leader(study: Study, comparison: Comparison) -> str:
-    """The member other than the baseline with the highest BLEU."""
-    return max(study.members[1:], key=lambda member: comparison.whole.scores[member][BLEU.name].value)
+    """The member with the highest BLEU of those that are compared with the baseline."""
+    return max(comparison.compared, key=lambda member: comparison.whole.scores[member][BLEU.name].value)
 
 
 def doubts(study: Study, comparison: Comparison | None) -> list[str]:
     """Everything a reader must know before believing the headline; empty when there is nothing."""
-    found = _unfinished(study)
+    found = _unfinished(study) + _other_baseline(study)
     if comparison is None or len(study.members) == 1:
         return found
     if len(comparison.seeds) == 1:
@@ -105,9 +105,15 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
         )
     found += rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
-    for check in (_unequal_parameters, _unequal_budgets, _unequal_data, _unequal_records):
-        found += check(study, runs)
+    found += unequal(study, runs)
+    found += _unequal_data(study, runs) + _unequal_records(study, comparison)
     return found
+
+
+def _other_baseline(study: Study) -> list[str]:
+    if study.baseline == study.all_members[0] or study.description.get("kind") == "search":
+        return []
+    return [f"{study.all_members[0]}, the baseline, has no finished run; differences are from {study.baseline}."]
 
 
 def _unfinished(study: Study) -> list[str]:
@@ -134,18 +140,37 @@ def rates_at_an_end(study: Study) -> list[str]:
     return [f"Learning rates at an end of those tried, so that a better one may lie beyond: {named}."]
 
 
-def _unequal_parameters(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
-    if study.description.get("match") != "parameters":
+def unequal(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    """Members that differ from the baseline in what was matched, or in the budget they used up, by more than 1 %."""
+    return _unequal_sizes(study, runs) + _unequal_budgets(study, runs)
+
+
+def _unequal_sizes(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    kinds = {
+        "parameters": ("parameters", "total parameters"),
+        "flops": ("flops_per_token", "operations a target token"),
+    }
+    if (match := study.description.get("match")) not in kinds:
         return []
-    return _apart(study, runs, lambda run: run.record.get("parameters"), "total parameters", PARAMETER_TOLERANCE)
+    key, name = kinds[match]
+    return _apart(study, runs, lambda run: run.record.get(key), name, SIZE_TOLERANCE)
 
 
 def _unequal_budgets(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     budget = study.description.get("budget") or {}
-    key, name = ("tokens_seen", "target tokens") if budget.get("tokens") else ("updates", "updates")
-    if budget.get("seconds"):
-        key, name = "training_seconds", "training seconds"
-    return _apart(study, runs, lambda run: run.record.get(key), name, BUDGET_TOLERANCE)
+    kinds: dict[str, tuple[str, Callable[[Run], float | None]]] = {
+        "flops": ("operations", _operations),
+        "seconds": ("training seconds", lambda run: run.record.get("training_seconds")),
+        "tokens": ("target tokens", lambda run: run.record.get("tokens_seen")),
+        "updates": ("updates", lambda run: run.record.get("updates")),
+    }
+    name, read = next((kinds[key] for key in kinds if budget.get(key)), kinds["updates"])
+    return _apart(study, runs, read, name, BUDGET_TOLERANCE)
+
+
+def _operations(run: Run) -> float | None:
+    tokens, each = run.record.get("tokens_seen"), run.record.get("flops_per_token")
+    return None if tokens is None or each is None else tokens * each
 
 
 def _apart(
@@ -182,13 +207,15 @@ def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str
     return found
 
 
-def _unequal_records(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+def _unequal_records(study: Study, comparison: Comparison) -> list[str]:
     found = []
-    for run in (run for of_member in runs.values() for run in of_member):
-        counted, recorded = corpus_bleu(run.rows), float(run.test["bleu"])
-        if abs(counted - recorded) > SCORE_TOLERANCE:
-            found.append(
-                f"{run.member} seed {run.seed}: its record says {number(recorded)} BLEU but its translations give "
-                f"{number(counted)}; this report uses the translations."
-            )
+    for member in study.members:
+        counts = comparison.whole.scores[member][BLEU.name].by_seed
+        for run, counted in zip(study.compared(member), counts, strict=True):
+            recorded = float(run.test["bleu"])
+            if abs(counted - recorded) > SCORE_TOLERANCE:
+                found.append(
+                    f"{run.member} seed {run.seed}: its record says {number(recorded)} BLEU but its translations give "
+                    f"{number(counted)}; this report uses the translations."
+                )
     return found

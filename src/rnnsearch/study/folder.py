@@ -3,15 +3,17 @@
 import bz2
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rnnsearch.records import JOB, RECORD
+from rnnsearch.study.places import published, published_job
 
 FORMAT = 1  # of study.json and of record.json
 STUDY = "study.json"
 SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
+DIGITS = 6  # of a negative log-likelihood in nats; more would not be seen, and take half of a published study
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
 TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
 
@@ -25,9 +27,10 @@ class Run:
     member: str
     seed: int
     folder: Path
-    status: str  # running, finished, failed, interrupted, or "not started" without a record
+    status: str  # finished, pruned, running, failed, interrupted, not started
     record: dict[str, Any]  # empty when there is none
     rows: tuple[Row, ...]  # test translations, in the order of the test set; empty unless comparable
+    job: dict[str, Any] = field(default_factory=dict)  # a sweep's job.json; empty where there is none
 
     @property
     def comparable(self) -> bool:
@@ -39,16 +42,24 @@ class Run:
         """The record's test metrics; empty when there are none."""
         return dict(self.record.get("results", {}).get("metrics", {}).get("test") or {})
 
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What it failed of (type, message, traceback): by its own record, else by the last attempt that told."""
+        if self.status in ("finished", "pruned"):
+            return None
+        attempts = [attempt["error"] for attempt in self.job.get("attempts") or [] if attempt.get("error")]
+        found = self.record.get("error") or (attempts[-1] if attempts else None)
+        return dict(found) if found else None
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
     """Members, their runs and what is said of them (study.json).
 
     Attributes:
-        members: what is compared, the baseline first: those that have finished a seed in common with it; all where none
-            has finished one.
+        members: those that have finished a seed, the baseline first; all where none has finished one.
         seeds: of all runs.
-        runs: all of them, also those of members that are not compared.
+        runs: all of them, also those of members that have finished none.
     """
 
     folder: Path
@@ -69,8 +80,8 @@ class Study:
 
     @property
     def compared_seeds(self) -> tuple[int, ...]:
-        """Seeds that any compared member has finished."""
-        done = {run.seed for run in self.runs if run.comparable and run.member in self.members}
+        """Seeds that any member has finished."""
+        done = {run.seed for run in self.runs if run.comparable}
         return tuple(seed for seed in self.seeds if seed in done)
 
     def compared(self, member: str) -> tuple[Run, ...]:
@@ -83,7 +94,7 @@ def read_study(folder: Path) -> Study:
 
     Raises: FileNotFoundError without study.json; ValueError when a file is not what it should be.
     """
-    description = _read_object(folder / STUDY)
+    description = published(_read_object(folder / STUDY))
     if description.get("format") != FORMAT:
         raise ValueError(f"{folder / STUDY}: format is {description.get('format')!r}; this version reads {FORMAT}")
     members = _names(description)
@@ -91,7 +102,8 @@ def read_study(folder: Path) -> Study:
         raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
     runs = tuple(_read_run(member, seed, folder / name) for member, seed, name in _places(description, members))
     seeds = tuple(dict.fromkeys(int(seed) for seed in description["seeds"]))
-    return Study(folder, description, _comparable(members, runs), seeds, runs)
+    done = {run.member for run in runs if run.comparable}
+    return Study(folder, description, tuple(m for m in members if m in done) or members, seeds, runs)
 
 
 def _names(description: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,28 +118,23 @@ def _places(description: Mapping[str, Any], members: Sequence[str]) -> list[tupl
     return sorted(named, key=lambda place: (members.index(place[0]), place[1]))
 
 
-def _comparable(members: tuple[str, ...], runs: Sequence[Run]) -> tuple[str, ...]:
-    seeds = {member: {run.seed for run in runs if run.member == member and run.comparable} for member in members}
-    baseline = next((member for member in members if seeds[member]), None)
-    if baseline is None:
-        return members
-    return tuple(member for member in members if seeds[member] & seeds[baseline])
-
-
 def _read_run(member: str, seed: int, folder: Path) -> Run:
-    if not (folder / RECORD).is_file():
-        return Run(member, seed, folder, "failed" if _failure(folder) else "not started", {}, ())
-    record = _read_object(folder / RECORD)
+    record = published(_read_object(folder / RECORD)) if (folder / RECORD).is_file() else {}
+    job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
+    status = _status(record, job.get("attempts") or [])
     scored = bool((record.get("results", {}).get("metrics", {}) or {}).get("test"))
     rows = next((folder / name for name in TRANSLATIONS if (folder / name).is_file()), None)
-    ready = record["status"] == "finished" and scored and rows is not None
-    return Run(member, seed, folder, str(record["status"]), record, _read_rows(rows) if ready and rows else ())
+    ready = status == "finished" and scored and rows is not None
+    return Run(member, seed, folder, status, record, _read_rows(rows) if ready and rows else (), job)
 
 
-def _failure(folder: Path) -> bool:
-    """Whether a point ended before it had a record."""
-    attempts = _read_object(folder / JOB)["attempts"] if (folder / JOB).is_file() else []
-    return bool(attempts) and attempts[-1]["outcome"] in ("failed", "killed", "out_of_memory")
+def _status(record: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
+    """By the record, or by the last attempt: who was killed, or had no time for a record, could not write it."""
+    recorded = str(record.get("status") or "not started")
+    outcome = attempts[-1]["outcome"] if attempts else None
+    if recorded in ("finished", "pruned") or outcome is None:
+        return "running" if attempts and not record else recorded
+    return outcome if outcome in ("interrupted", "pruned") else "failed"
 
 
 def read_attention(run: Run) -> list[dict[str, Any]]:
@@ -151,13 +158,17 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
-    rows = _read_lines(path)
+    rows = tuple(_rounded(row) for row in _read_lines(path))
     if not rows or "source" in rows[0]:
         return rows
     shared = _read_lines(path.parent.parent / SENTENCES)
     if len(shared) != len(rows):
         raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
     return tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True))
+
+
+def _rounded(row: Row) -> Row:
+    return {**row, "nll": round(row["nll"], DIGITS)} if row.get("nll") is not None else row
 
 
 def _read_lines(path: Path) -> tuple[Row, ...]:

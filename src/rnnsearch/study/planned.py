@@ -1,19 +1,18 @@
 """The comparisons that a protocol planned, with p-values that may be read together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import SEED, Difference, holm
+from rnnsearch.evaluation.significance import Difference, holm
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import primary
-from rnnsearch.study.statistics import Comparison, paired
+from rnnsearch.study.measures import Measure
+from rnnsearch.study.statistics import WEAK, Comparison, better_bleu, paired, shared_seeds
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
 LEVEL = 0.05  # of the whole family of comparisons
-WEAK = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
 METRICS = {"bleu": BLEU.name, "chrf": CHRF.name, "perplexity": PERPLEXITY.name}
 
 
@@ -25,7 +24,7 @@ class Planned:
         seeds: that both have finished.
         bleu: of the better one.
         difference: None where they share no seed, or where the better one is too weak.
-        adjusted: Holm's p-value over all comparisons that are reported; None without a difference.
+        adjusted: Holm's p-value over all that were planned; None without a difference.
     """
 
     system: str
@@ -56,59 +55,64 @@ def metric_of(study: Study) -> str:
     return METRICS.get(str(stated.get("metric") or "bleu"), BLEU.name)
 
 
+def title(study: Study) -> str:
+    """Of the primary metric on the test set."""
+    return Measure(metric_of(study), "test").title
+
+
 def planned(study: Study, comparison: Comparison) -> list[Planned]:
-    """All comparisons; Holm's correction is over those that are reported."""
+    """All comparisons. Holm's correction is over all of them: one that is not reported counts with p = 1."""
     metric = metric_of(study)
     found = [_compared(comparison, system, baseline, metric) for system, baseline in pairs(study)]
-    reported = [one for one in found if one.difference is not None]
-    adjusted = holm([one.difference.p_value for one in reported if one.difference is not None])
-    by_pair = {(one.system, one.baseline): value for one, value in zip(reported, adjusted, strict=True)}
-    return [
-        Planned(one.system, one.baseline, one.seeds, one.bleu, one.difference, by_pair.get((one.system, one.baseline)))
-        for one in found
-    ]
+    adjusted = holm([one.difference.p_value if one.difference else 1.0 for one in found])
+    return [replace(one, adjusted=p if one.difference else None) for one, p in zip(found, adjusted, strict=True)]
 
 
 def _compared(comparison: Comparison, system: str, baseline: str, metric: str) -> Planned:
-    scores = comparison.whole.scores
-    if system not in scores or baseline not in scores:
+    if not {system, baseline} <= set(comparison.whole.scores):
         return Planned(system, baseline, (), None, None, None)
-    shared = tuple(one for one in comparison.seeds_of[system] if one in comparison.seeds_of[baseline])
-    bleu = max(scores[member][BLEU.name].value for member in (system, baseline))
-    if bleu < WEAK:
-        return Planned(system, baseline, shared, bleu, None, None)
     drawn, seeds_of = comparison.whole.drawn, comparison.seeds_of
-    return Planned(system, baseline, shared, bleu, paired(system, baseline, drawn, seeds_of, metric, seed=SEED), None)
+    shared = shared_seeds(seeds_of, system, baseline)
+    if not shared:
+        return Planned(system, baseline, (), None, None, None)
+    bleu = better_bleu(comparison.whole.scores, seeds_of, system, baseline)
+    gap = paired(system, baseline, drawn, seeds_of, metric) if bleu >= WEAK else None
+    return Planned(system, baseline, shared, bleu, gap, None)
 
 
 def section(study: Study, comparison: Comparison) -> Section:
     """The table of comparisons and what its columns mean; empty for a search, whose trials are not to be compared."""
-    title = "Planned comparisons"
+    heading = "Planned comparisons"
     if study.description.get("kind") == "search" or len(study.members) < 2:
-        return Section(title)
+        return Section(heading)
     found = planned(study, comparison)
     header = ("comparison", "difference", "p-value", "Holm", "by seed", "least seen, sentences", "and seeds")
     rows = tuple(_row(one) for one in found)
-    reported = [one for one in found if one.difference is not None]
-    certain = sum(one.significant for one in reported)
+    reported = sum(one.difference is not None for one in found)
+    certain = sum(one.significant for one in found)
+    left_out = f", {len(found) - reported} of them not reported" if reported < len(found) else ""
     text = (
-        f"{certain} of {len(reported)} comparisons hold at {100 * LEVEL:.0f} % for the whole family (Holm's correction "
-        "of the two-sided p-values over test sentences and seeds).",
+        f"{certain} of {len(found)} planned comparisons hold at {100 * LEVEL:.0f} % for the whole family{left_out} "
+        "(Holm's correction of the two-sided p-values over test sentences and seeds).",
     )
     notes = (
         "“Least seen” is the smallest difference that a test at 5 % would find with 80 % power: with these test "
         "sentences for these very runs, and with as many sentences and seeds for new runs. "
-        f"No comparison is reported where the better model has under {WEAK:.0f} BLEU.",
+        f"No comparison is reported where the better model has under {WEAK:.0f} BLEU; the correction counts it as one "
+        "that does not hold.",
+        "Few seeds say little of the next training: an interval over three is about 2.5 standard deviations of them "
+        "wide on either side (Student's t), over two 9. A difference may stay open that every seed shows.",
     )
-    caption = f"Paired differences in {primary(study).title}, with 95 % intervals over sentences and seeds"
-    return Section(title, text, tables=(Table(caption, header, rows, 1),), notes=notes)
+    caption = f"Paired differences in {title(study)}, with 95 % intervals over sentences and seeds"
+    return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 
 def _row(one: Planned) -> tuple[str, ...]:
     pair = f"{one.system} − {one.baseline}"
     gap = one.difference
     if gap is None or one.adjusted is None:
-        why = "not finished" if one.bleu is None else f"not reported: the better has {number(one.bleu)} BLEU"
+        weak = f"not reported: the better has {number(one.bleu)} BLEU"
+        why = "no seed finished by both" if one.bleu is None else weak
         return (pair, why, "", "", "", "", "")
     return (
         pair,

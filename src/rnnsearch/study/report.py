@@ -16,7 +16,7 @@ from rnnsearch.study.figures import save_png, svg
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
-from rnnsearch.study.statistics import Comparison, compare
+from rnnsearch.study.statistics import WEAK, Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
 
 _CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}  # shown as ␀ ... ␡
@@ -62,7 +62,7 @@ def write_report(folder: Path) -> Path:
         save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
     (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
     (folder / "report.csv").write_text(export.as_csv(study), encoding="utf-8")
-    (folder / "report.tex").write_text(export.latex(export.summary(study, comparison)), encoding="utf-8")
+    (folder / "report.tex").write_text(export.document(export.tables(study, comparison)), encoding="utf-8")
     page = folder / "report.html"
     page.write_text(render_html(report), encoding="utf-8")
     return page
@@ -70,11 +70,11 @@ def write_report(folder: Path) -> Path:
 
 def build_report(study: Study, comparison: Comparison | None) -> Report:
     """The report's content."""
-    says_nothing = comparison is not None and findings.better(study, comparison)[1] < findings.SAYS_NOTHING
+    says_nothing = comparison is not None and findings.better(study, comparison)[1] < WEAK
     others: list[str] = []
-    if comparison is not None and len(study.members) > 1:
+    if comparison is not None and comparison.compared:
         leader = None if says_nothing else findings.leader(study, comparison)
-        told = study.members[1:] if len(study.members) <= FEW else ()
+        told = comparison.compared if len(study.members) <= FEW else ()
         others = [findings.finding(study, comparison, member) for member in told if member != leader]
     return Report(
         name=str(study.description.get("name", study.folder.name)),
@@ -83,7 +83,7 @@ def build_report(study: Study, comparison: Comparison | None) -> Report:
         says_nothing=says_nothing,
         others=tuple(others),
         doubts=tuple(findings.doubts(study, comparison)),
-        cards=_cards(study, comparison) if comparison is not None and len(study.members) > 1 else (),
+        cards=_cards(study, comparison) if comparison is not None and comparison.compared else (),
         sections=tuple(sections(study, comparison)),
     )
 
@@ -135,7 +135,7 @@ def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
         if member in shown
     ]
     for member, differences in comparison.whole.differences.items():
-        if member not in shown:
+        if member not in shown or member not in comparison.compared:
             continue
         gap = differences[BLEU.name]
         name = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"

@@ -26,7 +26,7 @@ from rnnsearch.study.folder import Study
 from rnnsearch.study.length_figures import Band
 from rnnsearch.study.measures import ranked
 from rnnsearch.study.score_figures import Bar
-from rnnsearch.study.statistics import Comparison
+from rnnsearch.study.statistics import WEAK, Comparison
 
 CURVES = (("nll", "validation loss, nats a token"), ("bleu", "validation BLEU, greedy"))
 CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
@@ -46,19 +46,20 @@ def sections(study: Study, comparison: Comparison | None) -> list[Section]:
 
 
 def _results(study: Study, comparison: Comparison) -> Section:
-    told = study.members[1:] if len(study.members) <= tables.COLUMNS else ()
+    told = comparison.compared if len(study.members) <= tables.COLUMNS else ()
     verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
     seeds = len(comparison.seeds)
-    drawn = "test sentences and seeds, in pairs," if seeds > 1 else "test sentences"
+    both = " and, by Student's t, the chance of training, as far as the spread over seeds shows it" if seeds > 1 else ""
     notes = (
-        f"95 % intervals, in brackets: bootstrap over {drawn} with {RESAMPLES:,} resamples, the same for every member. "
-        "Each score is computed again from the summed counts of the drawn sentences, then averaged over seeds; sd is "
-        "the standard deviation over n seeds, t Student's 95 % interval of the mean over seeds alone. p-values are "
-        "two-sided. TER is read from the records and has no interval."
+        f"95 % intervals, in brackets, are over test sentences (bootstrap, {RESAMPLES:,} resamples, the same for every "
+        f"member){both}. Each score is computed again from the summed counts of the drawn sentences, then averaged "
+        "over seeds; sd is the standard deviation over n seeds, t Student's 95 % interval of the mean over seeds "
+        "alone. p-values are two-sided. TER is read from the records and has no interval. Differences are left out "
+        f"where the better model has under {WEAK:.0f} BLEU."
         + (" “Sentences only” keeps these very training runs fixed." if seeds > 1 else ""),
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
-    pairs = (tables.differences(study, comparison),) if len(study.members) > 1 else ()
+    pairs = (tables.differences(study, comparison),) if comparison.compared else ()
     shown = (tables.scores(study, comparison), *pairs)
     drawn_scores = (_score_picture(study, comparison),) if len(study.members) > 2 else ()
     return Section("Results", verdicts, tables=shown, pictures=drawn_scores, notes=notes)

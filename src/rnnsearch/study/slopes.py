@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnsearch.evaluation.metrics import BLEU
-from rnnsearch.evaluation.significance import SEED, Difference, Estimate, estimate, weighted_sum
+from rnnsearch.evaluation.significance import Difference, Estimate, estimate, weighted_sum
 from rnnsearch.study.statistics import Comparison, paired
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
@@ -24,7 +24,7 @@ class Slope:
 
     member: str
     slope: Estimate
-    difference: Difference | None  # None for the baseline
+    difference: Difference | None  # None for the baseline, and for those not compared with it
 
 
 def slopes(comparison: Comparison) -> list[Slope]:
@@ -32,7 +32,7 @@ def slopes(comparison: Comparison) -> list[Slope]:
     if len(comparison.buckets) < 2:
         return []
     weights = weights_of_line(comparison.mean_lengths, [bucket.n for bucket in comparison.buckets])
-    members = list(comparison.whole.scores)
+    members, compared = list(comparison.whole.scores), comparison.compared
     drawn = {
         member: {BLEU.name: weighted_sum([part.drawn[member][BLEU.name] for part in comparison.by_length], weights)}
         for member in members
@@ -40,10 +40,10 @@ def slopes(comparison: Comparison) -> list[Slope]:
     return [
         Slope(
             member,
-            estimate(drawn[member][BLEU.name], seed=SEED),
-            paired(member, members[0], drawn, comparison.seeds_of, BLEU.name, seed=SEED) if place else None,
+            estimate(drawn[member][BLEU.name]),
+            paired(member, members[0], drawn, comparison.seeds_of, BLEU.name) if member in compared else None,
         )
-        for place, member in enumerate(members)
+        for member in members
     ]
 
 

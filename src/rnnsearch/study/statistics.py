@@ -9,7 +9,6 @@ from statistics import fmean
 
 import numpy as np
 
-from rnnsearch.evaluation.bleu import bleu_from_statistics
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
@@ -26,6 +25,8 @@ from rnnsearch.evaluation.significance import (
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
+
+WEAK = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
 
 Drawn = Mapping[str, Mapping[str, Resampled]]  # member -> metric -> scores and draws of its seeds
 Seeds = Mapping[str, Sequence[int]]  # member -> the seeds it has finished
@@ -50,9 +51,22 @@ class Comparison:
     whole: Part
     buckets: tuple[Bucket, ...]
     mean_lengths: tuple[float, ...]  # words of a bucket's sentences
-    by_length: tuple[Part, ...]  # BLEU alone, one part a bucket
+    by_length: tuple[Part, ...]  # BLEU alone, one part a bucket, each with resamples of its own
     aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
     alignment_methods: Mapping[str, str]  # of those members: attention or saliency
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The members of which a difference from the baseline is reported: they share a seed, and one translates.
+
+        None in a search.
+        """
+        baseline = next(iter(self.whole.scores))
+        return tuple(
+            member
+            for member, found in self.whole.differences.items()
+            if found and better_bleu(self.whole.scores, self.seeds_of, member, baseline) >= WEAK
+        )
 
 
 def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
@@ -71,10 +85,14 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
 
-    def part(counted: Mapping[Metric, Mapping[str, Floats]]) -> Part:
-        return _part(counted, seeds_of, resamples=resamples, seed=seed)
+    pairs = study.description.get("kind") != "search"  # whose trials, the luckiest of many, are not to be compared
 
-    by_length = tuple(part({BLEU: _select(statistics[BLEU], bucket.rows)}) for bucket in sorted_rows)
+    def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int) -> Part:
+        return _part(counted, seeds_of, pairs=pairs, resamples=resamples, seed=(seed, *more))
+
+    by_length = tuple(
+        part({BLEU: _select(statistics[BLEU], bucket.rows)}, place) for place, bucket in enumerate(sorted_rows, start=1)
+    )
     return Comparison(
         seeds=study.compared_seeds,
         seeds_of=seeds_of,
@@ -87,21 +105,28 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     )
 
 
-def paired(system: str, baseline: str, drawn: Drawn, seeds_of: Seeds, metric: str, *, seed: int) -> Difference | None:
+def paired(system: str, baseline: str, drawn: Drawn, seeds_of: Seeds, metric: str) -> Difference | None:
     """System minus baseline on the seeds that both have finished; None where they share none."""
-    shared = [one for one in seeds_of[system] if one in seeds_of[baseline]]
+    shared = shared_seeds(seeds_of, system, baseline)
     if not shared:
         return None
     found = (
         of_seeds(drawn[member][metric], [list(seeds_of[member]).index(one) for one in shared])
         for member in (baseline, system)
     )
-    return difference(*found, seed=seed)
+    return difference(*found)
 
 
-def corpus_bleu(rows: Sequence[Row]) -> float:
-    """BLEU of one run's translations."""
-    return bleu_from_statistics(BLEU.sentence_statistics(rows).sum(axis=0))
+def shared_seeds(seeds_of: Seeds, system: str, baseline: str) -> tuple[int, ...]:
+    """The seeds that both have finished."""
+    return tuple(seed for seed in seeds_of[system] if seed in seeds_of[baseline])
+
+
+def better_bleu(scores: Mapping[str, Mapping[str, Estimate]], seeds_of: Seeds, system: str, baseline: str) -> float:
+    """BLEU of the better of two on the seeds that both have finished."""
+    shared = shared_seeds(seeds_of, system, baseline)
+    by_seed = {member: scores[member][BLEU.name].by_seed for member in (system, baseline)}
+    return max(fmean(by_seed[m][list(seeds_of[m]).index(seed)] for seed in shared) for m in by_seed)
 
 
 def sentence_chrf(rows: Sequence[Row]) -> Floats:
@@ -120,21 +145,25 @@ def _select(statistics: Mapping[str, Floats], rows: Sequence[int]) -> dict[str, 
     return {member: of_member[:, list(rows)] for member, of_member in statistics.items()}
 
 
-def _part(statistics: Mapping[Metric, Mapping[str, Floats]], seeds_of: Seeds, *, resamples: int, seed: int) -> Part:
+def _part(
+    statistics: Mapping[Metric, Mapping[str, Floats]],
+    seeds_of: Seeds,
+    *,
+    pairs: bool,
+    resamples: int,
+    seed: Sequence[int],
+) -> Part:
     members = list(next(iter(statistics.values())))
     drawn: dict[str, dict[str, Resampled]] = {member: {} for member in members}
     differences: dict[str, dict[str, Difference]] = {member: {} for member in members[1:]}
     for metric, of_members in statistics.items():
         for member in members:
             drawn[member][metric.name] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
-        for member in members[1:]:
-            gap = paired(member, members[0], drawn, seeds_of, metric.name, seed=seed)
+        for member in members[1:] if pairs else ():
+            gap = paired(member, members[0], drawn, seeds_of, metric.name)
             if gap is not None:
                 differences[member][metric.name] = gap
-    scores = {
-        member: {name: estimate(one, seed=seed) for name, one in of_member.items()}
-        for member, of_member in drawn.items()
-    }
+    scores = {member: {name: estimate(one) for name, one in of_member.items()} for member, of_member in drawn.items()}
     sentences = next(iter(next(iter(statistics.values())).values())).shape[1]
     return Part(sentences, scores, differences, drawn)
 

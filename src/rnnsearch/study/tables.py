@@ -102,7 +102,7 @@ def scores(study: Study, comparison: Comparison) -> Table:
 def differences(study: Study, comparison: Comparison) -> Table:
     """Each member minus the baseline: paired difference, both intervals, p-value, and the difference of each seed."""
     rows = []
-    for member in study.members[1:]:
+    for member in comparison.compared:
         for metric in (BLEU, CHRF, PERPLEXITY):
             found = comparison.whole.differences[member][metric.name]
             pair = [f"{member} − {study.baseline}"] if len(study.members) > 2 else []
@@ -121,7 +121,7 @@ def differences(study: Study, comparison: Comparison) -> Table:
     caption = (
         "Paired differences from the baseline, p-values not corrected for their number"
         if len(lead) == 2
-        else f"{study.members[1]} minus {study.baseline}"
+        else f"{comparison.compared[0]} minus {study.baseline}"
     )
     return Table(caption, (*lead, *header), tuple(rows), len(lead))
 
@@ -175,10 +175,10 @@ def by_length(study: Study, comparison: Comparison) -> Table:
     rows = []
     for bucket, part in zip(comparison.buckets, comparison.by_length, strict=True):
         found = [_score(part.scores[member][BLEU.name], deviation=False) for member in study.members]
-        gaps = [part.differences[member][BLEU.name] for member in study.members[1:]]
+        gaps = [part.differences[member][BLEU.name] for member in comparison.compared]
         shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
         rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
-    pairs = (f"{member} − {study.baseline}" for member in study.members[1:])
+    pairs = (f"{member} − {study.baseline}" for member in comparison.compared)
     table = Table("BLEU by source length in words", ("words", *study.members, *pairs), tuple(rows))
     return oriented(table, len(study.members))
 
@@ -203,10 +203,10 @@ def runs(study: Study) -> Table:
 
 def not_compared(study: Study) -> Table | None:
     """Runs that are left out, and why; None when there are none."""
-    left_out = [run for run in study.runs if not run.comparable or run.member not in study.members]
+    left_out = [run for run in study.runs if not run.comparable]
     if not left_out:
         return None
-    rows = tuple((run.member, str(run.seed), run.status, _reason(study, run)) for run in left_out)
+    rows = tuple((run.member, str(run.seed), run.status, _reason(run)) for run in left_out)
     return Table("Runs that are not in the comparison", ("member", "seed", "status", "reason"), rows, 4)
 
 
@@ -249,12 +249,10 @@ def _run_row(run: Run) -> tuple[str, ...]:
     return (run.member, str(run.seed), run.status, *test, *rest)
 
 
-def _reason(study: Study, run: Run) -> str:
-    error = run.record.get("error")
-    if error:
-        return f"{error.get('type')}: {error.get('message')}"
-    if run.comparable:
-        return f"shares no finished seed with {study.baseline}"
+def _reason(run: Run) -> str:
+    if run.error:
+        message = str(run.error.get("message") or "").strip()
+        return f"{run.error.get('type')}: {message}" if message else str(run.error.get("type"))
     return "no test translations" if run.status == "finished" else "did not finish"
 
 

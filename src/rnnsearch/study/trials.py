@@ -4,14 +4,12 @@ A trial is one run: of a search a trial of Optuna, of a sweep a point with its s
 """
 
 import importlib.util
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnnsearch.records import JOB
-from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import primary, settings
 
 DECADE = 10.0  # numbers that span this factor lie on a logarithmic axis
@@ -77,7 +75,7 @@ def trials(study: Study) -> list[Trial]:
     measure, varied = primary(study), settings(study)
     found = []
     for place, run in enumerate(study.runs):
-        told = read_job(run).get("trial") or {}
+        told = run.job.get("trial") or {}
         value = measure.of(run)
         found.append(
             Trial(
@@ -90,12 +88,6 @@ def trials(study: Study) -> list[Trial]:
             )
         )
     return sorted(found, key=lambda trial: trial.number)
-
-
-def read_job(run: Run) -> dict[str, Any]:
-    """The run's job.json; empty where there is none."""
-    path = run.folder / JOB
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def axes(found: Sequence[Trial], space: Mapping[str, Mapping[str, Any]] | None = None) -> list[Axis]:

@@ -36,6 +36,7 @@ class Point:
         fallbacks: more overrides for each further attempt after one that ran out of memory.
         updates: at the end of its budget, where that is known.
         devices: that it trains on; -1: all there are.
+        accelerator: cpu, or what may be a GPU.
         trial: of a search: its index and what it was given, and once it has asked, Optuna's number and parameters.
     """
 
@@ -49,6 +50,7 @@ class Point:
     fallbacks: tuple[tuple[str, ...], ...] = ()
     updates: int | None = None
     devices: int = 1
+    accelerator: str = "auto"
     trial: dict[str, Any] | None = None
 
 
@@ -136,6 +138,7 @@ def read_point(folder: Path) -> Point:
         fallbacks=fallbacks,
         updates=values.get("updates"),
         devices=values.get("devices", 1),
+        accelerator=values.get("accelerator", "auto"),
         trial=values.get("trial"),
     )
 

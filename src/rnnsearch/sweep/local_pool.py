@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Environment = Mapping[str, str]
+GPUS, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,41 @@ class Slots:
     """What jobs share.
 
     Attributes:
-        gpus: a slot's GPU, as CUDA_VISIBLE_DEVICES names it; None for a slot without.
+        gpus: of each slot, as CUDA_VISIBLE_DEVICES names them; () for a slot without.
         threads: of each slot.
     """
 
-    gpus: tuple[str | None, ...]
+    gpus: tuple[tuple[str, ...], ...]
     threads: int
 
-    def environment(self, taken: Sequence[int]) -> dict[str, str]:
-        """What a job on these slots is told; a job on several has a process on each."""
-        gpus = [gpu for slot in taken if (gpu := self.gpus[slot]) is not None]
-        shown = {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(gpus))} if gpus else {}
-        return {"OMP_NUM_THREADS": str(self.threads), **shown}
+    def fitting(self, free: Sequence[int], devices: int) -> list[int] | None:
+        """The first of the free slots that together have so many devices; None where they have not.
+
+        A slot without GPUs is a device. A job that wants more than there are gets all slots.
+        """
+        everything = len({device for slot in range(len(self.gpus)) for device in self._devices(slot)})
+        wanted = min(devices, everything) if devices > 0 else everything
+        taken: list[int] = []
+        found: set[str] = set()
+        for slot in free:
+            if len(found) < wanted and not found.issuperset(self._devices(slot)):
+                taken.append(slot)
+                found.update(self._devices(slot))
+        return taken if len(found) >= wanted else None
+
+    def environment(self, taken: Sequence[int], devices: int) -> dict[str, str]:
+        """What a job on these slots is told: its GPUs, and the threads of each of its processes, one a device.
+
+        Threads that the user has set stay as they are.
+        """
+        gpus = list(dict.fromkeys(gpu for slot in taken for gpu in self.gpus[slot]))
+        shown = gpus[:devices] if devices > 0 else gpus
+        processes = len(shown) or max(devices, 1)
+        threads = {} if THREADS in os.environ else {THREADS: str(max(1, self.threads * len(taken) // processes))}
+        return {**threads, **({GPUS: ",".join(shown)} if shown else {})}
+
+    def _devices(self, slot: int) -> tuple[str, ...]:
+        return self.gpus[slot] or (f"slot {slot}",)
 
 
 def cores() -> int:
@@ -40,62 +64,65 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_slots(jobs: int | None, *, gpus: int, cpus: int) -> Slots:
-    """So many slots, or one a GPU, or one a core.
+def make_slots(jobs: int | None, *, gpus: int, cpus: int, devices: Sequence[int]) -> Slots:
+    """So many slots, or one a GPU, or one a core; not more than there is work for.
 
     Args:
-        jobs: at a time; None chooses.
-        gpus: that CUDA sees; with more jobs than GPUs they share them.
+        jobs: at a time; None chooses. More jobs than GPUs share them, fewer have several each.
+        gpus: that CUDA sees.
         cpus: cores, whose threads are divided among the slots.
+        devices: of each job that there is.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",")[:gpus] if visible else [str(i) for i in range(gpus)]
-    count = jobs or gpus or cpus
-    return Slots(tuple(names[i % gpus] if gpus else None for i in range(count)), max(1, cpus // count))
+    visible = os.environ.get(GPUS)
+    names = visible.split(",")[:gpus] if visible else [str(index) for index in range(gpus)]
+    wanted = sum(count if count > 0 else gpus or cpus for count in devices)
+    count = max(1, min(jobs or gpus or cpus, wanted))
+    dealt = tuple(tuple(names[slot % gpus :: count]) if gpus else () for slot in range(count))
+    return Slots(dealt, max(1, cpus // count))
 
 
 def run(jobs: Sequence[Job], slots: Slots) -> None:
-    """Run all jobs, begun in their order as slots become free; a job that takes several waits for them at the head.
+    """Run all jobs, begun in their order as slots become free; one that takes several waits for them at the head.
 
     An exception in the calling thread, such as KeyboardInterrupt, sets every job's event, begins no other and waits
-    for those that run. An exception of a job does the same and is raised again.
+    for those that run; a second one does not wait. An exception of a job stops no other: the first is raised when all
+    have ended.
     """
-    pool = _Pool(len(slots.gpus))
-    threads = []
+    pool = _Pool(slots)
     try:
         for job in jobs:
-            taken = pool.take(min(job.devices, pool.size) if job.devices > 0 else pool.size)
-            thread = threading.Thread(target=pool.work, args=(job, taken, slots.environment(taken)))
-            thread.start()
-            threads.append(thread)
-        for thread in threads:
-            thread.join()
+            taken = pool.take(job.devices)
+            environment = slots.environment(taken, job.devices)
+            threading.Thread(target=pool.work, args=(job, taken, environment), daemon=True).start()
+        pool.drain()
     except BaseException:
         pool.stop.set()
+        pool.drain()
         raise
-    finally:
-        for thread in threads:
-            thread.join()
     if pool.errors:
         raise pool.errors[0]
 
 
 class _Pool:
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.free = list(range(size))
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.free = list(range(len(slots.gpus)))
         self.changed = threading.Condition()
         self.stop = threading.Event()
         self.errors: list[BaseException] = []
 
-    def take(self, count: int) -> list[int]:
+    def take(self, devices: int) -> list[int]:
         with self.changed:
-            while len(self.free) < count and not self.errors:
+            while (taken := self.slots.fitting(self.free, devices)) is None:
                 self.changed.wait(0.5)  # not for ever: signals are handled between waits
-            if self.errors:
-                raise self.errors[0]
-            taken, self.free = self.free[:count], self.free[count:]
+            self.free = [slot for slot in self.free if slot not in taken]
             return taken
+
+    def drain(self) -> None:
+        """Wait until nothing runs. A Thread.join that a signal interrupts would take its thread for ended."""
+        with self.changed:
+            while len(self.free) < len(self.slots.gpus):
+                self.changed.wait(0.5)
 
     def work(self, job: Job, taken: Sequence[int], environment: Environment) -> None:
         try:

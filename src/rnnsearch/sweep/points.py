@@ -102,6 +102,9 @@ def value_of(override: str) -> str:
 def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",)) -> dict[str, dict[str, str]]:
     """What tells the points apart: point -> settings, the overrides by key in which not all points agree.
 
+    A key of one value is left out where the chosen option says whether a point has it: the attention size, where the
+    fixed context alone lacks it. Groups come first.
+
     Args:
         points: name -> overrides.
         without: keys that tell nothing, with all below them.
@@ -111,7 +114,21 @@ def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",
     every = dict.fromkeys(key for settings in by_key.values() for key in settings)
     keys = [key for key in every if not any(key == one or key.startswith(f"{one}.") for one in left_out)]
     differing = [key for key in keys if len({settings.get(key) for settings in by_key.values()}) > 1]
-    return {name: {key: settings[key] for key in differing if key in settings} for name, settings in by_key.items()}
+    groups = [key for key in differing if "/" in key or "." not in key]
+    told = [key for key in differing if key not in groups and _is_told(key, groups, list(by_key.values()))]
+    kept = [*groups, *(key for key in differing if key not in groups and key not in told)]
+    return {name: {key: settings[key] for key in kept if key in settings} for name, settings in by_key.items()}
+
+
+def _is_told(key: str, groups: Iterable[str], points: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a key has one value wherever it is, and a group's option says where that is."""
+    if len({settings[key] for settings in points if key in settings}) > 1:
+        return False
+    return any(
+        len({(settings.get(group), key in settings) for settings in points})
+        == len({settings.get(group) for settings in points})
+        for group in groups
+    )
 
 
 def in_words(settings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -172,6 +172,10 @@ def _train(
             process.terminate()
             _await(process)
         return process.wait(), stopped
+    except BaseException:  # such as a cluster's signal, which a launcher turns into an exit
+        process.terminate()
+        _await(process)
+        raise
     finally:
         _kill_group(process)
 

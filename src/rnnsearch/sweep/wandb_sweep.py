@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnnsearch.sweep.search import DIRECTIONS, Choices, Range
+from rnnsearch.sweep.search import DIRECTIONS
+from rnnsearch.sweep.space import Choices, Range
 
 METHODS = {"tpe": "bayes", "random": "random"}
 

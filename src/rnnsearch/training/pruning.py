@@ -32,12 +32,13 @@ class Pruning(Callback):
         self._warned = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report, and stop where that is the answer."""
+        """Report, and stop where that is the answer; the first of several processes asks for all."""
         assert isinstance(pl_module, TranslationModule)
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
             return
         value = float(trainer.callback_metrics[f"validation/{self.metric}"])
-        if self._should_stop(pl_module.counters.updates, value) and pl_module.progress() < 1.0:
+        found = trainer.is_global_zero and self._should_stop(pl_module.counters.updates, value)
+        if trainer.strategy.broadcast(found) and pl_module.progress() < 1.0:
             self.pruned = trainer.should_stop = True
 
     def _should_stop(self, update: int, value: float) -> bool:

@@ -1,0 +1,37 @@
+"""Takes out of what is read where things lay on a machine, so that a report is the same wherever it is made."""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+_PART = r"[^\s\"'/:,;()\[\]]+"
+_PATH = re.compile(rf"(?<![\w.~/:-])/(?:{_PART}/)+(?={_PART})")  # an absolute path up to its last part
+
+_OVERRIDE = re.compile(r"([+~-]{0,2}[\w/@.:-]+=)(.*)")
+
+
+def published(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record or a study's description without places: of absolute paths, wherever they stand, the last part."""
+    return {key: _placeless(value) for key, value in values.items()}
+
+
+def published_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A point's job.json without its machine: no host, process or folder, of absolute paths the last part."""
+    attempts = [{**attempt, "host": None, "pid": None} for attempt in job.get("attempts") or []]
+    return published({**job, "flags": [], "directory": None, "attempts": attempts})
+
+
+def _placeless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return published(value)
+    if isinstance(value, list):
+        return [_placeless(inner) for inner in value]
+    return _word(value) if type(value) is str else value
+
+
+def _word(word: str) -> str:
+    override = _OVERRIDE.fullmatch(word)
+    if override and (path := PurePath(override[2].strip("\"'"))).is_absolute():  # which may hold blanks
+        return f"{override[1]}{path.name}"
+    return _PATH.sub("", word)
