@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.study.many import stop_runs, write_sweep
 
 from rnnsearch.evaluation.bleu import (
     bleu_from_statistics,
@@ -255,4 +256,13 @@ def written(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     """A study of two members and three seeds with its report; read it, don't change it."""
     folder = make_study(tmp_path_factory.mktemp("study"))
     assert write_report(folder) == folder / "report.html"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of sixteen members, two of whose runs did not finish, with its report; read it, don't change it."""
+    folder = write_sweep(make_study, tmp_path_factory.mktemp("sweep"), sentences=24)
+    stop_runs(folder)
+    write_report(folder)
     return folder

@@ -72,7 +72,7 @@ def stop_runs(folder: Path) -> None:
         path.write_text(json.dumps(record | {"status": status, "error": error}), encoding="utf-8")
 
 
-def write_search(make_study: Callable[..., Path], folder: Path, *, trials: int = 20) -> Path:
+def write_search(make_study: Callable[..., Path], folder: Path, *, trials: int = 12) -> Path:
     """A search over rate, dropout and cell; every fifth trial pruned, one failed without a validation."""
     rates = [10 ** (-4 + 2 * ((7 * n) % trials) / (trials - 1)) for n in range(trials)]
     settings = {

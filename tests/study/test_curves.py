@@ -3,6 +3,7 @@ import pytest
 from rnnsearch.study import curve_figures
 from rnnsearch.study.curve_figures import best_of_many, look_for, small_multiples
 from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve
+from rnnsearch.study.panels import columns_of
 
 
 def test_places_against_tokens_are_means_too() -> None:
@@ -44,3 +45,8 @@ def test_a_panel_each_with_the_others_in_grey() -> None:
 def test_of_very_many_the_first_and_the_best_are_named() -> None:
     figure = best_of_many(many(30), members=[f"m{n}" for n in range(30)], quantity="loss", best="m29")
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["m0", "m29 (best)"]
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 2), (5, 3), (6, 3), (7, 4), (9, 3), (10, 4), (16, 4)])
+def test_panels_fill_their_rows(count: int, columns: int) -> None:
+    assert columns_of(count) == columns

@@ -1,13 +1,10 @@
 """A report of many members in Debian's Chromium: narrow and wide, light and dark, without scripts and network."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.study.many import stop_runs, write_sweep
-
-from rnnsearch.study.report import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra dev")
 CHROMIUM = shutil.which("chromium")
@@ -23,11 +20,9 @@ def browser() -> Iterator[playwright.Browser]:
         found.close()
 
 
-@pytest.fixture(scope="module")
-def address(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = write_sweep(make_study, tmp_path_factory.mktemp("sweep"), sentences=24)
-    stop_runs(folder)
-    return write_report(folder).as_uri()
+@pytest.fixture
+def address(sweep: Path) -> str:
+    return (sweep / "report.html").as_uri()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -34,11 +34,14 @@ def settings_table(study: Study) -> Table | None:
     keys = list(dict.fromkeys(key for of_member in found.values() for key in of_member))
     if not keys:
         return None
-    rows = tuple(
-        (member, *(plain(value) if (value := found[member].get(key)) is not None else NOTHING for key in keys))
-        for member in study.members
-    )
+    rows = tuple((member, *(_short(found[member].get(key)) for key in keys)) for member in study.members)
     return Table("Varied settings of each member", ("member", *short_keys(keys).values()), rows, 1 + len(keys))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:.4g}" if isinstance(value, float) else plain(value)
 
 
 def values_by_key(study: Study) -> Table:

@@ -9,14 +9,18 @@ from matplotlib.figure import Figure
 from rnnsearch.study.figures import plain
 
 GREY = "#9AA3AD"
-COLUMNS = 4
 WIDTH, HEIGHT = 2.45, 1.75  # of one panel, inches
 TITLE = 30  # letters in a line of a panel's title
 
 
-def grid(count: int, *, x: str, y: str, columns: int = COLUMNS) -> tuple[Figure, list[Axes]]:
+def columns_of(count: int) -> int:
+    """Four panels in a row, or three where that leaves clearly fewer places empty."""
+    return 3 if -count % 3 < -count % 4 - 1 else min(4, count)
+
+
+def grid(count: int, *, x: str, y: str) -> tuple[Figure, list[Axes]]:
     """A figure of at least so many panels with shared scales, in reading order; the axes' names stand once."""
-    columns = min(columns, count)
+    columns = columns_of(count)
     rows = -(-count // columns)
     figure = Figure(figsize=(WIDTH * columns + 0.5, HEIGHT * rows + 0.8), layout="constrained")
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
@@ -31,13 +35,13 @@ def panel_title(axes: Axes, text: str) -> None:
     axes.set_title(plain("\n".join(lines)), fontsize=8.5, loc="left", parse_math=False)
 
 
-def hide_rest(panels: Sequence[Axes], count: int, columns: int = COLUMNS) -> None:
+def hide_rest(panels: Sequence[Axes], count: int) -> None:
     """Empties the panels after the last member; the labels of the axis hang into them from the panels above."""
     for place, axes in enumerate(panels):
         axes.tick_params(labelsize=7.5)
         if place >= count:
             axes.set_visible(False)
-            above = panels[place - columns]
+            above = panels[place - columns_of(count)]
             above.tick_params(labelbottom=True)
             for label in above.get_xticklabels():
                 label.set_in_layout(False)

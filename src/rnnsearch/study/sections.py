@@ -122,7 +122,7 @@ def _length(study: Study, comparison: Comparison) -> Section:
         quantity="test BLEU",
         trained=length_figures.trained_place(spans, trained) if trained else None,
     )
-    caption = "BLEU against source length (Figure 2 of the paper), with 95 % bootstrap bands and n under each bucket."
+    caption = "BLEU against source length (Figure 2 of the paper), with 95 % bootstrap bands."
     caption += f" Training sentences had at most {trained} words." if trained else ""
     note = "Lengths are blank-separated words of the raw source; buckets of fewer than 50 sentences are merged."
     many = len(bands) > length_figures.FEW

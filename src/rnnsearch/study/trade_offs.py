@@ -102,4 +102,4 @@ def as_one(costs: Sequence[float]) -> list[float]:
 
 def _equal(points: Sequence[Point]) -> str:
     costs = [point.cost for point in points]
-    return f"All cost the same within {EQUAL:.0%}." if len(set(as_one(costs))) == 1 else ""
+    return f"All cost the same within {100 * EQUAL:.0f} %." if len(set(as_one(costs))) == 1 else ""
