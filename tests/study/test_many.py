@@ -89,3 +89,7 @@ def test_a_member_without_runs_is_no_obstacle(make_study: Callable[..., Path], t
         (folder / run["folder"] / "record.json").unlink()
     write_report(folder)
     assert "not started" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_search_s_trials_are_not_said_to_be_left_out(search: Path) -> None:
+    assert "Runs that are not in the comparison" not in (search / "report.md").read_text(encoding="utf-8")

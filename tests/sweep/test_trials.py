@@ -117,6 +117,7 @@ found = read_search(folder)
 for index in range(first, first + count):
     print("asks", flush=True)
     number, parameters = ask(found, folder, index)
+    time.sleep(0.02)
     finish(found, folder, number, parameters)
     print("done", index, flush=True)
 """
@@ -130,7 +131,7 @@ def worker(folder: Path, first: int, count: int) -> "subprocess.Popen[str]":
 
 @STORAGES
 def test_a_search_that_is_killed_at_any_time_draws_what_it_would_have_drawn(tmp_path: Path, storage: str) -> None:
-    found, count = search(storage=storage), 6
+    found, count = search(storage=storage), 12  # more than can be done before the second kill
     expected = run(found, tmp_path / "whole", count)
     folder = tmp_path / "killed"
     folder.mkdir()

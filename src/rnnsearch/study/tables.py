@@ -202,7 +202,9 @@ def runs(study: Study) -> Table:
 
 
 def not_compared(study: Study) -> Table | None:
-    """Runs that are left out, and why; None when there are none."""
+    """Runs that are left out, and why; None when there are none, or in a search, whose trials are not compared."""
+    if study.description.get("kind") == "search":
+        return None
     left_out = [run for run in study.runs if not run.comparable]
     if not left_out:
         return None

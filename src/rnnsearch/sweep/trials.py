@@ -1,5 +1,6 @@
 """The trials of a search in Optuna's storage, which any number of processes share: asked, told, taken up again."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,12 +50,8 @@ def require_optuna() -> None:
     Raises:
         ValueError: if it is not installed.
     """
-    try:
-        import optuna  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise ValueError("a search needs Optuna; install it: pip install 'rnnsearch[search]'") from None
+    if importlib.util.find_spec("optuna") is None:
+        raise ValueError("a search needs Optuna; install it: pip install 'rnnsearch[search]'")
 
 
 def _storage(search: Search, folder: Path) -> "optuna.storages.BaseStorage":
