@@ -11,11 +11,11 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
 from rnnsearch.records import AROUND, write_json
+from rnnsearch.study.folder import STUDY
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import labels
 
-STUDY = "study.json"
 NO_DIFFERENCE = (  # keys and groups that set no points apart
     "seed", "study", "member", "protocol", "sweep", "match", "paths", "logger", "progress", "profile", "samples",
     "data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps",

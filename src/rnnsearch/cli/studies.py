@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-STUDY = "study.json"
+from rnnsearch.study.folder import STUDY
 
 
 def study_folder(cfg: DictConfig) -> Path:

@@ -17,6 +17,8 @@ from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
 from rnnsearch.page.app import HEADERS, LOOPBACK, TEMPLATES, SafeHeaders
+from rnnsearch.records import RECORD
+from rnnsearch.study.folder import STUDY
 
 FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[A-Za-z0-9._-]+\.png")  # of a study, and no other
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
@@ -81,12 +83,12 @@ def report_file(output: Path, study: str, path: str) -> Path:
 
 def entries(output: Path) -> list[Entry]:
     """The studies of a folder, by name."""
-    return [_entry(path.parent) for path in sorted(output.glob("*/study.json"))]
+    return [_entry(path.parent) for path in sorted(output.glob(f"*/{STUDY}"))]
 
 
 def _entry(study: Path) -> Entry:
-    description = _object(study / "study.json")
-    statuses = Counter(str(_object(path).get("status")) for path in study.glob("*/record.json"))
+    description = _object(study / STUDY)
+    statuses = Counter(str(_object(path).get("status")) for path in study.glob(f"*/{RECORD}"))
     runs = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     question = str(description.get("question") or "")
     return Entry(study.name, question, runs or "no runs yet", (study / "report.html").is_file())
