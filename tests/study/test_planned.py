@@ -199,9 +199,12 @@ def test_the_report_is_made_again_from_what_is_published(written: Path, tmp_path
     first, moved = tmp_path / "published", tmp_path / "elsewhere" / "copy"
     (first).mkdir()
     (first / "README.md").write_text("stays")
+    (first / "figures").mkdir()
+    (first / "figures" / "of_an_earlier_report.png").write_bytes(b"")
     publish(written, first)
     before = snapshot(first)
     assert "report.html" not in before
+    assert "figures/of_an_earlier_report.png" not in before
     assert before["README.md"] == b"stays"
     shutil.copytree(first, moved)
     write_report(moved)

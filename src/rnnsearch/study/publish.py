@@ -26,6 +26,7 @@ def publish(study: Path, target: Path) -> None:
         target: made where it is missing. Files of other names, such as README.md, stay.
     """
     target.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target / "figures", ignore_errors=True)  # those of an earlier report may have other names
     found = read_study(study)
     write_json(target / STUDY, found.description)
     shared = next((run.rows for run in found.runs if run.rows), ())
