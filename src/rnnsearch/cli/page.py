@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,9 @@ def run(cfg: DictConfig) -> None:
                 ", ".join(hosts),
             )
         logger.info("the page is at %s (Ctrl-C ends it)", serving.address(listener))
-        try:
+        with suppress(KeyboardInterrupt):
             serving.make_server(app.make_app(models, limits, hosts=hosts)).run(sockets=[listener])
-        except KeyboardInterrupt:
-            logger.info("ended")
+        logger.info("ended")
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
