@@ -152,7 +152,7 @@ def _picture(figure: Figure) -> dict[str, str | int]:
 
 
 def _breakable(text: str) -> Markup:
-    return Markup("<wbr>").join(re.split(r"(?<=[._/])(?=[^\W\d])", text.translate(_CONTROL)))
+    return Markup("<wbr>").join(re.split(r"(?<=[._/=])(?=[^\W\d])", text.translate(_CONTROL)))
 
 
 def _markdown(text: object) -> str:

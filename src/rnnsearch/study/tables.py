@@ -101,14 +101,15 @@ def scores(study: Study, comparison: Comparison) -> Table:
 
 def differences(study: Study, comparison: Comparison) -> Table:
     """Each member minus the baseline: paired difference, both intervals, p-value, and the difference of each seed."""
+    several = len(study.members) > 2
     rows = []
     for member in comparison.compared:
         for metric in (BLEU, CHRF, PERPLEXITY):
             found = comparison.whole.differences[member][metric.name]
-            pair = [f"{member} − {study.baseline}"] if len(study.members) > 2 else []
+            named = [member if metric is BLEU else ""] if several else []
             rows.append(
                 (
-                    *pair,
+                    *named,
                     TITLES[metric.name],
                     f"{signed(found.value)}\n{interval(found.interval)}",
                     p_value(found.p_value),
@@ -117,13 +118,10 @@ def differences(study: Study, comparison: Comparison) -> Table:
                 )
             )
     header = ("difference", "p-value", "sentences only", "by seed")
-    lead = ("pair", "metric") if len(study.members) > 2 else ("",)
-    caption = (
-        "Paired differences from the baseline, p-values not corrected for their number"
-        if len(lead) == 2
-        else f"{comparison.compared[0]} minus {study.baseline}"
-    )
-    return Table(caption, (*lead, *header), tuple(rows), len(lead))
+    lead = ("member", "metric") if several else ("",)
+    caption = f"{'Each member' if several else comparison.compared[0]} minus {study.baseline}"
+    more = ", paired; p-values not corrected for their number" if several else ""
+    return Table(caption + more, (*lead, *header), tuple(rows), len(lead))
 
 
 def costs(study: Study) -> Table:
