@@ -93,6 +93,25 @@ def test_a_search_that_is_killed_ends_as_if_it_had_not_been(workshop: Any, tmp_p
     assert len(ends[0]) == 3
 
 
+@pytest.mark.slow
+def test_a_sweep_and_a_search_share_a_study(workshop: Any, tmp_path: Path) -> None:
+    words = "sweep.search.trials=2 sweep.search.startup=9 sweep.search.warmup=8 budget.updates=8"
+    lr = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
+    whole = command(workshop, tmp_path, "budget.updates=8 seed=0,1", "model/context=fixed,additive")
+    grid = [word for word in whole if not word.startswith("sweep")]
+    assert workshop.main("sweep", *grid) == 0
+    assert sweep(workshop, tmp_path, words, lr) == 0
+    assert workshop.main("sweep", *grid) == 0
+    described = json.loads((tmp_path / "found" / "study.json").read_text())
+    assert described["kind"] == "search"
+    assert described["search"]["trials"] == 2
+    assert {one["name"] for one in described["members"]} == {"fixed", "additive", "trial 0", "trial 1"}
+    assert [len(ledger.read_attempts(point.folder)) for point in ledger.read_points(tmp_path / "found")] == [1] * 6
+    report = (tmp_path / "found" / "report.md").read_text()
+    assert "trial 1" in report
+    assert "additive" in report
+
+
 def test_what_no_search_can_take(workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, sentence in (
         ("model.context.attention_size=8,16 model/context=fixed", "no point of this sweep has this key"),

@@ -101,7 +101,7 @@ class StudySweeper(Sweeper):
     def _check_kind(self) -> None:
         found = described(self.study)
         kind = found.get("kind", "comparison")  # older ones say nothing
-        if found and kind != self.kind:
+        if found and (kind == "comparison") != (self.kind == "comparison"):
             raise ValueError(f"{self.study} holds a {kind}, which a {self.kind} can't go on; choose another study=NAME")
 
     def _refuse(self, error: ValueError) -> None:

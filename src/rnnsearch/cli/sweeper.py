@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig
 
 from rnnsearch.cli import live
 from rnnsearch.cli.compose import valid_names
-from rnnsearch.cli.describe import Facts, describe, every_point, no_differences, protocol
+from rnnsearch.cli.describe import Facts, describe, described, every_point, no_differences, protocol
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
@@ -65,16 +65,17 @@ class DurableSweeper(StudySweeper):
     def describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
         every = every_point(self.study, points)
-        words = self._words({point.folder.name: point.overrides for point in every})
-        names = {point.folder.name: point.member if point.trial else words[point.folder.name] for point in every}
+        words = self._words({point.folder.name: point.overrides for point in every if not point.trial})
+        names = {point.folder.name: words.get(point.folder.name, point.member) for point in every}
         every.sort(key=lambda point: names[point.folder.name] != self.config.protocol.baseline)
+        earlier = described(self.study)  # a search stays one, and the points of sweeps stand beside its trials
         facts = Facts(
-            kind=self.kind,
+            kind="search" if earlier.get("kind") == "search" else self.kind,
             question=self.config.protocol.question,
             protocol=protocol(self.config),
             data=self.config.hydra.runtime.choices["data"],
             match=self.config.match,
-            search=self.searched,
+            search=self.searched or earlier.get("search"),
         )
         describe(self.study, facts, every, names, self.compose_config)
 
@@ -126,7 +127,7 @@ class DurableSweeper(StudySweeper):
             raise self._nowhere(error) from None
         if self.config.match != "none":
             found = [self._matched(one) for one in found]
-        known = {point.folder.name: point.overrides for point in ledger.read_points(self.study)}
+        known = {point.folder.name: point.overrides for point in ledger.read_points(self.study) if not point.trial}
         names = self._words({**known, **{one.key: one.overrides for one in found}})
         return [self.point(one, names[one.key], within=self.study) for one in found]
 
