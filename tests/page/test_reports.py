@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from rnnsearch.cli.dashboard import Board, started
 from rnnsearch.page.reports import Link, make_reports
 
 CHROMIUM = shutil.which("chromium")
@@ -137,3 +139,14 @@ def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path)
         page.get_by_role("link", name="ladder").click()
         page.get_by_text("the report").wait_for()
         browser.close()
+
+
+def test_a_dashboard_that_ends_by_itself_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    board = Board("Broken", "sys", "", (sys.executable, "-c", "print('first'); raise SystemExit('no such log {port}')"))
+    with caplog.at_level("WARNING"), started(board) as link:
+        end = time.monotonic() + 20
+        while not caplog.messages and time.monotonic() < end:
+            time.sleep(0.05)
+    port = link.address.rstrip("/").rpartition(":")[2]
+    assert caplog.messages == [f"Broken has ended by itself with exit code 1: no such log {port}"]
+    assert not any(thread.name == "Broken" for thread in threading.enumerate())

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from omegaconf import DictConfig
 
@@ -58,17 +60,16 @@ def run(cfg: DictConfig) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         listener = stack.enter_context(serving.listen(HOST, cfg.port))
-        links = [stack.enter_context(_started(board)) for board in _boards(output) if _is_installed(board)]
+        links = [stack.enter_context(started(board)) for board in _boards(output) if _is_installed(board)]
         for link in (Link("reports", serving.address(listener)), *links):
             print(f"{link.name}: {link.address}", flush=True)
         logger.info("Ctrl-C ends them all")
         if cfg.open:
             threading.Timer(1.0, webbrowser.open, (serving.address(listener),)).start()
         app = make_reports(output, links, hosts=serving.hosts(listener, HOST))
-        try:
+        with suppress(KeyboardInterrupt):
             serving.make_server(app).run(sockets=[listener])
-        except KeyboardInterrupt:
-            logger.info("ended")
+        logger.info("ended")
 
 
 def _boards(output: Path) -> Iterator[Board]:
@@ -97,25 +98,43 @@ def _is_installed(board: Board) -> bool:
 
 
 @contextmanager
-def _started(board: Board) -> Iterator[Link]:
+def started(board: Board) -> Iterator[Link]:
     """The program on a free port, ended with the block, and what it started with it."""
     with serving.listen(HOST, 0) as probe:
         address = serving.address(probe)
     port = address.rstrip("/").rpartition(":")[2]
-    process = subprocess.Popen(
-        [word.replace("{port}", port) for word in board.words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=os.environ | HABITS,
-    )
-    try:
-        yield Link(board.name, address)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [word.replace("{port}", port) for word in board.words],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            env=os.environ | HABITS,
+        )
+        ending = threading.Event()
+        threading.Thread(target=_watch, args=(board, process, said, ending), name=board.name, daemon=True).start()
         try:
-            process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            yield Link(board.name, address)
+        finally:
+            ending.set()
+            _end(process)
+
+
+def _watch(board: Board, process: subprocess.Popen[bytes], said: IO[bytes], ending: threading.Event) -> None:
+    """Say so if the program ends by itself, and what it said last."""
+    code = process.wait()
+    if not ending.is_set():
+        said.seek(0)
+        last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+        logger.warning("%s has ended by itself with exit code %d: %s", board.name, code, last or "it said nothing")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
