@@ -163,7 +163,8 @@ class TrainedModel:
             replace_unknown: put a source word in the place of each unknown one (vocabularies of words).
             lexicon: translations of source words for that; other words are copied.
             alignments: make all alignments at once, which is faster than one by one.
-            method, threshold: of alignments; see `align`.
+            method: of alignments; see `align`.
+            threshold: of alignments; see `align`.
             max_aligned: the ``max_length`` of `align`; in ``settings`` that is the search's.
 
         Raises:
