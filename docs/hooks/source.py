@@ -28,7 +28,7 @@ def _fence(name: str) -> str:
     first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
     skipped = _docstring_lines(node)
     code = [lines[i - 1] for i in range(first, (node.end_lineno or first) + 1) if i not in skipped]
-    title = f"{path.relative_to(ROOT).as_posix()}, line {first}"
+    title = f"{'.'.join(qualified)}, {path.relative_to(ROOT).as_posix()} line {first}"
     return f'```python title="{title}"\n' + textwrap.dedent("\n".join(code)) + "\n```"
 
 

@@ -252,18 +252,19 @@ def _known(alignment: Alignment) -> Alignment:
 def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", device: str = "auto") -> TrainedModel:
     """The trained model in a run's folder, or the ensemble of several runs.
 
-    >>> import rnnsearch
-    >>> model = rnnsearch.load("outputs/a_run", device="cpu")
-    >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
-    >>> best, second = translation.hypotheses
-    >>> best.text == translation.text and best.score >= second.score
-    True
-    >>> [score] = model.score([("the small house", "un petit jardin")])
-    >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
-    ('</s>', True)
-    >>> [alignment] = model.align([("the small house", "un petit jardin")])
-    >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
-    (3, 3)
+    Examples:
+        >>> import rnnsearch
+        >>> model = rnnsearch.load("outputs/a_run", device="cpu")
+        >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
+        >>> best, second = translation.hypotheses
+        >>> best.text == translation.text and best.score >= second.score
+        True
+        >>> [score] = model.score([("the small house", "un petit jardin")])
+        >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
+        ('</s>', True)
+        >>> [alignment] = model.align([("the small house", "un petit jardin")])
+        >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
+        (3, 3)
 
     Args:
         path: a run's folder, or a list of folders of runs that share a target vocabulary.
