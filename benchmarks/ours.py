@@ -19,6 +19,7 @@ class Ours(System):
         from rnnsearch.cli import build as make
         from rnnsearch.cli.compose import compose
         from rnnsearch.model.build import build_translator
+        from rnnsearch.training.faults import Watch
         from rnnsearch.training.initialization import initialize
         from rnnsearch.training.module import TranslationModule
 
@@ -41,6 +42,7 @@ class Ours(System):
             references=lambda rows: [],
             search=make.build_greedy(self.config.search),
             cuda_graphs=False,
+            watch=Watch(limit=1, above=None, lines=lambda rows: []),
             seed=1,
             checkpoint_content={},
         )

@@ -30,6 +30,8 @@ AROUND = (
     "sweep",
     "match",
     "ckpt",
+    "checkpoints",
+    "skip_limit",
     "progress",
     "profile",
     "samples",

@@ -21,8 +21,9 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.callbacks import Clock
+from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
-from rnnsearch.training.module import Diverged, TranslationModule
+from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.schedules import Constant, Plateau, Schedule
 
 VOCABULARY = 14
@@ -102,6 +103,7 @@ def module(
         references=lambda rows: [texts[row] for row in rows],
         search=SEARCH,
         cuda_graphs=False,
+        watch=Watch(limit=2, above=None, lines=lambda rows: [row + 1 for row in rows]),
         seed=5,
         checkpoint_content={"format": 1},
     )

@@ -75,6 +75,8 @@ def build_trainer(
     config: DictConfig, *, validate_every: int, loggers: "list[Logger]", callbacks: "list[Callback]"
 ) -> "Trainer":
     """Lightning's trainer. When to stop is the `Clock`'s business, so Lightning is given no limit of its own."""
+    from rnnsearch.training.checkpoints import AtomicCheckpoints
+
     trainer: Trainer = make(
         config,
         max_steps=-1,
@@ -87,5 +89,6 @@ def build_trainer(
         use_distributed_sampler=False,
         logger=loggers,
         callbacks=callbacks,
+        plugins=[AtomicCheckpoints()],
     )
     return trainer

@@ -24,7 +24,7 @@ from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Overrides, key_of
-from rnnsearch.training.module import Diverged
+from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
+from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
 
 LEAVING = 60.0  # seconds that a process which was told to stop may take
@@ -83,15 +84,19 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM interrupts as Ctrl-C does, and what Lightning turns into an exit is a KeyboardInterrupt again."""
+def interruptible() -> Iterator[StopRequest]:
+    """SIGTERM and SIGUSR1 interrupt as Ctrl-C does, save where a training heeds them and saves first.
+
+    What Lightning turns into an exit is a KeyboardInterrupt again.
+    """
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, *SIGNALS)}
+    stop.install()
     try:
-        yield
+        yield stop
     except SystemExit:
         raise KeyboardInterrupt from None
     finally:

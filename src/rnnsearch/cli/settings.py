@@ -1,5 +1,6 @@
 """What is checked before a training begins: values, the folder, the two names of the budget."""
 
+import logging
 import math
 from pathlib import Path
 
@@ -7,8 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.api import CONFIG
 from rnnsearch.cli import runs
-from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, read_checkpoint
+from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
 from rnnsearch.records import RECORD, is_hashed, read_record
+
+logger = logging.getLogger(__name__)
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
@@ -27,7 +30,13 @@ def check_values(cfg: DictConfig) -> None:
         raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
     counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
-    counts |= {"profile": cfg.profile} if cfg.profile is not None else {}
+    counts["skip_limit"] = cfg.skip_limit
+    optional = {"profile": cfg.profile, "checkpoints.every": cfg.checkpoints.every}
+    counts |= {key: value for key, value in optional.items() if value is not None}
+    positive = {"checkpoints.minutes": cfg.checkpoints.minutes, "skip_above": cfg.skip_above}
+    for key, value in positive.items():
+        if value is not None and not (type(value) in (int, float) and 0 < value < math.inf):
+            raise ValueError(f"{key}={value}: give a number above 0, or null")
     if type(cfg.keep_best) is not int or cfg.keep_best < 0:
         raise ValueError(f"keep_best={cfg.keep_best}: give a whole number, 0 or more")
     for key, value in counts.items():
@@ -52,22 +61,35 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
 
 
-def check_folder(folder: Path, ckpt: str | None) -> bool:
-    """Whether an earlier run goes on in ``folder``.
+def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None:
+    """The checkpoint from which the run in ``folder`` goes on; None: it starts.
+
+    Of several processes each finds the same; the first one (``main``) checks and warns.
 
     Raises:
-        ValueError: if the folder holds a record and ``ckpt`` is not ``last``, or ``ckpt`` is something else.
-        FileNotFoundError: if there is no run to go on with.
+        ValueError: if the folder holds a record and ``ckpt`` is not ``last``, or ``ckpt`` is something else, or no
+            checkpoint of the run is whole.
     """
     if ckpt not in (None, "last"):
         raise ValueError(f"ckpt={ckpt}: allowed is last, to go on with the run in hydra.run.dir")
-    if (folder / RECORD).exists() and ckpt is None:
-        kept = (folder / CHECKPOINTS / "last.ckpt").is_file()
-        instead = "ckpt=last to go on with that run" if kept else "remove it: it has no checkpoint to go on from"
-        raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or {instead}")
-    if ckpt == "last":
-        read_checkpoint(checkpoint_path(folder, "last"))
-    return ckpt == "last"
+    if ckpt is None:
+        if main and (folder / RECORD).exists():
+            raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with it")
+        return None
+    found, damaged = newest_whole(folder)
+    if main and found is None and (folder / RECORD).exists():
+        logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
+    if main and found is not None:
+        for reason in damaged:
+            logger.warning("%s; going on from %s instead", reason, found)
+    return found
+
+
+def clean(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote."""
+    for place in (folder, folder / CHECKPOINTS):
+        for part in place.glob(".*.part"):
+            part.unlink(missing_ok=True)
 
 
 def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial
 from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
-from rnnsearch.cli.settings import check_folder, check_settings, check_values, settle_budget
+from rnnsearch.cli.settings import check_settings, check_values, clean, settle_budget, starting_point
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -26,11 +26,14 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_checkpoint
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
-from rnnsearch.training.callbacks import BudgetBar, Clock, Curves, KeptCheckpoints
+from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
+from rnnsearch.training.checkpoints import KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
+from rnnsearch.training.faults import Watch
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
+from rnnsearch.training.preemption import StopRequest
 from rnnsearch.training.profiling import StepProfile
 from rnnsearch.training.pruning import Pruned
 
@@ -47,24 +50,26 @@ def run(cfg: DictConfig) -> None:
 
 
 def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
-    resuming = check_folder(folder, cfg.ckpt) if main else cfg.ckpt == "last"
+    resume = starting_point(folder, cfg.ckpt, main=main)
+    if main:
+        clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     values = beginnings(cfg, folder)
-    if resuming:
+    if resume:
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
     record = RunRecord(folder, values, writes=main)
-    with recording(record, folder), interruptible():
-        train(cfg, folder, record, resume=resuming)
+    with recording(record, folder), interruptible() as stop:
+        train(cfg, folder, record, resume=resume, stop=stop)
     if record.values["status"] == "pruned":
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
 
 
-def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> None:
-    """Fit, then test the best checkpoint; everything found goes into ``record``."""
+def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: Path | None, stop: StopRequest) -> None:
+    """Fit, from the checkpoint ``resume`` on if there is one; then test the best. All found goes into ``record``."""
     _quiet(profiling=cfg.trainer.profiler is not None)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
@@ -82,7 +87,6 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     pruning = trial.pruning(folder)
-    last = str(checkpoint_path(folder, "last")) if resume else None
     loggers: list[Logger] = []
     status = "failed"
     try:
@@ -91,10 +95,10 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: bool) -> 
             cfg.trainer,
             validate_every=cfg.validation.every,
             loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module), BudgetBar()],
+            callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module, stop), BudgetBar()],
         )
         open_dashboards(loggers, runs.plain(cfg))
-        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
             record.write(**_counts(module))
             raise Pruned
@@ -144,21 +148,20 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         references=lambda rows: list(texts[list(rows)]["target_text"]),
         search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
+        watch=Watch(
+            limit=cfg.skip_limit, above=cfg.skip_above, lines=lambda rows: data.rows("train")[list(rows)]["line"]
+        ),
         seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
     )
 
 
-def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule) -> list[Callback]:
+def _callbacks(
+    cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, stop: StopRequest
+) -> list[Callback]:
     monitor, mode = f"validation/{cfg.validation.monitor}", "min" if cfg.validation.monitor == "nll" else "max"
     checkpoints = folder / CHECKPOINTS
-    kept = [
-        ModelCheckpoint(
-            checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
-            auto_insert_metric_name=False,
-        ),
-        ModelCheckpoint(checkpoints, "last", save_top_k=1, enable_version_counter=False),
-    ]  # fmt: skip
+    kept: list[Callback] = []  # the last one after the others, whose states it holds
     if cfg.keep_best:
         kept.append(
             KeptCheckpoints(
@@ -166,6 +169,15 @@ def _callbacks(cfg: DictConfig, folder: Path, data: ParallelDataModule, module: 
                 enable_version_counter=False, auto_insert_metric_name=False,
             )
         )  # fmt: skip
+    kept += [
+        ModelCheckpoint(
+            checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
+            auto_insert_metric_name=False,
+        ),
+        LastCheckpoint(
+            path=checkpoints / "last.ckpt", every=cfg.checkpoints.every, minutes=cfg.checkpoints.minutes, stop=stop
+        ),
+    ]  # fmt: skip
     patience = cfg.early_stopping
     stopping = [] if patience is None else [EarlyStopping(monitor, patience=patience, mode=mode, verbose=False)]
     rows = data.rows("validation").select(range(min(cfg.samples, len(data.rows("validation")))))
@@ -197,6 +209,7 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
     counters = module.counters
     return {
         "updates": counters.updates,
+        "skipped_updates": module.skipped.total,
         "tokens_seen": counters.tokens,
         "seconds": round(counters.seconds + counters.validation_seconds, 3),
         "training_seconds": round(counters.seconds, 3),

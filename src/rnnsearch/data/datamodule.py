@@ -25,7 +25,7 @@ from rnnsearch.data.batching import (
 )
 from rnnsearch.data.corpus import SPLITS, Corpus, Pair
 from rnnsearch.data.filters import Filters, is_empty
-from rnnsearch.data.loaders import EncodedRows, TrainingLoader, evaluation_loader
+from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
 logger = logging.getLogger(__name__)
@@ -96,9 +96,16 @@ class ParallelDataModule(LightningDataModule):
             self._sampler = self._sampler or self._new_sampler()
 
     def train_dataloader(self) -> TrainingLoader:
-        """Batches of the training split, from the present place in the order of the sampler."""
+        """Batches of the training split, from the present place in the order of the sampler.
+
+        Where validation counts batches instead of epochs they do not end.
+        """
         rows = EncodedRows(self.rows("train"))
-        return TrainingLoader(rows, self.sampler, workers=self.workers, pin_memory=self._pin_memory())
+        by_batches = self.trainer is not None and self.trainer.check_val_every_n_epoch is None
+        # Lightning sets overfit_batches without declaring it
+        endless = by_batches and not self.trainer.overfit_batches  # type: ignore[union-attr]
+        loader = EndlessLoader if endless else TrainingLoader
+        return loader(rows, self.sampler, workers=self.workers, pin_memory=self._pin_memory())
 
     def val_dataloader(self) -> DataLoader[Row]:
         """The first `validation_sentences` pairs of the validation split, the longest first."""

@@ -52,6 +52,22 @@ class TrainingLoader(DataLoader[Row]):
         self._places.load_state_dict(state_dict)
 
 
+class EndlessLoader(TrainingLoader):
+    """Gives epoch after epoch, so that Lightning, which knows nothing of their ends, cuts no update short at one.
+
+    A place within an update's batches, or between an epoch and the next, is then like any other to go on from.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """The batches left in the present epoch, then those of the next ones."""
+        while True:
+            yield from super().__iter__()
+
+    def __len__(self) -> int:
+        """More batches than any training sees: without a number Lightning would fetch one ahead."""
+        return 2**40
+
+
 def evaluation_loader(
     rows: EncodedRows, plan: Sequence[list[int]], *, workers: int, pin_memory: bool
 ) -> DataLoader[Row]:

@@ -16,6 +16,7 @@ CHECKPOINTS = "checkpoints"
 AVERAGE = "average"
 KEPT = "update-*.ckpt"  # what train's keep_best leaves
 PREFIX = "translator."  # of the weights of Lightning's module
+TRAINING = ("optimizer_states", "lr_schedulers", "loops", "counters")  # what a checkpoint holds beside a model
 
 
 def load_translator(folder: Path, name: str) -> tuple[Translator, TokenizerPair]:
@@ -48,6 +49,32 @@ def checkpoint_path(folder: Path, name: str) -> Path:
         hint = f"it has {', '.join(found)}" if found else "the run has not validated yet, so it has none"
         raise FileNotFoundError(f"{folder} has no checkpoint {name!r}: {hint}; choose another or train on")
     return path
+
+
+def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
+    """The checkpoint from which a run's training goes on, and why newer ones can't serve.
+
+    That is ``last``, or else the most recently written of the others that can be read whole. None: there are none.
+
+    Raises:
+        ValueError: if there are checkpoints, but none is whole. To start over would put an end to what they hold.
+    """
+    paths = sorted(
+        (folder / CHECKPOINTS).glob("*.ckpt"), key=lambda path: (path.stem != "last", -path.stat().st_mtime_ns)
+    )
+    damaged = []
+    for path in paths:
+        try:
+            lacking = [key for key in TRAINING if key not in read_checkpoint(path)]
+        except ValueError as error:
+            damaged.append(str(error))
+            continue
+        if not lacking:
+            return path, damaged
+        damaged.append(f"{path} holds a model, but no training to go on with: it lacks {', '.join(lacking)}")
+    if damaged:
+        raise ValueError(f"{damaged[0]}; no other checkpoint is whole; move {folder / CHECKPOINTS} away to start anew")
+    return None, []
 
 
 def kept_checkpoints(folder: Path) -> list[Path]:

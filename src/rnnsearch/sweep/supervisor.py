@@ -128,7 +128,9 @@ def _can_resume(point: Point, more: tuple[str, ...]) -> bool:
     attempts = ledger.read_attempts(point.folder)
     if not attempts or attempts[-1].overrides != more or attempts[-1].outcome == "out_of_memory":
         return False
-    return bool(ledger.read_run(point.folder)) and zipfile.is_zipfile(point.folder / "checkpoints" / "last.ckpt")
+    return bool(ledger.read_run(point.folder)) and any(
+        zipfile.is_zipfile(path) for path in (point.folder / "checkpoints").glob("*.ckpt")
+    )
 
 
 def _clear(folder: Path) -> None:

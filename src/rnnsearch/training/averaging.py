@@ -53,6 +53,7 @@ class Average(WeightAveraging):
     def __init__(self, *, share: Callable[[int], float]) -> None:
         super().__init__(use_buffers=False)
         self.share = share
+        self._swapped = False  # during validation the module has the average, and the average the weights
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the average."""
@@ -69,6 +70,17 @@ class Average(WeightAveraging):
             assert self._average_model is not None
             self.look(self._average_model, pl_module)
             self._latest_update_step = step
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the average, which takes the weights' place; each for what it is, also within a validation."""
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._swapped:
+            weights, average = checkpoint["state_dict"], checkpoint["current_model_state"]
+            checkpoint["state_dict"], checkpoint["current_model_state"] = average, weights
+
+    def _swap_models(self, pl_module: LightningModule) -> None:
+        super()._swap_models(pl_module)
+        self._swapped = not self._swapped
 
     @record_function("optimiser")
     @torch.no_grad()

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -70,25 +69,30 @@ class Curves(Callback):
         self.publish = publish
         self.curves: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
         self._sum: torch.Tensor | float = 0.0
-        self._tokens = 0
+        self._tokens: torch.Tensor | int = 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._sum = self._sum + outputs["sum"].double()
-        self._tokens += outputs["tokens"]
+        loss = outputs["sum"].double()
+        finite = loss.isfinite()  # the others' updates are skipped
+        self._sum = self._sum + loss.where(finite, 0.0)
+        self._tokens = self._tokens + finite * outputs["tokens"]
         counters = _module(pl_module).counters
         last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
         ending = _module(pl_module).progress() >= 1.0  # the last interval may be shorter
         if (counters.updates % self.every and not ending) or counters.updates == last:
             return
-        loss = float(self._sum) / self._tokens
-        _module(pl_module).require_finite(loss, "the training loss")
+        if not int(self._tokens):
+            return  # every batch since the last point was skipped
+        mean = float(self._sum) / int(self._tokens)
         self._sum, self._tokens = 0.0, 0
-        self.curves["train"].append({"update": counters.updates, "tokens_seen": counters.tokens, "loss": loss})
+        point = {"update": counters.updates, "tokens_seen": counters.tokens, "loss": mean}
+        skipped = _module(pl_module).skipped.total
+        self.curves["train"].append(point | ({"skipped": skipped} if skipped else {}))
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         speed = counters.tokens / max(counters.seconds, 1e-9)
-        scalars = {"train/loss": loss, "train/learning_rate": rate, "train/tokens_per_second": speed}
+        scalars = {"train/loss": mean, "train/learning_rate": rate, "train/tokens_per_second": speed}
         for log in trainer.loggers:
             log.log_metrics({**scalars, "train/tokens_seen": counters.tokens}, step=counters.updates)
 
@@ -110,15 +114,11 @@ class Curves(Callback):
         self.publish(self.curves)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"curves": self.curves, "sum": float(self._sum), "tokens": self._tokens}
+        return {"curves": self.curves, "sum": float(self._sum), "tokens": int(self._tokens)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.curves = state_dict["curves"]
         self._sum, self._tokens = state_dict["sum"], state_dict["tokens"]
-
-
-class KeptCheckpoints(ModelCheckpoint):
-    """The best checkpoints beside ``best``: a class of its own, for by it Lightning tells callbacks' states apart."""
 
 
 class BudgetBar(Callback):

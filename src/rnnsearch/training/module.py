@@ -24,6 +24,7 @@ from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
+from rnnsearch.training.faults import Diverged, Skipped, Watch
 from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
@@ -40,10 +41,6 @@ class Counters:
     tokens: int = 0
     seconds: float = 0.0
     validation_seconds: float = 0.0
-
-
-class Diverged(ValueError):
-    """A loss is no finite number any more."""
 
 
 class References(Protocol):
@@ -65,6 +62,7 @@ class TranslationModule(LightningModule):
         references: raw text of validation's targets.
         search: validation's search, greedy.
         cuda_graphs: on one GPU, record the launches of each shape of batches and replay them.
+        watch: over updates that would spoil the weights.
         seed: of the dropout, a function of seed and batch alone, so that a resumed run goes on as it would have.
         checkpoint_content: plain values put into each checkpoint under ``rnnsearch``, so that it loads by itself.
     """
@@ -81,6 +79,7 @@ class TranslationModule(LightningModule):
         references: References,
         search: Search,
         cuda_graphs: bool,
+        watch: Watch,
         seed: int,
         checkpoint_content: dict[str, Any],
     ) -> None:
@@ -95,9 +94,11 @@ class TranslationModule(LightningModule):
         self.search = search
         self.cuda_graphs = cuda_graphs
         self.replayed: Readouts | None = None
+        self.watch = watch
         self.seed = seed
         self.checkpoint_content = checkpoint_content
         self.counters = Counters()
+        self.skipped = Skipped()
         self.plateau = PlateauState()
         self.likelihood = TokenLikelihood()
         self.bleu = CorpusScore("bleu")
@@ -141,6 +142,7 @@ class TranslationModule(LightningModule):
         loss = self.log_likelihood_loss(batch, self.label_smoothing)
         tokens = batch.target_tokens
         self.pending_tokens += tokens
+        self.watch.saw(batch.index_B)
         # Lightning divides by the number of accumulated batches; the sum over all their tokens is wanted.
         return {"loss": loss * self.trainer.accumulate_grad_batches, "sum": loss.detach(), "tokens": tokens}
 
@@ -152,20 +154,25 @@ class TranslationModule(LightningModule):
     ) -> None:
         """Gradients of the summed loss become those of the mean over all tokens of the update, clipped.
 
-        Mean and clipping by norm are one multiplication, and nothing waits for the device.
+        Mean and clipping by norm are one multiplication, and nothing waits for a GPU. A gradient that is not finite is
+        left out.
         """
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is not None and optimizer.defaults.get("fused"):
             scaler.unscale_(optimizer)  # Lightning leaves it to a fused optimiser's step, too late for clipping
-        gradients = [p.grad for p in self.translator.parameters() if p.grad is not None]
+        parameters = [p for p in self.translator.parameters() if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         factor = self._share_of_a_token()
+        norm = nn.utils.get_total_norm(gradients) * factor
         by_norm = gradient_clip_algorithm in (None, "norm")
         if gradient_clip_val and by_norm:
-            norm = nn.utils.get_total_norm(gradients) * factor
             factor = factor * (gradient_clip_val / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(gradients, factor)
         if gradient_clip_val and not by_norm:
-            nn.utils.clip_grad_value_(self.translator.parameters(), gradient_clip_val)
+            nn.utils.clip_grad_value_(parameters, gradient_clip_val)
+        update = self.trainer.global_step + 1
+        self.watch.judge(norm, parameters, optimizer, update=update, scaled=scaler is not None)
+        self.watch.look(self.skipped, always=False)
 
     def _share_of_a_token(self) -> Tensor | float:
         """1 over the tokens of the update on all processes, whose mean of the gradients becomes a sum by it."""
@@ -207,7 +214,8 @@ class TranslationModule(LightningModule):
         if not math.isfinite(value):
             raise Diverged(
                 f"training diverged: {name} is {value} after update {self.counters.updates}; "
-                "lower optimizer.lr, lengthen scheduler.warmup or clip at a lower trainer.gradient_clip_val"
+                "lower optimizer.lr, lengthen scheduler.warmup or clip at a lower trainer.gradient_clip_val; "
+                "the last good checkpoint is kept"
             )
 
     def on_validation_epoch_end(self) -> None:
@@ -230,11 +238,14 @@ class TranslationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model's config and tokenizers, and the counters."""
+        self.watch.look(self.skipped, always=True)
         checkpoint["rnnsearch"] = self.checkpoint_content
         checkpoint["counters"] = asdict(self.counters)
+        checkpoint["skipped"] = asdict(self.skipped)
         checkpoint["plateau"] = asdict(self.plateau)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on counting where the checkpoint stands."""
         self.counters = Counters(**checkpoint["counters"])
+        self.skipped = Skipped(**checkpoint.get("skipped", {}))
         self.plateau = PlateauState(**checkpoint.get("plateau", {}))

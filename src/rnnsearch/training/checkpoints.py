@@ -1,0 +1,213 @@
+"""Checkpoints: written in one step, when, and what a resumed run needs beside what Lightning keeps."""
+
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+
+from rnnsearch.training.faults import Diverged
+from rnnsearch.training.module import TranslationModule
+from rnnsearch.training.preemption import StopRequest
+
+AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
+WEIGHTS = ("state_dict", "current_model_state")
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, then replaces the earlier one in one step.
+
+    A kill, a full disk or a power cut while one is written leaves the earlier one as it was. Lightning's own writes
+    into the system's temporary folder and copies from there where that is another disk.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            Diverged: if a weight is no finite number; the earlier checkpoint stays.
+            OSError, RuntimeError: if it cannot be written, as on a full disk.
+        """
+        _require_finite(checkpoint)
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _require_finite(checkpoint: dict[str, Any]) -> None:
+    for key in WEIGHTS:
+        for name, weight in checkpoint.get(key, {}).items():
+            if weight.is_floating_point() and not weight.isfinite().all():
+                raise Diverged(
+                    f"training diverged: {name} is not finite after update {checkpoint['global_step']}, so it is not "
+                    "saved and the last good checkpoint is kept; lower optimizer.lr or lengthen scheduler.warmup"
+                )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class KeptCheckpoints(ModelCheckpoint):
+    """The best checkpoints beside ``best``: a class of its own, for by it Lightning tells callbacks' states apart."""
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt``: after each validation, every so many updates or minutes, and before a signal ends the run.
+
+    One that is written where a validation is due, or within one, says so, and the resumed run begins with it. Of
+    several processes the first one writes; all agree when. Random states are the first process's; dropout is a
+    function of seed, batch and process anyway.
+
+    Args:
+        path: the file.
+        every: updates, or None.
+        minutes: since the last one was written, or None.
+        stop: whether a signal asks to save and leave.
+    """
+
+    def __init__(self, *, path: Path, every: int | None, minutes: float | None, stop: StopRequest) -> None:
+        super().__init__()
+        self.path = path
+        self.every = every
+        self.minutes = minutes
+        self.stop = stop
+        self._due = False  # a validation, in a checkpoint that is being written or was read
+        self._random: dict[str, Any] | None = None
+        self._written = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Heed signals; a resumed run takes up its random states and the validation that was due."""
+        self._written = time.monotonic()
+        if self._random is not None:
+            _set_random_states(self._random)
+        self.stop.heeded = True
+        self.stop.install()  # Lightning's handler, set since, sends messages to other processes amid theirs
+        if self._due:
+            self._due = False
+            _validate(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save, where it is time to, at the end of an update; leave if asked to."""
+        assert isinstance(pl_module, TranslationModule)
+        if pl_module.pending_tokens:
+            return
+        leaves = self._agreed(trainer, self.stop.asked)
+        if leaves or self._is_time(trainer):
+            self._save(trainer, due=_validation_is_due(trainer))
+        if leaves:
+            raise KeyboardInterrupt
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the random states from before it."""
+        self._random = random_states()
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Leave if asked to: one process saves; of several each leaves by itself, and the checkpoint before counts."""
+        if not self.stop.asked:
+            return
+        if trainer.world_size == 1:
+            self._save(trainer, due=True)
+        raise KeyboardInterrupt
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what validation found."""
+        self._random = None
+        self._save(trainer, due=False)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What follows is not trained: signals interrupt it."""
+        self.stop.heeded = False
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """The same."""
+        self.stop.heeded = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether a validation is due, and the states of all random generators."""
+        within = self._due and self._random is not None
+        return {"validation_due": self._due, "random": self._random if within else random_states()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See `state_dict`."""
+        self._due, self._random = state_dict["validation_due"], state_dict["random"]
+
+    def _save(self, trainer: Trainer, *, due: bool) -> None:
+        self._due = due
+        try:
+            trainer.save_checkpoint(self.path, weights_only=False)
+        finally:
+            self._due = False
+        self._written = time.monotonic()
+
+    def _is_time(self, trainer: Trainer) -> bool:
+        if self.every is not None and trainer.global_step % self.every == 0:
+            return True
+        waited = time.monotonic() - self._written
+        return self.minutes is not None and self._agreed(trainer, waited >= 60 * self.minutes)
+
+    def _agreed(self, trainer: Trainer, wish: bool) -> bool:
+        """Whether any process has the wish; several ask each other only now and then."""
+        if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY:
+            return False
+        return trainer.strategy.reduce_boolean_decision(wish, all=False)
+
+
+def _validation_is_due(trainer: Trainer) -> bool:
+    """Whether Lightning's loop validates after this batch."""
+    return trainer.should_stop or (trainer.fit_loop.total_batch_idx + 1) % int(trainer.val_check_batch or 1) == 0
+
+
+def _validate(trainer: Trainer) -> None:
+    """Run the validation that Lightning's loop takes for done after a restart at a batch's end."""
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    loop.restarting = False
+    trainer.validating = True
+    loop.run()
+    trainer.training = True
+
+
+def random_states() -> dict[str, Any]:
+    """The states of Python's, NumPy's and torch's generators, as values that load with ``weights_only=True``."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+    }
+
+
+def _set_random_states(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
