@@ -20,7 +20,7 @@ ALIGNER := .venv-eflomal
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard test test-slow lint format peers bench aligner
+.PHONY: help install compare dashboard docs test test-slow lint format peers bench aligner
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,10 @@ compare: install  ## train a fixed-context and an attention model on the built-i
 
 dashboard: install  ## serve reports, TensorBoard, Optuna's and MLflow's pages of outputs/; print the addresses
 	@$(BIN)/rnnsearch dashboard $(DASHBOARD_ARGS)
+
+docs: install  ## build the documentation into site/, warnings as errors; print its first page's path
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo $(CURDIR)/site/index.html
 
 test: install  ## the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)

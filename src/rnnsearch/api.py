@@ -163,7 +163,8 @@ class TrainedModel:
             replace_unknown: put a source word in the place of each unknown one (vocabularies of words).
             lexicon: translations of source words for that; other words are copied.
             alignments: make all alignments at once, which is faster than one by one.
-            method, threshold: of alignments; see `align`.
+            method: of alignments; see `align`.
+            threshold: of alignments; see `align`.
             max_aligned: the ``max_length`` of `align`; in ``settings`` that is the search's.
 
         Raises:
@@ -251,18 +252,19 @@ def _known(alignment: Alignment) -> Alignment:
 def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", device: str = "auto") -> TrainedModel:
     """The trained model in a run's folder, or the ensemble of several runs.
 
-    >>> import rnnsearch
-    >>> model = rnnsearch.load("outputs/a_run", device="cpu")
-    >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
-    >>> best, second = translation.hypotheses
-    >>> best.text == translation.text and best.score >= second.score
-    True
-    >>> [score] = model.score([("the small house", "un petit jardin")])
-    >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
-    ('</s>', True)
-    >>> [alignment] = model.align([("the small house", "un petit jardin")])
-    >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
-    (3, 3)
+    Examples:
+        >>> import rnnsearch
+        >>> model = rnnsearch.load("outputs/a_run", device="cpu")
+        >>> [translation] = model.translate(["the small house"], beam_size=4, n_best=2)
+        >>> best, second = translation.hypotheses
+        >>> best.text == translation.text and best.score >= second.score
+        True
+        >>> [score] = model.score([("the small house", "un petit jardin")])
+        >>> score.tokens[-1], len(score.tokens) == len(score.log_probs)
+        ('</s>', True)
+        >>> [alignment] = model.align([("the small house", "un petit jardin")])
+        >>> alignment.weights_TS.shape  # target words, source words; in a notebook `alignment` shows itself
+        (3, 3)
 
     Args:
         path: a run's folder, or a list of folders of runs that share a target vocabulary.

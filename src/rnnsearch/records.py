@@ -1,7 +1,7 @@
 """What a run leaves behind, as JSON: the record of a run, lines of evaluations, the hash of a config.
 
-Standard library only, so that reports and dashboards read runs without torch. Format 1; README "A run's folder" lists
-the keys.
+Standard library only, so that reports and dashboards read runs without torch. Format 1;
+docs/run_folder.md lists the keys.
 """
 
 import copy

@@ -1,0 +1,92 @@
+"""A folder that holds what the documentation's commands name: runs, a study, a corpus, files of sentences."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO, cast
+
+import pytest
+import torch
+from tests.docs.markdown import ROOT, Command
+from tests.system.conftest import TINY, write_corpus
+
+from rnnsearch.cli.main import main
+
+SENTENCES = "ein Hund läuft\nder Mann sieht ein Haus\n\nrot\n"
+RUNS = ("RUN", "RUN_A", "RUN_B", "OTHER_RUN")
+# Files that commands name, as those of the corpus.
+CORPUS = {"train.en": "train.source", "train.de": "train.target", "val.en": "validation.source"}
+CORPUS |= {"val.de": "validation.target", "train.fr": "train.target", "val.fr": "validation.target"}
+
+
+@contextmanager
+def redirected(command: Command) -> Iterator[None]:
+    """Standard input and output as a shell would set them."""
+    old = sys.stdin, sys.stdout
+    with ExitStack() as stack:
+        given = stack.enter_context(TemporaryFile("w+", encoding="utf-8"))
+        given.write(Path(command.stdin).read_text(encoding="utf-8") if command.stdin else command.piped or "")
+        given.seek(0)
+        sys.stdin = cast(TextIO, given)
+        if command.stdout:
+            sys.stdout = stack.enter_context(open(command.stdout, "w", encoding="utf-8"))
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout = old
+
+
+def call(command: Command, *more: str) -> int:
+    """Run a command of `rnnsearch` in this process; its exit code."""
+    with redirected(command):
+        return main([*command.words[1:], *more])
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; tests work in copies."""
+    folder = tmp_path_factory.mktemp("workplace")
+    data = write_corpus(folder / "corpus", {"train": 96, "validation": 12, "test": 10})
+    for name, source in CORPUS.items():
+        shutil.copy(folder / "corpus" / source, folder / name)
+    common = [*data, *TINY.split(), f"paths.cache={folder}/cache", "budget.updates=4", "keep_best=2", "test=false"]
+    common += ["search.beam_size=5", f"paths.output={folder}/outputs"]
+    assert main(["train", *common, f"hydra.run.dir={folder}/RUN"]) == 0
+    assert main(["train", *common, "data.reverse=true", f"hydra.run.dir={folder}/BACK"]) == 0
+    for name in RUNS[1:]:
+        shutil.copytree(folder / "RUN", folder / name)
+    shutil.copytree(ROOT / "experiments/fixed_vs_attention_bible", folder / "outputs/NAME")
+    (folder / "in.txt").write_text(SENTENCES, encoding="utf-8")
+    for name, form in (("out.txt", "format=text"), ("out.jsonl", "format=jsonl")):
+        words = ["rnnsearch", "translate", f"run={folder}/RUN", form]
+        assert call(Command(words, stdin=str(folder / "in.txt"), stdout=str(folder / name))) == 0
+    return folder
+
+
+@pytest.fixture
+def there(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder, as the working directory."""
+    folder = tmp_path / "there"
+    shutil.copytree(workplace, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("RNNSEARCH_CACHE", str(workplace / "cache"))
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setitem(os.environ, "COLUMNS", "120")
