@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnsearch.training.faults import Diverged, Skipped, Watch
+from rnnsearch.training.faults import Diverged, Skipped, Watch, skip_on_device
 
 
 def watch(limit: int = 3, above: float | None = None) -> Watch:
@@ -42,6 +42,23 @@ def test_a_skipped_update_is_as_if_it_had_not_been(make: Any, bad: float) -> Non
             step(weight, optimizer, gradient, over, number + 1)
         weights.append(weight.detach())
     torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("fused", [True, False])
+def test_what_a_gpu_skips_without_the_host(fused: bool, momentum: float) -> None:
+    """The same on the CPU, whose fused optimisers look at the same mark."""
+    weights = []
+    for gradients in ([1.0, math.nan, 3.0], [1.0, 3.0]):
+        weight = nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=momentum, fused=fused)
+        for gradient in gradients:
+            weight.grad = torch.full((2,), gradient)
+            skip_on_device(~weight.grad.norm().isfinite(), [weight], optimizer, scaled=False)
+            optimizer.step()
+        weights.append(weight.detach())
+    assert weights[0].isfinite().all()
+    assert torch.equal(weights[0], weights[1]) == (fused or not momentum)
 
 
 def test_skips_are_counted_and_named(caplog: pytest.LogCaptureFixture) -> None:
