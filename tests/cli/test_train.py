@@ -67,7 +67,7 @@ def test_a_new_folder(tmp_path: Path) -> None:
     for ckpt in (None, "last"):
         assert starting_point(tmp_path, ckpt, main=True) is None
     (tmp_path / "record.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds a run already.*ckpt=last to go on with it"):
+    with pytest.raises(ValueError, match=r"holds a run already.*ckpt=last to go on with it"):
         starting_point(tmp_path, None, main=True)
     assert starting_point(tmp_path, None, main=False) is None  # the first process has written the record
     assert starting_point(tmp_path, "last", main=True) is None
