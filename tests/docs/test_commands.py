@@ -42,7 +42,7 @@ def runs_at_once(block: Block) -> bool:
 
 
 def test_every_command_stands_in_a_block_that_is_tested() -> None:
-    others = blocks("", "sh", "shell", "console", "text")
+    others = blocks("", "sh", "shell", "text")
     strays = [block for block in others if re.search(r"^(\$ )?(rnnsearch|make) ", block.text, re.MULTILINE)]
     assert not strays, "fence it with ```bash"
     assert len(BASH) > 20
