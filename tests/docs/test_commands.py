@@ -68,7 +68,7 @@ def check(command: Command) -> None:
         targets = [word for word in words if "=" not in word]
         subprocess.run(["make", "-n", *words], cwd=ROOT, check=True, capture_output=True)
         assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
-    elif program in ("pip", "wandb", "torchrun", "srun", "sbatch", "."):
+    elif program in ("pip", "wandb", "torchrun", "srun", "sbatch", ".", "export"):
         check_extras(words)
     elif program.endswith(("python", "python3")):
         check_python(words)
