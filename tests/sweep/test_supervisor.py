@@ -311,11 +311,11 @@ def test_a_rank_s_environment_does_not_reach_the_training(tmp_path: Path, monkey
     write_point(tmp_path)
     ranks = ("LOCAL_RANK", "RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_PORT", "PL_GLOBAL_SEED", "SLURM_NTASKS")
     for name in (*ranks, "SLURM_PROCID", "TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_RANK", "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.setenv(name, "3")
+        monkeypatch.setenv(name, "777")
     train_by(monkeypatch, 'record("finished", environment=dict(os.environ))')
     supervise(tmp_path, environment={"OMP_NUM_THREADS": "2"})
     environment = ledger.read_run(tmp_path)["environment"]
-    assert [name for name, value in environment.items() if value == "3"] == ["CUDA_VISIBLE_DEVICES"]
+    assert [name for name, value in environment.items() if value == "777"] == ["CUDA_VISIBLE_DEVICES"]
     assert environment["OMP_NUM_THREADS"] == "2"
 
 

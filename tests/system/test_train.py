@@ -24,7 +24,7 @@ FILES = (
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "
     "parameters_without_embeddings flops_per_token git versions hardware data filters tokenizer updates tokens_seen "
-    "seconds training_seconds tokens_per_second peak_memory_bytes results"
+    "skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results"
 )
 SHORT = "budget.updates=2 validation.every=2 samples=0"
 
@@ -213,7 +213,6 @@ def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, c
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("ckpt=last", "has no checkpoint 'last'"),
         ("ckpt=best", "ckpt=best: allowed is last"),
         ("seed=null", "seed=None: a seed is a whole number"),
         ("seed=-1", "seed=-1: a seed is a whole number"),
