@@ -29,6 +29,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from rnnsearch.cli import trust
 from rnnsearch.cli.compose import nearest, unknown_key, valid_names
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def _composition(error: HydraException, command: str, arguments: Sequence[str]) 
             f"{key.group(1) if key else 'a key'} has a value of the wrong type: {_first_line(error.__cause__ or error)}"
         )
     if isinstance(error, InstantiationException) and "execution whitelist" in text:
-        return f"{text.split(' ', 2)[1]} may not be constructed by a configuration (see TRUSTED in cli/main.py)"
+        return trust.refusal(text.split(" ", 2)[1].strip("'"))
     if isinstance(error, OverrideParseException):
         return _unparsable(error.override)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:

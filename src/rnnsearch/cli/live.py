@@ -107,7 +107,7 @@ def table(points: Sequence[Point], states: States, *, rows: int | None = None) -
 
 def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
     return (
-        point.member,
+        Text(point.member),  # no markup
         str(point.seed),
         Text(state.status, style=STYLES[state.status]),
         _progress(point, state),
