@@ -9,7 +9,7 @@ from typing import Any
 
 from rnnsearch.evaluation.significance import over_seeds
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import primary, ranked, scores, settings
+from rnnsearch.study.measures import compares, primary, ranked, scores, settings
 from rnnsearch.study.planned import metric_of, planned, title
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, plain, signed
@@ -98,7 +98,7 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
 
 def comparisons(study: Study, comparison: Comparison | None) -> Table | None:
     """One row a planned comparison that is reported; None where there is none."""
-    if comparison is None or study.description.get("kind") == "search":
+    if comparison is None or not compares(study):
         return None
     body = tuple(
         (

@@ -6,7 +6,7 @@ from typing import Any
 from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import primary, ranked, scores
+from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores
 from rnnsearch.study.statistics import WEAK, Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 
@@ -18,7 +18,7 @@ SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
 
 def headline(study: Study, comparison: Comparison | None) -> str:
     """The report's first sentence."""
-    if study.description.get("kind") == "search":
+    if not compares(study):
         return _best_trial(study)
     if comparison is not None and len(study.members) == 1:
         found = comparison.whole.scores[study.baseline][BLEU.name]
@@ -38,8 +38,13 @@ def headline(study: Study, comparison: Comparison | None) -> str:
 def _best_trial(study: Study) -> str:
     measure, order = primary(study), ranked(study)
     if not order:
-        return "No trial is finished yet."
-    best = scores(study, measure)[order[0]].mean
+        return "No run is finished yet."
+    found = scores(study, measure)
+    best = found[order[0]].mean
+    if measure.split == "training":
+        slowest = found[order[-1]].mean
+        against = f"{best / slowest:.1f} times the slowest, {order[-1]}"
+        return f"The fastest of {len(order)} is {order[0]}, {against}: {best:,.0f} {TITLES[measure.key]}."
     return (
         f"The best of {len(order)} finished trials is {order[0]} with {number(best)} {measure.title}; as the best of "
         "many it is probably worse on new data: train it anew, with several seeds, before believing it."
@@ -111,17 +116,17 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
 
 
 def _other_baseline(study: Study) -> list[str]:
-    if study.baseline == study.all_members[0] or study.description.get("kind") == "search":
+    if study.baseline == study.all_members[0] or not compares(study):
         return []
     return [f"{study.all_members[0]}, the baseline, has no finished run; differences are from {study.baseline}."]
 
 
 def _unfinished(study: Study) -> list[str]:
-    searched = study.description.get("kind") == "search"  # whose trials are pruned, and not tested
+    ranked_only = not compares(study)  # trials are pruned, and neither they nor what is timed are tested
     left_out = [
         f"{run.member} seed {run.seed} ({run.status})"
         for run in study.runs
-        if not (run.status in ("finished", "pruned") if searched else run.comparable)
+        if not (run.status in ("finished", "pruned") if ranked_only else run.comparable)
     ]
     if not left_out:
         return []

@@ -8,7 +8,15 @@ from typing import Any
 
 from rnnsearch.study.folder import Run, Study
 
-TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "nll": "nats a token", "perplexity": "perplexity", "aer": "AER"}
+TITLES = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "ter": "TER",
+    "nll": "nats a token",
+    "perplexity": "perplexity",
+    "aer": "AER",
+    "tokens_per_second": "tokens a second",
+}
 FALLING = ("ter", "nll", "perplexity", "aer")  # lower is better
 
 
@@ -17,7 +25,7 @@ class Measure:
     """A number of a run's record."""
 
     key: str
-    split: str  # test | validation
+    split: str  # test | validation | training: its speed
 
     @property
     def title(self) -> str:
@@ -31,6 +39,8 @@ class Measure:
 
     def of(self, run: Run) -> float | None:
         """The value of a finished run; None where there is none."""
+        if self.split == "training":
+            return float(run.record[self.key]) if run.status == "finished" else None
         metrics = (run.record.get("results") or {}).get("metrics") or {}
         value = (metrics.get(self.split) or {}).get(self.key)
         return None if value is None or run.status != "finished" else float(value)
@@ -59,10 +69,17 @@ def primary(study: Study) -> Measure:
     """What the study is decided by: a search's on the validation set, every other's on the test set where it is."""
     search, protocol = study.description.get("search") or {}, study.description.get("protocol") or {}
     key = str(search.get("metric") or protocol.get("metric") or "bleu")
+    if key == "tokens_per_second":
+        return Measure(key, "training")
     tested = Measure(key, "test")
     if study.description.get("kind") != "search" and any(tested.of(run) is not None for run in study.runs):
         return tested
     return Measure(key, "validation")
+
+
+def compares(study: Study) -> bool:
+    """Whether members are compared on test translations, and not only ranked, as trials and speeds are."""
+    return study.description.get("kind") != "search" and primary(study).split != "training"
 
 
 def score(values: Sequence[float]) -> Score:

@@ -8,7 +8,7 @@ from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Difference, holm
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import Measure
+from rnnsearch.study.measures import Measure, compares
 from rnnsearch.study.statistics import WEAK, Comparison, better_bleu, paired, shared_seeds
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
@@ -83,7 +83,7 @@ def _compared(comparison: Comparison, system: str, baseline: str, metric: str) -
 def section(study: Study, comparison: Comparison) -> Section:
     """The table of comparisons and what its columns mean; empty for a search, whose trials are not to be compared."""
     heading = "Planned comparisons"
-    if study.description.get("kind") == "search" or len(study.members) < 2:
+    if not compares(study) or len(study.members) < 2:
         return Section(heading)
     found = planned(study, comparison)
     header = ("comparison", "difference", "p-value", "Holm", "by seed", "least seen, sentences", "and seeds")

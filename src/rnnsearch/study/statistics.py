@@ -25,6 +25,7 @@ from rnnsearch.evaluation.significance import (
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
+from rnnsearch.study.measures import compares
 
 WEAK = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
 
@@ -85,7 +86,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
 
-    pairs = study.description.get("kind") != "search"  # whose trials, the luckiest of many, are not to be compared
+    pairs = compares(study)
 
     def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int) -> Part:
         return _part(counted, seeds_of, pairs=pairs, resamples=resamples, seed=(seed, *more))

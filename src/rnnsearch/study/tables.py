@@ -13,6 +13,7 @@ from typing import Any
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval, over_seeds
 from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.measures import compares
 from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
@@ -200,8 +201,8 @@ def runs(study: Study) -> Table:
 
 
 def not_compared(study: Study) -> Table | None:
-    """Runs that are left out, and why; None when there are none, or in a search, whose trials are not compared."""
-    if study.description.get("kind") == "search":
+    """Runs that are left out, and why; None when there are none, or none is compared."""
+    if not compares(study):
         return None
     left_out = [run for run in study.runs if not run.comparable]
     if not left_out:

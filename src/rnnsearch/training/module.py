@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import FSDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -163,7 +164,7 @@ class TranslationModule(LightningModule):
         parameters = [p for p in self.translator.parameters() if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
         factor: Tensor | float = self._share_of_a_token()
-        norm = nn.utils.get_total_norm(gradients) * factor
+        norm = self._norm(gradients) * factor
         by_norm = gradient_clip_algorithm in (None, "norm")
         if gradient_clip_val and by_norm:
             factor = factor * (gradient_clip_val / (norm + 1e-6)).clamp(max=1.0)
@@ -173,6 +174,13 @@ class TranslationModule(LightningModule):
         update = self.trainer.global_step + 1
         self.watch.judge(norm, parameters, optimizer, update=update, scaled=scaler is not None)
         self.watch.look(self.skipped, always=False)
+
+    def _norm(self, gradients: list[Tensor]) -> Tensor:
+        """The L2 norm of all gradients; where each process has a part of them, of all parts."""
+        norm = nn.utils.get_total_norm(gradients)
+        if isinstance(self.trainer.strategy, FSDPStrategy):
+            norm = self.trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
+        return norm
 
     def _share_of_a_token(self) -> float:
         """1 over the tokens of the update on all processes, whose mean of the gradients becomes a sum by it."""
