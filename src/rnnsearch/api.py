@@ -249,7 +249,13 @@ def _known(alignment: Alignment) -> Alignment:
     return alignment
 
 
-def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", device: str = "auto") -> TrainedModel:
+def load(
+    path: str | Path | Sequence[str | Path],
+    *,
+    checkpoint: str = "best",
+    device: str = "auto",
+    trust: Sequence[str] = (),
+) -> TrainedModel:
     """The trained model in a run's folder, or the ensemble of several runs.
 
     Examples:
@@ -270,6 +276,7 @@ def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", d
         path: a run's folder, or a list of folders of runs that share a target vocabulary.
         checkpoint: ``best``, ``last``, ``average`` (of those that ``keep_best`` kept), or the name of a kept one.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
+        trust: packages of your own whose modules the model may be made of; nothing else is imported or executed.
 
     Raises:
         FileNotFoundError, ValueError: if a folder is no run's, its checkpoint is missing or damaged, target
@@ -278,15 +285,16 @@ def load(path: str | Path | Sequence[str | Path], *, checkpoint: str = "best", d
     folders = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     if not folders:
         raise ValueError("no run to load; give the folder of a run, or a list of some")
-    systems = [_system(folder, checkpoint, device) for folder in folders]
+    trust = [trust] if isinstance(trust, str) else trust
+    systems = [_system(folder, checkpoint, device, trust) for folder in folders]
     system = systems[0] if len(systems) == 1 else System.joined(systems, [str(folder) for folder in folders])
     kind, settings = own_search(folders[0])
     return TrainedModel(" + ".join(folder.name for folder in folders), system, settings, kind)
 
 
-def _system(folder: Path, checkpoint: str, device: str) -> System:
+def _system(folder: Path, checkpoint: str, device: str, trust: Sequence[str]) -> System:
     read_record(folder)
-    translator, tokenizers = load_translator(folder, checkpoint)
+    translator, tokenizers = load_translator(folder, checkpoint, trust)
     return System.of(translator.to(pick_device(device)), tokenizers)
 
 

@@ -35,6 +35,7 @@ AROUND = (
     "progress",
     "profile",
     "samples",
+    "trust",
     "sizes",
     "model.embedding_size",
     "model.hidden_size",
@@ -147,7 +148,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} holds no {RECORD}, so it is not a run's folder; give one that train made")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); train into a new folder") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ValueError(f"{path} is not a record of format {FORMAT}; read it with the version that wrote it")

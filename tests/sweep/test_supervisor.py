@@ -23,7 +23,7 @@ CPU = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't 
 SUPERVISOR = """
 import pathlib, sys
 from rnnsearch.sweep import supervisor
-supervisor.command = lambda point, more, *, resume: ["-c", sys.argv[2], str(point.folder)]
+supervisor.command = lambda point, more, **_: ["-c", sys.argv[2], str(point.folder)]
 supervisor.supervise(pathlib.Path(sys.argv[1]))
 """
 

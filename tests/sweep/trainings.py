@@ -52,7 +52,7 @@ def write_record(folder: Path, status: str, bleus: Mapping[int, float] | None = 
 def train_by(patch: pytest.MonkeyPatch, program: str) -> None:
     """Let a small program train the points; it has `folder` and `more`, the attempt's overrides and resume."""
 
-    def command(point: Point, more: Sequence[str], *, resume: bool) -> list[str]:
+    def command(point: Point, more: Sequence[str], *, resume: bool, trust: Sequence[str]) -> list[str]:
         return ["-c", BEGINNING + program, str(point.folder), *more, *(["resume"] if resume else [])]
 
     patch.setattr(supervisor, "command", command)

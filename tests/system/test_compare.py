@@ -28,9 +28,9 @@ TRIALS = ("tuning.factors=[0.1,20,3e40]", "tuning.updates=3")
 STARTED: list[list[str]] = []
 
 
-def train_here(point: Point, more: tuple[str, ...], resume: bool, *rest: Any) -> tuple[int, bool]:
+def train_here(point: Point, command: Sequence[str], *rest: Any) -> tuple[int, bool]:
     """Stands in for a process: runs the command at once."""
-    words = supervisor.command(point, more, resume=resume)[2:]
+    words = list(command[2:])
     STARTED.append(words)
     hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
     GlobalHydra.instance().clear()

@@ -34,7 +34,8 @@ def again(workshop: Any, trained: Path, output: Path) -> Path:
 
 
 def reproduce(workshop: Any, run: Path, output: Path) -> int:
-    code: int = workshop.main("reproduce", workshop.quoted("run", run), workshop.quoted("paths.output", output))
+    places = (workshop.quoted("paths.output", output), workshop.quoted("paths.cache", workshop.folder / "cache"))
+    code: int = workshop.main("reproduce", workshop.quoted("run", run), *places)
     return code
 
 
@@ -203,13 +204,15 @@ def test_a_point_of_a_sweep_is_repeated_as_its_last_attempt_was(workshop: Any, t
     )  # fmt: skip
     found = ledger.read_point(run)
     ledger.add_attempt(found, Attempt(started="now", overrides=fallback))
-    how = repetition(run, workshop.record(run), "nowhere")
+    with pytest.raises(ValueError, match=r"with YAML of the folder .*; if you trust it, add --config-dir="):
+        repetition(run, workshop.record(run), "nowhere")
+    how = repetition(run, workshop.record(run), "nowhere", [own])
     assert how.config().batches["size"] == 16
-    assert (how.directory, how.flags) == (str(own), (f"--config-dir={own}",))
+    assert (how.directory, how.flags(tmp_path)) == (str(own), (f"--config-dir={own}",))
     assert how.config().get("logger") is None
     ledger.end_attempt(found, Attempt(started="now", overrides=()))
     with pytest.raises(ValueError, match="make another config by now"):
-        repetition(run, workshop.record(run), "nowhere")
+        repetition(run, workshop.record(run), "nowhere", [own])
 
 
 def test_keys_that_are_newer_than_a_config_are_added(workshop: Any, trained: Path, tmp_path: Path) -> None:
@@ -243,11 +246,8 @@ def test_a_budget_in_seconds_becomes_one_in_updates(workshop: Any, trained: Path
     assert "12 updates instead" in caplog.text
 
 
-def test_the_cache_of_another_machine_is_replaced(workshop: Any, trained: Path, tmp_path: Path) -> None:
-    assert config_of(trained, workshop).paths.cache == OmegaConf.load(trained / "config.yaml").paths.cache
-    run = copied(trained, tmp_path)
-    edit(run, "paths.cache", str(tmp_path / "of another machine"))
-    assert config_of(run, workshop, cache="/a b,c").paths.cache == "/a b,c"
+def test_the_cache_is_the_command_s(workshop: Any, trained: Path) -> None:
+    assert config_of(trained, workshop, cache="/a b,c").paths.cache == "/a b,c"
 
 
 def test_differences() -> None:

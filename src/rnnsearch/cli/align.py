@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from rnnsearch.api import load
-from rnnsearch.cli import runs
+from rnnsearch.cli import runs, trust
 from rnnsearch.cli.counting import summed_up
 from rnnsearch.cli.pairs import pair_blocks
 from rnnsearch.cli.score import write_lines
@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> None:
     backward = None
     if cfg.reverse_run is not None:
         folders = runs.given_folders(cfg.reverse_run)
-        backward = load(folders, checkpoint=cfg.checkpoint, device=cfg.device).system
+        backward = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=trust.given()).system
         _announce("reverse_run", backward, cfg.alignments.method)
     with summed_up():
         for block in blocks:

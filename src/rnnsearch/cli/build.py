@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rnnsearch.cli.main import TRUSTED
+from rnnsearch.cli.trust import whitelist
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
@@ -23,7 +23,7 @@ def make(config: DictConfig, **wired: Any) -> Any:
     Raises:
         HydraException: if its ``_target_`` is not trusted, or refuses its arguments.
     """
-    return instantiate(config, _execution_whitelist_=TRUSTED, **wired)
+    return instantiate(config, _execution_whitelist_=whitelist(), **wired)
 
 
 def build_data(config: DictConfig) -> "ParallelDataModule":

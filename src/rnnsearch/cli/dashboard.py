@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds that a program may take to end
 # MLflow's server would start eight processes for jobs of its own
 HABITS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+SAFE = {"PYTHONSAFEPATH": "1"}  # no program takes modules from the working directory
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def started(board: Board) -> Iterator[Link]:
             stdout=said,
             stderr=said,
             start_new_session=True,
-            env=os.environ | HABITS,
+            env=os.environ | HABITS | SAFE,
         )
         ending = threading.Event()
         threading.Thread(target=_watch, args=(board, process, said, ending), name=board.name, daemon=True).start()

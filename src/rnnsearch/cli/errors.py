@@ -29,7 +29,10 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from rnnsearch.cli import trust
 from rnnsearch.cli.compose import nearest, unknown_key, valid_names
+from rnnsearch.cli.secrets import hidden
+from rnnsearch.cli.stderr import printable
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +60,18 @@ def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
         return UNREAD
     explained = explain(error, command, arguments)
     if explained is None:
-        traceback.print_exception(error)
+        print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
         return FAILED
     sentence, code = explained
     log.debug("the traceback of the error below", exc_info=error)
-    print(f"rnnsearch {command}: {shown(sentence)}", file=sys.stderr)
+    print(f"rnnsearch {command}: {shown(hidden(sentence))}", file=sys.stderr)
     return code
 
 
 def shown(sentence: str) -> str:
     """What a terminal can safely show of a sentence, which may quote any file: the rest escaped, its length bounded."""
     plain = sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else "")
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in plain)
+    return printable(plain.replace("\t", "\\t"))
 
 
 def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tuple[str, int] | None:
@@ -135,7 +138,7 @@ def _composition(error: HydraException, command: str, arguments: Sequence[str]) 
             f"{key.group(1) if key else 'a key'} has a value of the wrong type: {_first_line(error.__cause__ or error)}"
         )
     if isinstance(error, InstantiationException) and "execution whitelist" in text:
-        return f"{text.split(' ', 2)[1]} may not be constructed by a configuration (see TRUSTED in cli/main.py)"
+        return trust.refusal(text.split(" ", 2)[1].strip("'"))
     if isinstance(error, OverrideParseException):
         return _unparsable(error.override)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:

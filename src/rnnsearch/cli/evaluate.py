@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.api import TrainedModel, load
-from rnnsearch.cli import build, runs
+from rnnsearch.cli import build, runs, trust
 from rnnsearch.cli.baseline import given_baseline, result_of, summary
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.rows import gold_rows, split_rows
@@ -98,7 +98,7 @@ def given_aligning(cfg: DictConfig, first: runs.LoadedRun) -> Aligning:
             if languages(read_record(folder)) != (target, source):
                 back = " to ".join(languages(read_record(folder)))
                 raise ValueError(f"{folder} translates {back}; alignments.reverse_run needs {target} to {source}")
-        reverse = load(folders, checkpoint=cfg.checkpoint, device=cfg.device).system
+        reverse = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=trust.given()).system
     return Aligning(
         method=given.method,
         threshold=given.threshold,

@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from rnnsearch.cli.trial import train_point
+from rnnsearch.cli.trust import given
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.local_pool import Environment, Job, cores, make_slots, run
 
@@ -37,12 +38,12 @@ class LocalLauncher(Launcher):
         points = [ledger.read_point(_folder(overrides)) for overrides in job_overrides]
         gpus = 0 if all(point.accelerator == "cpu" for point in points) else torch.cuda.device_count()
         slots = make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
-        run([Job(point.devices, partial(_train, point.folder)) for point in points], slots)
+        run([Job(point.devices, partial(_train, point.folder, given())) for point in points], slots)
         return [JobReturn() for _ in points]
 
 
-def _train(folder: Path, environment: Environment, stop: threading.Event) -> None:
-    train_point(folder, environment=environment, stop=stop)
+def _train(folder: Path, trust: Sequence[str], environment: Environment, stop: threading.Event) -> None:
+    train_point(folder, environment=environment, stop=stop, trust=trust)
 
 
 def _folder(overrides: Sequence[str]) -> Path:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 HELP = {"--help", "-h"}
-# What a configuration may construct. Anything else that runs code needs a change here, in trusted Python.
-TRUSTED = ["rnnsearch.*", "torch.optim.*", "lightning.pytorch.*"]
-
-
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
 ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
 OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
@@ -104,8 +100,12 @@ def _hydra(command: str, arguments: list[str]) -> None:
     """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
     import hydra
 
+    from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
+    from rnnsearch.cli.secrets import refuse_secrets
     from rnnsearch.sweep.parent import follow_parent
+
+    refuse_secrets(arguments)
 
     follow_parent()
     if command in SWEPT:
@@ -114,10 +114,14 @@ def _hydra(command: str, arguments: list[str]) -> None:
             _register_plugins()  # seconds of imports, which other ways to call the command do without
 
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
+    trusted = trust.asked_for(arguments)
+    configs = trust.own_configs(trusted)
+    if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
+        arguments = [*arguments, f"--config-dir={configs}"]
     job = _job(command, arguments)
-    app = hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=TRUSTED)(job)
-    with _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):  # Hydra raises instead of printing and exiting
-        app()
+    with trust.trusting(trusted), _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):
+        # Hydra raises instead of printing and exiting
+        hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
 
 
 def _register_plugins() -> None:
@@ -155,15 +159,21 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
     def job(cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
+        from omegaconf import OmegaConf
 
+        from rnnsearch.cli import trust
         from rnnsearch.cli.errors import report
 
         hydra = HydraConfig.get()
+        words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        trusted = trust.asked_for(words)
         is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ in OUR_SWEEPERS
         module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
-                importlib.import_module(module).run(cfg)
+                trust.check(cfg.get("trust") or [], trusted)
+                with trust.trusting(trusted):
+                    importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
             except Reported as failed:
                 raise SystemExit(failed.code) from None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from omegaconf import DictConfig
 
+from rnnsearch.cli.trust import given
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.cost import operations_per_token
@@ -17,7 +18,9 @@ LENGTH = 20  # tokens a side, at which operations are compared: what records cal
 def quantity(config: DictConfig, sizes: Mapping[str, int], by: str) -> float:
     """Trainable parameters, or operations a target token, of a config's model for vocabularies of the given sizes."""
     with torch.device("meta"):
-        translator = build_translator(config.model, source_size=sizes["source_size"], target_size=sizes["target_size"])
+        translator = build_translator(
+            config.model, source_size=sizes["source_size"], target_size=sizes["target_size"], trust=given()
+        )
     return _operations(translator) if by == "flops" else _parameters(translator)
 
 

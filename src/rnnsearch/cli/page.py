@@ -21,6 +21,7 @@ from omegaconf import DictConfig, ListConfig
 from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.runs import given_folders, plain
+from rnnsearch.cli.trust import given
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.settings import CommonSettings
 
@@ -81,7 +82,7 @@ def more_hosts(allowed: str | ListConfig) -> list[str]:
 
 def _loaded(folder: Path, cfg: DictConfig) -> TrainedModel:
     """A run's model, after a look at whether its search takes the beam."""
-    model = searching_by_beam(load(folder, checkpoint=cfg.checkpoint, device=cfg.device))
+    model = searching_by_beam(load(folder, checkpoint=cfg.checkpoint, device=cfg.device, trust=given()))
     model.search(beam_size=cfg.beam_size, n_best=1)
     return model
 

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.api import CONFIG
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
-from rnnsearch.cli.runs import flat, plain
+from rnnsearch.cli.runs import flat, plain, read_config
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.study_sweeper import quoted
-from rnnsearch.records import JOB, config_hash, is_hashed
+from rnnsearch.records import JOB, config_hash, is_hashed, write_text
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
 
@@ -24,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 
-LIKE_TRAIN = ("hydra/job_logging=stderr", "hydra/hydra_logging=stderr", "hydra.output_subdir=null")
-ELSEWHERE = ("hydra", "ckpt", "logger", "paths")  # keys of an override that say where and how a run was watched
+ELSEWHERE = ("hydra", "ckpt", "logger", "paths", "trust")  # keys that say where and how a run was watched
+NOT_OURS = ("hydra", "defaults")  # keys of a config by which it would tell Hydra what to do
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,22 @@ class Repetition:
         overrides: without the folder.
         folders: of YAML, beside the shipped one.
         directory: in which relative paths mean what they meant; None: the present one.
+        content: of the primary config, where it is the run's own: a checked copy is used instead of the run's folder.
     """
 
     name: str
     overrides: tuple[str, ...]
     folders: tuple[str, ...] = ()
     directory: str | None = None
+    content: str | None = None
 
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Of the command line."""
-        names = () if self.name == "train" else (f"--config-name={self.name}", *LIKE_TRAIN)
-        return (*(f"--config-dir={folder}" for folder in self.folders), *names)
+    def flags(self, place: Path) -> tuple[str, ...]:
+        """Of the command line; the primary config is written into the folder ``place`` where it is the run's own."""
+        folders = tuple(f"--config-dir={folder}" for folder in self.folders)
+        if self.content is None:
+            return folders
+        write_text(place / CONFIG, self.content)
+        return (*folders, f"--config-dir={place}", f"--config-name={self.name}", *ledger.QUIET)
 
     def with_(self, *more: str) -> "Repetition":
         """The same with more overrides."""
@@ -56,30 +61,33 @@ class Repetition:
 
     def config(self) -> DictConfig:
         """What the arguments compose."""
-        config = compose(self.name, self.overrides, self.folders)
+        with tempfile.TemporaryDirectory() as aside:
+            if self.content is not None:
+                write_text(Path(aside) / CONFIG, self.content)
+            config = compose(self.name, self.overrides, (*self.folders, aside))
         settle_budget(config, list(self.overrides))
         return config
 
 
-def repetition(source: Path, record: Record, cache: str) -> Repetition:
+def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path] = ()) -> Repetition:
     """The arguments that train the run in ``source`` again, without its dashboards.
 
     Its resolved config is taken where it is there, else the overrides of its point or of its command, if they still
-    make the same config.
+    make the same config. Both may come from a stranger: they say what is computed, not where anything is written.
 
     Args:
         source: the run's folder, or the published part of it.
         record: its record.
-        cache: of downloads and encoded corpora, where the run's own is not there.
+        cache: of downloads and encoded corpora.
+        folders: of YAML that the command line names; those that the run names are used if they are among them.
 
     Raises:
         ValueError: if the overrides make another config by now, or the record names none.
     """
-    found = _from_config(source, record) if (source / CONFIG).is_file() else _from_overrides(source, record)
+    found = _from_config(source, record) if (source / CONFIG).is_file() else _from_overrides(source, record, folders)
     config = found.config()
-    if not Path(config.paths.cache).is_dir():
-        keys = ("paths.cache", *(("data.cache",) if "cache" in config.data else ()))
-        found = found.with_(*(f"{key}={quoted(cache)}" for key in keys))
+    keys = ("paths.cache", *(("data.cache",) if "cache" in config.data else ()))
+    found = found.with_(*(f"{key}={quoted(cache)}" for key in keys))
     if config.budget.seconds is not None:
         logger.warning(
             "its budget was in seconds, which no two trainings share: %d updates instead; a schedule over the budget "
@@ -93,8 +101,12 @@ def repetition(source: Path, record: Record, cache: str) -> Repetition:
 
 def _from_config(source: Path, record: Record) -> Repetition:
     """With the resolved config; keys that are newer than it are added where they change no result."""
-    config = OmegaConf.load(source / CONFIG)
-    assert isinstance(config, DictConfig)
+    config = read_config(source)
+    for key in NOT_OURS:
+        if key in config:
+            raise ValueError(
+                f"{source / CONFIG} has a key {key}, which no run's config has: somebody changed it; mend it"
+            )
     now = config_hash(plain(config))
     if now != record["config_hash"]:
         logger.warning(
@@ -103,27 +115,29 @@ def _from_config(source: Path, record: Record) -> Repetition:
             now,
             record["config_hash"],
         )
-    known = flat(config)
+    unwatched = {**plain(config), "logger": {}, "trust": []}
+    known = flat(unwatched)
     newer = [
         f"++{key}={value}"
         for key, (value, _) in primary_keys(config_dir(), "train").items()
         if value and key not in known and (value == "null" or not is_hashed(key))
     ]
-    unwatched = [f"~logger.{one}" for one in config.get("logger") or {}]  # Hydra would take ~logger for the group
     return Repetition(
         name=Path(CONFIG).stem,
-        overrides=("ckpt=null", *unwatched, *newer),
-        folders=(str(source),),
+        overrides=("ckpt=null", *newer),
         directory=_directory(source),
+        content=OmegaConf.to_yaml(unwatched),
     )
 
 
-def _from_overrides(source: Path, record: Record) -> Repetition:
+def _from_overrides(source: Path, record: Record, folders: Sequence[Path]) -> Repetition:
     """With the overrides of the point, those of its last attempt included, or else with the command of the record."""
     words = _words_of_point(source) if (source / JOB).is_file() else _words_of_command(record)
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config-dir", "-cd", action="append", default=[])
-    given, overrides = parser.parse_known_args(words)
+    given, overrides = parser.parse_known_args([str(word) for word in words])
+    _check_lookups(source, overrides)
+    _check_folders(source, given.config_dir, folders)
     found = Repetition(
         name="train",
         overrides=("~logger", *_kept(overrides)),
@@ -137,6 +151,23 @@ def _from_overrides(source: Path, record: Record) -> Repetition:
             f"use the version that trained it, {(record.get('git') or {}).get('commit', 'which its record names')}"
         )
     return found
+
+
+def _check_lookups(source: Path, overrides: Iterable[str]) -> None:
+    """Refuse what Hydra would look up, such as ${oc.env:SECRET}."""
+    for override in overrides:
+        if re.search(r"\$\{[^}]*:", override):
+            raise ValueError(f"{source}: its override {override!r} looks something up; give its config.yaml with it")
+
+
+def _check_folders(source: Path, named: Iterable[str], given: Sequence[Path]) -> None:
+    """Use no YAML but what the command line names."""
+    place = Path(_directory(source) or ".")
+    for folder in named:
+        if (place / folder).resolve() not in {one.resolve() for one in given}:
+            raise ValueError(
+                f"{source} was made with YAML of the folder {folder}; if you trust it, add --config-dir={folder}"
+            )
 
 
 def _words_of_point(source: Path) -> list[str]:

@@ -2,17 +2,20 @@
 
 import contextlib
 import logging
-import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from rnnsearch.cli import build, live
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.repetition import Record, Repetition, repetition
 from rnnsearch.cli.runs import flat
+from rnnsearch.cli.stderr import printable
+from rnnsearch.cli.trust import given
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -34,10 +37,13 @@ def run(cfg: DictConfig) -> None:
     """
     source = Path(str(cfg.run)).absolute()
     record = read_record(source)
+    if not re.fullmatch(r"[\w.-]+", str(record["id"]), re.ASCII):
+        raise ValueError(f"{source}: id={record['id']!r}: no run is called so, so somebody changed its record")
     if record["status"] != "finished":
         raise ValueError(f"{source} is a {record['status']} run; give a finished one")
     folder = Path(cfg.paths.output).absolute() / "reproduced" / f"{source.name}-{record['id']}"
-    again = _repeat(repetition(source, record, str(Path(cfg.paths.cache).absolute())), record, folder)
+    folders = [Path(one.path) for one in HydraConfig.get().runtime.config_sources if one.provider == "command-line"]
+    again = _repeat(repetition(source, record, str(Path(cfg.paths.cache).absolute()), folders), record, folder)
     expected = figures(record["results"])
     different = differences(expected, figures(again["results"]))
     if not different:
@@ -45,11 +51,11 @@ def run(cfg: DictConfig) -> None:
         return
     print(f"different: {len(different)} of {len(expected)} figures of {source}, again in {folder}")
     for line in different[:SHOWN]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     if len(different) > SHOWN:
         print(f"  and {len(different) - SHOWN} more")
     for line in list(reasons(record, again)) or ["versions, commit, hardware, data and tokenizers are the same"]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     raise Reported(1)
 
 
@@ -64,7 +70,7 @@ def _repeat(how: Repetition, record: Record, folder: Path) -> dict[str, Any]:
         member=record.get("member") or record["name"],
         seed=record["seed"],
         overrides=how.overrides,
-        flags=how.flags,
+        flags=how.flags(folder.with_name(f".{folder.name}")),
         directory=how.directory,
         updates=config.budget.updates,
     )
@@ -74,7 +80,7 @@ def _repeat(how: Repetition, record: Record, folder: Path) -> dict[str, Any]:
         threads = record.get("hardware", {}).get("threads") or 1
         logger.info("training %s again with %d threads in %s", record["name"], threads, folder)
         with live.watching([point]):
-            outcome = supervise(folder, environment={**os.environ, "OMP_NUM_THREADS": str(threads)})
+            outcome = supervise(folder, environment={"OMP_NUM_THREADS": str(threads)}, trust=given())
         if outcome != "finished":
             raise ValueError(f"the repetition ended as {outcome}; its messages are in {folder / LOG}")
     return read_record(folder)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from rnnsearch.api import CONFIG, TrainedModel, load
 from rnnsearch.cli.errors import quoted
+from rnnsearch.cli.trust import given
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.system import System
@@ -55,7 +58,8 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def save_config(config: DictConfig, folder: Path) -> None:
     """Write the resolved config, from which the run can be repeated."""
-    write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
+    values = {key: value for key, value in plain(config).items() if key != "trust"}  # which no file can give
+    write_text(folder / CONFIG, OmegaConf.to_yaml(values))
 
 
 def save_texts(data: "ParallelDataModule", folder: Path) -> None:
@@ -100,20 +104,37 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
     Raises:
         FileNotFoundError, ValueError: if the folder is no run's, or its checkpoint is missing or damaged.
     """
-    return _with_record(folder, load(folder, checkpoint=checkpoint, device=device))
+    return _with_record(folder, load(folder, checkpoint=checkpoint, device=device, trust=given()))
 
 
 def load_runs(cfg: DictConfig, key: str = "run") -> tuple[TrainedModel, LoadedRun]:
     """The model of ``run=RUN``, or the ensemble of ``run=[A,B]``, and its first run, with that model; or of ``key``."""
     folders = given_folders(cfg[key])
-    model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device)
+    model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=given())
     return model, _with_record(folders[0], model)
 
 
 def _with_record(folder: Path, model: TrainedModel) -> LoadedRun:
-    config = OmegaConf.load(folder / CONFIG)
-    assert isinstance(config, DictConfig)
-    return LoadedRun(folder, read_record(folder), config, model)
+    return LoadedRun(folder, read_record(folder), read_config(folder), model)
+
+
+def read_config(folder: Path) -> DictConfig:
+    """The config that a run left behind: plain values, whatever else stands there.
+
+    Raises:
+        FileNotFoundError, ValueError: if it is not there, can't be read, or asks for something to be looked up.
+    """
+    path = folder / CONFIG
+    try:
+        config = OmegaConf.load(path)
+    except (YAMLError, UnicodeDecodeError, RecursionError, OmegaConfBaseException) as error:
+        raise ValueError(f"{path} is no config of a run: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(config, DictConfig):
+        raise ValueError(f"{path} is no config of a run: it holds no keys")
+    for key, value in flat(OmegaConf.to_container(config, resolve=False)).items():
+        if "${" in f"{key}{value}":  # such as ${oc.env:SECRET}
+            raise ValueError(f"{path}: {key}={value}: a run's config is resolved, so somebody changed it; mend it")
+    return config
 
 
 def given_folders(run: str | ListConfig) -> list[Path]:

@@ -4,9 +4,8 @@ import logging
 import math
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from rnnsearch.api import CONFIG
 from rnnsearch.cli import runs
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
 from rnnsearch.records import RECORD, is_hashed, read_record
@@ -52,7 +51,7 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     """
     if read_record(folder)["config_hash"] == hash_:
         return
-    old, new = runs.flat(OmegaConf.load(folder / CONFIG)), runs.flat(cfg)
+    old, new = runs.flat(runs.read_config(folder)), runs.flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
     changed = [key for key in hashed if old.get(key) != new.get(key)]
     if not changed:

@@ -26,6 +26,7 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.trust import given
 from rnnsearch.records import JOB, LOCK, RECORD, point_key
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -235,7 +236,8 @@ def quoted(value: str) -> str:
 def _launched(point: Point) -> list[str]:
     """What the launcher composes a job from."""
     place = {"hydra.sweep.dir": str(point.folder.parent), "hydra.sweep.subdir": point.folder.name}
-    return [*point.overrides, *(f"{key}={quoted(value)}" for key, value in place.items())]
+    trust = (f"trust=[{','.join(given())}]",) if given() else ()
+    return [*point.overrides, *trust, *(f"{key}={quoted(value)}" for key, value in place.items())]
 
 
 def _fallbacks(config: DictConfig) -> Iterator[tuple[str, ...]]:

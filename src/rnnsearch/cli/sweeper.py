@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from rnnsearch.sweep.space import Choices, Dimension, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
+
+TRUST = "trust"  # is not written down
 
 
 class DurableSweeper(StudySweeper):
@@ -155,9 +158,9 @@ class DurableSweeper(StudySweeper):
         return trials
 
     def _trial(self, folder: Path, index: int, fixed: Overrides, config: DictConfig) -> Point:
-        asked = (ledger.read_point(folder).trial or {}) if (folder / JOB).is_file() else {}
-        if "number" in asked:
-            return ledger.read_point(folder)
+        known = ledger.read_point(folder) if (folder / JOB).is_file() else None
+        if known and "number" in (known.trial or {}):
+            return replace(known, flags=self.flags, directory=str(Path.cwd()))
         name = f"trial {index}"
         last = self.names(name)
         trial = {"index": index, "fixed": list(fixed), "last": list(last)}
@@ -177,7 +180,8 @@ class DurableSweeper(StudySweeper):
     def _overrides(self, arguments: list[str]) -> list[Override]:
         """Those of the sweep section, and those given, which come first where both name a key."""
         parser = OverridesParser.create(config_loader=self.loader)
-        given = [one for one in parser.parse_overrides(arguments) if not one.is_hydra_override()]
+        parsed = parser.parse_overrides(arguments)
+        given = [one for one in parsed if not one.is_hydra_override() and one.key_or_group != TRUST]
         own = {key_of(str(one.input_line)) for one in given}
         grid = self.config.sweep.grid.items_ex(resolve=True)
         texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]

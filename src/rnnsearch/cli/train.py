@@ -15,8 +15,9 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli import build, provenance, runs, trial
+from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
+from rnnsearch.cli.secrets import refuse_secrets
 from rnnsearch.cli.settings import check_settings, check_values, clean, settle_budget, starting_point
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -55,6 +56,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
+    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
     values = beginnings(cfg, folder)
     if resume:
         check_settings(cfg, folder, values["config_hash"])
@@ -132,7 +134,9 @@ def _quiet(*, profiling: bool) -> None:
 
 def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build_translator(cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels)
+    translator = build_translator(
+        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
+    )
     plain = [name for name, half in translator.named_children() if not half.fused]
     if plain and cfg.kernels != "plain":
         logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))

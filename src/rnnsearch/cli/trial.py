@@ -3,7 +3,7 @@
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -27,12 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 def train_point(
-    folder: Path, *, environment: Mapping[str, str] | None = None, stop: threading.Event | None = None
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
+    trust: Sequence[str] = (),
 ) -> None:
-    """Train the point in a folder; one of a search is asked for and told."""
+    """Train the point in a folder; one of a search is asked for and told. The rest as for `supervise`."""
     point = ledger.read_point(folder)
     if point.trial is None:
-        supervise(folder, environment=environment, stop=stop)
+        supervise(folder, environment=environment, stop=stop, trust=trust)
         return
     try:
         asked = _asked(point)
@@ -41,7 +45,7 @@ def train_point(
         return
     if "same_as" in (asked.trial or {}):
         return
-    _tell(asked, supervise(folder, environment=environment, stop=stop))
+    _tell(asked, supervise(folder, environment=environment, stop=stop, trust=trust))
 
 
 def settle(found: Search, folder: Path) -> None:

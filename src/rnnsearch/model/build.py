@@ -1,12 +1,12 @@
 """A translator from plain values: the ``model`` section of a resolved config, as checkpoints keep it.
 
-A ``_target_`` names a class of `rnnsearch.model`, and nothing else is constructed, so that a file from a stranger can't
-run code.
+A ``_target_`` names a class of `rnnsearch.model`, or of a package that the caller trusts, and nothing else is
+constructed, so that a file from a stranger can't run code.
 """
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -18,21 +18,30 @@ ROOM = "rnnsearch.model."
 
 
 def build_translator(
-    model: Mapping[str, Any], *, source_size: int, target_size: int, kernels: str = "fused"
+    model: Mapping[str, Any],
+    *,
+    source_size: int,
+    target_size: int,
+    kernels: str = "fused",
+    trust: Sequence[str] = (),
 ) -> Translator:
     """The model of a resolved ``model`` section, for vocabularies of the given sizes (specials included).
+
+    Args:
+        trust: packages whose modules it may be made of, too.
 
     Raises:
         ValueError: for a combination of options that makes no sense, or a ``_target_`` that is no model of ours.
         TypeError: for a key that a constructor lacks, or one that is missing.
     """
     choose(kernels, KERNELS, "kernels")
-    encoder = _construct(model["encoder"], vocabulary_size=source_size, kernels=kernels)
+    encoder = _construct(model["encoder"], trust, vocabulary_size=source_size, kernels=kernels)
     context = _construct(
-        model["context"], annotation_size=encoder.annotation_size, state_size=model["decoder"]["hidden_size"]
+        model["context"], trust, annotation_size=encoder.annotation_size, state_size=model["decoder"]["hidden_size"]
     )
     decoder = _construct(
         model["decoder"],
+        trust,
         vocabulary_size=target_size,
         context=context,
         ends_size=encoder.annotation_size,
@@ -42,12 +51,24 @@ def build_translator(
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=model["tied_embeddings"])
 
 
-def _construct(section: Mapping[str, Any], **wired: Any) -> Any:
+def _construct(section: Mapping[str, Any], trust: Sequence[str], **wired: Any) -> Any:
     """The module that a section describes, with what other parts give."""
-    target = str(section["_target_"])
-    module, _, name = target.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None) if module.startswith(ROOM) else None
-    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
-        raise ValueError(f"{target} may not be constructed: a model is made of the classes of {ROOM.rstrip('.')} alone")
     settings = {key: value for key, value in section.items() if not key.startswith("_")}
-    return found(**settings, **wired)
+    return _class(str(section["_target_"]), trust)(**settings, **wired)
+
+
+def _class(target: str, trust: Sequence[str]) -> type[nn.Module]:
+    """The module's class of that name; nothing is imported before it is known whose it is."""
+    module, _, name = target.rpartition(".")
+    if not any(target.startswith(room) for room in (ROOM, *(f"{package}." for package in trust))):
+        raise ValueError(
+            f"{target} may not be constructed: a model is made of the classes of {ROOM.rstrip('.')}, and of packages "
+            f"that you trust, by trust=[mypackage] or in Python by load(..., trust=['mypackage'])"
+        )
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{target} can't be imported ({error}); install it, or put its folder on PYTHONPATH") from None
+    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+        raise ValueError(f"{target} is no torch module, so no model is made of it; name one")
+    return found

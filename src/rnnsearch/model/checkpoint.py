@@ -19,20 +19,21 @@ PREFIX = "translator."  # of the weights of Lightning's module
 TRAINING = ("optimizer_states", "lr_schedulers", "loops", "counters")  # what a checkpoint holds beside a model
 
 
-def load_translator(folder: Path, name: str) -> tuple[Translator, TokenizerPair]:
+def load_translator(folder: Path, name: str, trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
     """Model, in evaluation mode, and tokenizers of a run's checkpoint.
 
     Args:
         folder: a run's folder.
         name: ``best``, ``last``, another checkpoint kept there, or ``average``: the mean of the weights of those that
             train's ``keep_best`` kept.
+        trust: packages whose modules the model may be made of, too.
 
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing, damaged or foreign.
     """
     if name != AVERAGE:
-        return restore(read_checkpoint(checkpoint_path(folder, name)))
-    translator, tokenizers = restore(read_checkpoint(kept_checkpoints(folder)[0]))
+        return restore(read_checkpoint(checkpoint_path(folder, name)), trust)
+    translator, tokenizers = restore(read_checkpoint(kept_checkpoints(folder)[0]), trust)
     translator.load_state_dict(mean_weights(kept_checkpoints(folder)))
     return translator, tokenizers
 
@@ -120,11 +121,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def restore(checkpoint: dict[str, Any]) -> tuple[Translator, TokenizerPair]:
+def restore(checkpoint: dict[str, Any], trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
     """Model, in evaluation mode, and tokenizers of a checkpoint."""
     content = checkpoint["rnnsearch"]
     source, target = (load_tokenizer(content["tokenizers"][side]) for side in ("source", "target"))
-    translator = build_translator(content["model"], source_size=source.size, target_size=target.size)
+    translator = build_translator(content["model"], source_size=source.size, target_size=target.size, trust=trust)
     load_weights(translator, checkpoint)
     return translator.eval(), TokenizerPair(source, target, {})
 

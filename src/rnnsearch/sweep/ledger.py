@@ -19,6 +19,8 @@ from rnnsearch.records import JOB, read_record, write_json
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
 KEY_LETTERS = 8  # of the key, in the folder's name
+FLAGS = ("--config-dir=", "--config-name=config")  # of a point: what they begin with
+QUIET = ("hydra/job_logging=stderr", "hydra/hydra_logging=stderr", "hydra.output_subdir=null")  # or what they are
 ASKING = 5.0  # seconds that `is_supervised` may be in the way of who wants to look after a point
 
 
@@ -123,9 +125,11 @@ def read_point(folder: Path) -> Point:
     """The point of a folder.
 
     Raises:
-        FileNotFoundError, ValueError: if it has no job.json, or a damaged one.
+        FileNotFoundError, ValueError: if it has no job.json, a damaged one, or one with words that no sweep writes:
+            they would tell Hydra where to write and what to load.
     """
     values = _read(folder / JOB)
+    _check_words(values, folder / JOB)
     fallbacks = tuple(tuple(more) for more in values.get("fallbacks", ()))
     return Point(
         folder=folder,
@@ -141,6 +145,21 @@ def read_point(folder: Path) -> Point:
         accelerator=values.get("accelerator", "auto"),
         trial=values.get("trial"),
     )
+
+
+def _check_words(values: Mapping[str, Any], path: Path) -> None:
+    """Let overrides change the training's config alone, and flags add folders of YAML, no more."""
+    lists = [values["overrides"], *values.get("fallbacks", ()), *(one["overrides"] for one in values["attempts"])]
+    overrides = [word for words in lists for word in words]
+    strange = [word for word in overrides if not isinstance(word, str) or word.startswith("-") or _is_hydras(word)]
+    strange += [flag for flag in values.get("flags", ()) if flag not in QUIET and not str(flag).startswith(FLAGS)]
+    if strange:
+        raise ValueError(f"{path}: {strange[0]!r} is nothing that a sweep writes, so somebody changed it; remove it")
+
+
+def _is_hydras(override: str) -> bool:
+    parts = re.split("[./@:]", override.partition("=")[0].strip(" \t\n+~"))
+    return "hydra" in parts or parts[0] == "trust"
 
 
 def read_points(study: Path) -> list[Point]:

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,11 @@ TAIL = 40  # lines of the log that stand for a traceback where there is none
 
 
 def supervise(
-    folder: Path, *, environment: Mapping[str, str] | None = None, stop: threading.Event | None = None
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
+    trust: Sequence[str] = (),
 ) -> str:
     """Train the point in ``folder`` until it is finished or has failed; goes on where an earlier attempt stopped.
 
@@ -49,6 +53,7 @@ def supervise(
         folder: with job.json.
         environment: more variables for the training's process.
         stop: when set, the training is told to save and leave.
+        trust: packages that the training trusts; job.json says nothing of them.
 
     Returns:
         One of `ledger.OUTCOMES`, or ``running`` where another process has the point or its folder. A failure is no
@@ -70,7 +75,8 @@ def supervise(
                 resume = _prepare(point, more)
             except Timeout:
                 return "running"
-            ended = _attempt(point, more, environment or {}, stop or threading.Event(), resume=resume)
+            words = command(point, more, resume=resume, trust=trust)
+            ended = _attempt(point, more, words, environment or {}, stop or threading.Event())
             if ended.outcome != "out_of_memory" or tried == len(point.fallbacks):
                 return str(ended.outcome)
             tried += 1
@@ -91,13 +97,13 @@ def _fallbacks_tried(point: Point) -> int:
 
 
 def _attempt(
-    point: Point, more: tuple[str, ...], environment: Mapping[str, str], stop: threading.Event, *, resume: bool
+    point: Point, more: tuple[str, ...], words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
 ) -> Attempt:
     begun = Attempt(started=ledger.now(), overrides=more, host=platform.node(), pid=os.getpid())
     ledger.add_attempt(point, begun)
     before, kills = ledger.read_run(point.folder), _kernel_kills()
     try:
-        code, stopped = _train(point, more, resume, environment, stop)
+        code, stopped = _train(point, words, environment, stop)
     except OSError as error:  # such as a working directory that is not there on this machine
         story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         ended = replace(begun, outcome="failed", error=story)
@@ -139,11 +145,12 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def command(point: Point, more: tuple[str, ...], *, resume: bool) -> list[str]:
+def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequence[str] = ()) -> list[str]:
     """What is run, after the interpreter's name."""
     last = ("ckpt=last",) if resume else ()
     place = f"hydra.run.dir={_quoted(str(point.folder.absolute()))}"
-    return ["-m", "rnnsearch", "train", *point.overrides, *more, place, *last, *point.flags]
+    trusted = (f"++trust=[{','.join(trust)}]",) if trust else ()
+    return ["-m", "rnnsearch", "train", *point.overrides, *more, place, *last, *trusted, *point.flags]
 
 
 def _quoted(text: str) -> str:
@@ -153,16 +160,16 @@ def _quoted(text: str) -> str:
 
 
 def _train(
-    point: Point, more: tuple[str, ...], resume: bool, environment: Mapping[str, str], stop: threading.Event
+    point: Point, words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
 ) -> tuple[int, bool]:
     """Exit code of the training's process (negative: a signal), and whether it was told to stop."""
     with (point.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, *command(point, more, resume=resume)],
+            [sys.executable, *words],
             stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
             stdout=log,
             stderr=log,
-            env={**_without_ranks(os.environ), **environment, TIED: "1"},
+            env={**_without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"},  # nothing from cwd
             cwd=point.directory,
             start_new_session=True,
         )

@@ -1,0 +1,81 @@
+"""A trained run that a stranger may have changed, and commands in processes of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+TINY = [
+    *("data=controlled", "data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=10", "model=tiny"),
+    *("tokenizer=word", "tokenizer.source_size=200", "tokenizer.target_size=200", "batches.size=16", "trainer=cpu"),
+    *("threads=1", "scheduler.warmup=2", "validation.every=4", "curve_every=2", "search.beam_size=2", "samples=0"),
+]
+
+
+class Shell:
+    """Commands of a user who stands in a folder."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder, self.cache = folder, cache
+
+    def __call__(
+        self, *words: object, code: int | None = 0, environment: Mapping[str, str] | None = None, python: Path = SOURCE
+    ) -> "subprocess.CompletedProcess[str]":
+        """`rnnsearch WORDS`; it must end with `code`, unless that is None."""
+        process = self.start(*words, environment=environment, python=python)
+        out, error = process.communicate(timeout=300)
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, error)
+        if code is not None:
+            assert done.returncode == code, done.stdout + done.stderr
+            assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def start(
+        self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE
+    ) -> "subprocess.Popen[str]":
+        """`rnnsearch WORDS`, which goes on by itself."""
+        variables = {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(python), str(SOURCE)])), "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "rnnsearch", *map(str, words)],
+            cwd=self.folder,
+            env={**os.environ, **variables, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def train(self, run: Path, *more: object, **how: object) -> "subprocess.CompletedProcess[str]":
+        """A training of a few updates."""
+        words = ("budget.updates=4", f"paths.cache={self.cache}", f"hydra.run.dir={run}", *more)
+        return self("train", *TINY, *words, **how)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A finished run. Tests only read it."""
+    folder = tmp_path_factory.mktemp("trained")
+    Shell(folder, cache).train(folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def shell(tmp_path: Path, cache: Path) -> Shell:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Shell(folder, cache)
+
+
+@pytest.fixture
+def stranger(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to be made hostile."""
+    return Path(shutil.copytree(trained, tmp_path / "stranger"))
