@@ -1,5 +1,7 @@
 """Gradients that are no numbers, in whole runs."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,34 @@ def test_weights_that_are_no_numbers_are_not_saved(
     assert workshop.train(run, WORDS + "checkpoints.every=1 validation.every=100") == 1
     assert "decoder.output.bias is not finite after update 7" in capsys.readouterr().err
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
+
+
+@pytest.mark.slow
+def test_two_processes_skip_alike(workshop: Any, tmp_path: Path) -> None:
+    """One of them has a loss that is no number; the gradients of both are its gradients."""
+    run = tmp_path / "run"
+    script = """if True:
+        import os, sys
+        from rnnsearch.cli.main import main
+        from rnnsearch.training.module import TranslationModule
+
+        original = TranslationModule.log_likelihood_loss
+
+        def loss(self, *given):
+            found = original(self, *given)
+            bad = self.training and self.global_rank == 1 and self.counters.batches in (3, 4)
+            return found * float("nan") if bad else found
+
+        TranslationModule.log_likelihood_loss = loss
+        sys.exit(main(sys.argv[1:]))
+    """
+    (tmp_path / "spoilt.py").write_text(script)
+    words = ["train", *workshop.overrides(run, WORDS + "trainer=ddp_cpu trainer.devices=2")]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "spoilt.py"), *words], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    record = workshop.record(run)
+    assert (record["updates"], record["skipped_updates"]) == (12, 2)
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert all(weight.isfinite().all() for weight in checkpoint["current_model_state"].values())

@@ -1,5 +1,6 @@
 """Trainings in processes of their own that are killed, or told to leave: the same command goes on to the same end."""
 
+import json
 import os
 import random
 import signal
@@ -21,60 +22,57 @@ LENGTH = (
     "budget.updates=80 validation.every=5 validation.batch_size=3 model.dropout=0.2 checkpoints.every=3 keep_best=2 "
 )
 
-# `rnnsearch` in a process that kills itself at the end of a batch, within a validation, or where a checkpoint is half
-# written, written beside its place, or just in place.
-SUICIDE = textwrap.dedent(
+# `rnnsearch` in one process after another, forked after the imports; each kills itself at the end of a batch, within a
+# validation, or where a checkpoint is half written, written beside its place, or just in place.
+SUICIDES = textwrap.dedent(
     """
-    import os, signal, sys
+    import io, json, os, signal, sys
+    import rnnsearch.cli.train
     import torch
     from rnnsearch.cli.main import main
     from rnnsearch.training.callbacks import Clock
     from rnnsearch.training.module import TranslationModule
 
-    where, left = os.environ["DIES"], [int(os.environ["AFTER"])]
+    def die(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def dying(call, before):
-        def called(*given, **named):
-            left[0] -= 1
-            if left[0] < 0 and before:
-                before(*given)
-            found = call(*given, **named)
-            if left[0] < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return found
-        return called
-
-    def half(checkpoint, file, save=torch.save):
-        import io
+    def half(save, checkpoint, file):
         save(checkpoint, buffer := io.BytesIO())
         file.write(buffer.getvalue()[: len(buffer.getvalue()) // 2])
         file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
 
-    owner, name, before = {
-        "batch": (Clock, "on_train_batch_end", None),
-        "validation": (TranslationModule, "validation_step", None),
+    def whole(call, *given, **named):
+        return call(*given, **named)
+
+    MOMENTS = {
+        "batch": (Clock, "on_train_batch_end", whole),
+        "validation": (TranslationModule, "validation_step", whole),
         "half": (torch, "save", half),
-        "beside": (torch, "save", None),
-        "in place": (os, "replace", None),
-    }[where]
-    if where == "in place":
-        replace = os.replace
-        os.replace = lambda a, b: (dying(replace, None) if str(b).endswith(".ckpt") else replace)(a, b)
-    else:
-        setattr(owner, name, dying(getattr(owner, name), before))
-    sys.argv[0] = "rnnsearch"
-    sys.exit(main())
+        "beside": (torch, "save", whole),
+        "in place": (os, "replace", whole),
+    }
+
+    def arrange(where, left):
+        owner, name, last = MOMENTS[where]
+        original = getattr(owner, name)
+
+        def counted(*given, **named):
+            nonlocal left
+            left -= where != "in place" or str(given[1]).endswith(".ckpt")
+            found = (last if left < 0 else whole)(original, *given, **named)
+            return die() if left < 0 else found
+
+        setattr(owner, name, counted)
+
+    for where, after in json.loads(os.environ["MOMENTS"]):
+        child = os.fork()
+        if not child:
+            arrange(where, after)
+            os._exit(main(sys.argv[1:]))
+        status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (where, after, status)
     """
 )
-
-
-def run_to_its_death(workshop: Any, arguments: list[str], where: str, after: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SUICIDE, "train", *arguments],
-        env={**os.environ, "DIES": where, "AFTER": str(after)}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def test_kills_at_ten_random_moments(workshop: Any, tmp_path: Path) -> None:
@@ -93,9 +91,12 @@ def test_kills_at_ten_random_moments(workshop: Any, tmp_path: Path) -> None:
         time.sleep(seconds)
         process.kill()
         process.communicate()
-    for where, after in moments:
-        run_to_its_death(workshop, command, where, after)
-        assert workshop.record(run)["status"] == "running"
+    done = subprocess.run(
+        [sys.executable, "-c", SUICIDES, "train", *command],
+        env={**os.environ, "MOMENTS": json.dumps(moments)}, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert workshop.record(run)["status"] == "running"
     assert workshop.train(run, LENGTH, "ckpt=last") == 0
     assert not [*run.rglob("*.part")]
     resumed, expected = workshop.record(run), workshop.record(tmp_path / "whole")
