@@ -129,7 +129,7 @@ def test_a_config_s_targets(stranger: Path, shell: Shell, tmp_path: Path, key: s
     OmegaConf.update(config, f"{key}._target_", "os.system")
     OmegaConf.update(config, f"{key}.command", f"touch {tmp_path}/touched", force_add=True)
     OmegaConf.save(config, stranger / "config.yaml")
-    reproduce(shell, stranger)
+    assert "os.system may not be constructed" in reproduce(shell, stranger, code=2 if key == "data" else 1)
     assert not (tmp_path / "touched").exists()
 
 
@@ -167,17 +167,17 @@ def test_commands_that_only_read(stranger: Path, shell: Shell, tmp_path: Path) -
     study = shell.folder / "outputs" / "theirs"
     shutil.copytree(stranger, study / "point-seed1-k")
     as_point(study / "point-seed1-k", overrides=["hydra.run.dir=/elsewhere"])
-    nasty = {
-        "name": "../../x",
-        "folder": "../../../etc",
-        "kind": "sweep",
-        "runs": [{"folder": "../../..", "member": "m"}],
-    }
+    places = [{"folder": "../../..", "member": "m", "seed": 1}]
+    nasty = {"name": "../../x", "kind": "sweep", "runs": places, "seeds": [1], "members": [{"name": "m"}]}
     (study / "study.json").write_text(json.dumps({"format": 1, **nasty}))
     before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(study)}
     for command in ("status", "report", "export"):
         said = shell(command, "study=theirs", code=None)
         assert "Traceback" not in said.stderr, said.stderr
+        assert command == "status" or "'../../..' is no folder of this study" in said.stderr
+    (study / "study.json").write_text("{}")
+    (study / "study.json").write_text(json.dumps({"format": 1, "members": 7}))
+    assert "is no description of a study" in shell("report", "study=theirs", code=1).stderr
     for name in ("../theirs", "/etc", "a/../../b"):
         assert shell("report", f"study={name}", code=None).returncode
     assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(study)} == before
