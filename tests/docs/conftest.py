@@ -1,6 +1,7 @@
 """A folder that holds what the documentation's commands name: runs, a study, a corpus, files of sentences."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TextIO, cast
 
 import pytest
 import torch
-from tests.docs.markdown import ROOT, Command
+from tests.docs.markdown import ROOT, Command, blocks
 from tests.system.conftest import TINY, write_corpus
 
 from rnnsearch.cli.main import main
@@ -60,6 +61,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in RUNS[1:]:
         shutil.copytree(folder / "RUN", folder / name)
     shutil.copytree(ROOT / "experiments/fixed_vs_attention_bible", folder / "outputs/NAME")
+    for block in blocks("python", "yaml"):
+        if title := re.search(r'title="([^"]+)"', block.info):
+            (folder / title[1]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / title[1]).write_text(block.text, encoding="utf-8")
     (folder / "in.txt").write_text(SENTENCES, encoding="utf-8")
     for name, form in (("out.txt", "format=text"), ("out.jsonl", "format=jsonl")):
         words = ["rnnsearch", "translate", f"run={folder}/RUN", form]
@@ -73,6 +78,8 @@ def there(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     folder = tmp_path / "there"
     shutil.copytree(workplace, folder)
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("RNNSEARCH_CACHE", str(workplace / "cache"))
     return folder

@@ -42,7 +42,7 @@ def runs_at_once(block: Block) -> bool:
 
 
 def test_every_command_stands_in_a_block_that_is_tested() -> None:
-    others = blocks("", "sh", "shell", "console", "text")
+    others = blocks("", "sh", "shell", "text")
     strays = [block for block in others if re.search(r"^(\$ )?(rnnsearch|make) ", block.text, re.MULTILINE)]
     assert not strays, "fence it with ```bash"
     assert len(BASH) > 20
@@ -68,7 +68,7 @@ def check(command: Command) -> None:
         targets = [word for word in words if "=" not in word]
         subprocess.run(["make", "-n", *words], cwd=ROOT, check=True, capture_output=True)
         assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
-    elif program in ("pip", "wandb", "torchrun", "srun", "sbatch", "."):
+    elif program in ("pip", "wandb", "torchrun", "srun", "sbatch", ".", "export"):
         check_extras(words)
     elif program.endswith(("python", "python3")):
         check_python(words)
@@ -85,6 +85,8 @@ def check_extras(words: list[str]) -> None:
 def check_python(words: list[str]) -> None:
     if words[0] == "-m" and words[1] == "pytest":
         assert all((ROOT / word).exists() for word in words[2:] if not word.startswith("-"))
+    elif words[0] == "-c":
+        compile(words[1], "-c", "exec")
     elif words[0] == "-m":
         assert words[1] in ("venv", "benchmarks", "rnnsearch")
     else:
@@ -118,6 +120,16 @@ def test_run_shortened(block: Block, there: Path) -> None:
         if command.words[0] == "rnnsearch" and named(command) in COMMANDS and named(command) not in SERVING:
             words = shortened(command) if named(command) in TRAINING else command.words
             assert call(Command(words, command.stdin, command.stdout, command.piped)) == 0, words
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=str)
+def test_prints_what_is_shown(block: Block, there: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for line, *shown in (part.splitlines() for part in block.text.removeprefix("$ ").split("\n$ ")):
+        [command] = commands(line)
+        call(command)
+        printed = " ".join("".join(capfd.readouterr()).split())
+        pattern = ".*".join(re.escape(text) for text in " ".join(shown).split("..."))
+        assert re.search(pattern, printed), printed
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in PYTHON}), ids=lambda page: page.name)

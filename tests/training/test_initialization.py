@@ -5,6 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.cli.compose import compose
+from rnnsearch.cli.config_dir import config_dir, groups
+from rnnsearch.model.build import build_translator
 from rnnsearch.model.context import Additive, Context, Fixed, Mean
 from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.encoder import RecurrentEncoder
@@ -191,3 +194,17 @@ def test_unknown_scheme_and_unknown_parameter_are_refused() -> None:
         initialize(build(), scheme="kaiming")
     with pytest.raises(AssertionError, match=r"decoder\.novel\.weight has the roles \[\]"):
         role_of("decoder.novel.weight")
+
+
+def test_what_another_package_s_mechanism_has_besides_keeps_its_values() -> None:
+    translator = build()
+    translator.decoder.context.distance = nn.Parameter(torch.tensor(0.25))
+    initialize(translator, scheme="modern", seed=1)
+    assert translator.decoder.context.distance.item() == 0.25
+
+
+@pytest.mark.parametrize("option", sorted(groups(config_dir())["model/context"]))
+def test_each_parameter_of_the_shipped_mechanisms_has_a_role_by_its_name(option: str) -> None:
+    config = compose("train", ["model=tiny", f"model/context={option}", "model.decoder.hidden_size=192"]).model
+    names = [name for name, _ in build_translator(config, source_size=20, target_size=20).named_parameters()]
+    assert "own" not in {role_of(name) for name in names}

@@ -39,6 +39,7 @@ OWN_KEYS = (
     "publish",
     "study",
     "ckpt",
+    "trust",
     "hydra",
 )
 

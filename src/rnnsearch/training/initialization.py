@@ -1,6 +1,7 @@
 """Initial values of all parameters: the paper's scheme (A.2.3, B.1), or the customary one of later models.
 
-Each parameter has one role, found by its name. A scheme says how each role is filled.
+Each parameter has one role, found by its name. A scheme says how each role is filled. What a context mechanism from
+another package has besides keeps the values that its constructor gave.
 
 H state, M embedding, A alignment hidden layer, G gates (a multiple of H).
 """
@@ -61,6 +62,8 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
 def role_of(name: str) -> str:
     """The one role of the parameter called ``name``."""
     roles = [role for role, pattern in ROLES.items() if pattern.fullmatch(name)]
+    if not roles and name.startswith("decoder.context."):
+        return "own"
     assert len(roles) == 1, f"parameter {name} has the roles {roles}, and should have exactly one"
     return roles[0]
 
@@ -128,6 +131,7 @@ SCHEMES: Mapping[str, Mapping[str, Fill]] = {
         "alignment": _normal(0.001),
         "alignment_vector": _zero_unless_normed,
         "alignment_scale": _zero,
+        "own": _keep,
         "embedding": _normal(0.01),
         "dense": _normal(0.01),
     },
@@ -139,6 +143,7 @@ SCHEMES: Mapping[str, Mapping[str, Fill]] = {
         "alignment": _xavier,
         "alignment_vector": _normal_by_last_size,
         "alignment_scale": _keep,
+        "own": _keep,
         "embedding": _normal_by_last_size,
         "dense": _xavier,
     },
