@@ -129,7 +129,9 @@ def test_a_config_s_targets(stranger: Path, shell: Shell, tmp_path: Path, key: s
     OmegaConf.update(config, f"{key}._target_", "os.system")
     OmegaConf.update(config, f"{key}.command", f"touch {tmp_path}/touched", force_add=True)
     OmegaConf.save(config, stranger / "config.yaml")
-    assert "os.system may not be constructed" in reproduce(shell, stranger, code=2 if key == "data" else 1)
+    said = reproduce(shell, stranger, code=2 if key == "data" else 1)
+    logs = [path.read_text() for path in shell.folder.rglob("job.log")]
+    assert "os.system may not be constructed" in "".join([said, *logs])
     assert not (tmp_path / "touched").exists()
 
 
