@@ -16,6 +16,7 @@ from typing import Any
 
 FORMAT = 1
 RECORD = "record.json"
+STORIES = ".failure-of-process-*.json"  # what a process beside the first leaves when it fails
 LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")

@@ -254,3 +254,45 @@ def test_an_empty_share_counts_nothing_and_is_a_batch() -> None:
 def test_senseless_numbers_are_refused(planner: type[Planner], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         planner()
+
+
+def lists_of_batches(planner: Planner, source: Lengths, target: Lengths, seed: int, epoch: int) -> list[list[int]]:
+    """The plan as loops over lists, from the planners' descriptions."""
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
+    shorter, longer = np.minimum(source, target), np.maximum(source, target)
+    order = random.permutation(len(longer)).tolist()
+    if isinstance(planner, PaperBatches):
+        many, size, shuffled = planner.pool * planner.batch_size, planner.batch_size, False
+    else:
+        mean = max(1.0, float(longer.mean()) if len(longer) else 1.0)
+        tokens = max(1, round(planner.size * planner.pool / mean))
+        many, size, shuffled = planner.size * planner.pool, planner.size, True
+        many = many if planner.unit == "sentences" else tokens
+    batches: list[list[int]] = []
+    for start in range(0, len(order), many):
+        pool = sorted(order[start : start + many], key=lambda row: (longer[row], shuffled and shorter[row]))
+        fresh = True
+        for row in pool:
+            by_tokens = isinstance(planner, BucketBatches) and planner.unit == "tokens"
+            cost = (len(batches[-1]) + 1) * (int(longer[row]) if by_tokens else 1) if batches else 0
+            if fresh or cost > size:
+                batches.append([])
+            batches[-1].append(row)
+            fresh = False
+    return [batches[i] for i in random.permutation(len(batches))] if shuffled else batches
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+@given(lengths=LENGTHS, seed=SEEDS, epoch=st.integers(0, 9))
+def test_compact_plans_are_those_of_lists(
+    planner: Planner, lengths: list[tuple[int, int]], seed: int, epoch: int
+) -> None:
+    expected = lists_of_batches(planner, *arrays(lengths), seed, epoch)
+    plan = planner.plan(*arrays(lengths), seed=seed, epoch=epoch)
+    assert list(plan) == expected
+    assert list(plan[1::2]) == expected[1::2]
+
+
+def test_a_plan_of_many_pairs_is_small() -> None:
+    plan = BucketBatches(unit="sentences", size=80, pool=20).plan(*some_lengths(100_000), seed=0, epoch=0)
+    assert plan.rows.nbytes + plan.starts.nbytes + plan.stops.nbytes < 8.3 * 100_000

@@ -1,6 +1,12 @@
 """Two processes train as one does: the same batches, the same updates, the same scores."""
 
+import os
+import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +56,75 @@ def test_two_processes_follow_one(workshop: Any, tmp_path: Path, settings: str, 
         assert other == pytest.approx(mine, rel=rounding)
     for name, weight in weights(one).items():
         torch.testing.assert_close(weights(two)[name], weight, rtol=rounding, atol=rounding)
+
+
+BROKEN = """
+import os, sys
+from rnnsearch.cli.main import main
+from rnnsearch.training.callbacks import Clock
+original = Clock.on_train_batch_end
+def breaking(self, trainer, *others):
+    original(self, trainer, *others)
+    if trainer.global_rank == 1 and trainer.global_step == 5:
+        raise ArithmeticError("a fault of the second process")
+Clock.on_train_batch_end = breaking
+sys.exit(main())
+"""
+LONG = "trainer=ddp_cpu trainer.devices=2 budget.updates=100000 validation.every=5"
+
+
+def processes(run: Path) -> dict[int, str]:
+    """The processes that train in a folder, by number, with the environment's part that tells them apart."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(run) in (path / "cmdline").read_bytes().decode(errors="replace"):
+                found[int(path.name)] = (path / "environ").read_bytes().decode(errors="replace")
+    return found
+
+
+def none_left(run: Path) -> bool:
+    return eventually(lambda: not processes(run))
+
+
+def eventually(what: Callable[[], bool], seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.1)
+    return what()
+
+
+def test_a_failed_process_ends_the_run_with_its_own_story(workshop: Any, tmp_path: Path) -> None:
+    run, script = tmp_path / "run", tmp_path / "broken.py"
+    script.write_text(BROKEN)
+    words = [sys.executable, str(script), "train", *workshop.overrides(run, LONG)]
+    done = subprocess.run(words, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 1
+    record = workshop.record(run)
+    assert (record["status"], record["error"]["type"]) == ("failed", "ArithmeticError")
+    assert "in breaking" in record["error"]["traceback"]
+    sentence = "process 1 of this run failed: ArithmeticError: a fault of the second process"
+    assert record["error"]["message"] == sentence
+    assert done.stderr.strip().splitlines()[-1] == f"rnnsearch train: ProcessFailed: {sentence}"
+    assert none_left(run)
+    done = subprocess.run([*words[:1], "-m", "rnnsearch", *words[2:], "ckpt=last", "budget.updates=15"], timeout=300)
+    assert done.returncode == 0
+    assert not list(run.glob(".failure*"))
+
+
+def test_a_killed_process_ends_the_run(workshop: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = workshop.process(tmp_path, "train", *workshop.overrides(run, LONG))
+    assert eventually((run / "checkpoints" / "last.ckpt").exists, 120)
+    (second,) = [number for number, environment in processes(run).items() if "LOCAL_RANK=1" in environment]
+    begin = time.monotonic()
+    os.kill(second, signal.SIGKILL)
+    _, error = first.communicate(timeout=60)
+    assert time.monotonic() - begin < 60
+    assert first.returncode == 1
+    record = workshop.record(run)
+    assert (record["status"], record["error"]["type"]) == ("failed", "ProcessFailed")
+    sentence = "process 1 of this run was killed by SIGKILL; ckpt=last goes on with the run"
+    assert sentence in record["error"]["message"]
+    assert sentence in error.strip().splitlines()[-1]
+    assert none_left(run)

@@ -42,6 +42,7 @@ _NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
     "MisconfigurationException",
     "OutOfMemoryError",
     "FailedJobError",
+    "ProcessFailed",
     "UncompletedJobError",
 }
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)

@@ -49,6 +49,11 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def ended(record: RunRecord, status: str, error: dict[str, str] | None) -> None:
+    """Write how the run ended."""
+    record.write(status=status, error=error, ended=_now())
+
+
 class Discreet(logging.Formatter):
     """Lines without secrets."""
 
@@ -68,15 +73,18 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
         with _full_disks_told_once():
             yield
     except Pruned:
-        record.write(status="pruned", ended=_now())
+        ended(record, "pruned", None)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         told = {"message": hidden(str(error)), "traceback": hidden(traceback.format_exc())}
-        story = {"type": type(error).__name__, **told}
-        record.write(status="interrupted" if interrupted else "failed", error=story, ended=_now())
+        story = getattr(error, "story", None) or {
+            "type": type(error).__name__,
+            **told,
+        }  # another process's, if it has one
+        ended(record, "interrupted" if interrupted else "failed", story)
         raise
     else:
-        record.write(status="finished", ended=_now())
+        ended(record, "finished", None)
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()

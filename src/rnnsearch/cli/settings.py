@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
-from rnnsearch.records import RECORD, is_hashed, read_record
+from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +85,9 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
 
 
 def clean(folder: Path) -> None:
-    """Remove what a process left that was killed while it wrote."""
+    """Remove what a process left that was killed while it wrote, or that failed."""
     for place in (folder, folder / CHECKPOINTS):
-        for part in place.glob(".*.part"):
+        for part in (*place.glob(".*.part"), *place.glob(STORIES)):
             part.unlink(missing_ok=True)
 
 

@@ -16,8 +16,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
-from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
-from rnnsearch.cli.secrets import refuse_secrets
+from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
+from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import check_settings, check_values, clean, settle_budget, starting_point
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -35,6 +35,7 @@ from rnnsearch.training.faults import Watch
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
+from rnnsearch.training.processes import Processes
 from rnnsearch.training.profiling import StepProfile
 from rnnsearch.training.pruning import Pruned
 
@@ -89,6 +90,8 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: Path | No
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     pruning = trial.pruning(folder)
+    own = _callbacks(cfg, folder, data, module, stop)
+    processes = Processes(folder=folder, failed=lambda story: ended(record, "failed", story), hidden=hidden)
     loggers: list[Logger] = []
     status = "failed"
     try:
@@ -97,10 +100,11 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: Path | No
             cfg.trainer,
             validate_every=cfg.validation.every,
             loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, *pruning, *_callbacks(cfg, folder, data, module, stop), BudgetBar()],
+            callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar(), processes],
         )
         open_dashboards(loggers, runs.plain(cfg))
-        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+        with processes.together(trainer):
+            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
             record.write(**_counts(module))
             raise Pruned

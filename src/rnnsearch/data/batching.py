@@ -6,7 +6,7 @@ token. The order of batches is a function of lengths, seed and epoch alone.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,49 @@ from torch.utils.data import Sampler
 from rnnsearch.data.tokenizer import BOS, EOS, PAD
 
 Lengths = npt.NDArray[np.int64]
-Plan = list[list[int]]
+
+
+class Plan(Sequence[list[int]]):
+    """The rows of each batch, in order, as arrays: 8 bytes a pair and 16 a batch, whatever the number of pairs.
+
+    Batch b holds rows[starts[b] : stops[b]]. A slice of a plan is a plan that shares the rows.
+    """
+
+    def __init__(self, rows: Lengths, starts: Lengths, stops: Lengths) -> None:
+        self.rows, self.starts, self.stops = rows, starts, stops
+
+    @classmethod
+    def cut(cls, rows: Lengths, stops: Lengths) -> "Plan":
+        """Batches that follow each other in `rows` and end before `stops`."""
+        return cls(rows, np.concatenate([np.zeros(min(1, len(stops)), np.int64), stops[:-1]]), stops)
+
+    def take(self, batches: Lengths) -> "Plan":
+        """The batches of these numbers, in this order."""
+        return Plan(self.rows, self.starts[batches], self.stops[batches])
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, place: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Plan": ...
+    def __getitem__(self, place: int | slice) -> "list[int] | Plan":
+        """The rows of one batch, or some of the batches."""
+        if isinstance(place, slice):
+            return Plan(self.rows, self.starts[place], self.stops[place])
+        return self.rows[self.starts[place] : self.stops[place]].tolist()  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same rows go together in the same order."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """That of lists."""
+        return repr(list(self))
 
 
 class Row(TypedDict):
@@ -69,15 +111,22 @@ class Batch:
 
 def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Ids, padded at the end to the longest, and the mask of real ones: int64 and bool, both (B, longest)."""
-    lengths = [len(ids) for ids in sequences]
-    longest = max(lengths)
-    ids_BL = torch.tensor([[*ids, *[PAD] * (longest - len(ids))] for ids in sequences], dtype=torch.int64)
-    return ids_BL, torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+    return _padded(sequences, ends=0)
 
 
 def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Source ids and mask (B, S) of sentences without a known translation; the end of sentence is appended."""
-    return pad([[*ids, EOS] for ids in sources])
+    return _padded(sources, ends=1)
+
+
+def _padded(sequences: Sequence[Sequence[int]], *, ends: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask, each sequence followed by so many ends of sentence."""
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    places = np.arange(lengths.max() + ends)
+    ids_BL = np.full((len(lengths), len(places)), PAD)
+    ids_BL[places < lengths[:, None] + ends] = EOS
+    ids_BL[places < lengths[:, None]] = np.concatenate([np.asarray(ids, np.int64) for ids in sequences])
+    return torch.from_numpy(ids_BL), torch.from_numpy(places < lengths[:, None] + ends)
 
 
 def collate(rows: Sequence[Row]) -> Batch:
@@ -87,7 +136,8 @@ def collate(rows: Sequence[Row]) -> Batch:
         return replace(collate([Row(index=0, source=[], target=[])]), real_N=nothing, index_B=nothing, all_tokens=0)
     source_BS, source_mask_BS = pad_sources([row["source"] for row in rows])
     target_out_BT, target_mask_BT = pad_sources([row["target"] for row in rows])
-    target_in_BT, _ = pad([[BOS, *row["target"]] for row in rows])
+    begin_B1 = torch.full((len(rows), 1), BOS)
+    target_in_BT = torch.cat([begin_B1, target_out_BT[:, :-1]], 1).masked_fill_(~target_mask_BT, PAD)
     real_N = target_mask_BT.flatten().nonzero().squeeze(1)
     index_B = torch.tensor([row["index"] for row in rows])
     return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, real_N, index_B, len(real_N))
@@ -127,29 +177,30 @@ class BucketBatches:
         random = _generator(seed, epoch)
         shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
         order = random.permutation(len(longer))
-        batches: Plan = []
-        for rows in _pools(order, self._pairs_a_pool(longer)):
-            by_length = rows[np.lexsort((shorter[rows], longer[rows]))]
-            batches += self._cut(by_length, longer)
-        return [batches[i] for i in random.permutation(len(batches))]
+        cut, stops = order.copy(), [np.empty(0, np.int64)]
+        size = self._pairs_a_pool(longer)
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            cut[start : start + size] = rows[np.lexsort((shorter[rows], longer[rows]))]
+            stops.append(start + self._cut(longer[cut[start : start + size]]))
+        plan = Plan.cut(cut, np.concatenate(stops))
+        return plan.take(random.permutation(len(plan)))
 
     def _pairs_a_pool(self, longer: Lengths) -> int:
         if self.unit == "sentences":
             return self.size * self.pool
         return max(1, round(self.size * self.pool / max(1.0, float(longer.mean()) if len(longer) else 1.0)))
 
-    def _cut(self, rows: Lengths, longer: Lengths) -> Plan:
+    def _cut(self, longer: Lengths) -> Lengths:
+        """Where the batches of a pool end, of pairs whose longer sides are in rising order."""
         if self.unit == "sentences":
-            return [part.tolist() for part in _pools(rows, self.size)]
-        batches: Plan = []
-        longest = 0
-        for row in rows.tolist():
-            longest = max(longest, int(longer[row]))
-            if not batches or (len(batches[-1]) + 1) * longest > self.size:
-                batches.append([])
-                longest = int(longer[row])
-            batches[-1].append(row)
-        return batches
+            return _stops(len(longer), self.size)
+        stops, start = [], 0
+        for place, longest in enumerate(longer.tolist()):
+            if place > start and (place + 1 - start) * longest > self.size:
+                stops.append(place)
+                start = place
+        return np.array([*stops, len(longer)], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,15 +221,17 @@ class PaperBatches:
         """Rows of each batch of an epoch."""
         longer = np.maximum(source_lengths, target_lengths)
         order = _generator(seed, epoch).permutation(len(longer))
-        sorted_pools = (
-            rows[np.argsort(longer[rows], kind="stable")] for rows in _pools(order, self.pool * self.batch_size)
-        )
-        return [part.tolist() for rows in sorted_pools for part in _pools(rows, self.batch_size)]
+        size, stops = self.pool * self.batch_size, [np.empty(0, np.int64)]
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            order[start : start + size] = rows[np.argsort(longer[rows], kind="stable")]
+            stops.append(start + _stops(len(rows), self.batch_size))
+        return Plan.cut(order, np.concatenate(stops))
 
 
 def longest_first(lengths: Lengths, size: int) -> Plan:
     """Rows of batches of `size`, the longest sentences first: for evaluation, where order does not matter."""
-    return [part.tolist() for part in _pools(np.argsort(-lengths, kind="stable"), size)]
+    return Plan.cut(np.argsort(-lengths, kind="stable"), _stops(len(lengths), size))
 
 
 def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) -> float:
@@ -281,9 +334,9 @@ def _generator(seed: int, epoch: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
 
 
-def _pools(rows: Lengths, size: int) -> list[Lengths]:
-    """Rows in runs of `size`; the last may be shorter."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def _stops(count: int, size: int) -> Lengths:
+    """Where batches of `size` out of `count` rows end; the last may be shorter."""
+    return np.minimum(np.arange(size, count + size, size), count)
 
 
 def _require_positive(group: str, **values: int) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -276,7 +276,7 @@ class ParallelDataModule(LightningDataModule):
             sampler.load_state_dict(self._saved_place)
         return sampler
 
-    def _share(self, plan: Plan) -> Plan:
+    def _share(self, plan: Plan) -> Sequence[list[int]]:
         """This process's part of the evaluation batches; each pair is scored once in all.
 
         All processes have the same number of batches, for they wait for each other at the end; the last may be empty.

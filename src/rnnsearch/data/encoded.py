@@ -18,7 +18,7 @@ from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Version of what the cache folders hold: part of every hash."""
 MANIFEST = "manifest.json"
 ARROW = "pairs.arrow"
@@ -49,7 +49,8 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
     """The folder, made by `build` unless it is there and intact.
 
     Of several processes one builds and the others wait. A folder is written elsewhere and renamed when complete, with a
-    manifest of the SHA-256 of its files; one that does not agree with its manifest is made anew, with a warning.
+    manifest of size, time and SHA-256 of its files; one that does not agree with its manifest is made anew, with a
+    warning. A file whose size and time of change are the manifest's is taken to be whole; others are read through.
     """
     if _intact(folder):
         return folder
@@ -71,8 +72,7 @@ def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
     aside.mkdir()
     try:
         build(aside)
-        sums = {path.name: file_sha256(path) for path in sorted(aside.iterdir())}
-        _write_json(aside / MANIFEST, sums)
+        _write_json(aside / MANIFEST, {path.name: _described(path) for path in sorted(aside.iterdir())})
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -81,10 +81,26 @@ def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
 def _intact(folder: Path) -> bool:
     """Whether the folder's files are those of its manifest."""
     try:
-        sums: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {path.name: file_sha256(path) for path in folder.iterdir() if path.name != MANIFEST} == sums
+        files: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = {path.name: path for path in folder.iterdir() if path.name != MANIFEST}
+        return (
+            isinstance(files, dict) and found.keys() == files.keys() and all(_same(found[k], files[k]) for k in files)
+        )
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return False
+
+
+def _described(path: Path) -> dict[str, object]:
+    status = path.stat()
+    return {"bytes": status.st_size, "changed_ns": status.st_mtime_ns, "sha256": file_sha256(path)}
+
+
+def _same(path: Path, described: object) -> bool:
+    """Whether a file is the one described; reading all of it only where its time of change differs."""
+    status = path.stat()
+    if not isinstance(described, dict) or described.get("bytes") != status.st_size:
+        return False
+    return described.get("changed_ns") == status.st_mtime_ns or described.get("sha256") == file_sha256(path)
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizers: TokenizerPair, path: Path) -> int:

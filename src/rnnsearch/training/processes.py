@@ -1,0 +1,138 @@
+"""Several processes of one run: when one of them ends too early the run ends, and tells that one's story."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+
+from rnnsearch.records import STORIES, write_json
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 10.0  # seconds that the other processes, or a hanging first one, may take to end by themselves
+LOOK_EVERY = 1  # seconds
+
+
+class ProcessFailed(RuntimeError):
+    """Another process of the run has failed; ``story`` is its type, message and traceback."""
+
+    def __init__(self, message: str, story: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.story = dict(story)
+
+
+class Processes(Callback):
+    """Ends the run when one of its processes has, instead of waiting for that one's messages for half an hour.
+
+    Args:
+        folder: the run's, where processes other than the first leave their story.
+        failed: writes a story into the run's record, where the first process hangs and can't.
+        hidden: takes secrets out of a text.
+    """
+
+    def __init__(self, *, folder: Path, failed: Callable[[dict[str, str]], None], hidden: Callable[[str], str]) -> None:
+        self.folder = folder
+        self.failed = failed
+        self.hidden = hidden
+        self._children: Sequence[subprocess.Popen[Any]] = ()
+        self._is_over = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Take over from Lightning's own watch, which kills the first process before it can write its record."""
+        if isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
+            self._children = trainer.strategy.launcher.procs
+        for thread in threading.enumerate():
+            if isinstance(thread, _ChildProcessObserver):
+                thread._sleep_period = LOOK_EVERY
+                thread._terminate_all = self._end  # type: ignore[method-assign]
+
+    @contextmanager
+    def together(self, trainer: Trainer) -> Iterator[None]:
+        """Train within this.
+
+        Raises:
+            ProcessFailed: if what ends the first process is that another one has ended.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self._is_over = True
+            if trainer.world_size > 1 and not trainer.is_global_zero and isinstance(error, Exception):
+                self._leave_story(trainer.global_rank, error)
+            elif trainer.world_size > 1 and _is_from_outside(error):
+                self._wait()
+                if story := self._story():
+                    raise ProcessFailed(story["message"], story) from error
+            raise
+        finally:
+            self._is_over = True
+
+    def _leave_story(self, rank: int, error: Exception) -> None:
+        if _is_from_outside(error):  # another one's end is the cause
+            return
+        message = f"process {rank} of this run failed: {type(error).__name__}: {error}"
+        told = {"message": message, "traceback": "".join(traceback.format_exception(error))}
+        story = {"type": type(error).__name__, **{key: self.hidden(text) for key, text in told.items()}}
+        write_json(self.folder / STORIES.replace("*", str(rank)), story)
+
+    def _story(self) -> dict[str, str] | None:
+        """That of the first process which left one, or what is known of one that was killed."""
+        for path in sorted(self.folder.glob(STORIES)):
+            story: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            return story
+        for rank, child in enumerate(self._children, start=1):
+            if child.returncode:
+                message = f"process {rank} of this run {_ending(child.returncode)}; ckpt=last goes on with the run"
+                return {"type": "ProcessFailed", "message": message, "traceback": ""}
+        return None
+
+    def _wait(self) -> None:
+        """Until all others have ended, or a story is there; what hangs is killed."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            alive = [child for child in self._children if child.poll() is None]
+            if (self._children and not alive) or any(self.folder.glob(STORIES)):
+                break
+            time.sleep(0.05)
+        self._kill()
+
+    def _kill(self) -> None:
+        for child in self._children:
+            child.kill()
+            child.wait()
+
+    def _end(self) -> None:
+        """Called by the watch when a process has ended: the first one mostly notices by itself."""
+        threading.main_thread().join(PATIENCE)
+        if self._is_over:
+            return
+        story = self._story()
+        assert story is not None
+        logger.error("%s", story["message"])
+        self.failed(story)
+        self._kill()
+        os._exit(1)  # the main thread waits for messages that will not come
+
+
+def _is_from_outside(error: BaseException) -> bool:
+    """Whether an error says that another process has gone, or a signal came."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | torch.distributed.DistError):
+        return True
+    return type(error) is RuntimeError and "gloo" in str(error)
+
+
+def _ending(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
