@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
-import pooch
 import pytest
 
 from rnnsearch.data import download
@@ -115,11 +114,11 @@ def test_busy_server_and_no_server(server: str, tmp_path: Path) -> None:
 
 
 def test_no_space_left(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: pooch.HTTPDownloader, url: str, output_file: BinaryIO, pooch: None) -> None:
-        output_file.write(CONTENT[:100])
+    def full(url: str, path: Path) -> None:
+        path.write_bytes(CONTENT[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)
+    monkeypatch.setattr(download, "_receive", full)
     with pytest.raises(OSError, match=r"^no space left to write .*x\.gz; free some, or set paths\.cache"):
         get(tmp_path, f"{server}/good")
     assert left_in(tmp_path) == []

@@ -1,5 +1,6 @@
 """Files whose size is the attack: lines without an end, archives that unpack to far more, downloads that never stop."""
 
+import bz2
 import gzip
 import http.server
 import lzma
@@ -15,6 +16,7 @@ import pytest
 from backports import zstd
 
 from rnnsearch.data import download, lines
+from rnnsearch.study import folder
 
 from .conftest import Shell
 
@@ -86,6 +88,16 @@ def test_train_and_translate_say_so(shell: Shell, tmp_path: Path, trained: Path)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     shell("score", f"run={trained}", f"source={bomb}", f"target={bomb}", code=1)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before < 200 * 1024
+
+
+def test_a_published_study_that_unpacks_to_far_more(tmp_path: Path) -> None:
+    path = tmp_path / "translations.test.jsonl.bz2"
+    with bz2.open(path, "wb") as file:
+        for _ in range(300):
+            file.write(b"a" * MIB)
+    assert path.stat().st_size < 1000
+    with pytest.raises(ValueError, match="has more than 268,435,456 bytes"):
+        folder._read_lines(path)
 
 
 class Endless(http.server.BaseHTTPRequestHandler):

@@ -20,6 +20,8 @@ from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
 
+logger = logging.getLogger(__name__)
+
 LEAVING = 60.0  # seconds that a process which was told to stop may take
 
 
@@ -68,7 +70,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     logging.getLogger().addHandler(handler)
     record.write(status="running", error=None, ended=None)
     try:
-        yield
+        with _full_disks_told_once():
+            yield
     except Pruned:
         ended(record, "pruned", None)
     except BaseException as error:
@@ -85,6 +88,24 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def _full_disks_told_once() -> Iterator[None]:
+    """A log that can't be written, or a dashboard's thread that can't write, brings no traceback for each line."""
+    raising, hook = logging.raiseExceptions, threading.excepthook
+
+    def failed(args: threading.ExceptHookArgs) -> None:
+        if not isinstance(args.exc_value, OSError):
+            hook(args)
+            return
+        logger.warning("a dashboard can't write (%s) and shows no more of this run", args.exc_value)
+
+    logging.raiseExceptions, threading.excepthook = False, failed
+    try:
+        yield
+    finally:
+        logging.raiseExceptions, threading.excepthook = raising, hook
 
 
 @contextmanager

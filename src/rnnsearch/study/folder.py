@@ -16,6 +16,7 @@ SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' t
 DIGITS = 6  # of a negative log-likelihood in nats; more would not be seen, and take half of a published study
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
 TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
+LARGEST = 1 << 28  # bytes of such a file, unpacked
 
 Row = dict[str, Any]  # one line of translations.test.jsonl
 
@@ -97,6 +98,16 @@ def read_study(folder: Path) -> Study:
     description = published(_read_object(folder / STUDY))
     if description.get("format") != FORMAT:
         raise ValueError(f"{folder / STUDY}: format is {description.get('format')!r}; this version reads {FORMAT}")
+    try:
+        return _study(folder, description)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / STUDY} is no description of a study, or names runs that are none ({error!r}); "
+            "run the command that wrote it again"
+        ) from error
+
+
+def _study(folder: Path, description: dict[str, Any]) -> Study:
     members = _names(description)
     if not members or len(set(members)) < len(members):
         raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
@@ -115,6 +126,9 @@ def _places(description: Mapping[str, Any], members: Sequence[str]) -> list[tupl
     named = [(str(run["member"]), int(run["seed"]), str(run["folder"])) for run in description.get("runs", [])]
     if not named:  # studies of old name no folders
         named = [(member, seed, f"{member}-seed{seed}") for member in members for seed in description["seeds"]]
+    for _, _, name in named:
+        if Path(name).name != name:
+            raise ValueError(f"{STUDY}: {name!r} is no folder of this study, so somebody changed it")
     return sorted(named, key=lambda place: (members.index(place[0]), place[1]))
 
 
@@ -172,8 +186,11 @@ def _rounded(row: Row) -> Row:
 
 
 def _read_lines(path: Path) -> tuple[Row, ...]:
-    text = bz2.decompress(path.read_bytes()).decode() if path.suffix == ".bz2" else path.read_text(encoding="utf-8")
-    lines = text.split("\n")
+    with (bz2.open if path.suffix == ".bz2" else open)(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path} has more than {LARGEST:,} bytes; no test set is so large")
+    lines = content.decode().split("\n")
     return tuple(_parse(line, path) for line in lines if line)
 
 
