@@ -1,7 +1,7 @@
 """The reference of all configuration, made from conf/'s YAML and the constructors that it names.
 
-A line `::configuration overview` becomes a list of the groups, `::configuration commands` the keys of each command's own file, `::configuration groups` every option of
-every group: keys, defaults, types, and what comment or docstring says of them.
+`::configuration overview` becomes a table of the groups, `::configuration commands` the keys of each command,
+`::configuration groups` every option of every group: keys, defaults, types, and what comment or docstring says of them.
 """
 
 import html
