@@ -2,10 +2,12 @@
 #
 #   make install PIP_ARGS="--index-url URL"   takes torch from another index, say the small CPU build (see README)
 #   make install PYTHON=/opt/bin/python3.12   uses that interpreter
+#   make install CONSTRAINTS=constraints.txt  takes the very versions that CI was last green with
 #   make test TEST_JOBS=4                     runs the tests in four processes
 
 PIP_ARGS ?=
 PYTHON ?=
+CONSTRAINTS ?=
 TEST_JOBS ?= 2
 # What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
 BENCH_ARGS ?=
@@ -17,10 +19,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ALIGNER := .venv-eflomal
+AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard docs test test-slow lint format peers bench aligner
+.PHONY: help install compare dashboard docs test test-slow lint format peers bench aligner constraints audit
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -55,9 +58,25 @@ format: install  ## let ruff mend what it can
 bench: install peers  ## time training, memory and translation beside other systems; 25 minutes, 2 cores
 	$(BIN)/python -m benchmarks everything --results $(BENCH_RESULTS) --peers $(PEERS)/bin/python $(BENCH_ARGS)
 
+audit: $(AUDIT)/.installed  ## look up known vulnerabilities of what constraints.txt names; says so where that can't be done
+	@$(AUDIT)/bin/python .ci/audit $(AUDIT)/bin/python
+
+constraints:  ## write constraints.txt anew: the newest versions that pyproject.toml allows, in a .venv of its own
+	rm -rf .venv-constraints
+	$(MAKE) install VENV=.venv-constraints CONSTRAINTS=
+	echo "# The versions that CI installs; make constraints writes them anew." > constraints.txt
+	.venv-constraints/bin/python -m pip freeze --disable-pip-version-check --exclude-editable \
+	  | sed -n 's/^\([^ @]*==[^+]*\).*/\1/p' >> constraints.txt
+	rm -rf .venv-constraints
+
 peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the benchmarks compare with
 
 aligner: $(ALIGNER)/.installed  ## make .venv-eflomal, with the word aligner that experiments/word_alignment compares with
+
+$(AUDIT)/.installed: $(INSTALLED)
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.10,<3'
+	@touch $@
 
 $(ALIGNER)/.installed: $(INSTALLED)
 	$(BIN)/python -m venv $(ALIGNER)
@@ -74,7 +93,7 @@ $(PEERS)/.installed: benchmarks/peers.txt $(INSTALLED)
 	@touch $@
 
 # The first interpreter of a fitting version that can make environments; a sentence where there is none.
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	@python=; version=; \
 	for candidate in $(or $(PYTHON),python3.12 python3.11 python3); do \
 	  $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || continue; \
@@ -89,5 +108,6 @@ $(INSTALLED): pyproject.toml
 	  exit 1; \
 	fi; \
 	$$python -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) \
+	  $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[dev]'
 	@touch $@

@@ -76,6 +76,7 @@ def _batch(words: Words) -> "Batch":
         target_mask_BT=real_BT,
         real_N=real_BT.flatten().nonzero().squeeze(1),
         index_B=torch.arange(len(real_BS), device=real_BS.device),
+        all_tokens=real_BT.numel(),
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from rnnsearch.cli.runs import next_command
-from rnnsearch.cli.settings import check_folder
 
 
 @pytest.mark.parametrize("name", ["run", "q, =é x"])
@@ -19,13 +18,3 @@ def test_the_next_command_is_one_that_a_shell_takes(tmp_path: Path, name: str, m
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "test.jsonl").write_text("{}\n")
     assert next_command(folder).endswith("split=test")
-
-
-def test_a_run_without_a_checkpoint_is_not_offered_to_go_on(tmp_path: Path) -> None:
-    (tmp_path / "record.json").write_text("{}")
-    with pytest.raises(ValueError, match="remove it: it has no checkpoint"):
-        check_folder(tmp_path, None)
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "last.ckpt").write_text("")
-    with pytest.raises(ValueError, match="or ckpt=last to go on"):
-        check_folder(tmp_path, None)

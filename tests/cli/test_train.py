@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, groups
-from rnnsearch.cli.settings import check_folder, check_values, settle_budget
+from rnnsearch.cli.settings import check_values, settle_budget, starting_point
 
 GROUPS = (
     "optimizer",
@@ -64,9 +64,12 @@ def test_every_option_composes_with_allowed_values(group: str, option: str) -> N
 
 
 def test_a_new_folder(tmp_path: Path) -> None:
-    assert check_folder(tmp_path, None) is False
-    with pytest.raises(FileNotFoundError, match="has no checkpoint 'last'"):
-        check_folder(tmp_path, "last")
+    for ckpt in (None, "last"):
+        assert starting_point(tmp_path, ckpt, main=True) is None
     (tmp_path / "record.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds a run already"):
-        check_folder(tmp_path, None)
+    with pytest.raises(ValueError, match=r"holds a run already.*ckpt=last to go on with it"):
+        starting_point(tmp_path, None, main=True)
+    assert starting_point(tmp_path, None, main=False) is None  # the first process has written the record
+    assert starting_point(tmp_path, "last", main=True) is None
+    with pytest.raises(ValueError, match="ckpt=first: allowed is last"):
+        starting_point(tmp_path, "first", main=True)

@@ -64,7 +64,9 @@ def test_a_batch_is_frozen_and_moves() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         batch.index_B = batch.index_B  # type: ignore[misc]
     moved = batch.to("meta")
-    assert {getattr(moved, field.name).device.type for field in dataclasses.fields(moved)} == {"meta"}
+    values = [getattr(moved, field.name) for field in dataclasses.fields(moved)]
+    assert {value.device.type for value in values if isinstance(value, torch.Tensor)} == {"meta"}
+    assert moved.all_tokens == batch.all_tokens == 5
 
 
 def test_empty_sources_hold_their_end() -> None:
@@ -204,16 +206,41 @@ def test_staying_gives_the_same_epoch_again() -> None:
     assert take(places, 6) == take(places, 6) == sampler().plan()
 
 
-def test_processes_share_an_epoch() -> None:
-    whole = sampler().plan()
-    shares = [sampler(rank=rank, replicas=4).plan() for rank in range(4)]
-    assert [len(share) for share in shares] == [2, 2, 2, 2]
-    assert [shares[k % 4][k // 4] for k in range(8)] == whole + whole[:2]
+@given(count=st.integers(1, 60), processes=st.integers(1, 7), epoch=st.integers(0, 2))
+def test_processes_share_each_batch(count: int, processes: int, epoch: int) -> None:
+    samplers = [sampler(count, rank=rank, replicas=processes) for rank in range(processes)]
+    for one in samplers:
+        one.seek(epoch)
+    whole = sampler(count)
+    whole.seek(epoch)
+    shares = [list(one) for one in samplers]
+    assert {len(share) for share in shares} == {len(whole)}
+    for together, batch in zip(zip(*shares, strict=True), whole, strict=True):
+        assert sorted(row for share in together for row in share) == sorted(batch)  # none lost, none twice
+        assert max(map(len, together)) - min(map(len, together)) <= 1
 
 
-def test_more_processes_than_batches_get_one_each() -> None:
-    shares = [sampler(count=10, rank=rank, replicas=5).plan() for rank in range(5)]
-    assert [len(share) for share in shares] == [1] * 5
+def test_shares_are_about_equally_long() -> None:
+    longer = np.maximum(*some_lengths(4000))  # by which batches are sorted
+    pairs = [sampler(4000, rank=rank, replicas=2) for rank in range(2)]
+    for rows in zip(*pairs, strict=True):
+        first, second = (int(longer[share].sum()) for share in rows)
+        assert abs(first - second) <= longer[rows[0] + rows[1]].max()
+
+
+def test_every_process_is_told_the_tokens_of_all() -> None:
+    lengths = some_lengths(45)[1]
+    for rank in range(3):
+        places = sampler(rank=rank, replicas=3)
+        for batch in places.plan():
+            assert places.delivered() == lengths[batch].sum()
+
+
+def test_an_empty_share_counts_nothing_and_is_a_batch() -> None:
+    empty = collate([])
+    assert (len(empty), empty.target_tokens, empty.all_tokens) == (0, 0, 0)
+    assert empty.source_mask_BS.tolist() == [[True]]
+    assert empty.to("cpu").index_B.dtype == torch.int64
 
 
 @pytest.mark.parametrize(

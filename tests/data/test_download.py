@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import pooch
 import pytest
@@ -115,8 +115,8 @@ def test_busy_server_and_no_server(server: str, tmp_path: Path) -> None:
 
 
 def test_no_space_left(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: pooch.HTTPDownloader, url: str, output_file: str, pooch: None) -> None:
-        Path(output_file).write_bytes(CONTENT[:100])
+    def full(self: pooch.HTTPDownloader, url: str, output_file: BinaryIO, pooch: None) -> None:
+        output_file.write(CONTENT[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rnnsearch.kernels import choice
+from rnnsearch.training.faults import Skipped, Watch
 from rnnsearch.training.graphs import CudaGraphs, Readouts
 from rnnsearch.training.module import TranslationModule
 
@@ -142,3 +143,20 @@ def test_training_by_replay_is_training(precision: str, caplog: pytest.LogCaptur
     assert torch.cosine_similarity(ends[0] - start, ends[1] - start, dim=0) > (
         0.999 if precision == "32-true" else 0.98
     )
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+def test_a_gpu_skips_an_update_that_is_not_finite(name: str) -> None:
+    weights = []
+    for gradients in ([1.0, float("nan"), 3.0], [1.0, 3.0]):
+        weight = torch.nn.Parameter(torch.ones(2, device=DEVICE))
+        optimizer = getattr(torch.optim, name)([weight], lr=0.1, fused=True)
+        watch, skipped = Watch(limit=2, above=None, lines=list), Skipped()
+        for update, gradient in enumerate(gradients, start=1):
+            weight.grad = torch.full_like(weight, gradient)
+            watch.judge(weight.grad.norm(), [weight], optimizer, update=update, scaled=False)
+            optimizer.step()
+        watch.look(skipped, always=True)
+        assert skipped.total == len(gradients) - 2
+        weights.append(weight.detach())
+    assert torch.equal(weights[0], weights[1])

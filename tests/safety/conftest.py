@@ -27,19 +27,27 @@ class Shell:
         self, *words: object, code: int | None = 0, environment: Mapping[str, str] | None = None, python: Path = SOURCE
     ) -> "subprocess.CompletedProcess[str]":
         """`rnnsearch WORDS`; it must end with `code`, unless that is None."""
-        variables = {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(python), str(SOURCE)])), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "rnnsearch", *map(str, words)],
-            cwd=self.folder,
-            env={**os.environ, **variables, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        process = self.start(*words, environment=environment, python=python)
+        out, error = process.communicate(timeout=300)
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, error)
         if code is not None:
             assert done.returncode == code, done.stdout + done.stderr
             assert "Traceback" not in done.stderr, done.stderr
         return done
+
+    def start(
+        self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE
+    ) -> "subprocess.Popen[str]":
+        """`rnnsearch WORDS`, which goes on by itself."""
+        variables = {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(python), str(SOURCE)])), "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "rnnsearch", *map(str, words)],
+            cwd=self.folder,
+            env={**os.environ, **variables, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def train(self, run: Path, *more: object, **how: object) -> "subprocess.CompletedProcess[str]":
         """A training of a few updates."""

@@ -31,6 +31,8 @@ from omegaconf.errors import (
 
 from rnnsearch.cli import trust
 from rnnsearch.cli.compose import nearest, unknown_key, valid_names
+from rnnsearch.cli.secrets import hidden
+from rnnsearch.cli.stderr import printable
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +60,18 @@ def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
         return UNREAD
     explained = explain(error, command, arguments)
     if explained is None:
-        traceback.print_exception(error)
+        print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
         return FAILED
     sentence, code = explained
     log.debug("the traceback of the error below", exc_info=error)
-    print(f"rnnsearch {command}: {shown(sentence)}", file=sys.stderr)
+    print(f"rnnsearch {command}: {shown(hidden(sentence))}", file=sys.stderr)
     return code
 
 
 def shown(sentence: str) -> str:
     """What a terminal can safely show of a sentence, which may quote any file: the rest escaped, its length bounded."""
     plain = sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else "")
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in plain)
+    return printable(plain.replace("\t", "\\t"))
 
 
 def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tuple[str, int] | None:

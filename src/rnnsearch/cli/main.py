@@ -102,7 +102,10 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
     from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
+    from rnnsearch.cli.secrets import refuse_secrets
     from rnnsearch.sweep.parent import follow_parent
+
+    refuse_secrets(arguments)
 
     follow_parent()
     if command in SWEPT:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
+from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
@@ -46,11 +47,19 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+class Discreet(logging.Formatter):
+    """Lines without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return hidden(super().format(record))
+
+
 @contextmanager
 def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     """Write the record now and at the end, however it ends; the log goes into the folder too."""
     handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Discreet("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     record.write(status="running", error=None, ended=None)
     try:
@@ -59,7 +68,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
         record.write(status="pruned", ended=_now())
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+        told = {"message": hidden(str(error)), "traceback": hidden(traceback.format_exc())}
+        story = {"type": type(error).__name__, **told}
         record.write(status="interrupted" if interrupted else "failed", error=story, ended=_now())
         raise
     else:

@@ -14,6 +14,7 @@ from rnnsearch.cli import build, live
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.repetition import Record, Repetition, repetition
 from rnnsearch.cli.runs import flat
+from rnnsearch.cli.stderr import printable
 from rnnsearch.cli.trust import given
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
@@ -50,11 +51,11 @@ def run(cfg: DictConfig) -> None:
         return
     print(f"different: {len(different)} of {len(expected)} figures of {source}, again in {folder}")
     for line in different[:SHOWN]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     if len(different) > SHOWN:
         print(f"  and {len(different) - SHOWN} more")
     for line in list(reasons(record, again)) or ["versions, commit, hardware, data and tokenizers are the same"]:
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     raise Reported(1)
 
 

@@ -4,6 +4,13 @@ import logging
 import sys
 from typing import TextIO
 
+from rnnsearch.cli.secrets import hidden
+
+
+def printable(text: str) -> str:
+    """What a terminal can safely show of a text, from whatever file: escape sequences are escaped."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
 
 class StderrHandler(logging.StreamHandler[TextIO]):
     """Writes to what standard error is at that moment: a progress bar puts itself there, and lines come above it."""
@@ -15,3 +22,7 @@ class StderrHandler(logging.StreamHandler[TextIO]):
         """Write one line."""
         self.stream = sys.stderr
         super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without anything that would change the terminal."""
+        return printable(hidden(super().format(record)))

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
+from rnnsearch.cli.secrets import refuse_secrets
 from rnnsearch.cli.settings import check_settings, check_values, clean, settle_budget, starting_point
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -55,6 +56,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
+    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
     values = beginnings(cfg, folder)
     if resume:
         check_settings(cfg, folder, values["config_hash"])

@@ -5,9 +5,8 @@ token. The order of batches is a function of lengths, seed and epoch alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from itertools import cycle, islice
-from typing import Literal, Protocol, TypedDict
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,9 @@ class Row(TypedDict):
 class Batch:
     """Padded sentence pairs. The end of sentence is a real token of the source and of the target read out.
 
-    ``real_N`` numbers the real target tokens in a flattened (B, T), so that a device needs not count them.
+    ``real_N`` numbers the real target tokens in a flattened (B, T), so that a device needs not count them. Of several
+    processes each has a share of a batch; ``all_tokens`` counts the target tokens of all shares. A share may be empty:
+    one pair without words, which no loss counts, but which a gradient of zeros goes through.
     """
 
     source_BS: Tensor
@@ -43,10 +44,11 @@ class Batch:
     target_mask_BT: Tensor
     real_N: Tensor
     index_B: Tensor
+    all_tokens: int
 
     @property
     def target_tokens(self) -> int:
-        """Number of real target tokens, ends of sentences included."""
+        """Number of real target tokens of this share, ends of sentences included."""
         return len(self.real_N)
 
     def __len__(self) -> int:
@@ -55,12 +57,14 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)}
-        return Batch(**moved)
+        return replace(self, **{k: v.to(device, non_blocking=non_blocking) for k, v in self._tensors().items()})
 
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory."""
-        return Batch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
+        return replace(self, **{name: tensor.pin_memory() for name, tensor in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Any]:
+        return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -78,12 +82,15 @@ def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 def collate(rows: Sequence[Row]) -> Batch:
     """A batch of encoded pairs, in their order."""
+    if not rows:
+        nothing = torch.zeros(0, dtype=torch.int64)
+        return replace(collate([Row(index=0, source=[], target=[])]), real_N=nothing, index_B=nothing, all_tokens=0)
     source_BS, source_mask_BS = pad_sources([row["source"] for row in rows])
     target_out_BT, target_mask_BT = pad_sources([row["target"] for row in rows])
     target_in_BT, _ = pad([[BOS, *row["target"]] for row in rows])
     real_N = target_mask_BT.flatten().nonzero().squeeze(1)
     index_B = torch.tensor([row["index"] for row in rows])
-    return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, real_N, index_B)
+    return Batch(source_BS, source_mask_BS, target_in_BT, target_out_BT, target_mask_BT, real_N, index_B, len(real_N))
 
 
 class Planner(Protocol):
@@ -188,8 +195,9 @@ class BatchSampler(Sampler[list[int]]):
     """The batches of epoch after epoch, with a place that can be saved.
 
     It does not move by being read: `delivered` is called for each batch handed out, so that batches which worker
-    processes fetch ahead do not count. Iterating gives what is left of the epoch. With several processes (`replicas`)
-    each takes every `replicas`-th batch; the first batches are repeated where the number does not divide.
+    processes fetch ahead do not count. Iterating gives what is left of the epoch. Of several processes (`replicas`)
+    each takes a share of every batch, so that all make the same number of steps, with the batches of one process.
+    Pairs are dealt out in turn: where a batch is sorted by length, shares are about equally long. One may be empty.
     It has no `set_epoch`: Lightning would call that, with an epoch behind ours after a restart at an epoch's end.
     """
 
@@ -222,11 +230,9 @@ class BatchSampler(Sampler[list[int]]):
         return self._position
 
     def plan(self) -> Plan:
-        """This process's batches of the present epoch."""
+        """The batches of the present epoch, all processes' shares together."""
         if self._drawn is None or self._drawn[0] != self._epoch:
-            whole = self._planner.plan(*self._lengths, seed=self._seed, epoch=self._epoch)
-            shared = -(-len(whole) // self._replicas) * self._replicas
-            self._drawn = (self._epoch, list(islice(cycle(whole), self._rank, shared, self._replicas)))
+            self._drawn = (self._epoch, self._planner.plan(*self._lengths, seed=self._seed, epoch=self._epoch))
         return self._drawn[1]
 
     def __len__(self) -> int:
@@ -234,16 +240,22 @@ class BatchSampler(Sampler[list[int]]):
         return len(self.plan())
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The rows of each batch left in the present epoch."""
-        return iter(self.plan()[0 if self._stay else self._position :])
+        """This process's rows of each batch left in the present epoch."""
+        left = self.plan()[0 if self._stay else self._position :]
+        return (rows[self._rank :: self._replicas] for rows in left)
 
-    def delivered(self) -> None:
-        """Count one batch as handed out; the last of an epoch begins the next epoch."""
-        if self._stay:
-            return
-        self._position += 1
-        if self._position >= len(self.plan()):
-            self.seek(self._epoch + 1)
+    def delivered(self, index: int = 0) -> int:
+        """Count one batch as handed out, the `index`-th since iterating; the last of an epoch begins the next epoch.
+
+        Returns:
+            The target tokens of the batch, ends of sentences included, of all processes' shares.
+        """
+        tokens = int(self._lengths[1][self.plan()[index if self._stay else self._position]].sum())
+        if not self._stay:
+            self._position += 1
+            if self._position >= len(self.plan()):
+                self.seek(self._epoch + 1)
+        return tokens
 
     def seek(self, epoch: int, position: int = 0) -> None:
         """Go to a place."""

@@ -93,7 +93,6 @@ class ParallelDataModule(LightningDataModule):
             self.rows(split)
         if stage in (None, "fit"):
             self._require("validation")
-            self._sampler = self._sampler or self._new_sampler()
 
     def train_dataloader(self) -> TrainingLoader:
         """Batches of the training split, from the present place in the order of the sampler.
@@ -141,9 +140,8 @@ class ParallelDataModule(LightningDataModule):
     @property
     def sampler(self) -> BatchSampler:
         """The order of the training batches."""
-        if self._sampler is None:
-            self.setup("fit")
-        assert self._sampler is not None
+        if self._sampler is None:  # made when batches are asked for: a trainer, which knows the processes, comes late
+            self._sampler = self._new_sampler()
         return self._sampler
 
     def rows(self, split: str) -> Dataset:
@@ -279,8 +277,15 @@ class ParallelDataModule(LightningDataModule):
         return sampler
 
     def _share(self, plan: Plan) -> Plan:
-        """This process's part of the evaluation batches; each pair is scored once in all."""
-        return plan[self.trainer.global_rank :: self.trainer.world_size] if self.trainer else plan
+        """This process's part of the evaluation batches; each pair is scored once in all.
+
+        All processes have the same number of batches, for they wait for each other at the end; the last may be empty.
+        """
+        if self.trainer is None:
+            return plan
+        processes = self.trainer.world_size
+        whole = [*plan, *([] for _ in range(-len(plan) % processes))]
+        return whole[self.trainer.global_rank :: processes]
 
     def _pin_memory(self) -> bool:
         return bool(self.trainer and self.trainer.strategy.root_device.type == "cuda")

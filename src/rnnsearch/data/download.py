@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import io
 import logging
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pooch
 import requests
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 ROUNDS = 3
 """How often the list of mirrors is gone through."""
+LARGEST = 1 << 28
+"""Bytes of a download; the corpora that are fetched have a few million."""
 PAUSE_SECONDS = 1.0
 """Wait before the second round; doubled before each later one."""
 
@@ -98,7 +102,8 @@ def _download(url: str, sha256: str, path: Path) -> None:
     logger.info("downloading %s", url)
     part = path.with_name(f".{path.name}.part")
     try:
-        pooch.HTTPDownloader(progressbar=sys.stderr.isatty())(url, str(part), None)
+        with _Bounded(part, "wb") as file:
+            pooch.HTTPDownloader(progressbar=sys.stderr.isatty())(url, file, None)
         got = file_sha256(part)
         if got != sha256:
             raise WrongFile(f"wrong file, SHA-256 expected {sha256}, got {got}")
@@ -107,6 +112,16 @@ def _download(url: str, sha256: str, path: Path) -> None:
         raise _refusal(error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+class _Bounded(io.FileIO):
+    """A file that takes no more than `LARGEST` bytes, whatever a mirror sends."""
+
+    def write(self, data: Any) -> int:
+        """Write, or raise WrongFile."""
+        if self.tell() + len(data) > LARGEST:
+            raise WrongFile(f"wrong file, it has more than {LARGEST:,} bytes")
+        return super().write(data)
 
 
 def _refusal(error: requests.HTTPError) -> Exception:

@@ -10,6 +10,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +20,8 @@ from backports import zstd
 from rnnsearch.data.corpus import Pair
 
 BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
+LONGEST = 1 << 24
+"""Bytes of a line. No sentence is nearly as long; a small archive of an endless line takes no more memory than this."""
 BYTE_ORDER_MARK = "\ufeff"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -30,13 +33,19 @@ def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
     """The lines of a text file, lazily, without their ends.
 
     Raises FileNotFoundError for a missing file, and ValueError for a folder, an empty file, a compressed file that is
-    broken or cut off, or bytes that are not UTF-8; those become U+FFFD where `mended` is there to be told.
+    broken or cut off, a line of more than `LONGEST` bytes, or bytes that are not UTF-8; those become U+FFFD where
+    `mended` is there to be told.
     """
     check_file(path)
     number = 0
     try:
         with _opened(path) as file:
-            for number, raw in enumerate(file, start=1):
+            for number, raw in enumerate(iter(partial(file.readline, LONGEST + 1), b""), start=1):
+                if len(raw) > LONGEST:
+                    raise ValueError(
+                        f"{path}: line {number} has more than {LONGEST:,} bytes, so it is no sentence; "
+                        "give a file of one sentence a line"
+                    )
                 yield _decoded(raw, path, number, mended)
     except BROKEN as error:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Loaders: encoded rows to batches, in the order of a sampler or the longest first."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from datasets import Dataset
 from torch.utils.data import DataLoader
@@ -24,6 +25,8 @@ class EncodedRows(TorchDataset[Row]):
 
     def __getitems__(self, indices: list[int]) -> list[Row]:
         """The rows of a batch, read at once."""
+        if not indices:
+            return []
         columns = self._ids[indices]
         rows = zip(indices, columns["source"], columns["target"], strict=True)
         return [Row(index=index, source=source, target=target) for index, source, target in rows]
@@ -39,9 +42,8 @@ class TrainingLoader(DataLoader[Row]):
     # torch declares its own iterator class as the result; Lightning and we need an iterator only
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches left in the present epoch."""
-        for batch in super().__iter__():
-            self._places.delivered()
-            yield batch
+        for index, batch in enumerate(super().__iter__()):
+            yield replace(batch, all_tokens=self._places.delivered(index))
 
     def state_dict(self) -> dict[str, int]:
         """The place, for Lightning's loop: without it Lightning takes a restart in mid-epoch to repeat batches."""

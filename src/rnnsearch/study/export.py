@@ -23,6 +23,8 @@ TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "sentences")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
 _LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {letter: f"${letter}$" for letter in "<>|"}
 
+FORMULA = ("=", "+", "-", "@", "\t")  # how what a spreadsheet would work out begins
+
 Row = dict[str, Any]
 
 
@@ -60,7 +62,11 @@ def as_csv(study: Study) -> str:
 
 
 def _cell(value: Any) -> Any:
-    return value if value is None or (isinstance(value, int | float) and type(value) is not bool) else plain(value)
+    """Numbers as they are, text so that no spreadsheet takes it for a formula."""
+    if value is None or (isinstance(value, int | float) and type(value) is not bool):
+        return value
+    text = plain(value).replace("\r", " ")
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def as_json(study: Study) -> str:
@@ -170,10 +176,14 @@ def as_markdown(study: Study) -> str:
 
 def markdown(table: Table) -> str:
     """A table in Markdown, its caption before it."""
-    cells = [[re.sub(r"([|\\`*_<])", r"\\\1", text) for text in row] for row in (table.header, *table.rows)]
+    cells = [[_marked(text) for text in row] for row in (table.header, *table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     rule = "|" + " :-- |" * table.text_columns + " --: |" * (len(table.header) - table.text_columns)
-    return "\n".join((f"**{table.caption}**", "", lines[0], rule, *lines[1:], ""))
+    return "\n".join((f"**{_marked(table.caption)}**", "", lines[0], rule, *lines[1:], ""))
+
+
+def _marked(text: str) -> str:
+    return re.sub(r"([|\\`*_<]|\](?=[(\[:]))", r"\\\1", " ".join(text.splitlines()))
 
 
 FORMATS: Mapping[str, Callable[[Study], str]] = {

@@ -45,7 +45,7 @@ class Clock(Callback):
         self._since = now
         module.counters.updates = trainer.global_step
         module.counters.batches += 1
-        module.counters.tokens += outputs["tokens"] * trainer.world_size
+        module.counters.tokens += outputs["all_tokens"]
         if module.progress() >= 1.0:
             trainer.should_stop = True
 
@@ -61,32 +61,33 @@ class Clock(Callback):
 class Curves(Callback):
     """Learning curves: the training loss every ``every`` updates, and each validation. They live in checkpoints too.
 
-    ``publish`` is called with the curves after each validation.
+    ``publish`` is called with the curves after each validation. The loss is that of all processes' shares.
     """
 
     def __init__(self, *, every: int, publish: Callable[[dict[str, Any]], None]) -> None:
         self.every = every
         self.publish = publish
         self.curves: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
-        self._sum: torch.Tensor | float = 0.0
-        self._tokens: torch.Tensor | int = 0
+        self._sums_2: torch.Tensor | float = 0.0  # of this process: loss, and tokens that it is the loss of
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._trainer = trainer
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs["sum"].double()
-        finite = loss.isfinite()  # the others' updates are skipped
-        self._sum = self._sum + loss.where(finite, 0.0)
-        self._tokens = self._tokens + finite * outputs["tokens"]
+        found_2 = torch.stack([loss, torch.full_like(loss, outputs["tokens"])])
+        self._sums_2 = self._sums_2 + found_2.where(loss.isfinite(), 0.0)  # the others' updates are skipped
         counters = _module(pl_module).counters
         last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
         ending = _module(pl_module).progress() >= 1.0  # the last interval may be shorter
         if (counters.updates % self.every and not ending) or counters.updates == last:
             return
-        if not int(self._tokens):
+        loss_sum, tokens = self._all_sums()
+        if not tokens:
             return  # every batch since the last point was skipped
-        mean = float(self._sum) / int(self._tokens)
-        self._sum, self._tokens = 0.0, 0
+        mean, self._sums_2 = loss_sum / tokens, 0.0
         point = {"update": counters.updates, "tokens_seen": counters.tokens, "loss": mean}
         skipped = _module(pl_module).skipped.total
         self.curves["train"].append(point | ({"skipped": skipped} if skipped else {}))
@@ -114,11 +115,20 @@ class Curves(Callback):
         self.publish(self.curves)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"curves": self.curves, "sum": float(self._sum), "tokens": int(self._tokens)}
+        loss_sum, tokens = self._all_sums()
+        return {"curves": self.curves, "sum": loss_sum, "tokens": tokens}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.curves = state_dict["curves"]
-        self._sum, self._tokens = state_dict["sum"], state_dict["tokens"]
+        if self._trainer.is_global_zero:
+            sums = [state_dict["sum"], float(state_dict["tokens"])]
+            self._sums_2 = torch.tensor(sums, dtype=torch.float64, device=self._trainer.strategy.root_device)
+
+    def _all_sums(self) -> tuple[float, int]:
+        """Loss and tokens of all processes since the last point; each must ask."""
+        sums_2 = self._sums_2 + torch.zeros(2, dtype=torch.float64, device=self._trainer.strategy.root_device)
+        loss, tokens = self._trainer.strategy.reduce(sums_2, reduce_op="sum").tolist()
+        return loss, int(tokens)
 
 
 class BudgetBar(Callback):

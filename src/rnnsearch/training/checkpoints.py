@@ -48,7 +48,6 @@ class AtomicCheckpoints(TorchCheckpointIO):
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-        _sync_folder(path.parent)
 
 
 def _require_finite(checkpoint: dict[str, Any]) -> None:
@@ -59,15 +58,6 @@ def _require_finite(checkpoint: dict[str, Any]) -> None:
                     f"training diverged: {name} is not finite after update {checkpoint['global_step']}, so it is not "
                     "saved and the last good checkpoint is kept; lower optimizer.lr or lengthen scheduler.warmup"
                 )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class KeptCheckpoints(ModelCheckpoint):
@@ -95,6 +85,7 @@ class LastCheckpoint(Checkpoint):
         self.minutes = minutes
         self.stop = stop
         self._due = False  # a validation, in a checkpoint that is being written or was read
+        self._stopped = False  # by another callback, such as EarlyStopping, which does not remember it
         self._random: dict[str, Any] | None = None
         self._written = 0.0
 
@@ -105,6 +96,7 @@ class LastCheckpoint(Checkpoint):
             _set_random_states(self._random)
         self.stop.heeded = True
         self.stop.install()  # Lightning's handler, set since, sends messages to other processes amid theirs
+        trainer.should_stop |= self._stopped
         if self._due:
             self._due = False
             _validate(trainer)
@@ -149,14 +141,21 @@ class LastCheckpoint(Checkpoint):
         """The same."""
         self.stop.heeded = False
 
-    def state_dict(self) -> dict[str, Any]:
-        """Whether a validation is due, and the states of all random generators."""
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add whether a validation is due, whether training was stopped, and the states of all random generators."""
+        assert isinstance(pl_module, TranslationModule)
         within = self._due and self._random is not None
-        return {"validation_due": self._due, "random": self._random if within else random_states()}
+        checkpoint["resume"] = {
+            "validation_due": self._due,
+            "stopped": trainer.should_stop and pl_module.progress() < 1.0,  # by more than the budget, which may grow
+            "random": self._random if within else random_states(),
+        }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See `state_dict`."""
-        self._due, self._random = state_dict["validation_due"], state_dict["random"]
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """See `on_save_checkpoint`; earlier versions saved after validations alone, and none of this."""
+        state = checkpoint.get("resume", {})
+        self._due, self._stopped = state.get("validation_due", False), state.get("stopped", False)
+        self._random = state.get("random")
 
     def _save(self, trainer: Trainer, *, due: bool) -> None:
         self._due = due

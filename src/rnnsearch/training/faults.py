@@ -30,6 +30,19 @@ class Skipped:
     in_a_row: int = 0
 
 
+def skip_on_device(bad: Tensor, parameters: Sequence[nn.Parameter], optimizer: Optimizer, *, scaled: bool) -> None:
+    """Let the optimiser's next step do nothing where ``bad``, a scalar on its device, is true; the host doesn't wait.
+
+    One that is not fused sees zeros: momentum, where there is some, still moves the weights, and averages of squares
+    fade by a step.
+    """
+    if optimizer.defaults.get("fused") and not scaled:
+        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # what its kernels look at
+        return
+    for gradient in (p.grad for p in parameters if p.grad is not None):
+        gradient.masked_fill_(bad, 0.0)
+
+
 class Watch:
     """Skips updates that would spoil the weights.
 
@@ -70,15 +83,11 @@ class Watch:
         bad = ~norm.isfinite() if self.above is None else ~(norm <= self.above)
         self._unseen.append((update, bad, self._rows))
         self._rows = []
-        if norm.device.type == "cpu":
-            if bad:
-                for parameter in parameters:
-                    parameter.grad = None  # an optimiser passes over what has none
-        elif optimizer.defaults.get("fused") and not scaled:
-            optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # its kernel then changes nothing
-        else:  # zeros: momentum, where there is some, still moves the weights, and averages of squares fade by a step
-            for gradient in (p.grad for p in parameters if p.grad is not None):
-                gradient.masked_fill_(bad, 0.0)
+        if norm.device.type != "cpu":
+            skip_on_device(bad, parameters, optimizer, scaled=scaled)
+        elif bad:
+            for parameter in parameters:
+                parameter.grad = None  # an optimiser passes over what has none
 
     def look(self, skipped: Skipped, *, always: bool) -> None:
         """Count what was skipped since the last look.

@@ -140,11 +140,11 @@ class TranslationModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The summed loss; `configure_gradient_clipping` divides its gradients by the tokens of the whole update."""
         loss = self.log_likelihood_loss(batch, self.label_smoothing)
-        tokens = batch.target_tokens
-        self.pending_tokens += tokens
+        self.pending_tokens += batch.all_tokens
         self.watch.saw(batch.index_B)
         # Lightning divides by the number of accumulated batches; the sum over all their tokens is wanted.
-        return {"loss": loss * self.trainer.accumulate_grad_batches, "sum": loss.detach(), "tokens": tokens}
+        scaled = loss * self.trainer.accumulate_grad_batches
+        return {"loss": scaled, "sum": loss.detach(), "tokens": batch.target_tokens, "all_tokens": batch.all_tokens}
 
     def configure_gradient_clipping(
         self,
@@ -162,7 +162,7 @@ class TranslationModule(LightningModule):
             scaler.unscale_(optimizer)  # Lightning leaves it to a fused optimiser's step, too late for clipping
         parameters = [p for p in self.translator.parameters() if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
-        factor = self._share_of_a_token()
+        factor: Tensor | float = self._share_of_a_token()
         norm = nn.utils.get_total_norm(gradients) * factor
         by_norm = gradient_clip_algorithm in (None, "norm")
         if gradient_clip_val and by_norm:
@@ -174,15 +174,10 @@ class TranslationModule(LightningModule):
         self.watch.judge(norm, parameters, optimizer, update=update, scaled=scaler is not None)
         self.watch.look(self.skipped, always=False)
 
-    def _share_of_a_token(self) -> Tensor | float:
+    def _share_of_a_token(self) -> float:
         """1 over the tokens of the update on all processes, whose mean of the gradients becomes a sum by it."""
         tokens, self.pending_tokens = self.pending_tokens, 0
-        processes = self.trainer.world_size
-        if processes == 1:
-            return 1.0 / tokens
-        total = torch.full((), float(tokens), device=self.device)
-        torch.distributed.all_reduce(total)
-        return processes / total
+        return self.trainer.world_size / tokens
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, its schedule by update, and the plateau rule by validation."""
@@ -202,6 +197,8 @@ class TranslationModule(LightningModule):
         nll = self.log_likelihood_loss(batch, 0.0)
         self.require_finite(float(nll), "validation's likelihood")
         self.likelihood.update(nll, batch.target_tokens)
+        if not len(batch):  # an empty share, where there are fewer sentences than processes
+            return
         lengths_B = batch.source_mask_BS.sum(-1) - 1
         found = self.search.search(self.translator, (batch.source_BS, batch.source_mask_BS), lengths_B)
         hypotheses = [self.target.decode(best.ids) for best, *_ in found]

@@ -1,0 +1,51 @@
+"""Keys and passwords stay out of records, logs and messages."""
+
+import contextlib
+import netrc
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+NAMED = re.compile(r"(?i)(api_?key|access_?key|token|passw(or)?d|secret)$")  # variables, and keys of overrides
+WITHIN = re.compile(r"://[^/@\s:]*:[^/@\s]+@")  # of a URL
+SHORTEST = 8  # characters of what is taken for a secret: a shorter one would hide ordinary words
+HIDDEN = "***"
+
+
+def secrets() -> Iterator[str]:
+    """What the environment and ~/.netrc keep secret."""
+    found = [value for name, value in os.environ.items() if NAMED.search(name)]
+    with contextlib.suppress(OSError, netrc.NetrcParseError, RuntimeError):
+        found += [password or "" for _, _, password in netrc.netrc(Path.home() / ".netrc").hosts.values()]
+    yield from (value for value in found if len(value) >= SHORTEST)
+
+
+def hidden(text: str) -> str:
+    """A text without the secrets that stand in it."""
+    for secret in secrets():
+        text = text.replace(secret, HIDDEN)
+    return WITHIN.sub(f"://{HIDDEN}@", text)
+
+
+def refuse_secrets(words: Iterable[str]) -> None:
+    """Refuse a command, or a config's ``key=value``, that would put a secret into what the run leaves behind.
+
+    Raises:
+        ValueError: naming the key, not the value.
+    """
+    known = list(secrets())
+    for word in words:
+        key, equals, value = word.partition("=")
+        name = key.lstrip("+~-")
+        if equals and value not in ("", "null") and NAMED.search(name):
+            raise ValueError(_sentence(f"{name}=...", "may be a secret"))
+        if WITHIN.search(value) or any(secret in word for secret in known):
+            raise ValueError(_sentence(f"{hidden(name)}=...", "holds a secret"))
+
+
+def _sentence(what: str, why: str) -> str:
+    return (
+        f"{what} {why}, and a run keeps its command and config; give it through the environment instead: "
+        "WANDB_API_KEY or `wandb login`, HF_TOKEN, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    )
