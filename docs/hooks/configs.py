@@ -1,9 +1,10 @@
 """The reference of all configuration, made from conf/'s YAML and the constructors that it names.
 
-A line `::configuration commands` becomes the keys of each command's own file, `::configuration groups` every option of
-every group: keys, defaults, types, and what comment or docstring says of them.
+`::configuration overview` becomes a table of the groups, `::configuration commands` the keys of each command,
+`::configuration groups` every option of every group: keys, defaults, types, and what comment or docstring says of them.
 """
 
+import html
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -25,11 +26,23 @@ _ARGUMENT = re.compile(r"^    (?P<names>\w+(?:, \w+)*): (?P<text>.*(?:\n     +.*
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the directives."""
-    for name, make in (("commands", _commands), ("groups", _groups)):
+    for name, make in (("overview", _overview), ("commands", _commands), ("groups", _groups)):
         directive = f"::configuration {name}"
         if directive in markdown:
             markdown = markdown.replace(directive, "\n\n".join(make()))
     return markdown
+
+
+def _overview() -> Iterator[str]:
+    rows = [
+        [f"[{group}](#{group.replace('/', '')})", ", ".join(map(_code, options))]
+        for group, options in _every_group().items()
+    ]
+    yield _table(["group", "options"], rows)
+
+
+def _every_group() -> dict[str, dict[str, str]]:
+    return {**groups(config_dir()), LAUNCHERS: _launchers(config_dir())}
 
 
 def _commands() -> Iterator[str]:
@@ -49,8 +62,7 @@ def _commands() -> Iterator[str]:
 
 def _groups() -> Iterator[str]:
     conf = config_dir()
-    every = {**groups(conf), LAUNCHERS: _launchers(conf)}
-    for group, options in every.items():
+    for group, options in _every_group().items():
         yield f"### {group}"
         for alike in _alike(conf, group, options).values():
             yield from (f"**`{group}={option}`** {_escaped(options[option])}" for option in alike)
@@ -183,14 +195,14 @@ def _type_of(value: object) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`".replace("|", "\\|") if text else ""
+    return f"`{text}`" if text else ""
 
 
 def _escaped(text: str) -> str:
     """Prose for a cell of a table: code stays code, other signs are no Markdown."""
     parts = text.replace("``", "`").split("`")
-    parts[::2] = [re.sub(r"([*_\[\]<>])", r"\\\1", part) for part in parts[::2]]
-    return "`".join(parts).replace("|", "\\|")
+    parts[::2] = [re.sub(r"([*_\[\]|])", r"\\\1", html.escape(part, quote=False)) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

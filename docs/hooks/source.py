@@ -59,4 +59,6 @@ def _docstring_lines(node: ast.FunctionDef | ast.ClassDef) -> range:
     first = node.body[0]
     if ast.get_docstring(node) is None or len(node.body) == 1:
         return range(0)
-    return range(first.lineno, (first.end_lineno or first.lineno) + 1)
+    following = node.body[1]
+    decorated = getattr(following, "decorator_list", [])
+    return range(first.lineno, min([following.lineno, *(one.lineno for one in decorated)]))
