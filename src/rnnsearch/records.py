@@ -34,6 +34,7 @@ AROUND = (
     "skip_limit",
     "progress",
     "profile",
+    "encoding_processes",
     "samples",
     "sizes",
     "model.embedding_size",

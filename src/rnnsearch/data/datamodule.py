@@ -2,11 +2,13 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute
 import torch
 from datasets import Dataset
 from lightning.pytorch import LightningDataModule
@@ -24,11 +26,20 @@ from rnnsearch.data.batching import (
     padding_share,
 )
 from rnnsearch.data.corpus import SPLITS, Corpus, Pair
+from rnnsearch.data.encoding import Advance, processes_allowed
 from rnnsearch.data.filters import Filters, is_empty
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
 logger = logging.getLogger(__name__)
+
+Progress = Callable[[str], AbstractContextManager[Advance]]
+"""Given what is being done, shows how many pairs are done."""
+
+
+def silent(doing: str) -> AbstractContextManager[Advance]:
+    """Shows nothing."""
+    return nullcontext(lambda pairs: None)
 
 
 class ParallelDataModule(LightningDataModule):
@@ -36,7 +47,8 @@ class ParallelDataModule(LightningDataModule):
 
     Filters apply to the training split alone: an evaluation scores every pair. `cache` is a folder that runs may share.
     `validation_sentences` takes that many from the start of the validation split (None: all). With `workers` processes
-    batches are made in advance; the order and the saved place are the same as with 0.
+    batches are made in advance; the order and the saved place are the same as with 0. `encoding_processes` (None: the
+    cores there are) encode what the cache lacks, and `progress` shows how far they are.
     """
 
     def __init__(
@@ -51,6 +63,8 @@ class ParallelDataModule(LightningDataModule):
         validation_sentences: int | None,
         evaluation_batch_size: int,
         workers: int,
+        encoding_processes: int | None = 1,
+        progress: Progress = silent,
     ) -> None:
         """Raises ValueError for a number below its least."""
         super().__init__()
@@ -58,6 +72,7 @@ class ParallelDataModule(LightningDataModule):
             1, {"validation.sentences": validation_sentences, "validation.batch_size": evaluation_batch_size}
         )
         _require_at_least(0, {"data_workers": workers})
+        _require_at_least(1, {"encoding_processes": encoding_processes})
         self.corpus = corpus
         self.training = tokenizer
         self.filters = copy.deepcopy(filters)
@@ -67,6 +82,8 @@ class ParallelDataModule(LightningDataModule):
         self.validation_sentences = validation_sentences
         self.evaluation_batch_size = evaluation_batch_size
         self.workers = workers
+        self.encoding_processes = processes_allowed(encoding_processes)
+        self._progress = progress
         self.datasets: dict[str, Dataset] = {}
         self.filter_reports: dict[str, dict[str, int]] = {}
         self._tokenizers: TokenizerPair | None = None
@@ -167,6 +184,10 @@ class ParallelDataModule(LightningDataModule):
         rows = self.rows(split)
         return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
 
+    def longest_source(self) -> int:
+        """Words of the longest training source."""
+        return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
+
     def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
         """The first `sentences` pairs of a split (None: all), the longest first; `index_B` tells their rows."""
         lengths = self.lengths(split)[0][:sentences]
@@ -255,7 +276,10 @@ class ParallelDataModule(LightningDataModule):
         pairs = self.corpus.pairs(split)
         if split == "train":
             pairs = self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
-        count = encoded.encode_pairs(pairs, self.tokenizers, folder / encoded.ARROW)
+        with self._progress(f"encoding the {split} split") as advance:
+            count = encoded.encode_pairs(
+                pairs, self.tokenizers, folder / encoded.ARROW, processes=self.encoding_processes, advance=advance
+            )
         if count == 0:
             raise ValueError(f"the {split} split of {self.corpus.name} has no pairs; give it at least one")
         encoded.save_notes(folder, self.filters.report() if split == "train" else {})
