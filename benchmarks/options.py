@@ -40,6 +40,10 @@ class Options(argparse.Namespace):
     training_updates: int
     data_root: Path | None
     results: Path
+    pairs: list[int]
+    processes: int
+    source: Path | None
+    target: Path | None
 
 
 class Parser(argparse.ArgumentParser):
