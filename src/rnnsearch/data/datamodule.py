@@ -29,6 +29,7 @@ from rnnsearch.data.corpus import SPLITS, Corpus, Pair
 from rnnsearch.data.encoding import Advance, processes_allowed
 from rnnsearch.data.filters import Filters, is_empty
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
+from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
 logger = logging.getLogger(__name__)
@@ -290,7 +291,7 @@ class ParallelDataModule(LightningDataModule):
 
     def _new_sampler(self) -> BatchSampler:
         sampler = BatchSampler(
-            self.batches,
+            self._planner(),
             *self.lengths("train"),
             seed=self.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
@@ -301,6 +302,14 @@ class ParallelDataModule(LightningDataModule):
         if self._saved_place is not None:
             sampler.load_state_dict(self._saved_place)
         return sampler
+
+    def _planner(self) -> Planner:
+        """That of the config; for a mixture, of the rows that its weights let an epoch see."""
+        if not isinstance(self.corpus, MixtureCorpus):
+            return self.batches
+        members = encoded.rows_by_member(self.rows("train"))
+        kept = [key for key in self.corpus.weights if key in members]
+        return WeightedPlanner(self.batches, [members[key] for key in kept], [self.corpus.weights[key] for key in kept])
 
     def _share(self, plan: Plan) -> Plan:
         """This process's part of the evaluation batches; each pair is scored once in all."""
@@ -313,7 +322,7 @@ class ParallelDataModule(LightningDataModule):
         if "train" not in self.datasets:
             return None
         lengths = self.lengths("train")
-        return padding_share(self.batches.plan(*lengths, seed=self.seed, epoch=0), *lengths)
+        return padding_share(self._planner().plan(*lengths, seed=self.seed, epoch=0), *lengths)
 
 
 def _require_at_least(least: int, values: Mapping[str, int | None]) -> None:

@@ -119,6 +119,13 @@ def token_counts(dataset: Dataset, column: str) -> npt.NDArray[np.int64]:
     return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in dataset.data.column(column).chunks])
 
 
+def rows_by_member(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of each member of a mixture, rising."""
+    column = dataset.data.column("member").combine_chunks().dictionary_encode()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    return {str(name): np.flatnonzero(codes == k) for k, name in enumerate(column.dictionary.to_pylist())}
+
+
 def texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """The raw source and target text of each row, in order."""
     for group in dataset.select_columns(["source_text", "target_text"]).iter(ROWS_A_BATCH):
