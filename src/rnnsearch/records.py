@@ -35,6 +35,7 @@ AROUND = (
     "skip_limit",
     "progress",
     "profile",
+    "encoding_processes",
     "samples",
     "trust",
     "sizes",

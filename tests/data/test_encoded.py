@@ -1,9 +1,12 @@
 """Encoded corpora and the cache: contents, reuse, damage, races, failures."""
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,7 @@ def test_columns(tmp_path: Path) -> None:
         "source_text": "a  bb.",
         "target_text": "x y",
         "links": "0-1 2-0",
+        "member": None,
         "line": 1,
         "source_words": 2,
         "target_words": 2,
@@ -173,3 +177,56 @@ def test_tokenizers_come_back(tmp_path: Path) -> None:
     joint = TokenizerPair(TOKENIZERS.source, TOKENIZERS.source, {})
     encoded.save_tokenizers(tmp_path, joint)
     assert (loaded := encoded.load_tokenizers(tmp_path)).source is loaded.target
+
+
+def many(count: int) -> list[Pair]:
+    return [Pair("a bb " * (k % 7) + str(k), "x " * (k % 3), k + 1, ((0, 0),) if k % 2 else None) for k in range(count)]
+
+
+def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
+    files = []
+    for processes in (1, 2, 3):
+        file = tmp_path / f"{processes}.arrow"
+        seen: list[int] = []
+        count = encoded.encode_pairs(many(23_456), TOKENIZERS, file, processes=processes, advance=seen.append)
+        assert count == sum(seen) == 23_456
+        files.append(file.read_bytes())
+    assert files[0] == files[1] == files[2]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_pair_that_cannot_be_encoded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    pairs = many(25_000)
+    pairs[24_000] = Pair(source=3, target="x", line=77, member="news")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="news: line 77 could not be encoded"):
+        encoded.encode_pairs(pairs, TOKENIZERS, tmp_path / "file", processes=processes)
+    assert not multiprocessing.active_children()
+
+
+def test_pairs_that_break_off_end_the_workers(tmp_path: Path) -> None:
+    def broken() -> Iterator[Pair]:
+        yield from many(23_000)
+        raise ValueError("line 23001 is not valid UTF-8")
+
+    with pytest.raises(ValueError, match="line 23001"):
+        encoded.encode_pairs(broken(), TOKENIZERS, tmp_path / "file", processes=2)
+    assert not multiprocessing.active_children()
+
+
+def test_a_whole_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = Builder()
+    folder = encoded.cached_folder(tmp_path / "cache", build)
+    monkeypatch.setattr(encoded, "file_sha256", lambda path: pytest.fail(f"{path} was read"))
+    encoded.cached_folder(folder, build)
+    assert build.calls == 1
+
+
+def test_a_copied_cache_is_whole(tmp_path: Path) -> None:
+    build = Builder()
+    folder = encoded.cached_folder(tmp_path / "cache", build)
+    os.utime(folder / "value.txt", ns=(1, 1))
+    encoded.cached_folder(folder, build)
+    assert build.calls == 1

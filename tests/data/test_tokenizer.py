@@ -9,7 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.data.corpus import Pair
-from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTokenizer, SentencePieceTraining, escape, unescape
+from rnnsearch.data.sentencepiece_tokenizer import (
+    SentencePieceTokenizer,
+    SentencePieceTraining,
+    _sample,
+    escape,
+    unescape,
+)
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK, GivenTokenizers, TokenizerPair, load_tokenizer
 from rnnsearch.data.word_tokenizer import WordTokenizer, WordTraining
 
@@ -327,3 +333,12 @@ def test_an_error_of_the_reader_comes_out_as_it_is() -> None:
 
     with pytest.raises(ValueError, match=r"^x\.de: line 7 is not valid UTF-8$"):
         pieces_of(source=broken)
+
+
+def test_a_large_text_is_sampled_evenly() -> None:
+    texts = [str(k) for k in range(1000)]
+    assert list(_sample(texts, 1000)) == texts
+    some = list(_sample(texts, 100))
+    assert some == list(_sample(iter(texts), 100))
+    assert len(set(some)) == 100
+    assert 400 < sum(map(int, some)) / 100 < 600

@@ -1,11 +1,13 @@
 """From configs to objects: the only caller of Hydra's ``instantiate``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from rnnsearch.cli.progress import bar
 from rnnsearch.cli.trust import whitelist
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
@@ -40,6 +42,8 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
         validation_sentences=config.validation.sentences,
         evaluation_batch_size=config.validation.batch_size,
         workers=config.data_workers,
+        encoding_processes=config.get("encoding_processes"),  # runs of earlier versions lack it
+        progress=partial(bar, total=None),
     )
 
 

@@ -235,7 +235,7 @@ def _operations(translator: Translator) -> float:
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:
-    described = {**data.description(), "longest_source": max(data.rows("train")["source_words"])}
+    described = {**data.description(), "longest_source": data.longest_source()}
     return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
 
 

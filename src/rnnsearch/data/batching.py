@@ -66,8 +66,8 @@ class Row(TypedDict):
     """One encoded pair: its row in the split and its ids without begin or end of sentence."""
 
     index: int
-    source: Sequence[int]
-    target: Sequence[int]
+    source: Sequence[int] | npt.NDArray[np.int32]
+    target: Sequence[int] | npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,17 @@ class Batch:
         return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
 
-def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
     """Ids, padded at the end to the longest, and the mask of real ones: int64 and bool, both (B, longest)."""
     return _padded(sequences, ends=0)
 
 
-def pad_sources(sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def pad_sources(sources: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
     """Source ids and mask (B, S) of sentences without a known translation; the end of sentence is appended."""
     return _padded(sources, ends=1)
 
 
-def _padded(sequences: Sequence[Sequence[int]], *, ends: int) -> tuple[Tensor, Tensor]:
+def _padded(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]], *, ends: int) -> tuple[Tensor, Tensor]:
     """Ids and mask, each sequence followed by so many ends of sentence."""
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     places = np.arange(lengths.max() + ends)

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,14 @@ class Pair:
 
     `line` counts from 1 (line of the file, or index of the generated pair). `links` are gold word alignments
     (source word, target word), counted from 0 over the words of `text.split(" ")`; None where there are none.
+    `member` names the corpus of a mixture that the pair, and its line, belong to.
     """
 
     source: str
     target: str
     line: int
     links: tuple[tuple[int, int], ...] | None = None
+    member: str | None = None
 
 
 class Corpus(Protocol):
@@ -126,7 +128,7 @@ class DirectedCorpus(ABC):
 def swapped(pair: Pair) -> Pair:
     """The same pair in the other direction, its links turned round."""
     links = None if pair.links is None else tuple(sorted((j, i) for i, j in pair.links))
-    return Pair(source=pair.target, target=pair.source, line=pair.line, links=links)
+    return replace(pair, source=pair.target, target=pair.source, links=links)
 
 
 def word_count(text: str) -> int:

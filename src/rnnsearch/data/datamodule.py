@@ -2,11 +2,13 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute
 import torch
 from datasets import Dataset
 from lightning.pytorch import LightningDataModule
@@ -24,11 +26,21 @@ from rnnsearch.data.batching import (
     padding_share,
 )
 from rnnsearch.data.corpus import SPLITS, Corpus, Pair
+from rnnsearch.data.encoding import Advance, processes_allowed
 from rnnsearch.data.filters import Filters, is_empty
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
+from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
 logger = logging.getLogger(__name__)
+
+Progress = Callable[[str], AbstractContextManager[Advance]]
+"""Given what is being done, shows how many pairs are done."""
+
+
+def silent(doing: str) -> AbstractContextManager[Advance]:
+    """Shows nothing."""
+    return nullcontext(lambda pairs: None)
 
 
 class ParallelDataModule(LightningDataModule):
@@ -36,7 +48,8 @@ class ParallelDataModule(LightningDataModule):
 
     Filters apply to the training split alone: an evaluation scores every pair. `cache` is a folder that runs may share.
     `validation_sentences` takes that many from the start of the validation split (None: all). With `workers` processes
-    batches are made in advance; the order and the saved place are the same as with 0.
+    batches are made in advance; the order and the saved place are the same as with 0. `encoding_processes` (None: the
+    cores there are) encode what the cache lacks, and `progress` shows how far they are.
     """
 
     def __init__(
@@ -51,6 +64,8 @@ class ParallelDataModule(LightningDataModule):
         validation_sentences: int | None,
         evaluation_batch_size: int,
         workers: int,
+        encoding_processes: int | None = 1,
+        progress: Progress = silent,
     ) -> None:
         """Raises ValueError for a number below its least."""
         super().__init__()
@@ -58,6 +73,7 @@ class ParallelDataModule(LightningDataModule):
             1, {"validation.sentences": validation_sentences, "validation.batch_size": evaluation_batch_size}
         )
         _require_at_least(0, {"data_workers": workers})
+        _require_at_least(1, {"encoding_processes": encoding_processes})
         self.corpus = corpus
         self.training = tokenizer
         self.filters = copy.deepcopy(filters)
@@ -67,6 +83,8 @@ class ParallelDataModule(LightningDataModule):
         self.validation_sentences = validation_sentences
         self.evaluation_batch_size = evaluation_batch_size
         self.workers = workers
+        self.encoding_processes = processes_allowed(encoding_processes)
+        self._progress = progress
         self.datasets: dict[str, Dataset] = {}
         self.filter_reports: dict[str, dict[str, int]] = {}
         self._tokenizers: TokenizerPair | None = None
@@ -165,6 +183,10 @@ class ParallelDataModule(LightningDataModule):
         rows = self.rows(split)
         return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
 
+    def longest_source(self) -> int:
+        """Words of the longest training source."""
+        return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
+
     def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
         """The first `sentences` pairs of a split (None: all), the longest first; `index_B` tells their rows."""
         lengths = self.lengths(split)[0][:sentences]
@@ -253,7 +275,10 @@ class ParallelDataModule(LightningDataModule):
         pairs = self.corpus.pairs(split)
         if split == "train":
             pairs = self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
-        count = encoded.encode_pairs(pairs, self.tokenizers, folder / encoded.ARROW)
+        with self._progress(f"encoding the {split} split") as advance:
+            count = encoded.encode_pairs(
+                pairs, self.tokenizers, folder / encoded.ARROW, processes=self.encoding_processes, advance=advance
+            )
         if count == 0:
             raise ValueError(f"the {split} split of {self.corpus.name} has no pairs; give it at least one")
         encoded.save_notes(folder, self.filters.report() if split == "train" else {})
@@ -264,7 +289,7 @@ class ParallelDataModule(LightningDataModule):
 
     def _new_sampler(self) -> BatchSampler:
         sampler = BatchSampler(
-            self.batches,
+            self._planner(),
             *self.lengths("train"),
             seed=self.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
@@ -275,6 +300,14 @@ class ParallelDataModule(LightningDataModule):
         if self._saved_place is not None:
             sampler.load_state_dict(self._saved_place)
         return sampler
+
+    def _planner(self) -> Planner:
+        """That of the config; for a mixture, of the rows that its weights let an epoch see."""
+        if not isinstance(self.corpus, MixtureCorpus):
+            return self.batches
+        members = encoded.rows_by_member(self.rows("train"))
+        kept = [key for key in self.corpus.weights if key in members]
+        return WeightedPlanner(self.batches, [members[key] for key in kept], [self.corpus.weights[key] for key in kept])
 
     def _share(self, plan: Plan) -> Sequence[list[int]]:
         """This process's part of the evaluation batches; each pair is scored once in all.
@@ -294,7 +327,7 @@ class ParallelDataModule(LightningDataModule):
         if "train" not in self.datasets:
             return None
         lengths = self.lengths("train")
-        return padding_share(self.batches.plan(*lengths, seed=self.seed, epoch=0), *lengths)
+        return padding_share(self._planner().plan(*lengths, seed=self.seed, epoch=0), *lengths)
 
 
 def _require_at_least(least: int, values: Mapping[str, int | None]) -> None:

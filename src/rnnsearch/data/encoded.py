@@ -5,15 +5,17 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset, Features, List, Value
-from datasets.arrow_writer import ArrowWriter
+import pyarrow as pa
+from datasets import Dataset
 from filelock import FileLock
 
-from rnnsearch.data.corpus import Pair, file_sha256, word_count
+from rnnsearch.data.corpus import Pair, file_sha256
+from rnnsearch.data.encoding import ROWS_A_BATCH, SCHEMA, Advance, batches
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -23,20 +25,6 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 ARROW = "pairs.arrow"
 NOTES = "notes.json"
-ROWS_A_GROUP = 1000
-COLUMNS = Features(
-    {
-        "source": List(Value("int32")),
-        "target": List(Value("int32")),
-        "source_text": Value("string"),
-        "target_text": Value("string"),
-        "links": Value("string"),
-        "line": Value("int64"),
-        "source_words": Value("int32"),
-        "target_words": Value("int32"),
-    }
-)
-"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are blank-separated, raw text."""
 
 
 def cache_key(values: Mapping[str, object]) -> str:
@@ -103,27 +91,22 @@ def _same(path: Path, described: object) -> bool:
     return described.get("changed_ns") == status.st_mtime_ns or described.get("sha256") == file_sha256(path)
 
 
-def encode_pairs(pairs: Iterable[Pair], tokenizers: TokenizerPair, path: Path) -> int:
-    """Write the pairs with their ids to an Arrow file; returns their number."""
+def encode_pairs(
+    pairs: Iterable[Pair], tokenizers: TokenizerPair, path: Path, *, processes: int = 1, advance: Advance | None = None
+) -> int:
+    """Write the pairs with their ids to an Arrow file, the same for any number of processes; returns their number."""
     count = 0
-    with ArrowWriter(features=COLUMNS, path=str(path), writer_batch_size=ROWS_A_GROUP) as writer:
-        for count, pair in enumerate(pairs, 1):  # noqa: B007 -- the count outlives the loop
-            writer.write(_row(pair, tokenizers))
-        writer.finalize()
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        pa.ipc.new_stream(file, SCHEMA) as writer,
+        closing(batches(pairs, tokenizers, processes=processes)) as made,
+    ):
+        for batch in made:
+            writer.write_batch(batch)
+            count += batch.num_rows
+            if advance:
+                advance(batch.num_rows)
     return count
-
-
-def _row(pair: Pair, tokenizers: TokenizerPair) -> dict[str, object]:
-    return {
-        "source": tokenizers.source.encode(pair.source),
-        "target": tokenizers.target.encode(pair.target),
-        "source_text": pair.source,
-        "target_text": pair.target,
-        "links": None if pair.links is None else " ".join(f"{i}-{j}" for i, j in pair.links),
-        "line": pair.line,
-        "source_words": word_count(pair.source),
-        "target_words": word_count(pair.target),
-    }
 
 
 def open_encoded(folder: Path) -> Dataset:
@@ -136,9 +119,16 @@ def token_counts(dataset: Dataset, column: str) -> npt.NDArray[np.int64]:
     return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in dataset.data.column(column).chunks])
 
 
+def rows_by_member(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of each member of a mixture, rising."""
+    column = dataset.data.column("member").combine_chunks().dictionary_encode()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    return {str(name): np.flatnonzero(codes == k) for k, name in enumerate(column.dictionary.to_pylist())}
+
+
 def texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     """The raw source and target text of each row, in order."""
-    for group in dataset.select_columns(["source_text", "target_text"]).iter(ROWS_A_GROUP):
+    for group in dataset.select_columns(["source_text", "target_text"]).iter(ROWS_A_BATCH):
         yield from zip(group["source_text"], group["target_text"], strict=True)
 
 

@@ -4,8 +4,11 @@ Files may be plain or compressed; `rnnsearch.data.lines` says what a line is.
 """
 
 import json
+import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from glob import glob
 from pathlib import Path
 
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256
@@ -15,7 +18,8 @@ from rnnsearch.data.lines import check_file, lines, paired_lines
 class FilesCorpus(DirectedCorpus):
     """Two line-aligned files a split, each split a mapping {source: path, target: path} or None.
 
-    With `reverse` the files change sides, and the two languages with them.
+    A path with *, ? or [ stands for the files that match, its shards; the n-th of a side pairs with the n-th of the
+    other. With `reverse` the files change sides, and the two languages with them.
     """
 
     def __init__(
@@ -41,21 +45,39 @@ class FilesCorpus(DirectedCorpus):
         """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
         super().prepare()
         for split in self.splits():
-            for path in self._files(split).values():
-                check_file(path)
+            for shard in self._shards(split):
+                for path in shard.values():
+                    check_file(path)
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:
-        """The pairs of a split as the files hold them."""
-        files = self._files(split)
-        return paired_lines(files["source"], files["target"])
+        """The pairs of a split as the files hold them; lines are counted on from shard to shard."""
+        before = 0
+        for shard in self._shards(split):
+            pair = None
+            for pair in paired_lines(shard["source"], shard["target"]):
+                yield replace(pair, line=before + pair.line) if before else pair
+            before += pair.line if pair else 0
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each file, under keys such as train.source."""
         return {
-            f"{split}.{side}": file_sha256(self._files(split)[stored])
+            f"{split}.{side}{f'[{number}]' if number else ''}": file_sha256(shard[stored])
             for split in self.splits()
             for side, stored in self.sides().items()
+            for number, shard in enumerate(self._shards(split))
         }
+
+    def _shards(self, split: str) -> list[dict[str, Path]]:
+        """The files that pair with each other, in the order of their names where patterns are given."""
+        given = self._files(split)
+        found = {side: _matching(path) for side, path in given.items()}
+        source, target = found["source"], found["target"]
+        if len(source) != len(target):
+            raise ValueError(
+                f"data.{split}: {given['source']} gives {len(source)} files but {given['target']} gives {len(target)}; "
+                "shards must pair file by file, in the order of their names"
+            )
+        return [{"source": s, "target": t} for s, t in zip(source, target, strict=True)]
 
     def _files(self, split: str) -> dict[str, Path]:
         given = self._given[split]
@@ -66,6 +88,16 @@ class FilesCorpus(DirectedCorpus):
 
     def _setting(self, split: str) -> str:
         return f"set data.{split}.source and data.{split}.target to two line-aligned files"
+
+
+def _matching(path: Path) -> list[Path]:
+    """The file itself, or the files that a pattern matches, sorted."""
+    if path.exists() or not any(mark in str(path) for mark in "*?["):
+        return [path]
+    found = sorted(Path(one) for one in glob(str(path), recursive=True) if not os.path.isdir(one))
+    if not found:
+        raise FileNotFoundError(f"{path} matches no file; give a pattern such as shards/*.en")
+    return found
 
 
 def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | None]:

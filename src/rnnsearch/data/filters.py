@@ -49,16 +49,21 @@ class Filters:
         return self._passing(pairs, length)
 
     def report(self) -> dict[str, int]:
-        """How many pairs were read, dropped for each reason (the first that applied), and kept."""
+        """How many pairs were read, dropped for each reason (the first that applied), and kept.
+
+        For a mixture also by member, under keys such as news.kept.
+        """
         return dict(self._counts)
 
     def _passing(self, pairs: Iterable[Pair], length: Lengths) -> Iterator[Pair]:
         counts = self._counts = _no_counts()
         seen: set[int] = set()
         for pair in pairs:
-            counts["read"] += 1
             reason = self._reason(pair, length, seen)
-            counts[reason] += 1
+            for key in ("read", reason):
+                counts[key] += 1
+                if pair.member is not None:
+                    counts[f"{pair.member}.{key}"] = counts.get(f"{pair.member}.{key}", 0) + 1
             if reason == "kept":
                 yield pair
         logger.info("filters: %s", _sentence(counts))

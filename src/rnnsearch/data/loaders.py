@@ -3,33 +3,54 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 from datasets import Dataset
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from rnnsearch.data.batching import Batch, BatchSampler, Row, collate
 
+Ids = npt.NDArray[np.int32]
+
 
 class EncodedRows(TorchDataset[Row]):
-    """The ids of an encoded split, with the row numbers that `Batch.index_B` carries."""
+    """The ids of an encoded split, with the row numbers that `Batch.index_B` carries.
+
+    Ids are read where the file is mapped, without copies: two arrays for each Arrow batch and side.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._ids = dataset.select_columns(["source", "target"])
+        self._dataset = dataset  # holds the map
+        self._firsts = np.cumsum([0, *(chunk.num_rows for chunk in dataset.data.to_batches())])
+        self._sides = {side: _chunks(dataset, side) for side in ("source", "target")}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._dataset)
 
     def __getitem__(self, index: int) -> Row:
         """One row."""
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> list[Row]:
-        """The rows of a batch, read at once."""
-        if not indices:
-            return []
-        columns = self._ids[indices]
-        rows = zip(indices, columns["source"], columns["target"], strict=True)
-        return [Row(index=index, source=source, target=target) for index, source, target in rows]
+        """The rows of a batch, read at once. Raises IndexError for one that is not there."""
+        if indices and not 0 <= min(indices) <= max(indices) < len(self):
+            raise IndexError(f"rows {min(indices)} to {max(indices)} of {len(self)}")
+        chunks = (np.searchsorted(self._firsts, indices, side="right") - 1).tolist()
+        places = list(zip(chunks, (np.asarray(indices) - self._firsts[chunks]).tolist(), strict=True))
+        source, target = ([_ids(side[chunk], row) for chunk, row in places] for side in self._sides.values())
+        return [Row(index=i, source=s, target=t) for i, s, t in zip(indices, source, target, strict=True)]
+
+
+def _chunks(dataset: Dataset, side: str) -> list[tuple[Ids, Ids]]:
+    """Offsets and values of each Arrow batch of a column of lists."""
+    column = dataset.data.column(side)
+    return [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in column.chunks]
+
+
+def _ids(chunk: tuple[Ids, Ids], row: int) -> Ids:
+    offsets, values = chunk
+    return values[offsets[row] : offsets[row + 1]]
 
 
 class TrainingLoader(DataLoader[Row]):

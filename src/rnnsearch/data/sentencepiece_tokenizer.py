@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from random import Random
 from typing import Literal
 
 import sentencepiece
@@ -36,6 +37,8 @@ ESCAPE = "\ue000"  # private use
 ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
 ORIGINAL = {code: character for character, code in ESCAPED.items()}
 REPLACEMENT = "\ufffd"
+MOST = 500_000
+"""Texts that a vocabulary is learnt from: SentencePiece holds them all in memory, and more change it little."""
 SILENT = 2  # SentencePiece's log level: errors only
 LONGEST = 1 << 30  # bytes; SentencePiece skips longer lines, and allows no higher limit
 
@@ -158,7 +161,7 @@ class SentencePieceTraining:
 
     def _learn(self, texts: Iterable[str], size: int, side: str) -> SentencePieceTokenizer:
         logger.info("learning a %s vocabulary of %d pieces for the %s text", self.algorithm, size, side)
-        reader, model = _Reader(texts), io.BytesIO()
+        reader, model = _Reader(_sample(texts, MOST)), io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=map(escape, reader),
@@ -189,6 +192,18 @@ class SentencePieceTraining:
                 raise reader.failed from None
             raise ValueError(_explain(error, size, side)) from error
         return SentencePieceTokenizer(model.getvalue())
+
+
+def _sample(texts: Iterable[str], most: int) -> Iterator[str]:
+    """All texts where they are no more than `most`, else so many of them, all as likely (Vitter 1985, algorithm R)."""
+    kept: list[str] = []
+    random = Random(0)
+    for number, text in enumerate(texts):
+        if number < most:
+            kept.append(text)
+        elif (place := random.randrange(number + 1)) < most:
+            kept[place] = text
+    yield from kept
 
 
 class _Reader:
