@@ -128,3 +128,44 @@ def test_a_killed_process_ends_the_run(workshop: Any, tmp_path: Path) -> None:
     assert sentence in record["error"]["message"]
     assert sentence in error.strip().splitlines()[-1]
     assert none_left(run)
+
+
+SHORT = "trainer=ddp_cpu trainer.devices=2 budget.updates=4 validation.every=2 model.dropout=0"
+
+
+def test_torchrun_starts_the_same_run(workshop: Any, tmp_path: Path) -> None:
+    """Its processes are started from outside; each of the commands leaves one folder, one record, the same weights."""
+    found = []
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    script = [str(Path(sys.executable).with_name("rnnsearch"))]
+    for name, words in (
+        ("torchrun", [sys.executable, *torchrun, "-m", "rnnsearch"]),
+        ("module", [sys.executable, "-m", "rnnsearch"]),
+        ("script", [sys.executable, *script]),
+    ):
+        run = tmp_path / name / "run"
+        run.parent.mkdir()
+        arguments = [*words, "train", *workshop.overrides(run, SHORT)]
+        done = subprocess.run(arguments, cwd=run.parent, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in run.parent.iterdir()] == ["run"]
+        found.append(workshop.record(run))
+    assert {record["status"] for record in found} == {"finished"}
+    assert len({record["results"]["weights_sha256"] for record in found}) == 1
+
+
+def test_two_jobs_of_two_processes(workshop: Any, tmp_path: Path) -> None:
+    """By `train -m`: two folders, two records, a dashboard run each, no strays."""
+    output = workshop.quoted("paths.output", tmp_path / "out")
+    words = workshop.overrides(tmp_path, f"{SHORT} seed=0,1 study=s logger=many logger.wandb.offline=true")[:-1]
+    process = workshop.process(tmp_path, "train", "-m", *words, output)
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    records = list((tmp_path / "out").rglob("record.json"))
+    assert len(records) == 2
+    assert {workshop.record(path.parent)["seed"] for path in records} == {0, 1}
+    for path in records:
+        assert workshop.record(path.parent)["status"] == "finished"
+        assert len(list(path.parent.glob("wandb/*run-*/run-*.wandb"))) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["s"]
+    assert none_left(tmp_path / "out")
