@@ -1,5 +1,6 @@
 """A folder that holds what the documentation's commands name: runs, a study, a corpus, files of sentences."""
 
+import json
 import os
 import re
 import shutil
@@ -47,6 +48,21 @@ def call(command: Command, *more: str) -> int:
         return main([*command.words[1:], *more])
 
 
+def write_forms(folder: Path) -> None:
+    """The corpus in shards, in columns and as JSON."""
+    (folder / "shards").mkdir()
+    for split in ("train", "val"):
+        pairs = list(
+            zip(*((folder / f"{split}.{side}").read_text().splitlines() for side in ("de", "en")), strict=True)
+        )
+        (folder / f"{split}.tsv").write_text("".join(f"{de}\t{en}\n" for de, en in pairs))
+        rows = (json.dumps({"translation": {"de": de, "en": en}}) for de, en in pairs)
+        (folder / f"{split}.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    for number, half in enumerate((pairs[:6], pairs[6:])):
+        for side, texts in zip(("de", "en"), zip(*half, strict=True), strict=True):
+            (folder / "shards" / f"{number}.{side}").write_text("".join(f"{text}\n" for text in texts))
+
+
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once; tests work in copies."""
@@ -54,6 +70,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_corpus(folder / "corpus", {"train": 96, "validation": 12, "test": 10})
     for name, source in CORPUS.items():
         shutil.copy(folder / "corpus" / source, folder / name)
+    write_forms(folder)
     common = [*data, *TINY.split(), f"paths.cache={folder}/cache", "budget.updates=4", "keep_best=2", "test=false"]
     common += ["search.beam_size=5", f"paths.output={folder}/outputs"]
     assert main(["train", *common, f"hydra.run.dir={folder}/RUN"]) == 0
