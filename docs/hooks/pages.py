@@ -1,7 +1,6 @@
 """What the site needs beyond docs/: the pictures of the experiments."""
 
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -9,23 +8,6 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[2]
 # Folders whose pictures pages may show, as pictures/FOLDER/NAME.png; one copy of each is committed, with its study.
 PICTURES = ("experiments", "benchmarks/results")
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what is not there."""
-    config.nav = _present(config.nav or [])
-    return config
-
-
-def _present(entries: list[Any]) -> list[Any]:
-    found = []
-    for entry in entries:
-        [(title, page)] = entry.items()
-        if isinstance(page, list):
-            found.append({title: _present(page)})
-        elif (ROOT / "docs" / page).is_file():
-            found.append(entry)
-    return found
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
