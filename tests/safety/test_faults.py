@@ -17,6 +17,8 @@ from .conftest import TINY, Shell
 MIB = 1 << 20
 SMALL = ["model.embedding_size=8", "model.hidden_size=8", "model.attention_size=8", "model.readout_size=8"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:

@@ -138,6 +138,7 @@ def package(tmp_path: Path) -> Path:
     return place.parent
 
 
+@pytest.mark.slow
 def test_a_class_of_one_s_own_is_trusted_on_the_command_line_alone(shell: Shell, package: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = ("model/context=mine", f"--config-dir={package}/mypackage/conf")
@@ -155,6 +156,7 @@ def test_a_class_of_one_s_own_is_trusted_on_the_command_line_alone(shell: Shell,
     assert list(shell.folder.glob("outputs/reproduced/run2-*/record.json"))
 
 
+@pytest.mark.slow
 def test_a_sweep_hands_trust_on_and_writes_it_nowhere(shell: Shell, package: Path) -> None:
     words = ("-m", "seed=1,2", "study=mine", "model/context=mine", "trust=[mypackage]", "hydra.launcher.jobs=1")
     shell.train(shell.folder, *words, python=package)

@@ -33,6 +33,7 @@ def check(folder: Path, environment: dict[str, str]) -> int:
     return len(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loggers", ["many"])
 def test_a_run_a_sweep_and_their_reports(shell: Shell, environment: dict[str, str], loggers: str) -> None:
     words = ("-m", "seed=1,2", "study=secret", f"logger={loggers}", "samples=2")

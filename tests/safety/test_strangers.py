@@ -16,6 +16,8 @@ from .conftest import Shell
 
 SOMEBODY = "so somebody changed it"
 
+pytestmark = pytest.mark.slow
+
 
 def edit_json(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     values = json.loads(path.read_text())

@@ -108,14 +108,6 @@ def test_damaged_checkpoints(workshop: Any, copied: Path, capsys: Any, damage: A
     assert not (copied / "evaluations.jsonl").exists()
 
 
-def test_a_truncated_last_checkpoint_is_not_resumed(workshop: Any, copied: Path, capsys: Any) -> None:
-    _truncate(copied / "checkpoints" / "last.ckpt")
-    assert workshop.train(copied, "budget.updates=12 model.dropout=0.2 ckpt=last") == 1
-    error = capsys.readouterr().err
-    assert "truncated or foreign" in error
-    assert "Traceback" not in error
-
-
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_folders_that_are_no_runs(workshop: Any, tmp_path: Path, capsys: Any, name: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -83,6 +83,10 @@ def processes(run: Path) -> dict[int, str]:
     return found
 
 
+def others(run: Path) -> list[int]:
+    return [number for number, environment in processes(run).items() if "LOCAL_RANK=1" in environment]
+
+
 def none_left(run: Path) -> bool:
     return eventually(lambda: not processes(run))
 
@@ -112,11 +116,13 @@ def test_a_failed_process_ends_the_run_with_its_own_story(workshop: Any, tmp_pat
     assert not list(run.glob(".failure*"))
 
 
-def test_a_killed_process_ends_the_run(workshop: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["starting", "training"])
+def test_a_killed_process_ends_the_run(workshop: Any, tmp_path: Path, when: str) -> None:
     run = tmp_path / "run"
     first = workshop.process(tmp_path, "train", *workshop.overrides(run, LONG))
-    assert eventually((run / "checkpoints" / "last.ckpt").exists, 120)
-    (second,) = [number for number, environment in processes(run).items() if "LOCAL_RANK=1" in environment]
+    assert when == "starting" or eventually((run / "checkpoints" / "last.ckpt").exists, 120)
+    assert eventually(lambda: bool(others(run)), 120)
+    (second,) = others(run)
     begin = time.monotonic()
     os.kill(second, signal.SIGKILL)
     _, error = first.communicate(timeout=60)
@@ -131,6 +137,17 @@ def test_a_killed_process_ends_the_run(workshop: Any, tmp_path: Path) -> None:
 
 
 SHORT = "trainer=ddp_cpu trainer.devices=2 budget.updates=4 validation.every=2 model.dropout=0"
+
+
+def test_seconds_end_both_processes_at_the_same_update(workshop: Any, tmp_path: Path) -> None:
+    words = (
+        "trainer=ddp_cpu trainer.devices=2 budget.updates=null budget.seconds=1.5 scheduler=cosine validation.every=50"
+    )
+    done = train(workshop, tmp_path / "run", f"{words} validation.sentences=2")
+    assert done.returncode == 0, done.stderr
+    record = workshop.record(tmp_path / "run")
+    assert record["status"] == "finished"
+    assert 1.5 <= record["training_seconds"] < 10
 
 
 def test_torchrun_starts_the_same_run(workshop: Any, tmp_path: Path) -> None:

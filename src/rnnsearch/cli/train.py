@@ -62,7 +62,7 @@ def _check_devices(trainer: DictConfig) -> None:
     if type(devices) is int and (devices < -1 or devices == 0):
         raise ValueError(f"trainer.devices={devices}: give 1 or more, or -1 for all that there are")
     if accelerator not in ("gpu", "cuda"):
-        if str(trainer.strategy).startswith("fsdp"):
+        if not torch.cuda.is_available() and str(trainer.strategy).startswith("fsdp"):
             raise ValueError(
                 f"trainer.strategy={trainer.strategy} needs GPUs; take trainer=ddp_cpu for processes of a CPU"
             )
@@ -126,7 +126,7 @@ def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: Path | No
             cfg.trainer,
             validate_every=cfg.validation.every,
             loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar(), processes],
+            callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar()],
         )
         open_dashboards(loggers, runs.plain(cfg))
         with processes.together(trainer):

@@ -41,13 +41,20 @@ class Clock(Callback):
     ) -> None:
         module = _module(pl_module)
         now = time.perf_counter()
-        module.counters.seconds += now - self._since
+        module.counters.seconds += self._agreed(trainer, module, now - self._since)
         self._since = now
         module.counters.updates = trainer.global_step
         module.counters.batches += 1
         module.counters.tokens += outputs["all_tokens"]
         if module.progress() >= 1.0:
             trainer.should_stop = True
+
+    def _agreed(self, trainer: Trainer, module: TranslationModule, seconds: float) -> float:
+        """The mean over processes where seconds end a run: all must end it, and lower its rate, at the same update."""
+        if trainer.world_size == 1 or module.budget.seconds is None:
+            return seconds
+        own = torch.tensor(seconds, dtype=torch.float64, device=module.device)
+        return float(trainer.strategy.reduce(own, reduce_op="mean"))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._validation = time.perf_counter()

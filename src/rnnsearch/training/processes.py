@@ -15,8 +15,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from lightning.pytorch import Trainer
 
 from rnnsearch.records import STORIES, write_json
 
@@ -34,7 +33,7 @@ class ProcessFailed(RuntimeError):
         self.story = dict(story)
 
 
-class Processes(Callback):
+class Processes:
     """Ends the run when one of its processes has, instead of waiting for that one's messages for half an hour.
 
     Args:
@@ -50,14 +49,19 @@ class Processes(Callback):
         self._children: Sequence[subprocess.Popen[Any]] = ()
         self._is_over = False
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take over from Lightning's own watch, which kills the first process before it can write its record."""
-        if isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
-            self._children = trainer.strategy.launcher.procs
-        for thread in threading.enumerate():
-            if isinstance(thread, _ChildProcessObserver):
-                thread._sleep_period = LOOK_EVERY
-                thread._terminate_all = self._end  # type: ignore[method-assign]
+    def _take_over(self) -> None:
+        """Take over from Lightning's own watch, which kills the first process before it can write its record.
+
+        That watch begins when the other processes do, and first looks after some seconds.
+        """
+        while not self._is_over:
+            for thread in threading.enumerate():
+                if isinstance(thread, _ChildProcessObserver):
+                    self._children = thread._child_processes
+                    thread._sleep_period = LOOK_EVERY
+                    thread._terminate_all = self._end  # type: ignore[method-assign]
+                    return
+            time.sleep(0.05)
 
     @contextmanager
     def together(self, trainer: Trainer) -> Iterator[None]:
@@ -66,6 +70,8 @@ class Processes(Callback):
         Raises:
             ProcessFailed: if what ends the first process is that another one has ended.
         """
+        if trainer.world_size > 1 and trainer.is_global_zero:
+            threading.Thread(target=self._take_over, daemon=True).start()
         try:
             yield
         except BaseException as error:
