@@ -131,6 +131,19 @@ def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, tmp_path: Pa
     assert workshop.record(tmp_path / "run")["updates"] == 14
 
 
+def test_a_run_that_was_moved_knows_its_best_checkpoint(workshop: Any, tmp_path: Path) -> None:
+    words = "model.dropout=0.2 optimizer.lr=0.05 validation.every=2 validation.monitor=nll keep_best=2 averaging=none"
+    assert workshop.train(tmp_path / "old", f"{words} budget.updates=6") == 0
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert workshop.train(tmp_path / "new", f"{words} budget.updates=12", "ckpt=last") == 0
+    points = workshop.record(tmp_path / "new")["results"]["curves"]["validation"]
+    best = torch.load(tmp_path / "new" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert len(points) == 6
+    assert best["counters"]["updates"] == min(points, key=lambda point: point["nll"])["update"]
+    assert len(list((tmp_path / "new" / "checkpoints").glob("update-*.ckpt"))) == 2
+    assert not (tmp_path / "old").exists()
+
+
 def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
     each = workshop.record(trained)["flops_per_token"]
     words = "budget.updates=null budget.{}={} scheduler=cosine curve_every=1"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -28,7 +28,7 @@ from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weight
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
-from rnnsearch.training.checkpoints import KeptCheckpoints, LastCheckpoint
+from rnnsearch.training.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Watch
@@ -204,7 +204,7 @@ def _callbacks(
             )
         )  # fmt: skip
     kept += [
-        ModelCheckpoint(
+        BestCheckpoint(
             checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
             auto_insert_metric_name=False,
         ),

@@ -60,7 +60,23 @@ def _require_finite(checkpoint: dict[str, Any]) -> None:
                 )
 
 
-class KeptCheckpoints(ModelCheckpoint):
+class BestCheckpoint(ModelCheckpoint):
+    """The best checkpoint. Where the run's folder was moved, Lightning's own class would forget the best score."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up scores and paths, those of the folder as it lies now."""
+        old, new = str(state_dict["dirpath"]), str(self.dirpath)
+
+        def moved(path: str) -> str:
+            return new + path.removeprefix(old) if path.startswith(old) else path
+
+        paths = ("best_model_path", "last_model_path", "kth_best_model_path")
+        scores = {moved(path): score for path, score in state_dict["best_k_models"].items()}
+        here = {name: moved(state_dict[name]) for name in paths}
+        super().load_state_dict({**state_dict, **here, "best_k_models": scores, "dirpath": new})
+
+
+class KeptCheckpoints(BestCheckpoint):
     """The best checkpoints beside ``best``: a class of its own, for by it Lightning tells callbacks' states apart."""
 
 
