@@ -154,6 +154,7 @@ def test_a_refusal_and_a_server_that_is_gone_are_told(browser: playwright.Browse
     page.get_by_label("Sentence").fill("a " * 20)
     page.keyboard.press("Enter")
     assert "20 words" in page.get_by_role("alert").inner_text()
+    page.get_by_role("button", name="Translate", disabled=False).wait_for()  # it takes no second one before
     page.route("**/results", lambda route: route.abort())
     page.keyboard.press("Enter")
     page.get_by_text("The server does not answer").wait_for()
