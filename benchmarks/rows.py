@@ -141,7 +141,7 @@ def document(findings: Findings, options: Options) -> dict[str, Any]:
     """Everything as plain values, with machine, date and versions."""
     from rnnsearch.cli import provenance
 
-    asked = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
+    asked = {key: value.name if isinstance(value, Path) else value for key, value in vars(options).items()}
     hidden = ("run", "json", "peers", "data_root", "results")  # paths of the machine say nothing of the figures
     return {
         "benchmark": options.command,
