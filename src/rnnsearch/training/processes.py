@@ -59,7 +59,7 @@ class Processes:
                 if isinstance(thread, _ChildProcessObserver):
                     self._children = thread._child_processes
                     thread._sleep_period = LOOK_EVERY
-                    thread._terminate_all = self._end  # type: ignore[method-assign]
+                    thread._terminate_all = self._end  # type: ignore[method-assign]  # meant
                     return
             time.sleep(0.05)
 
@@ -80,7 +80,9 @@ class Processes:
                 self._leave_story(trainer.global_rank, error)
             elif trainer.world_size > 1 and _is_from_outside(error):
                 self._wait()
-                if story := self._story():
+                # an interrupt ends the others, too: Lightning kills them
+                interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+                if story := self._left_story() or (None if interrupted else self._end_of_another()):
                     raise ProcessFailed(story["message"], story) from error
             raise
         finally:
@@ -94,11 +96,15 @@ class Processes:
         story = {"type": type(error).__name__, **{key: self.hidden(text) for key, text in told.items()}}
         write_json(self.folder / STORIES.replace("*", str(rank)), story)
 
-    def _story(self) -> dict[str, str] | None:
-        """That of the first process which left one, or what is known of one that was killed."""
+    def _left_story(self) -> dict[str, str] | None:
+        """That of the first process which left one."""
         for path in sorted(self.folder.glob(STORIES)):
             story: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
             return story
+        return None
+
+    def _end_of_another(self) -> dict[str, str] | None:
+        """What is known of one that left none, for it was killed, say."""
         for rank, child in enumerate(self._children, start=1):
             if child.returncode:
                 message = f"process {rank} of this run {_ending(child.returncode)}; ckpt=last goes on with the run"
@@ -125,7 +131,7 @@ class Processes:
         threading.main_thread().join(PATIENCE)
         if self._is_over:
             return
-        story = self._story()
+        story = self._left_story() or self._end_of_another()
         assert story is not None
         logger.error("%s", story["message"])
         self.failed(story)
