@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+SIDES = ("source", "target")
+
 
 def main() -> None:
     """Do the step that the first argument asks for."""
@@ -60,26 +62,8 @@ def overrides(asked: dict[str, Any]) -> list[str]:
     """What a command line for the same data says."""
     folder = Path(asked["folder"])
     shared = [f"paths.cache={folder / 'cache'}", f"encoding_processes={asked['processes']}", f"model={asked['model']}"]
-    source, target = asked["files"]
-    if source is None:
-        return [*shared, "data=controlled", f"data.train_pairs={asked['pairs']}", "data.test_pairs=0"]
-    first = _beginnings(source, target, asked["pairs"], folder)
-    return [
-        *shared, "data=files", "data.source_language=en", "data.target_language=de", *first,
-    ]  # fmt: skip
-
-
-def _beginnings(source: str, target: str, pairs: int, folder: Path) -> list[str]:
-    """The first lines of both files as training and as validation text."""
-    said = []
-    for side, path in (("source", source), ("target", target)):
-        for split, few in (("train", pairs), ("validation", 500)):
-            part = folder / f"{split}.{side}"
-            if not part.exists():
-                with open(path, encoding="utf-8") as lines, part.open("w", encoding="utf-8") as out:
-                    out.writelines(line for _, line in zip(range(few), lines, strict=False))
-            said.append(f"data.{split}.{side}={part}")
-    return said
+    files = [f"data.{split}.{side}={folder / split}.{side}" for split in ("train", "validation") for side in SIDES]
+    return [*shared, "data=files", "data.source_language=en", "data.target_language=de", *files]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
+import pooch
 import pytest
 
 from rnnsearch.data import download
@@ -114,11 +115,11 @@ def test_busy_server_and_no_server(server: str, tmp_path: Path) -> None:
 
 
 def test_no_space_left(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(url: str, path: Path) -> None:
-        path.write_bytes(CONTENT[:100])
+    def full(self: pooch.HTTPDownloader, url: str, output_file: BinaryIO, pooch: None) -> None:
+        output_file.write(CONTENT[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(download, "_receive", full)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", full)
     with pytest.raises(OSError, match=r"^no space left to write .*x\.gz; free some, or set paths\.cache"):
         get(tmp_path, f"{server}/good")
     assert left_in(tmp_path) == []

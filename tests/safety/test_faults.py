@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.disks import mounted
 
 from .conftest import TINY, Shell
 
@@ -23,14 +24,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 24 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted(tmp_path / "disk", "24m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def leave(disk: Path, free: int) -> Path:

@@ -5,10 +5,12 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.disks import mounted
 from tests.system.sweeps import (
     eventually,
     has_validated,
@@ -118,16 +120,10 @@ def test_a_training_that_diverges(workshop: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Any:
-    """A disk of a few megabytes, where the tests may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True).returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    with mounted(tmp_path / "disk", "4m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk(

@@ -77,10 +77,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         told = {"message": hidden(str(error)), "traceback": hidden(traceback.format_exc())}
-        story = getattr(error, "story", None) or {
-            "type": type(error).__name__,
-            **told,
-        }  # another process's, if it has one
+        another = getattr(error, "story", None)  # process's
+        story = another or {"type": type(error).__name__, **told}
         ended(record, "interrupted" if interrupted else "failed", story)
         raise
     else:

@@ -5,6 +5,7 @@ import netrc
 import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 NAMED = re.compile(r"(?i)(api_?key|access_?key|token|passw(or)?d|secret)$")  # variables, and keys of overrides
@@ -16,9 +17,18 @@ HIDDEN = "***"
 def secrets() -> Iterator[str]:
     """What the environment and ~/.netrc keep secret."""
     found = [value for name, value in os.environ.items() if NAMED.search(name)]
-    with contextlib.suppress(OSError, netrc.NetrcParseError, RuntimeError):
-        found += [password or "" for _, _, password in netrc.netrc(Path.home() / ".netrc").hosts.values()]
+    with contextlib.suppress(RuntimeError):  # no home
+        found += _passwords(Path.home() / ".netrc")
     yield from (value for value in found if len(value) >= SHORTEST)
+
+
+@cache
+def _passwords(path: Path) -> list[str]:
+    """Read once: every line of a log is looked through for them."""
+    try:
+        return [password or "" for _, _, password in netrc.netrc(path).hosts.values()]
+    except (OSError, netrc.NetrcParseError):
+        return []
 
 
 def hidden(text: str) -> str:

@@ -4,6 +4,7 @@ import logging
 import math
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
@@ -41,6 +42,32 @@ def check_values(cfg: DictConfig) -> None:
     for key, value in counts.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{key}={value}: give a whole number, 1 or more")
+    _check_devices(cfg.trainer)
+
+
+def _check_devices(trainer: DictConfig) -> None:
+    """Refuse devices that are not there, before anything is prepared.
+
+    Raises:
+        ValueError: naming what there is.
+    """
+    devices, accelerator = trainer.devices, trainer.accelerator
+    if type(devices) is int and (devices < -1 or devices == 0):
+        raise ValueError(f"trainer.devices={devices}: give 1 or more, or -1 for all that there are")
+    if accelerator not in ("gpu", "cuda"):
+        if not torch.cuda.is_available() and str(trainer.strategy).startswith("fsdp"):
+            raise ValueError(
+                f"trainer.strategy={trainer.strategy} needs GPUs; take trainer=ddp_cpu for processes of a CPU"
+            )
+        return
+    there = torch.cuda.device_count()
+    if there == 0:
+        raise ValueError(
+            f"trainer.accelerator={accelerator}: torch sees no GPU here; take trainer=cpu, trainer=ddp_cpu for several "
+            "processes, or a torch with CUDA for the driver of this machine"
+        )
+    if type(devices) is int and devices > there:
+        raise ValueError(f"trainer.devices={devices}: this machine has {there}; give at most as many")
 
 
 def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:

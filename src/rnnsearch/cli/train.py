@@ -46,35 +46,9 @@ def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     check_values(cfg)
-    _check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
     with claimed(folder) if main else nullcontext():
         _run(cfg, folder, main=main)
-
-
-def _check_devices(trainer: DictConfig) -> None:
-    """Refuse devices that are not there, before anything is prepared.
-
-    Raises:
-        ValueError: naming what there is.
-    """
-    devices, accelerator = trainer.devices, trainer.accelerator
-    if type(devices) is int and (devices < -1 or devices == 0):
-        raise ValueError(f"trainer.devices={devices}: give 1 or more, or -1 for all that there are")
-    if accelerator not in ("gpu", "cuda"):
-        if not torch.cuda.is_available() and str(trainer.strategy).startswith("fsdp"):
-            raise ValueError(
-                f"trainer.strategy={trainer.strategy} needs GPUs; take trainer=ddp_cpu for processes of a CPU"
-            )
-        return
-    there = torch.cuda.device_count()
-    if there == 0:
-        raise ValueError(
-            f"trainer.accelerator={accelerator}: torch sees no GPU here; take trainer=cpu, trainer=ddp_cpu for several "
-            "processes, or a torch with CUDA for the driver of this machine"
-        )
-    if type(devices) is int and devices > there:
-        raise ValueError(f"trainer.devices={devices}: this machine has {there}; give at most as many")
 
 
 def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:

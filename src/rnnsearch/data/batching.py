@@ -49,13 +49,12 @@ class Plan(Sequence[list[int]]):
         """The rows of one batch, or some of the batches."""
         if isinstance(place, slice):
             return Plan(self.rows, self.starts[place], self.stops[place])
-        return self.rows[self.starts[place] : self.stops[place]].tolist()  # type: ignore[no-any-return]
+        rows: list[int] = self.rows[self.starts[place] : self.stops[place]].tolist()
+        return rows
 
     def __eq__(self, other: object) -> bool:
         """Whether the same rows go together in the same order."""
         return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """That of lists."""

@@ -119,9 +119,7 @@ class ParallelDataModule(LightningDataModule):
         """
         rows = EncodedRows(self.rows("train"))
         by_batches = self.trainer is not None and self.trainer.check_val_every_n_epoch is None
-        # Lightning sets overfit_batches without declaring it
-        endless = by_batches and not self.trainer.overfit_batches  # type: ignore[union-attr]
-        loader = EndlessLoader if endless else TrainingLoader
+        loader = EndlessLoader if by_batches and not self._overfits() else TrainingLoader
         return loader(rows, self.sampler, workers=self.workers, pin_memory=self._pin_memory())
 
     def val_dataloader(self) -> DataLoader[Row]:
@@ -294,12 +292,14 @@ class ParallelDataModule(LightningDataModule):
             seed=self.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
             replicas=self.trainer.world_size if self.trainer else 1,
-            # Lightning sets overfit_batches without declaring it
-            stay=bool(self.trainer and self.trainer.overfit_batches),  # type: ignore[attr-defined]
+            stay=self._overfits(),
         )
         if self._saved_place is not None:
             sampler.load_state_dict(self._saved_place)
         return sampler
+
+    def _overfits(self) -> bool:
+        return bool(self.trainer and self.trainer.overfit_batches)  # type: ignore[attr-defined]  # set, not declared
 
     def _planner(self) -> Planner:
         """That of the config; for a mixture, of the rows that its weights let an epoch see."""

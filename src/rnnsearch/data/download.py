@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+import pooch
 import requests
 from filelock import FileLock
-from tqdm import tqdm
 
 from rnnsearch.data.corpus import file_sha256
 
@@ -21,8 +22,6 @@ ROUNDS = 3
 """How often the list of mirrors is gone through."""
 LARGEST = 1 << 28
 """Bytes of a download; the corpora that are fetched have a few million."""
-SILENCE_SECONDS = 30.0
-"""Until a mirror that sends nothing is given up."""
 PAUSE_SECONDS = 1.0
 """Wait before the second round; doubled before each later one."""
 
@@ -102,7 +101,8 @@ def _download(url: str, sha256: str, path: Path) -> None:
     logger.info("downloading %s", url)
     part = path.with_name(f".{path.name}.part")
     try:
-        _receive(url, part)
+        with part.open("wb") as file:
+            pooch.HTTPDownloader(progressbar=sys.stderr.isatty())(url, _Bounded(file), None)
         got = file_sha256(part)
         if got != sha256:
             raise WrongFile(f"wrong file, SHA-256 expected {sha256}, got {got}")
@@ -113,23 +113,26 @@ def _download(url: str, sha256: str, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _receive(url: str, path: Path) -> None:
-    """Write what a mirror sends, as long as it is no more than `LARGEST`."""
-    with requests.get(url, stream=True, timeout=SILENCE_SECONDS) as response, path.open("wb") as file:
-        response.raise_for_status()
-        total = int(response.headers.get("content-length", 0)) or None
-        with tqdm(total=total, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-            for chunk in response.iter_content(1 << 16):
-                bar.update(len(chunk))
-                if file.tell() + len(chunk) > LARGEST:
-                    raise WrongFile(f"wrong file, it has more than {LARGEST:,} bytes")
-                file.write(chunk)
+class _Bounded:
+    """A file of at most `LARGEST` bytes, for pooch to write into."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, chunk: bytes) -> None:
+        if self._file.tell() + len(chunk) > LARGEST:
+            raise WrongFile(f"wrong file, it has more than {LARGEST:,} bytes")
+        self._file.write(chunk)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def _refusal(error: requests.HTTPError) -> Exception:
     response = error.response
     if response is None:
         return error
+    response.close()  # pooch leaves it open
     answer = f"{response.status_code} {response.reason}"
     for_good = 400 <= response.status_code < 500 and response.status_code not in (408, 429)
     return NotServed(answer) if for_good else requests.HTTPError(answer)

@@ -60,8 +60,7 @@ class TrainingLoader(DataLoader[Row]):
         super().__init__(rows, batch_sampler=sampler, collate_fn=collate, num_workers=workers, pin_memory=pin_memory)
         self._places = sampler
 
-    # torch declares its own iterator class as the result; Lightning and we need an iterator only
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares its own class of iterators
         """The batches left in the present epoch."""
         for index, batch in enumerate(super().__iter__()):
             yield replace(batch, all_tokens=self._places.delivered(index))
@@ -81,7 +80,7 @@ class EndlessLoader(TrainingLoader):
     A place within an update's batches, or between an epoch and the next, is then like any other to go on from.
     """
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # as above
         """The batches left in the present epoch, then those of the next ones."""
         while True:
             yield from super().__iter__()

@@ -49,7 +49,7 @@ def linear_cross_entropy(
     needed = [torch.is_grad_enabled() and x.requires_grad for x in (readouts_NR, weight_VR, bias_V)]
     given = (readouts_NR, weight_VR, bias_V, targets_N, label_smoothing, rows, low, needed)
     with torch.autocast(kind, enabled=False) if casting else nullcontext():
-        loss: Tensor = _LinearCrossEntropy.apply(*given)  # type: ignore[no-untyped-call]
+        loss: Tensor = _LinearCrossEntropy.apply(*given)  # type: ignore[no-untyped-call]  # torch gives it no types
     return loss
 
 

@@ -24,7 +24,7 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE els
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
     if torch.is_grad_enabled() and _suits(values_NX, weight_YX):
-        found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y)  # type: ignore[no-untyped-call]
+        found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y)  # type: ignore[no-untyped-call]  # torch gives it no types
         return found
     return product(values_NX, weight_YX, bias_Y)
 

@@ -102,7 +102,9 @@ def _parts_of_rows(rows: int, attended: Attended | None) -> list[int]:
 
 def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
     """Kept out of torch.compile, which does not see what compiled steps write. Its import, of a second, is not ours."""
-    return torch.compiler.disable(function) if "torch._dynamo" in sys.modules else function  # type: ignore[no-untyped-call]
+    if "torch._dynamo" not in sys.modules:
+        return function
+    return torch.compiler.disable(function)  # type: ignore[no-untyped-call, no-any-return]  # torch gives it no types
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def order(mask_BS: Tensor, *, directions: int, falling: bool) -> Order:
 
 
 def _reordered(rows_NX: Tensor, index_M: Tensor, inverse_DN: Tensor) -> Tensor:
-    moved: Tensor = _Reorder.apply(rows_NX, index_M, inverse_DN)  # type: ignore[no-untyped-call]
+    moved: Tensor = _Reorder.apply(rows_NX, index_M, inverse_DN)  # type: ignore[no-untyped-call]  # torch gives it no types
     return moved
 
 

@@ -68,7 +68,7 @@ class Readouts:
             return plain_BTR
         for kept, given in zip(recording.inputs, inputs, strict=True):
             kept.copy_(given)
-        readouts_BTR: Tensor = _Replay.apply(recording, *self.parameters)  # type: ignore[no-untyped-call]
+        readouts_BTR: Tensor = _Replay.apply(recording, *self.parameters)  # type: ignore[no-untyped-call]  # torch gives it no types
         return readouts_BTR[: len(source_BS), : target_in_BT.shape[1]]
 
     def _recording(self, inputs: Inputs) -> Recording | None:
@@ -127,7 +127,7 @@ class CudaGraphs:
 
     def _warm_up(self, translator: Translator, parameters: list[nn.Parameter]) -> tuple[Tensor | None, ...]:
         """Run both passes, on a stream of their own as recordings do; the last gradients."""
-        stream = torch.cuda.Stream(self.inputs[0].device)  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream(self.inputs[0].device)  # type: ignore[no-untyped-call]  # torch gives it no types
         stream.wait_stream(torch.cuda.current_stream())
         gradients: tuple[Tensor | None, ...] = ()
         with torch.cuda.stream(stream):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.autograd import DeviceType  # type: ignore[attr-defined]
+from torch.autograd import DeviceType  # type: ignore[attr-defined]  # torch gives it no types
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -105,7 +105,7 @@ class StepProfile(Callback):
         self._profile.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._profile.export_chrome_trace(str(self.folder / "trace.json"))
-        events: Iterable[FunctionEvent] = self._profile.events() or []  # type: ignore[no-untyped-call]
+        events: Iterable[FunctionEvent] = self._profile.events() or []  # type: ignore[no-untyped-call]  # torch gives it no types
         self._profile = None
         where = "the GPU's own time" if self._gpu else "on the CPU"
         title = (
