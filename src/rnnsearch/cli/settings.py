@@ -42,10 +42,9 @@ def check_values(cfg: DictConfig) -> None:
     for key, value in counts.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{key}={value}: give a whole number, 1 or more")
-    _check_devices(cfg.trainer)
 
 
-def _check_devices(trainer: DictConfig) -> None:
+def check_devices(trainer: DictConfig) -> None:
     """Refuse devices that are not there, before anything is prepared.
 
     Raises:

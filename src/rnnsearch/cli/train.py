@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
-from rnnsearch.cli.settings import check_settings, check_values, clean, settle_budget, starting_point
+from rnnsearch.cli.settings import check_devices, check_settings, check_values, clean, settle_budget, starting_point
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -46,6 +46,7 @@ def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     check_values(cfg)
+    check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
     with claimed(folder) if main else nullcontext():
         _run(cfg, folder, main=main)

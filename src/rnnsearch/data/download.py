@@ -101,8 +101,9 @@ def _download(url: str, sha256: str, path: Path) -> None:
     logger.info("downloading %s", url)
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            pooch.HTTPDownloader(progressbar=sys.stderr.isatty())(url, _Bounded(file), None)
+        with part.open("wb") as file, contextlib.ExitStack() as answers:  # pooch leaves them open when it fails
+            hooks = {"response": lambda response, **_: answers.enter_context(response)}
+            pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), hooks=hooks)(url, _Bounded(file), None)
         got = file_sha256(part)
         if got != sha256:
             raise WrongFile(f"wrong file, SHA-256 expected {sha256}, got {got}")
@@ -132,7 +133,6 @@ def _refusal(error: requests.HTTPError) -> Exception:
     response = error.response
     if response is None:
         return error
-    response.close()  # pooch leaves it open
     answer = f"{response.status_code} {response.reason}"
     for_good = 400 <= response.status_code < 500 and response.status_code not in (408, 429)
     return NotServed(answer) if for_good else requests.HTTPError(answer)
