@@ -19,7 +19,8 @@ def main() -> None:
     if asked["step"] == "train":
         print(json.dumps(_trained(asked)))
         return
-    config = compose("train", overrides(asked))
+    streamed = asked["step"] == "stream"
+    config = compose("train", [*overrides(asked), *(["streaming=100000"] if streamed else [])])
     imported = time.perf_counter()
     data = build_data(config)
     data.prepare_data()
@@ -30,8 +31,10 @@ def main() -> None:
     done = time.perf_counter()
     data.description()
     said = {"imports": imported - began, "prepare": prepared - imported, "first_batch": done - prepared}
-    said |= {"seconds": done - imported, "description": time.perf_counter() - done, "kept": len(data.rows("train"))}
-    if asked["step"] == "start":
+    said |= {"seconds": done - imported, "description": time.perf_counter() - done}
+    if not streamed:
+        said["kept"] = len(data.rows("train"))
+    if asked["step"] != "encode":
         said["pipeline_tokens_per_second"] = _speed(batches, 200)
     print(json.dumps(said))
 

@@ -18,7 +18,8 @@ def _table() -> str:
     for row in found["rows"]:
         pairs, digits = row["sizes"]["pairs"], 1 if row["unit"] == "seconds" else 0
         rows.setdefault(f"{row['quantity']}, {row['unit']}", {})[pairs] = f"{row['value']:,.{digits}f}"
-        for key, name in (("pipeline_tokens_per_second", "batches alone"), ("tokens_per_second", "training")):
+        batches = "batches alone, streamed" if row["quantity"].startswith("stream") else "batches alone"
+        for key, name in (("pipeline_tokens_per_second", batches), ("tokens_per_second", "training")):
             if key in row["details"]:
                 rows.setdefault(f"{name}, target tokens a second", {})[pairs] = f"{row['details'][key]:,.0f}"
     sizes = sorted({row["sizes"]["pairs"] for row in found["rows"]})

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnsearch.data.batching import (
-    BatchSampler,
     BucketBatches,
     Lengths,
     PaperBatches,
@@ -22,6 +21,7 @@ from rnnsearch.data.batching import (
     pad_sources,
     padding_share,
 )
+from rnnsearch.data.sampler import BatchSampler
 
 ROWS = [Row(index=7, source=[4, 5, 6], target=[8]), Row(index=2, source=[], target=[9, 10])]
 LENGTHS = st.lists(st.tuples(st.integers(1, 80), st.integers(1, 80)), max_size=200)

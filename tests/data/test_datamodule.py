@@ -99,7 +99,11 @@ def rows_of(loader: Any) -> list[list[int]]:
 def test_filters_touch_training_alone(tmp_path: Path) -> None:
     data = module(tmp_path)
     data.setup()
-    assert {split: len(rows) for split, rows in data.datasets.items()} == {"train": 48, "validation": 10, "test": 5}
+    assert {split: len(rows) for split, rows in data.prepared.datasets.items()} == {
+        "train": 48,
+        "validation": 10,
+        "test": 5,
+    }
     description = data.description()
     assert description["filters"] == {
         "train": {"read": 50, "empty": 1, "too_long": 1, "ratio": 0, "duplicate": 0, "kept": 48}
@@ -376,8 +380,8 @@ def in_order(data: ParallelDataModule, count: int) -> list[list[int]]:
     data.setup("fit")
     order: list[list[int]] = []
     for epoch in range(count):
-        data.sampler.seek(epoch)
-        order += data.sampler.plan()
+        data.order.seek(epoch)
+        order += data.order.plan()
     return order[:count]
 
 

@@ -55,15 +55,15 @@ def test_columns(tmp_path: Path) -> None:
     assert dataset["source"][:] == [[4, 5, 6], [], [5]]
     assert dataset["target_words"][:] == [2, 1, 0]
     assert list(encoded.texts(dataset)) == [(pair.source, pair.target) for pair in PAIRS]
-    assert encoded.token_counts(dataset, "source").tolist() == [3, 0, 1]
-    assert encoded.token_counts(dataset, "target").dtype == np.int64
+    assert encoded.token_counts(dataset.data, "source").tolist() == [3, 0, 1]
+    assert encoded.token_counts(dataset.data, "target").dtype == np.int64
 
 
 def test_more_rows_than_a_group(tmp_path: Path) -> None:
     pairs = [Pair("a " * (k % 5), "x", k) for k in range(2500)]
     assert encoded.encode_pairs(iter(pairs), TOKENIZERS, tmp_path / encoded.ARROW) == 2500
     dataset = encoded.open_encoded(tmp_path)
-    assert encoded.token_counts(dataset, "source").tolist() == [k % 5 for k in range(2500)]
+    assert encoded.token_counts(dataset.data, "source").tolist() == [k % 5 for k in range(2500)]
     assert dataset["line"][:] == list(range(2500))
     assert [source for source, _ in encoded.texts(dataset)] == [pair.source for pair in pairs]
     assert dataset.cache_files == [{"filename": str(tmp_path / encoded.ARROW)}]  # mapped, not copied

@@ -9,6 +9,7 @@ import lzma
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from backports import zstd
@@ -242,11 +243,13 @@ def test_bad_json_lines(tmp_path: Path, line: bytes, message: str) -> None:
         list(jsonl(path, "en", "de").pairs("train"))
 
 
-def hub(folder: Path, cache: Path, *, test: str | None = None, target: str = "translation.de") -> HubCorpus:
+def hub(
+    folder: Path | str, cache: Path, *, test: str | None = None, target: str = "translation.de", **more: Any
+) -> HubCorpus:
     return HubCorpus(
         path=str(folder),
         configuration=None,
-        revision=None,
+        **{"revision": None, **more},
         train_split="train",
         validation_split="validation",
         test_split=test,
@@ -277,6 +280,28 @@ def test_hub_reads_a_local_folder(dataset: Path, tmp_path: Path, monkeypatch: py
     assert list(corpus.pairs("train")) == PAIRS
     assert list(corpus.checksums()) == ["train.pairs", "validation.pairs"]
     assert corpus.checksums() == hub(dataset, tmp_path / "other").checksums()
+
+
+def test_hub_streams_and_keeps_nothing(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    kept, streamed = hub(dataset, tmp_path / "kept"), hub(dataset, tmp_path / "streamed", streaming=1000)
+    for corpus in (kept, streamed):
+        corpus.prepare()
+        assert list(corpus.pairs("train")) == list(corpus.pairs("train")) == PAIRS
+    assert streamed.checksums() == kept.checksums()
+    assert list((tmp_path / "kept").rglob("*.arrow"))
+    assert not list((tmp_path / "streamed").rglob("*.arrow"))
+
+
+def test_what_is_streamed_from_the_hub_is_named_by_its_commit(tmp_path: Path) -> None:
+    for revision in (None, "main"):
+        with pytest.raises(ValueError, match=rf"data\.revision={revision}: .* known by its commit"):
+            hub("wmt/wmt16", tmp_path, streaming=1000, revision=revision).prepare()
+    sums = [
+        hub("wmt/wmt16", tmp_path, streaming=1000, revision=letter * 40)._checksum_of_commit("train")
+        for letter in "aab"
+    ]
+    assert sums[0] == sums[1] != sums[2]
 
 
 def test_hub_errors(dataset: Path, tmp_path: Path) -> None:

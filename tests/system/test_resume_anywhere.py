@@ -20,6 +20,7 @@ EVERYWHERE = {
     "inside accumulations": "trainer.accumulate_grad_batches=4 budget.updates=6 validation.every=2",
     "plateau": "averaging=none scheduler=plateau scheduler.patience=1 scheduler.warmup=0 optimizer=adadelta",
     "buckets of tokens": "batches=tokens batches.size=60 batches.pool=3 validation.every=5 early_stopping=1",
+    "streamed": "streaming=1000 batches.size=7 curve_every=5",
     "tokens as a budget": "budget.updates=null budget.tokens=700 scheduler=cosine curve_every=5",
 }
 KNOWN = ("update", "bleu")

@@ -42,7 +42,8 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
         validation_sentences=config.validation.sentences,
         evaluation_batch_size=config.validation.batch_size,
         workers=config.data_workers,
-        encoding_processes=config.get("encoding_processes"),  # runs of earlier versions lack it
+        encoding_processes=config.get("encoding_processes"),  # runs of earlier versions lack this and the next
+        streaming=config.get("streaming"),
         progress=partial(bar, total=None),
     )
 

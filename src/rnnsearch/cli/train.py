@@ -157,9 +157,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         references=lambda rows: list(texts[list(rows)]["target_text"]),
         search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
-        watch=Watch(
-            limit=cfg.skip_limit, above=cfg.skip_above, lines=lambda rows: data.rows("train")[list(rows)]["line"]
-        ),
+        watch=Watch(limit=cfg.skip_limit, above=cfg.skip_above, lines=data.training_lines),
         seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
     )
@@ -210,7 +208,8 @@ def _operations(translator: Translator) -> float:
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:
-    described = {**data.description(), "longest_source": data.longest_source()}
+    longest = data.longest_source()
+    described = {**data.description(), **({} if longest is None else {"longest_source": longest})}
     return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
 
 

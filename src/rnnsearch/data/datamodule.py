@@ -1,10 +1,7 @@
 """A parallel corpus as Lightning takes it: tokenizers learnt, pairs encoded, batches in a reproducible order."""
 
-import copy
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +12,16 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from rnnsearch.data import encoded
-from rnnsearch.data.batching import (
-    Batch,
-    BatchSampler,
-    Lengths,
-    Plan,
-    Planner,
-    Row,
-    longest_first,
-    padding_share,
-)
-from rnnsearch.data.corpus import SPLITS, Corpus, Pair
+from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, padding_share
+from rnnsearch.data.corpus import SPLITS, Corpus
 from rnnsearch.data.encoding import Advance, processes_allowed
-from rnnsearch.data.filters import Filters, is_empty
+from rnnsearch.data.filters import Filters
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
 from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
-from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
-
-logger = logging.getLogger(__name__)
-
-Progress = Callable[[str], AbstractContextManager[Advance]]
-"""Given what is being done, shows how many pairs are done."""
+from rnnsearch.data.prepared import PreparedCorpus, Progress
+from rnnsearch.data.sampler import BatchSampler
+from rnnsearch.data.streaming import StreamingLoader
+from rnnsearch.data.tokenizer import TokenizerPair, TokenizerTraining
 
 
 def silent(doing: str) -> AbstractContextManager[Advance]:
@@ -49,7 +35,8 @@ class ParallelDataModule(LightningDataModule):
     Filters apply to the training split alone: an evaluation scores every pair. `cache` is a folder that runs may share.
     `validation_sentences` takes that many from the start of the validation split (None: all). With `workers` processes
     batches are made in advance; the order and the saved place are the same as with 0. `encoding_processes` (None: the
-    cores there are) encode what the cache lacks, and `progress` shows how far they are.
+    cores there are) encode what the cache lacks, and `progress` shows how far they are. With `streaming` the training
+    split is not kept encoded: so many of its pairs at a time are read and encoded as training needs them.
     """
 
     def __init__(
@@ -65,6 +52,7 @@ class ParallelDataModule(LightningDataModule):
         evaluation_batch_size: int,
         workers: int,
         encoding_processes: int | None = 1,
+        streaming: int | None = None,
         progress: Progress = silent,
     ) -> None:
         """Raises ValueError for a number below its least."""
@@ -74,23 +62,25 @@ class ParallelDataModule(LightningDataModule):
         )
         _require_at_least(0, {"data_workers": workers})
         _require_at_least(1, {"encoding_processes": encoding_processes})
+        if streaming is not None and isinstance(corpus, MixtureCorpus):
+            raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
+        self.prepared = PreparedCorpus(
+            corpus=corpus,
+            tokenizer=tokenizer,
+            filters=filters,
+            cache=Path(cache),
+            processes=processes_allowed(encoding_processes),
+            progress=progress,
+        )
         self.corpus = corpus
-        self.training = tokenizer
-        self.filters = copy.deepcopy(filters)
         self.batches = batches
-        self.cache = Path(cache)
         self.seed = seed
         self.validation_sentences = validation_sentences
         self.evaluation_batch_size = evaluation_batch_size
         self.workers = workers
-        self.encoding_processes = processes_allowed(encoding_processes)
-        self._progress = progress
-        self.datasets: dict[str, Dataset] = {}
-        self.filter_reports: dict[str, dict[str, int]] = {}
-        self._tokenizers: TokenizerPair | None = None
-        self._sampler: BatchSampler | None = None
+        self.streaming = streaming
+        self._order: BatchSampler | StreamingLoader | None = None
         self._saved_place: Mapping[str, int] | None = None
-        self._prepared = False
 
     # What Lightning calls
 
@@ -100,27 +90,31 @@ class ParallelDataModule(LightningDataModule):
         Raises:
             ValueError: there is no validation split, or a split has no pairs.
         """
-        self._require("validation")
-        for split in self._prepared_corpus().splits():
-            self._encoded_folder(split)
+        self.prepared.require("validation")
+        for split in self._kept(self.prepared.splits()):
+            self.prepared.encoded_folder(split)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the splits that a stage ("fit", "validate", "test", "predict"; None: all) needs."""
         needed = {"fit": SPLITS[:2], "validate": SPLITS[1:2], "test": SPLITS[2:], "predict": SPLITS[2:]}
-        for split in needed[stage] if stage else self._prepared_corpus().splits():
+        for split in self._kept(needed[stage] if stage else self.prepared.splits()):
             self.rows(split)
         if stage in (None, "fit"):
-            self._require("validation")
+            self.prepared.require("train")
+            self.prepared.require("validation")
 
-    def train_dataloader(self) -> TrainingLoader:
-        """Batches of the training split, from the present place in the order of the sampler.
+    def train_dataloader(self) -> TrainingLoader | StreamingLoader:
+        """Batches of the training split, from the present place in their order.
 
-        Where validation counts batches instead of epochs they do not end.
+        Where validation counts batches instead of epochs, and where pairs are streamed, they do not end.
         """
-        rows = EncodedRows(self.rows("train"))
+        order = self.order
+        if isinstance(order, StreamingLoader):
+            return order
         by_batches = self.trainer is not None and self.trainer.check_val_every_n_epoch is None
         loader = EndlessLoader if by_batches and not self._overfits() else TrainingLoader
-        return loader(rows, self.sampler, workers=self.workers, pin_memory=self._pin_memory())
+        rows = EncodedRows(self.rows("train").data)
+        return loader(rows, order, workers=self.workers, pin_memory=self._pin_memory())
 
     def val_dataloader(self) -> DataLoader[Row]:
         """The first `validation_sentences` pairs of the validation split, the longest first."""
@@ -136,29 +130,29 @@ class ParallelDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The place in the training data."""
-        return {"sampler": self._sampler.state_dict()} if self._sampler else {}
+        return {"sampler": self._order.state_dict()} if self._order else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to a saved place in the training data."""
         self._saved_place = state_dict.get("sampler")
-        if self._sampler and self._saved_place is not None:
-            self._sampler.load_state_dict(self._saved_place)
+        if self._order and self._saved_place is not None:
+            self._order.load_state_dict(self._saved_place)
 
     # What the rest of the project asks for
 
     @property
     def tokenizers(self) -> TokenizerPair:
         """The tokenizers, learnt on the training split or read from the cache."""
-        if self._tokenizers is None:
-            self._tokenizers = self._learnt_tokenizers()
-        return self._tokenizers
+        return self.prepared.tokenizers
 
     @property
-    def sampler(self) -> BatchSampler:
-        """The order of the training batches."""
-        if self._sampler is None:  # made when batches are asked for: a trainer, which knows the processes, comes late
-            self._sampler = self._new_sampler()
-        return self._sampler
+    def order(self) -> BatchSampler | StreamingLoader:
+        """The order of the training batches, and the place in it."""
+        if self._order is None:  # made when batches are asked for: a trainer, which knows the processes, comes late
+            self._order = self._new_order()
+            if self._saved_place is not None:
+                self._order.load_state_dict(self._saved_place)
+        return self._order
 
     def rows(self, split: str) -> Dataset:
         """The encoded pairs of a split, memory-mapped; encoded now if the cache has them not.
@@ -166,11 +160,11 @@ class ParallelDataModule(LightningDataModule):
         Raises:
             ValueError: the corpus has no such split, or it has no pairs.
         """
-        if split not in self.datasets:
-            folder = self._encoded_folder(split)
-            self.datasets[split] = encoded.open_encoded(folder)
-            self.filter_reports[split] = {k: int(str(v)) for k, v in encoded.load_notes(folder).items()}
-        return self.datasets[split]
+        return self.prepared.rows(split)
+
+    def training_lines(self, rows: Sequence[int]) -> Sequence[int]:
+        """The corpus' line numbers of the training pairs that `Batch.index_B` names."""
+        return rows if self.streaming else self.rows("train")[list(rows)]["line"]
 
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Raw source and target text of each pair of a split, in order."""
@@ -178,11 +172,13 @@ class ParallelDataModule(LightningDataModule):
 
     def lengths(self, split: str) -> tuple[Lengths, Lengths]:
         """Tokens of each source and target of a split, the end of sentence included."""
-        rows = self.rows(split)
+        rows = self.rows(split).data
         return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
 
-    def longest_source(self) -> int:
-        """Words of the longest training source."""
+    def longest_source(self) -> int | None:
+        """Words of the longest training source; None where training pairs are streamed."""
+        if self.streaming:
+            return None
         return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
 
     def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
@@ -191,112 +187,46 @@ class ParallelDataModule(LightningDataModule):
         processes = self.trainer.world_size if self.trainer else 1
         size = min(self.evaluation_batch_size, -(-len(lengths) // processes))  # a batch for each process, at least
         plan = longest_first(lengths, size)
-        rows = EncodedRows(self.rows(split))
+        rows = EncodedRows(self.rows(split).data)
         return evaluation_loader(rows, self._share(plan), workers=self.workers, pin_memory=self._pin_memory())
 
     def description(self) -> dict[str, Any]:
         """What a record keeps of the data: names, checksums, counts, filters, tokenizers, padding."""
         sources = {"source": self.tokenizers.source, "target": self.tokenizers.target}
         sides = {side: {"size": t.size, "checksum": t.checksum} for side, t in sources.items()}
+        opened = self.prepared.datasets
         return {
-            **self._identity,
-            "pairs": {split: len(self.datasets[split]) for split in SPLITS if split in self.datasets},
-            "filters": {split: report for split, report in self.filter_reports.items() if report},
+            **self.prepared.identity,
+            "pairs": {split: len(opened[split]) for split in SPLITS if split in opened},
+            "filters": {split: report for split, report in self.prepared.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},
             "padding_share": self._padding_share(),
         }
 
     # Within
 
-    def _prepared_corpus(self) -> Corpus:
-        if not self._prepared:
-            self.corpus.prepare()
-            self._prepared = True
-        return self.corpus
+    def _kept(self, splits: Sequence[str]) -> list[str]:
+        """Those of which the cache keeps an encoded copy."""
+        return [split for split in splits if not (self.streaming and split == "train")]
 
-    def _require(self, split: str) -> None:
-        have = self._prepared_corpus().splits()
-        if split not in have:
-            raise ValueError(
-                f"the corpus {self.corpus.name} has no {split} split, only {', '.join(have) or 'none'}; "
-                f"give data.{split}.source and data.{split}.target"
-            )
-
-    @cached_property
-    def _identity(self) -> dict[str, Any]:
-        """What the pairs of any split come from."""
-        return {
-            "name": self.corpus.name,
-            "source_language": self.corpus.source_language,
-            "target_language": self.corpus.target_language,
-            "checksums": self._prepared_corpus().checksums(),
-        }
-
-    def _filter_settings(self) -> list[object]:
-        f = self.filters
-        return [f.max_length, f.max_length_ratio, f.drop_duplicates, f.unit]
-
-    def _learnt_tokenizers(self) -> TokenizerPair:
-        if isinstance(self.training, GivenTokenizers):
-            return self.training.given
-        key = {**self._identity, "tokenizer": self.training.settings(), "filters": self._filter_settings()}
-        folder = self.cache / "tokenizers" / encoded.cache_key(key)
-        encoded.cached_folder(folder, lambda aside: encoded.save_tokenizers(aside, self._fit()))
-        return encoded.load_tokenizers(folder)
-
-    def _fit(self) -> TokenizerPair:
-        self._require("train")
-        corpus = self._prepared_corpus()
-        return self.training.fit(self._pairs_to_learn_from, corpus.source_language, corpus.target_language)
-
-    def _pairs_to_learn_from(self) -> Iterator[Pair]:
-        """Training pairs that pass the filters; where those count tokens, all that are not empty."""
-        pairs = self.corpus.pairs("train")
-        if self.filters.unit == "tokens":
-            return (pair for pair in pairs if not is_empty(pair))
-        return self.filters.apply(pairs)
-
-    def _encoded_folder(self, split: str) -> Path:
-        self._require(split)
-        tokenizers = self.tokenizers
-        key: dict[str, object] = {
-            **self._identity,
-            "split": split,
-            "tokenizers": [tokenizers.source.checksum, tokenizers.target.checksum],
-            "filters": self._filter_settings() if split == "train" else None,
-        }
-        folder = self.cache / "encoded" / encoded.cache_key(key) / split
-        return encoded.cached_folder(folder, lambda aside: self._encode(split, aside))
-
-    def _encode(self, split: str, folder: Path) -> None:
-        logger.info("encoding the %s split of %s", split, self.corpus.name)
-        pairs = self.corpus.pairs(split)
-        if split == "train":
-            pairs = self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
-        with self._progress(f"encoding the {split} split") as advance:
-            count = encoded.encode_pairs(
-                pairs, self.tokenizers, folder / encoded.ARROW, processes=self.encoding_processes, advance=advance
-            )
-        if count == 0:
-            raise ValueError(f"the {split} split of {self.corpus.name} has no pairs; give it at least one")
-        encoded.save_notes(folder, self.filters.report() if split == "train" else {})
-        logger.info("encoded %d pairs of the %s split", count, split)
-
-    def _token_lengths(self, pair: Pair) -> tuple[int, int]:
-        return len(self.tokenizers.source.encode(pair.source)), len(self.tokenizers.target.encode(pair.target))
-
-    def _new_sampler(self) -> BatchSampler:
-        sampler = BatchSampler(
-            self._planner(),
-            *self.lengths("train"),
+    def _new_order(self) -> BatchSampler | StreamingLoader:
+        rank, replicas = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if not self.streaming:
+            lengths, stay = self.lengths("train"), self._overfits()
+            return BatchSampler(self._planner(), *lengths, seed=self.seed, rank=rank, replicas=replicas, stay=stay)
+        if self._overfits():
+            raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
+        return StreamingLoader(
+            lambda: self.prepared.pairs("train"),
+            lambda pairs: self.prepared.encode(pairs, sharers=self.trainer.num_devices if self.trainer else 1),
+            self.batches,
+            window=self.streaming,
             seed=self.seed,
-            rank=self.trainer.global_rank if self.trainer else 0,
-            replicas=self.trainer.world_size if self.trainer else 1,
-            stay=self._overfits(),
+            rank=rank,
+            replicas=replicas,
+            pin_memory=self._pin_memory(),
+            progress=self.prepared.progress,
         )
-        if self._saved_place is not None:
-            sampler.load_state_dict(self._saved_place)
-        return sampler
 
     def _overfits(self) -> bool:
         return bool(self.trainer and self.trainer.overfit_batches)  # type: ignore[attr-defined]  # set, not declared
@@ -324,7 +254,7 @@ class ParallelDataModule(LightningDataModule):
         return bool(self.trainer and self.trainer.strategy.root_device.type == "cuda")
 
     def _padding_share(self) -> float | None:
-        if "train" not in self.datasets:
+        if "train" not in self.prepared.datasets:
             return None
         lengths = self.lengths("train")
         return padding_share(self._planner().plan(*lengths, seed=self.seed, epoch=0), *lengths)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from datasets import Dataset
+from datasets.table import Table
 from filelock import FileLock
 
 from rnnsearch.data.corpus import Pair, file_sha256
@@ -114,9 +115,9 @@ def open_encoded(folder: Path) -> Dataset:
     return Dataset.from_file(str(folder / ARROW))
 
 
-def token_counts(dataset: Dataset, column: str) -> npt.NDArray[np.int64]:
+def token_counts(table: pa.Table | Table, column: str) -> npt.NDArray[np.int64]:
     """Number of ids in each row of a column, the end of sentence not included."""
-    return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in dataset.data.column(column).chunks])
+    return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in table.column(column).chunks])
 
 
 def rows_by_member(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:

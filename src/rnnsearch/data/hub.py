@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from rnnsearch.data.files import text_at
 
 logger = logging.getLogger(__name__)
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
 
 class HubCorpus(DirectedCorpus):
     """A data set by `path` (of the Hub, or a local folder), `configuration` and `revision`, with two text fields.
 
     `train_split` and its fellows are names of the data set's splits, slices such as train[:1%] allowed; a dot in a
     field leads into a record, such as translation.de. Needs no network where the data set is local or cached.
+    With `streaming` rows are read from the Hub, or the folder, as they are asked for, and never kept.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class HubCorpus(DirectedCorpus):
         reverse: bool,
         name: str,
         cache: str,
+        streaming: int | None = None,
     ) -> None:
         super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
         self._path = path
@@ -46,6 +51,7 @@ class HubCorpus(DirectedCorpus):
         self._splits = {split: name for split, name in given if name is not None}
         self._fields = {"source": source_field, "target": target_field}
         self._cache = Path(cache).expanduser() / "hub"
+        self._streaming = bool(streaming)
         self._loaded: dict[str, Any] = {}
 
     def splits(self) -> tuple[str, ...]:
@@ -55,6 +61,11 @@ class HubCorpus(DirectedCorpus):
     def prepare(self) -> None:
         """Load every split, downloading what the cache lacks. Raises ValueError where that fails."""
         super().prepare()
+        if self._streaming and not self._is_local() and not COMMIT.fullmatch(self._revision or ""):
+            raise ValueError(
+                f"data.revision={self._revision}: a data set that is streamed from the Hub is known by its commit, "
+                "40 hexadecimal digits that its page shows under Files and versions; give them"
+            )
         for split in self._splits:
             self._rows(split)
 
@@ -66,33 +77,46 @@ class HubCorpus(DirectedCorpus):
             yield Pair(source=source, target=target, line=number)
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the pairs as read, under keys such as train.pairs: data sets have no files of their own."""
-        sums = {}
-        for split in self.splits():
-            digest = hashlib.sha256()
-            for pair in self.pairs(split):
-                digest.update(json.dumps([pair.source, pair.target]).encode() + b"\n")
-            sums[f"{split}.pairs"] = digest.hexdigest()
-        return sums
+        """SHA-256 of the pairs as read, under keys such as train.pairs: data sets have no files of their own.
+
+        Of pairs that are streamed from the Hub it is that of what names them: data set, commit, split and fields.
+        """
+        if self._streaming and not self._is_local():
+            return {f"{split}.commit": self._checksum_of_commit(split) for split in self.splits()}
+        return {f"{split}.pairs": self._checksum_of_pairs(split) for split in self.splits()}
+
+    def _checksum_of_pairs(self, split: str) -> str:
+        digest = hashlib.sha256()
+        for pair in self.pairs(split):
+            digest.update(json.dumps([pair.source, pair.target]).encode() + b"\n")
+        return digest.hexdigest()
+
+    def _checksum_of_commit(self, split: str) -> str:
+        named = [self._path, self._configuration, self._revision, self._splits[split], self._fields, self.sides()]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
     def _rows(self, split: str) -> Any:
         if split not in self._loaded:
             self._loaded[split] = self._load(self._splits[split])
         return self._loaded[split]
 
-    def _load(self, split: str) -> Any:
+    def _is_local(self) -> bool:
+        return Path(self._given_path()).expanduser().is_dir()
+
+    def _given_path(self) -> str:
         if not self._path:
             raise ValueError("data.path is not set; give the name of a data set of the Hub, or a folder")
+        return self._path
+
+    def _load(self, split: str) -> Any:
+        path = str(Path(self._given_path()).expanduser()) if self._is_local() else self._given_path()
         import datasets  # heavy
 
-        folder = Path(self._path).expanduser()
-        path = str(folder) if folder.is_dir() else self._path
         logger.info("loading %s, split %s", path, split)
+        cache = {"streaming": True} if self._streaming else {"cache_dir": str(self._cache)}
         try:
             with enough_space(self._cache):
-                return datasets.load_dataset(
-                    path, self._configuration, split=split, revision=self._revision, cache_dir=str(self._cache)
-                )
+                return datasets.load_dataset(path, self._configuration, split=split, revision=self._revision, **cache)
         except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(

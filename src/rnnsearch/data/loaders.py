@@ -5,28 +5,32 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset
+import pyarrow as pa
+from datasets.table import Table
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from rnnsearch.data.batching import Batch, BatchSampler, Row, collate
+from rnnsearch.data.batching import Batch, Row, collate
+from rnnsearch.data.sampler import BatchSampler
 
 Ids = npt.NDArray[np.int32]
+ENDLESS = 2**40
+"""More batches than any training sees: without a number Lightning would fetch one ahead."""
 
 
 class EncodedRows(TorchDataset[Row]):
-    """The ids of an encoded split, with the row numbers that `Batch.index_B` carries.
+    """The ids of an Arrow table of pairs, with the row numbers that `Batch.index_B` carries.
 
-    Ids are read where the file is mapped, without copies: two arrays for each Arrow batch and side.
+    Ids are read where the table is, or its file mapped, without copies: two arrays for each Arrow batch and side.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset  # holds the map
-        self._firsts = np.cumsum([0, *(chunk.num_rows for chunk in dataset.data.to_batches())])
-        self._sides = {side: _chunks(dataset, side) for side in ("source", "target")}
+    def __init__(self, table: pa.Table | Table) -> None:
+        self._table = table  # holds the map
+        self._firsts = np.cumsum([0, *(chunk.num_rows for chunk in table.to_batches())])
+        self._sides = {side: _chunks(table, side) for side in ("source", "target")}
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return int(self._table.num_rows)
 
     def __getitem__(self, index: int) -> Row:
         """One row."""
@@ -42,10 +46,9 @@ class EncodedRows(TorchDataset[Row]):
         return [Row(index=i, source=s, target=t) for i, s, t in zip(indices, source, target, strict=True)]
 
 
-def _chunks(dataset: Dataset, side: str) -> list[tuple[Ids, Ids]]:
+def _chunks(table: pa.Table | Table, side: str) -> list[tuple[Ids, Ids]]:
     """Offsets and values of each Arrow batch of a column of lists."""
-    column = dataset.data.column(side)
-    return [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in column.chunks]
+    return [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in table.column(side).chunks]
 
 
 def _ids(chunk: tuple[Ids, Ids], row: int) -> Ids:
@@ -86,8 +89,8 @@ class EndlessLoader(TrainingLoader):
             yield from super().__iter__()
 
     def __len__(self) -> int:
-        """More batches than any training sees: without a number Lightning would fetch one ahead."""
-        return 2**40
+        """More batches than any training sees."""
+        return ENDLESS
 
 
 def evaluation_loader(

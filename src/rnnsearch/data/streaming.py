@@ -1,0 +1,131 @@
+"""Training pairs read anew each epoch, window by window, for a corpus whose encoding has no room on the disk."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from itertools import islice
+
+import pyarrow as pa
+
+from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, collate
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.encoded import token_counts
+from rnnsearch.data.encoding import ROWS_A_BATCH, Advance
+from rnnsearch.data.loaders import ENDLESS, EncodedRows
+
+Encode = Callable[[Iterator[Pair]], Generator[pa.RecordBatch, None, None]]
+
+
+class StreamingLoader:
+    """Batches of window after window, epoch after epoch, with a place that can be saved.
+
+    A window is so many pairs as the corpus gives them. It is encoded into memory and batched like a whole split; while
+    its batches are handed out, the next one is encoded at the same pace. Of several processes (`replicas`) each reads
+    and encodes all pairs, and takes its share of every batch. `Batch.index_B` holds the lines of the pairs.
+    """
+
+    def __init__(
+        self,
+        pairs: Callable[[], Iterator[Pair]],
+        encode: Encode,
+        planner: Planner,
+        *,
+        window: int,
+        seed: int,
+        rank: int = 0,
+        replicas: int = 1,
+        pin_memory: bool = False,
+        progress: Callable[[str], AbstractContextManager[Advance]],
+    ) -> None:
+        """`pairs` reads the corpus from its start. Raises ValueError for a window that is no number of thousands."""
+        if window < ROWS_A_BATCH or window % ROWS_A_BATCH:
+            raise ValueError(f"streaming={window}: give thousands of pairs, such as 100000, or null")
+        self._pairs, self._encode, self._planner = pairs, encode, planner
+        self._size, self._seed = window, seed
+        self._rank, self._replicas, self._pin_memory = rank, replicas, pin_memory
+        self._progress = progress
+        self._epoch = self._window = self._position = 0
+
+    def __len__(self) -> int:
+        """More batches than any training sees, as of every loader without an end."""
+        return ENDLESS
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches from the present place on."""
+        while True:
+            yield from self._rest_of_epoch()
+
+    def _rest_of_epoch(self) -> Iterator[Batch]:
+        chunks = self._size // ROWS_A_BATCH
+        with closing(self._encode(islice(self._pairs(), self._window * self._size, None))) as encoded:
+            window = self._first_window(islice(encoded, chunks))
+            while window:
+                rows, target_lengths, plan = self._planned(pa.Table.from_batches(window))
+                window = []
+                for place in range(self._position, len(plan)):
+                    window.extend(islice(encoded, chunks * (place + 1) // len(plan) - len(window)))
+                    self._handed_out(place + 1, len(plan), more=bool(window))
+                    yield self._batch(rows, plan[place], target_lengths)
+
+    def _first_window(self, encoded: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Encoded before there is a batch to train on: this alone takes a while."""
+        window = []
+        with self._progress(f"encoding the first {self._size:,} pairs") as advance:
+            for chunk in encoded:
+                window.append(chunk)
+                advance(chunk.num_rows)
+        if not window:
+            raise ValueError(
+                f"the corpus has no pair {self._window * self._size + 1:,}, where this run stopped; give it the corpus "
+                "that it began with"
+            )
+        return window
+
+    def _planned(self, table: pa.Table) -> tuple["_StreamedRows", Lengths, Plan]:
+        source, target = (token_counts(table, side) + 1 for side in ("source", "target"))
+        epoch = self._epoch + (self._window << 32)  # each window has an order of its own; the first, that of a split
+        return _StreamedRows(table), target, self._planner.plan(source, target, seed=self._seed, epoch=epoch)
+
+    def _batch(self, rows: "_StreamedRows", batch: list[int], target_lengths: Lengths) -> Batch:
+        share = collate(rows.__getitems__(batch[self._rank :: self._replicas]))
+        whole = replace(share, all_tokens=int(target_lengths[batch].sum()))
+        return whole.pin_memory() if self._pin_memory else whole
+
+    def _handed_out(self, batches: int, of: int, *, more: bool) -> None:
+        """Note the place after so many batches of the present window; `more`: it is not the last one."""
+        if batches < of:
+            self._position = batches
+        elif more:
+            self._window, self._position = self._window + 1, 0
+        else:
+            self._epoch, self._window, self._position = self._epoch + 1, 0, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """The place, as plain numbers."""
+        place = {"epoch": self._epoch, "window": self._window, "position": self._position}
+        return {**place, "pairs": self._size, "seed": self._seed}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go to a saved place.
+
+        Raises:
+            ValueError: the place was saved under another seed or size of windows, so that the order would be another.
+        """
+        for key, here in (("seed", self._seed), ("pairs", self._size)):
+            if state.get(key) != here:
+                raise ValueError(f"the data order was saved with {key} {state.get(key)}, not {here}; keep it")
+        self._epoch, self._window, self._position = state["epoch"], state["window"], state["position"]
+
+
+class _StreamedRows(EncodedRows):
+    """Rows named by their lines, for their places are lost with the window."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table)
+        self._lines = table.column("line").to_numpy()
+
+    def __getitems__(self, indices: list[int]) -> list[Row]:
+        rows = super().__getitems__(indices)
+        for row in rows:
+            row["index"] = int(self._lines[row["index"]])
+        return rows
