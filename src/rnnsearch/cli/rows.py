@@ -24,7 +24,7 @@ def split_rows(loaded: runs.LoadedRun, split: str) -> Rows:
         return list(read_lines(kept))
     have = loaded.record["data"]["pairs"]
     if split not in have:
-        raise ValueError(f"the corpus of {loaded.folder} has no {split} split; it has {', '.join(have)}")
+        raise ValueError(f"the run in {loaded.folder} has no {split} split; it has {', '.join(have)}")
     return list(build.build_data(loaded.config).rows(split))
 
 

@@ -157,7 +157,11 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
         references=lambda rows: list(texts[list(rows)]["target_text"]),
         search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
-        watch=Watch(limit=cfg.skip_limit, above=cfg.skip_above, lines=data.training_lines),
+        watch=Watch(
+            limit=cfg.skip_limit,
+            above=cfg.skip_above,
+            lines=lambda rows: data.training_lines(rows),  # no method: averaging would copy the data with the module
+        ),
         seed=cfg.seed,
         checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
     )
