@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from rnnsearch.cli.compose import compose
-from rnnsearch.kernels import choice, native
+from rnnsearch.kernels import choice, compiled, native
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
@@ -123,5 +123,9 @@ def _as_on_a_gpu(counter: _Launches) -> Iterator[None]:
         counter.count += 1
 
     steps = replace(choice._NATIVE, any_values=True)
-    with patch.object(choice, "_serving", lambda like: steps), patch.object(native, "call", call):
+    with (
+        patch.object(choice, "_serving", lambda like: steps),
+        patch.object(native, "call", call),
+        patch.object(compiled, "serves", lambda like: False),  # torch copies, as on a GPU
+    ):
         yield

@@ -39,8 +39,8 @@ Row = Sequence[str]
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     for name, default, unit, text in (
-        ("--peak-teraflops", 312.0, "N", "of a GPU; default: NVIDIA's data sheet of the A100, dense bfloat16"),
-        ("--bandwidth", 1555.0, "GB/S", "of a GPU's memory; default: the same data sheet, 40 GB"),
+        ("--peak-teraflops", 312.0, "N", "of a GPU (%(default)s: the A100 in dense bfloat16, NVIDIA's data sheet)"),
+        ("--bandwidth", 1555.0, "GB/S", "of a GPU's memory (%(default)s: the A100 of 40 GB, the same)"),
         ("--launch-microseconds", 10.0, "N", "from a launch to the next, assumed (%(default)s)"),
         ("--link", 50.0, "GB/S", "of each GPU to the others, assumed (%(default)s)"),
         ("--price", 2.0, "N", "of a GPU hour, assumed (%(default)s)"),
