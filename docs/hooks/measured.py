@@ -1,15 +1,30 @@
-"""A line `::measured corpora` becomes a table of what benchmarks/results/corpora.json holds, a column a size."""
+"""Figures that nobody types.
+
+A line `::measured corpora` becomes a table of what benchmarks/results/corpora.json holds, a column a size; a line
+`::derived wmt14` becomes what `python -m benchmarks wmt14` prints.
+"""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the directive."""
-    return markdown.replace("::measured corpora", _table()) if "::measured corpora" in markdown else markdown
+    """Replace the directives."""
+    for directive, make in (("::measured corpora", _table), ("::derived wmt14", _derived)):
+        if directive in markdown:
+            markdown = markdown.replace(directive, make())
+    return markdown
+
+
+def _derived() -> str:
+    command = [sys.executable, "-m", "benchmarks", "wmt14"]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout.strip()
 
 
 def _table() -> str:
