@@ -40,13 +40,10 @@ class Options(argparse.Namespace):
     training_updates: int
     data_root: Path | None
     results: Path
-    teraflops: float
     link: float
     price: float
     pairs: list[int]
     processes: int
-    source: Path | None
-    target: Path | None
 
 
 class Parser(argparse.ArgumentParser):
