@@ -46,6 +46,7 @@ def test_two_processes_follow_one(workshop: Any, tmp_path: Path, settings: str, 
     for run, more in ((one, ""), (two, "trainer=ddp_cpu trainer.devices=2")):
         done = train(workshop, run, f"model.dropout=0 averaging=none curve_every=1 {more} {settings}")
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count("the run is in") == 1
     first, second = workshop.record(one), workshop.record(two)
     for key in ("updates", "tokens_seen"):
         assert first[key] == second[key]

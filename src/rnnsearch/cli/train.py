@@ -48,6 +48,8 @@ def run(cfg: DictConfig) -> None:
     check_values(cfg)
     check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
+    if not main:
+        logging.getLogger("rnnsearch").setLevel(logging.WARNING)  # the first one tells how it goes
     with claimed(folder) if main else nullcontext():
         _run(cfg, folder, main=main)
 

@@ -70,7 +70,7 @@ class StreamingLoader:
     def _first_window(self, encoded: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Encoded before there is a batch to train on: this alone takes a while."""
         window = []
-        with self._progress(f"encoding the first {self._size:,} pairs") as advance:
+        with self._progress(f"encoding {self._size:,} pairs") as advance:
             for chunk in encoded:
                 window.append(chunk)
                 advance(chunk.num_rows)
