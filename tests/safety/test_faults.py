@@ -47,17 +47,11 @@ def check_whole(folder: Path) -> None:
 
 
 # From nothing at all to all but the last bytes: cache, log, record, config, texts, checkpoints, translations.
-OFTEN = (40, 300)
-SPACES = [
-    pytest.param(kibibytes, marks=[] if kibibytes in OFTEN else pytest.mark.slow)
-    for kibibytes in (0, 8, 40, 100, 200, 300, 500, 700, 900, 1200, 1600, 2000)
-]
+SPACES = (0, 8, 40, 100, 200, 300, 500, 700, 900, 1200, 1600, 2000)  # KiB
 
 
-@pytest.mark.parametrize(
-    "kibibytes", [pytest.param(n, marks=[] if n in (40, 300) else pytest.mark.slow) for n in SPACES]
-)
-@pytest.mark.parametrize("what", ["run", pytest.param("cache", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kibibytes", SPACES)
+@pytest.mark.parametrize("what", ["run", "cache"])
 def test_a_full_disk_and_the_same_command_when_it_is_free(
     shell: Shell, disk: Path, tmp_path: Path, kibibytes: int, what: str
 ) -> None:
