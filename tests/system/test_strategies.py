@@ -58,6 +58,41 @@ def test_two_processes_follow_one(workshop: Any, tmp_path: Path, settings: str, 
         torch.testing.assert_close(weights(two)[name], weight, rtol=rounding, atol=rounding)
 
 
+KEEPING = """
+import os, sys, torch
+from rnnsearch.cli.main import main
+from rnnsearch.training.callbacks import Clock
+def keep(self, trainer, module):
+    torch.save(module.state_dict(), f"{os.environ['KEPT']}/{trainer.global_rank}.pt")
+Clock.on_train_end = keep
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("kernels", ["fused", "plain"])
+def test_two_processes_in_bfloat16(workshop: Any, tmp_path: Path, kernels: str) -> None:
+    """They hold the same weights, bit for bit, and follow one process within the rounding of bfloat16."""
+    script, losses = tmp_path / "keeping.py", []
+    script.write_text(KEEPING)
+    words = f"model.dropout=0 averaging=none curve_every=1 {PLAIN} trainer.precision=bf16-mixed kernels={kernels}"
+    for name, more in (("one", ""), ("two", "trainer=ddp_cpu trainer.devices=2")):
+        run, kept = tmp_path / name / "run", tmp_path / name
+        kept.mkdir()
+        command = [sys.executable, str(script), "train", *workshop.overrides(run, f"{more} {words}")]
+        environment = {**os.environ, "KEPT": str(kept)}
+        done = subprocess.run(command, cwd=kept, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        record = workshop.record(run)
+        assert (record["status"], record["updates"]) == ("finished", 20)
+        losses.append([point["loss"] for point in record["results"]["curves"]["train"]])
+    first, second = (torch.load(tmp_path / "two" / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert first.keys() == second.keys() == weights(tmp_path / "two" / "run").keys()
+    for name, weight in weights(tmp_path / "two" / "run").items():
+        assert torch.equal(first[name], weight)
+        assert torch.equal(second[name], weight)
+    assert losses[1] == pytest.approx(losses[0], rel=2**-8)  # the most that rounding to bfloat16 changes a number
+
+
 BROKEN = """
 import os, sys
 from rnnsearch.cli.main import main
