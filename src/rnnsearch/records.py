@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,25 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A folder to write into; what is in it replaces its namesakes in ``folder`` at the end, or nothing if that fails.
+
+    The files are on one disk, so that each one is replaced in one step.
+    """
+    aside = folder / f".{os.getpid()}.part"
+    try:
+        aside.mkdir(parents=True, exist_ok=True)
+        yield aside
+        for path in sorted(aside.rglob("*")):  # folders come before what is in them
+            if path.is_dir():
+                (folder / path.relative_to(aside)).mkdir(exist_ok=True)
+            else:
+                os.replace(path, folder / path.relative_to(aside))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

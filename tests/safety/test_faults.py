@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.disks import mounted
+from tests.disks import leave, mounted
 
 from .conftest import TINY, Shell
 
@@ -26,14 +26,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 24 MiB."""
     with mounted(tmp_path / "disk", "24m") as place:
         yield place
-
-
-def leave(disk: Path, free: int) -> Path:
-    """Fill a disk but for so many bytes."""
-    filler = disk / "filler"
-    space = os.statvfs(disk)
-    os.posix_fallocate(os.open(filler, os.O_CREAT | os.O_WRONLY), 0, space.f_bavail * space.f_frsize - free)
-    return filler
 
 
 def check_whole(folder: Path) -> None:
