@@ -206,6 +206,28 @@ def test_torchrun_starts_the_same_run(workshop: Any, tmp_path: Path) -> None:
     assert len({record["results"]["weights_sha256"] for record in found}) == 1
 
 
+@pytest.mark.parametrize(("rank", "left"), [(0, {"running"}), (1, {"interrupted", "failed"})], ids=["first", "second"])
+def test_a_process_of_torchrun_is_killed(workshop: Any, tmp_path: Path, rank: int, left: set[str]) -> None:
+    """The command ends, and the same one goes on; the first process alone writes the record, if it lives."""
+    run = tmp_path / "run"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "rnnsearch"]
+    words = [*torchrun, "train", *workshop.overrides(run, f"{LONG} ckpt=last")]
+    command = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert eventually((run / "checkpoints" / "last.ckpt").exists, 120)
+    [victim] = [number for number, environment in processes(run).items() if f"\0LOCAL_RANK={rank}\0" in environment]
+    os.kill(victim, signal.SIGKILL)
+    assert command.wait(60) == 1
+    before = workshop.record(run)
+    assert before["status"] in left
+    assert none_left(run)
+    words.append(f"budget.updates={before['results']['curves']['validation'][-1]['update'] + 10}")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    after = workshop.record(run)
+    assert (after["status"], after["id"]) == ("finished", before["id"])
+    assert words[-1] == f"budget.updates={after['updates']}"
+
+
 def test_two_jobs_of_two_processes(workshop: Any, tmp_path: Path) -> None:
     """By `train -m`: two folders, two records, a dashboard run each, no strays."""
     output = workshop.quoted("paths.output", tmp_path / "out")
