@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 FORMAT = 1
@@ -124,17 +124,15 @@ def written_aside(folder: Path) -> Iterator[Path]:
 
     The files are on one disk, so that each one is replaced in one step.
     """
-    aside = folder / f".{os.getpid()}.part"
-    try:
-        aside.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as name:
+        aside = Path(name)
         yield aside
         for path in sorted(aside.rglob("*")):  # folders come before what is in them
             if path.is_dir():
                 (folder / path.relative_to(aside)).mkdir(exist_ok=True)
             else:
                 os.replace(path, folder / path.relative_to(aside))
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:
