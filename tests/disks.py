@@ -1,5 +1,6 @@
 """Small file systems of their own, that tests can fill."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,3 +20,12 @@ def mounted(place: Path, size: str) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def leave(disk: Path, free: int) -> Path:
+    """Fill a disk but for so many bytes."""
+    filler = disk / "filler"
+    space = os.statvfs(disk)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - free)
+    return filler

@@ -11,7 +11,9 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 FORMAT = 1
@@ -114,6 +116,23 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A folder to write into; what is in it replaces its namesakes in ``folder`` at the end, or nothing if that fails.
+
+    The files are on one disk, so that each one is replaced in one step.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as name:
+        aside = Path(name)
+        yield aside
+        for path in sorted(aside.rglob("*")):  # folders come before what is in them
+            if path.is_dir():
+                (folder / path.relative_to(aside)).mkdir(exist_ok=True)
+            else:
+                os.replace(path, folder / path.relative_to(aside))
 
 
 def write_json(path: Path, value: Any) -> None:

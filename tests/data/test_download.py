@@ -1,9 +1,13 @@
 """Downloads from a local server that breaks off, answers 404, serves a wrong file, and at last the right one."""
 
+import contextlib
 import errno
 import hashlib
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -21,6 +25,7 @@ REMEDY = "set data.root"
 
 class Handler(BaseHTTPRequestHandler):
     asked: ClassVar[list[str]] = []
+    go: ClassVar = threading.Event()  # lets a held answer go on after its first half
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
@@ -35,7 +40,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if kind == "broken" else body)
+        half = len(body) // 2
+        self.wfile.write(body[:half])
+        if kind == "held":
+            self.go.wait(60)
+        if kind != "broken":
+            with contextlib.suppress(ConnectionError):  # who asked may be dead
+                self.wfile.write(body[half:])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -46,6 +57,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.0)
     Handler.asked.clear()
+    Handler.go.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -133,3 +145,60 @@ def test_two_at_once_download_once(server: str, tmp_path: Path) -> None:
         thread.join()
     assert Handler.asked == ["good"]
     assert (tmp_path / "x.gz").read_bytes() == CONTENT
+
+
+PROCESS = """
+import sys, pathlib
+from rnnsearch.data.download import fetch
+url, sha256, folder = sys.argv[1:]
+print("begins", flush=True)
+path = fetch([url], sha256=sha256, folder=pathlib.Path(folder), name="x.gz", remedy="")
+print(len(path.read_bytes()))
+"""
+
+
+def process(folder: Path, url: str) -> "subprocess.Popen[str]":
+    """A process that is about to ask for the file."""
+    words = [sys.executable, "-c", PROCESS, f"{url}/x.gz", SHA256, str(folder)]
+    started = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    assert started.stdout.readline() == "begins\n"
+    return started
+
+
+def eventually(what: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 30
+    while not what() and time.monotonic() < end:
+        time.sleep(0.01)
+    return what()
+
+
+def check_whole(waiting: "subprocess.Popen[str]", folder: Path) -> None:
+    assert waiting.communicate(timeout=60) == (f"{len(CONTENT)}\n", None)
+    assert waiting.returncode == 0
+    assert (folder / "x.gz").read_bytes() == CONTENT
+    assert left_in(folder) == ["x.gz"]
+
+
+def test_two_processes_download_once(server: str, tmp_path: Path) -> None:
+    both = [process(tmp_path, f"{server}/held") for _ in range(2)]
+    assert eventually(lambda: Handler.asked == ["held"])
+    time.sleep(0.3)  # so that the other one would have asked, too
+    Handler.go.set()
+    for one in both:
+        check_whole(one, tmp_path)
+    assert Handler.asked == ["held"]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["while the other waits", "before the other comes"])
+def test_a_process_is_killed_while_it_downloads(server: str, tmp_path: Path, waits: bool) -> None:
+    first, part = process(tmp_path, f"{server}/held"), tmp_path / ".x.gz.part"
+    assert eventually(lambda: part.exists() and part.stat().st_size > 0)
+    others = [process(tmp_path, f"{server}/held")] if waits else []
+    first.kill()
+    first.communicate()
+    assert not (tmp_path / "x.gz").exists()
+    assert part.stat().st_size < len(CONTENT)
+    Handler.go.set()
+    check_whole(others[0] if waits else process(tmp_path, f"{server}/held"), tmp_path)
+    assert Handler.asked == ["held", "held"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.disks import mounted
+from tests.disks import leave, mounted
 
 from .conftest import TINY, Shell
 
@@ -28,14 +28,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
-def leave(disk: Path, free: int) -> Path:
-    """Fill a disk but for so many bytes."""
-    filler = disk / "filler"
-    space = os.statvfs(disk)
-    os.posix_fallocate(os.open(filler, os.O_CREAT | os.O_WRONLY), 0, space.f_bavail * space.f_frsize - free)
-    return filler
-
-
 def check_whole(folder: Path) -> None:
     """Every file that is there under its own name can be read."""
     for path in folder.rglob("*.json"):
@@ -47,17 +39,11 @@ def check_whole(folder: Path) -> None:
 
 
 # From nothing at all to all but the last bytes: cache, log, record, config, texts, checkpoints, translations.
-OFTEN = (40, 300)
-SPACES = [
-    pytest.param(kibibytes, marks=[] if kibibytes in OFTEN else pytest.mark.slow)
-    for kibibytes in (0, 8, 40, 100, 200, 300, 500, 700, 900, 1200, 1600, 2000)
-]
+SPACES = (0, 8, 40, 100, 200, 300, 500, 700, 900, 1200, 1600, 2000)  # KiB
 
 
-@pytest.mark.parametrize(
-    "kibibytes", [pytest.param(n, marks=[] if n in (40, 300) else pytest.mark.slow) for n in SPACES]
-)
-@pytest.mark.parametrize("what", ["run", pytest.param("cache", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kibibytes", SPACES)
+@pytest.mark.parametrize("what", ["run", "cache"])
 def test_a_full_disk_and_the_same_command_when_it_is_free(
     shell: Shell, disk: Path, tmp_path: Path, kibibytes: int, what: str
 ) -> None:

@@ -60,6 +60,41 @@ def test_two_processes_follow_one(workshop: Any, tmp_path: Path, settings: str, 
         torch.testing.assert_close(weights(two)[name], weight, rtol=rounding, atol=rounding)
 
 
+KEEPING = """
+import os, sys, torch
+from rnnsearch.cli.main import main
+from rnnsearch.training.callbacks import Clock
+def keep(self, trainer, module):
+    torch.save(module.state_dict(), f"{os.environ['KEPT']}/{trainer.global_rank}.pt")
+Clock.on_train_end = keep
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("kernels", ["fused", "plain"])
+def test_two_processes_in_bfloat16(workshop: Any, tmp_path: Path, kernels: str) -> None:
+    """They hold the same weights, bit for bit, and follow one process within the rounding of bfloat16."""
+    script, losses = tmp_path / "keeping.py", []
+    script.write_text(KEEPING)
+    words = f"model.dropout=0 averaging=none curve_every=1 {PLAIN} trainer.precision=bf16-mixed kernels={kernels}"
+    for name, more in (("one", ""), ("two", "trainer=ddp_cpu trainer.devices=2")):
+        run, kept = tmp_path / name / "run", tmp_path / name
+        kept.mkdir()
+        command = [sys.executable, str(script), "train", *workshop.overrides(run, f"{more} {words}")]
+        environment = {**os.environ, "KEPT": str(kept)}
+        done = subprocess.run(command, cwd=kept, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        record = workshop.record(run)
+        assert (record["status"], record["updates"]) == ("finished", 20)
+        losses.append([point["loss"] for point in record["results"]["curves"]["train"]])
+    first, second = (torch.load(tmp_path / "two" / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert first.keys() == second.keys() == weights(tmp_path / "two" / "run").keys()
+    for name, weight in weights(tmp_path / "two" / "run").items():
+        assert torch.equal(first[name], weight)
+        assert torch.equal(second[name], weight)
+    assert losses[1] == pytest.approx(losses[0], rel=2**-8)  # the most that rounding to bfloat16 changes a number
+
+
 BROKEN = """
 import os, sys
 from rnnsearch.cli.main import main
@@ -171,6 +206,28 @@ def test_torchrun_starts_the_same_run(workshop: Any, tmp_path: Path) -> None:
         found.append(workshop.record(run))
     assert {record["status"] for record in found} == {"finished"}
     assert len({record["results"]["weights_sha256"] for record in found}) == 1
+
+
+@pytest.mark.parametrize(("rank", "left"), [(0, {"running"}), (1, {"interrupted", "failed"})], ids=["first", "second"])
+def test_a_process_of_torchrun_is_killed(workshop: Any, tmp_path: Path, rank: int, left: set[str]) -> None:
+    """The command ends, and the same one goes on; the first process alone writes the record, if it lives."""
+    run = tmp_path / "run"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "rnnsearch"]
+    words = [*torchrun, "train", *workshop.overrides(run, f"{LONG} ckpt=last")]
+    command = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert eventually((run / "checkpoints" / "last.ckpt").exists, 120)
+    [victim] = [number for number, environment in processes(run).items() if f"\0LOCAL_RANK={rank}\0" in environment]
+    os.kill(victim, signal.SIGKILL)
+    assert command.wait(60) == 1
+    before = workshop.record(run)
+    assert before["status"] in left
+    assert none_left(run)
+    words.append(f"budget.updates={before['results']['curves']['validation'][-1]['update'] + 10}")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    after = workshop.record(run)
+    assert (after["status"], after["id"]) == ("finished", before["id"])
+    assert words[-1] == f"budget.updates={after['updates']}"
 
 
 def test_two_jobs_of_two_processes(workshop: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD, write_json
+from rnnsearch.records import JOB, RECORD, write_json, written_aside
 from rnnsearch.study.folder import SENTENCES, SHARED, STUDY, TRANSLATIONS, Row, Run, read_study
 from rnnsearch.study.report import write_report
 
@@ -23,17 +23,20 @@ def publish(study: Path, target: Path) -> None:
 
     Args:
         study: a folder with study.json.
-        target: made where it is missing. Files of other names, such as README.md, stay.
+        target: made where it is missing. Files of other names, such as README.md, stay, and so does all if this fails.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(target / "figures", ignore_errors=True)  # those of an earlier report may have other names
     found = read_study(study)
-    write_json(target / STUDY, found.description)
-    shared = next((run.rows for run in found.runs if run.rows), ())
-    _write_compressed(target / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
-    for run in found.runs:
-        _publish_run(run, target / run.folder.relative_to(study))
-    write_report(target).unlink()
+    with written_aside(target) as aside:
+        write_json(aside / STUDY, found.description)
+        shared = next((run.rows for run in found.runs if run.rows), ())
+        _write_compressed(aside / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
+        for run in found.runs:
+            _publish_run(run, aside / run.folder.relative_to(study))
+        write_report(aside).unlink()
+        drawn = {path.name for path in (aside / "figures").iterdir()}
+    for path in [*(target / "figures").iterdir(), target / "report.html"]:
+        if path.name not in drawn:  # an earlier report's
+            path.unlink(missing_ok=True)
 
 
 def _publish_run(run: Run, folder: Path) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.metrics import BLEU
+from rnnsearch.records import written_aside
 from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.figures import save_png, svg
@@ -51,21 +52,27 @@ class Report:
 def write_report(folder: Path) -> Path:
     """Reads a study's folder, writes report.html, .md, .tex, .csv and figures/ into it, and returns the page's path.
 
+    Where that fails, an earlier report stays as it was.
+
     Raises: FileNotFoundError without study.json; ValueError when its runs can't be compared.
     """
     study = read_study(folder)
     comparison = compare(study)
     report = build_report(study, comparison)
     pictures = [picture for section in report.sections for picture in section.all_pictures()]
-    (folder / "figures").mkdir(exist_ok=True)
-    for picture in pictures:
-        save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
-    (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
-    (folder / "report.csv").write_text(export.as_csv(study), encoding="utf-8")
-    (folder / "report.tex").write_text(export.document(export.tables(study, comparison)), encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(render_html(report), encoding="utf-8")
-    return page
+    texts = {
+        "report.md": render_markdown(report),
+        "report.csv": export.as_csv(study),
+        "report.tex": export.document(export.tables(study, comparison)),
+        "report.html": render_html(report),
+    }
+    with written_aside(folder) as aside:
+        (aside / "figures").mkdir()
+        for picture in pictures:
+            save_png(picture.figure, aside / "figures" / f"{picture.name}.png")
+        for name, text in texts.items():
+            (aside / name).write_text(text, encoding="utf-8")
+    return folder / "report.html"
 
 
 def build_report(study: Study, comparison: Comparison | None) -> Report:
