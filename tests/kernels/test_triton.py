@@ -4,7 +4,6 @@ Without a GPU they run in Triton's interpreter; without Triton, which torch's bu
 """
 
 import logging
-import os
 import sys
 
 import pytest
@@ -16,8 +15,6 @@ from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from .test_native import SHAPES, outcome
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 
 
 @pytest.fixture
