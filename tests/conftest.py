@@ -1,4 +1,4 @@
-"""Before any test module is read: without a GPU, Triton interprets its kernels, and whoever imports it first decides."""
+"""Before any test module is read: without a GPU, Triton interprets its kernels, if so told before it is imported."""
 
 import os
 
