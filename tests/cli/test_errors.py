@@ -249,6 +249,22 @@ def test_a_full_disk_for_real(command, capfd: pytest.CaptureFixture[str]) -> Non
     assert "no space left" in said(["train"], capfd, code=1)
 
 
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["train", "--help"], ["train", "--cfg", "job"]], ids=" ".join
+)
+def test_standard_output_is_a_full_disk(words: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rnnsearch", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "no space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
 def test_nobody_reads_standard_output() -> None:
     read, write = os.pipe()
     os.close(read)

@@ -55,6 +55,12 @@ def _answer(page: str) -> int:
         print(page, flush=True)
     except BrokenPipeError:
         return _unread()
+    except OSError as error:
+        from rnnsearch.cli.errors import report
+
+        code = report(error, "--help", [])
+        _unread()  # or Python would try again as it ends
+        return code
     return 0
 
 
