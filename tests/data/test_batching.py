@@ -201,6 +201,13 @@ def test_a_place_of_another_seed_is_refused() -> None:
         sampler(seed=4).load_state_dict(sampler(seed=3).state_dict())
 
 
+def test_a_place_that_the_corpus_lacks_is_refused() -> None:
+    places = sampler(count=45)
+    places.seek(2, len(places.plan()))
+    with pytest.raises(ValueError, match=r"has no batch \d+ of epoch 3, where this run stopped"):
+        next(iter(places))
+
+
 def test_staying_gives_the_same_epoch_again() -> None:
     places = sampler(stay=True)
     assert take(places, 6) == take(places, 6) == sampler().plan()

@@ -216,6 +216,38 @@ def test_pairs_that_break_off_end_the_workers(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
+KILLED = """
+import multiprocessing, sys, time
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.encoding import batches
+from rnnsearch.data.word_tokenizer import WordTraining
+
+if __name__ == "__main__":
+    pairs = [Pair("a b", "x", k + 1) for k in range(40_000)]
+    tokenizers = WordTraining(source_size=9, target_size=9).fit(lambda: iter(pairs), "a", "b")
+    read = batches(iter(pairs), tokenizers, processes=2)
+    for _ in range(21):
+        next(read)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "encodes.py").write_text(KILLED)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "encodes.py")], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    workers = [Path("/proc", pid) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    assert all(worker.exists() for worker in workers)
+    parent.kill()
+    parent.communicate()
+    end = time.monotonic() + 20
+    while any(worker.exists() for worker in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(worker.exists() for worker in workers)
+
+
 def test_a_whole_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = Builder()
     folder = encoded.cached_folder(tmp_path / "cache", build)

@@ -293,6 +293,12 @@ def test_hub_streams_and_keeps_nothing(dataset: Path, tmp_path: Path, monkeypatc
     assert not list((tmp_path / "streamed").rglob("*.arrow"))
 
 
+def test_slices_are_not_streamed(dataset: Path, tmp_path: Path) -> None:
+    for name in ("train[:1%]", "train+validation"):
+        with pytest.raises(ValueError, match=r"data\.test_split=train.*: only whole splits are streamed"):
+            hub(dataset, tmp_path, streaming=1000, test=name).prepare()
+
+
 def test_what_is_streamed_from_the_hub_is_named_by_its_commit(tmp_path: Path) -> None:
     for revision in (None, "main"):
         with pytest.raises(ValueError, match=rf"data\.revision={revision}: .* known by its commit"):

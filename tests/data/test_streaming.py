@@ -187,23 +187,25 @@ def test_only_a_window_or_two_are_read_ahead() -> None:
     )
     batched = iter(stream)
     next(batched)
-    assert read == 30_000
+    assert read == 31_000
     for _ in range(235):
         next(batched)
-    assert 30_000 < read <= 46_000
+    assert 31_000 < read <= 46_000
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"streaming": 1500}, "streaming=1500: give thousands of pairs, such as 100000, or null"),
-        ({"streaming": 1}, "streaming=1: give thousands"),
+        *[
+            ({"streaming": wrong}, f"streaming={wrong}: give thousands of pairs, such as 100000, or null")
+            for wrong in (0, 1, 1500, -1000, 1e5, "x", True, False)
+        ],
         ({"corpus": MixtureCorpus(members={"a": Corpus2500()}, weights={}, name="m")}, "takes one corpus"),
     ],
 )
 def test_what_cannot_be_streamed_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        module(tmp_path, **{"streaming": 1000, **changed}).train_dataloader()
+        module(tmp_path, **{"streaming": 1000, **changed})
 
 
 def test_a_place_of_another_order_is_refused() -> None:
@@ -214,4 +216,7 @@ def test_a_place_of_another_order_is_refused() -> None:
     shorter = loader()
     shorter.load_state_dict({**place, "window": 3})
     with pytest.raises(ValueError, match=r"no pair 3,001, where this run stopped"):
+        next(iter(shorter))
+    shorter.load_state_dict({**place, "window": 2, "position": 8})
+    with pytest.raises(ValueError, match=r"window 3 of the corpus has no batch 9, where this run stopped"):
         next(iter(shorter))

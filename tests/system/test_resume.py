@@ -89,6 +89,26 @@ def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
         assert ours["counters"][key] == theirs["counters"][key]
 
 
+def test_other_data_are_refused(
+    workshop: Any, tmp_path: Path, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = workshop.corpus(tmp_path / "corpus")
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        assert workshop.train(tmp_path / "run", DROPOUT, *own) == 130
+    before = workshop.snapshot(tmp_path / "run")
+    source = tmp_path / "corpus" / "train.source"
+    text = source.read_text()
+    source.write_text(text.replace("Hund", "Katze"))
+    capfd.readouterr()
+    assert workshop.train(tmp_path / "run", DROPOUT, *own, "ckpt=last") == 1
+    said = capfd.readouterr().err
+    assert "began with other data (their checksums differ: the source vocabulary, train.source)" in said
+    assert workshop.snapshot(tmp_path / "run") == before
+    source.write_text(text)
+    assert workshop.train(tmp_path / "run", DROPOUT, *own, "ckpt=last") == 0
+
+
 def test_a_failed_run_can_be_taken_up(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
     with monkeypatch.context() as patch:
         interrupt_after(5, patch, error=RuntimeError)

@@ -23,6 +23,8 @@ def split_rows(loaded: runs.LoadedRun, split: str) -> Rows:
     if kept.is_file():
         return list(read_lines(kept))
     have = loaded.record["data"]["pairs"]
+    if split == "train" and loaded.config.get("streaming"):
+        raise ValueError(f"the training pairs of {loaded.folder} were streamed and are not kept; take another split")
     if split not in have:
         raise ValueError(f"the run in {loaded.folder} has no {split} split; it has {', '.join(have)}")
     return list(build.build_data(loaded.config).rows(split))

@@ -2,17 +2,22 @@
 
 import logging
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
+from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 logger = logging.getLogger(__name__)
 
+SIDES = ("source", "target")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 
@@ -42,6 +47,8 @@ def check_values(cfg: DictConfig) -> None:
     for key, value in counts.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{key}={value}: give a whole number, 1 or more")
+    if cfg.streaming is not None and cfg.trainer.overfit_batches:
+        raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
 
 
 def check_devices(trainer: DictConfig) -> None:
@@ -51,6 +58,10 @@ def check_devices(trainer: DictConfig) -> None:
         ValueError: naming what there is.
     """
     devices, accelerator = trainer.devices, trainer.accelerator
+    if isinstance(devices, str) and not re.fullmatch(r"auto|-1|\d+(,\d+)*,?", devices):
+        raise ValueError(
+            f"trainer.devices={devices}: give a number, a list such as [0,1], or -1 for all that there are"
+        )
     if type(devices) is int and (devices < -1 or devices == 0):
         raise ValueError(f"trainer.devices={devices}: give 1 or more, or -1 for all that there are")
     if accelerator not in ("gpu", "cuda"):
@@ -84,6 +95,23 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
         return
     values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
     raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
+
+
+def check_data(folder: Path, record: Mapping[str, Any], data: ParallelDataModule) -> None:
+    """Refuse to go on with other data, or vocabularies, than those of a run's record.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    was = {**record["data"]["checksums"], **{side: record["tokenizer"][side]["checksum"] for side in SIDES}}
+    now = {**data.prepared.identity["checksums"], **{side: getattr(data.tokenizers, side).checksum for side in SIDES}}
+    changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    if changed:
+        named = ", ".join(f"the {key} vocabulary" if key in SIDES else key for key in changed)
+        raise ValueError(
+            f"the run in {folder} began with other data (their checksums differ: {named}); "
+            "give ckpt=last the files it began with"
+        )
 
 
 def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None:

@@ -18,7 +18,15 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
-from rnnsearch.cli.settings import check_devices, check_settings, check_values, clean, settle_budget, starting_point
+from rnnsearch.cli.settings import (
+    check_data,
+    check_devices,
+    check_settings,
+    check_values,
+    clean,
+    settle_budget,
+    starting_point,
+)
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -65,6 +73,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     if resume:
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
+        check_data(folder, values, build.build_data(cfg))
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         train(cfg, folder, record, resume=resume, stop=stop)

@@ -20,7 +20,7 @@ from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, e
 from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
 from rnnsearch.data.prepared import PreparedCorpus, Progress
 from rnnsearch.data.sampler import BatchSampler
-from rnnsearch.data.streaming import StreamingLoader
+from rnnsearch.data.streaming import StreamingLoader, check_window
 from rnnsearch.data.tokenizer import TokenizerPair, TokenizerTraining
 
 
@@ -62,6 +62,8 @@ class ParallelDataModule(LightningDataModule):
         )
         _require_at_least(0, {"data_workers": workers})
         _require_at_least(1, {"encoding_processes": encoding_processes})
+        if streaming is not None:
+            check_window(streaming)
         if streaming is not None and isinstance(corpus, MixtureCorpus):
             raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
         self.prepared = PreparedCorpus(

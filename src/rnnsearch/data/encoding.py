@@ -7,8 +7,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
 
 import pyarrow as pa
 
@@ -103,7 +104,16 @@ _tokenizers: list[Tokenizer] = []
 
 def _start(source: State, target: State) -> None:
     signal(SIGINT, SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _tokenizers[:] = [load_tokenizer(source), load_tokenizer(target)]
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its workers, which would wait for it for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _encode(pairs: Sequence[Pair]) -> pa.RecordBatch:

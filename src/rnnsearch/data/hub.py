@@ -22,7 +22,7 @@ class HubCorpus(DirectedCorpus):
 
     `train_split` and its fellows are names of the data set's splits, slices such as train[:1%] allowed; a dot in a
     field leads into a record, such as translation.de. Needs no network where the data set is local or cached.
-    With `streaming` rows are read from the Hub, or the folder, as they are asked for, and never kept.
+    With `streaming` rows of whole splits are read from the Hub, or the folder, as they are asked for, and never kept.
     """
 
     def __init__(
@@ -66,7 +66,11 @@ class HubCorpus(DirectedCorpus):
                 f"data.revision={self._revision}: a data set that is streamed from the Hub is known by its commit, "
                 "40 hexadecimal digits that its page shows under Files and versions; give them"
             )
-        for split in self._splits:
+        for split, name in self._splits.items():
+            if self._streaming and set(name) & set("[+"):
+                raise ValueError(
+                    f"data.{split}_split={name}: only whole splits are streamed; name one, or set streaming=null"
+                )
             self._rows(split)
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:

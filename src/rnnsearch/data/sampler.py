@@ -56,7 +56,12 @@ class BatchSampler(Sampler[list[int]]):
         return len(self.plan())
 
     def __iter__(self) -> Iterator[list[int]]:
-        """This process's rows of each batch left in the present epoch."""
+        """This process's rows of each batch left in the present epoch. Raises ValueError for one beyond its end."""
+        if not self._stay and self._position >= len(self.plan()):
+            raise ValueError(
+                f"the corpus has no batch {self._position + 1} of epoch {self._epoch + 1}, where this run stopped; "
+                "give it the corpus that it began with"
+            )
         left = self.plan()[0 if self._stay else self._position :]
         return (rows[self._rank :: self._replicas] for rows in left)
 

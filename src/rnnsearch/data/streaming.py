@@ -13,7 +13,16 @@ from rnnsearch.data.encoded import token_counts
 from rnnsearch.data.encoding import ROWS_A_BATCH, Advance
 from rnnsearch.data.loaders import ENDLESS, EncodedRows
 
+Key = tuple[int, int]
+"""Epoch, and window of it, from 0."""
+GONE = ", where this run stopped; give it the corpus that it began with"
 Encode = Callable[[Iterator[Pair]], Generator[pa.RecordBatch, None, None]]
+
+
+def check_window(pairs: object) -> None:
+    """Raises ValueError for a number of pairs that is none of thousands."""
+    if type(pairs) is not int or pairs < ROWS_A_BATCH or pairs % ROWS_A_BATCH:
+        raise ValueError(f"streaming={pairs}: give thousands of pairs, such as 100000, or null")
 
 
 class StreamingLoader:
@@ -37,9 +46,8 @@ class StreamingLoader:
         pin_memory: bool = False,
         progress: Callable[[str], AbstractContextManager[Advance]],
     ) -> None:
-        """`pairs` reads the corpus from its start. Raises ValueError for a window that is no number of thousands."""
-        if window < ROWS_A_BATCH or window % ROWS_A_BATCH:
-            raise ValueError(f"streaming={window}: give thousands of pairs, such as 100000, or null")
+        """`pairs` reads the corpus from its start. Raises ValueError as `check_window`."""
+        check_window(window)
         self._pairs, self._encode, self._planner = pairs, encode, planner
         self._size, self._seed = window, seed
         self._rank, self._replicas, self._pin_memory = rank, replicas, pin_memory
@@ -52,33 +60,42 @@ class StreamingLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches from the present place on."""
-        while True:
-            yield from self._rest_of_epoch()
-
-    def _rest_of_epoch(self) -> Iterator[Batch]:
         chunks = self._size // ROWS_A_BATCH
-        with closing(self._encode(islice(self._pairs(), self._window * self._size, None))) as encoded:
-            window = self._first_window(islice(encoded, chunks))
-            while window:
+        with closing(self._chunks()) as read:
+            ahead = _Ahead(read)
+            window = self._first_window(ahead, chunks)
+            while True:
                 rows, target_lengths, plan = self._planned(pa.Table.from_batches(window))
-                window = []
+                if self._position >= len(plan):
+                    raise ValueError(f"window {self._window + 1} of the corpus has no batch {self._position + 1}{GONE}")
+                upcoming, window = ahead.begin(), []
                 for place in range(self._position, len(plan)):
-                    window.extend(islice(encoded, chunks * (place + 1) // len(plan) - len(window)))
-                    self._handed_out(place + 1, len(plan), more=bool(window))
+                    window.extend(ahead.take(chunks * (place + 1) // len(plan) - len(window)))
+                    self._position = place + 1
+                    if self._position == len(plan):
+                        (self._epoch, self._window), self._position = upcoming, 0
                     yield self._batch(rows, plan[place], target_lengths)
 
-    def _first_window(self, encoded: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    def _chunks(self) -> Generator[tuple[Key, pa.RecordBatch], None, None]:
+        """What the corpus holds from the present window on, epoch after epoch, encoded as it is asked for."""
+        epoch, window, chunks = self._epoch, self._window, self._size // ROWS_A_BATCH
+        while True:
+            seen = 0
+            with closing(self._encode(islice(self._pairs(), window * self._size, None))) as encoded:
+                for seen, chunk in enumerate(encoded, start=1):
+                    yield (epoch, window + (seen - 1) // chunks), chunk
+            if not seen:
+                raise ValueError(f"the corpus has no pair {window * self._size + 1:,}{GONE}")
+            epoch, window = epoch + 1, 0
+
+    def _first_window(self, ahead: "_Ahead", chunks: int) -> list[pa.RecordBatch]:
         """Encoded before there is a batch to train on: this alone takes a while."""
-        window = []
+        window: list[pa.RecordBatch] = []
         with self._progress(f"encoding {self._size:,} pairs") as advance:
-            for chunk in encoded:
-                window.append(chunk)
-                advance(chunk.num_rows)
-        if not window:
-            raise ValueError(
-                f"the corpus has no pair {self._window * self._size + 1:,}, where this run stopped; give it the corpus "
-                "that it began with"
-            )
+            ahead.begin()
+            while len(window) < chunks and (taken := ahead.take(1)):
+                window += taken
+                advance(taken[0].num_rows)
         return window
 
     def _planned(self, table: pa.Table) -> tuple["_StreamedRows", Lengths, Plan]:
@@ -90,15 +107,6 @@ class StreamingLoader:
         share = collate(rows.__getitems__(batch[self._rank :: self._replicas]))
         whole = replace(share, all_tokens=int(target_lengths[batch].sum()))
         return whole.pin_memory() if self._pin_memory else whole
-
-    def _handed_out(self, batches: int, of: int, *, more: bool) -> None:
-        """Note the place after so many batches of the present window; `more`: it is not the last one."""
-        if batches < of:
-            self._position = batches
-        elif more:
-            self._window, self._position = self._window + 1, 0
-        else:
-            self._epoch, self._window, self._position = self._epoch + 1, 0, 0
 
     def state_dict(self) -> dict[str, int]:
         """The place, as plain numbers."""
@@ -115,6 +123,32 @@ class StreamingLoader:
             if state.get(key) != here:
                 raise ValueError(f"the data order was saved with {key} {state.get(key)}, not {here}; keep it")
         self._epoch, self._window, self._position = state["epoch"], state["window"], state["position"]
+
+
+class _Ahead:
+    """Reads chunks of one window at a time."""
+
+    def __init__(self, chunks: Iterator[tuple[Key, pa.RecordBatch]]) -> None:
+        self._chunks = chunks
+        self._held: tuple[Key, pa.RecordBatch] | None = None
+        self._window: Key = (-1, -1)
+
+    def begin(self) -> Key:
+        """Go to the next window."""
+        self._held = self._held or next(self._chunks)
+        self._window = self._held[0]
+        return self._window
+
+    def take(self, count: int) -> list[pa.RecordBatch]:
+        """The next chunks of the window, so many or, where it ends, fewer."""
+        taken: list[pa.RecordBatch] = []
+        while len(taken) < count:
+            self._held = self._held or next(self._chunks)
+            if self._held[0] != self._window:
+                break
+            taken.append(self._held[1])
+            self._held = None
+        return taken
 
 
 class _StreamedRows(EncodedRows):

@@ -106,7 +106,7 @@ class LastCheckpoint(Checkpoint):
         self._written = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Heed signals; a resumed run takes up its random states and the validation that was due."""
+        """A resumed run takes up its random states and the validation that was due, in which signals are heeded."""
         self._written = time.monotonic()
         if self._random is not None:
             _set_random_states(self._random)
@@ -116,6 +116,11 @@ class LastCheckpoint(Checkpoint):
         if self._due:
             self._due = False
             _validate(trainer)
+        self.stop.heeded = False  # until there is a batch, which a stream may take minutes to give, nothing is unsaved
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Heed signals."""
+        self.stop.heeded = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
