@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 
 from rnnsearch import records
-from rnnsearch.records import RunRecord, config_hash
+from rnnsearch.records import RunRecord, config_hash, written_aside
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
@@ -160,3 +163,37 @@ def test_readers_never_see_a_part(tmp_path: Path) -> None:
     while writer.is_alive():
         assert records.read_record(tmp_path)["format"] == 1
     writer.join()
+
+
+def test_files_written_aside_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(OSError, match="full"), written_aside(tmp_path) as aside:
+        (aside / "a").write_text("new")
+        raise OSError("full")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+    with written_aside(tmp_path) as aside:
+        (aside / "below").mkdir()
+        for path in (aside / "a", aside / "below" / "b"):
+            path.write_text("new")
+        assert (tmp_path / "a").read_text() == "old"
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"a", "below", "below/b"}
+    assert (tmp_path / "a").read_text() == "new"
+
+
+def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys\nfrom pathlib import Path\nfrom rnnsearch.records import written_aside\n"
+            "with written_aside(Path(sys.argv[1])) as aside:\n"
+            "    (aside / 'a').write_text('new')\n    os.kill(os.getpid(), signal.SIGKILL)",
+            str(tmp_path),
+        ],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    with written_aside(tmp_path) as aside:
+        assert list(tmp_path.iterdir()) == [aside]
+    assert not list(tmp_path.iterdir())

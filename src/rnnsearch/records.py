@@ -8,12 +8,13 @@ import copy
 import hashlib
 import json
 import os
+import platform
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 FORMAT = 1
@@ -122,17 +123,34 @@ def write_text(path: Path, text: str) -> None:
 def written_aside(folder: Path) -> Iterator[Path]:
     """A folder to write into; what is in it replaces its namesakes in ``folder`` at the end, or nothing if that fails.
 
-    The files are on one disk, so that each one is replaced in one step.
+    The files are on one disk, so that each one is replaced in one step. What a killed process left is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as name:
-        aside = Path(name)
+    here = f"@{platform.node()}.part"
+    for left in folder.glob(f".*{here}"):
+        if not _is_alive(int(left.name[1:].removesuffix(here))):
+            shutil.rmtree(left, ignore_errors=True)
+    aside = folder / f".{os.getpid()}{here}"
+    aside.mkdir()
+    try:
         yield aside
         for path in sorted(aside.rglob("*")):  # folders come before what is in them
             if path.is_dir():
                 (folder / path.relative_to(aside)).mkdir(exist_ok=True)
             else:
                 os.replace(path, folder / path.relative_to(aside))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:

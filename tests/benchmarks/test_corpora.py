@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 def test_memory_grows_slowly_enough_for_two_million_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peaks of encoding and training in processes of their own, drawn on along a straight line."""
     monkeypatch.setattr(corpora, "SENTENCES", 5_000)  # whose pairings make as many lines as there need be
-    monkeypatch.setattr(corpora, "STEPS", ("encode", "train"))
+    for step in ("start", "stream"):
+        monkeypatch.delitem(corpora.QUANTITIES, step)
     found = tmp_path / "found.json"
     assert (
         main(

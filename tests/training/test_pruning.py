@@ -45,6 +45,9 @@ def test_the_callback_stops_what_the_search_gives_up(module: Any) -> None:
     assert pruning.pruned
     assert trainer.should_stop
     assert asked == [(20, 3.0)]
+    resumed = Pruning(metric="bleu", report=report)
+    resumed.load_state_dict(pruning.state_dict())
+    assert resumed.pruned  # where it was killed before it could say so
 
 
 def test_a_training_that_is_at_its_end_is_not_pruned(module: Any) -> None:

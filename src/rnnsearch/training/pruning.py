@@ -31,6 +31,14 @@ class Pruning(Callback):
         self.pruned = False
         self._warned = False
 
+    def state_dict(self) -> dict[str, bool]:
+        """Whether the training was stopped: one that is killed before it can say so is pruned all the same."""
+        return {"pruned": self.pruned}
+
+    def load_state_dict(self, state_dict: dict[str, bool]) -> None:
+        """See `state_dict`."""
+        self.pruned = state_dict["pruned"]
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report, and stop where that is the answer; the first of several processes asks for all."""
         assert isinstance(pl_module, TranslationModule)
