@@ -167,9 +167,14 @@ def test_readers_never_see_a_part(tmp_path: Path) -> None:
 
 def test_files_written_aside_appear_together_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
-    with pytest.raises(OSError, match="full"), written_aside(tmp_path) as aside:
-        (aside / "a").write_text("new")
-        raise OSError("full")
+
+    def on_a_full_disk() -> None:
+        with written_aside(tmp_path) as aside:
+            (aside / "a").write_text("new")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        on_a_full_disk()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
     with written_aside(tmp_path) as aside:
         (aside / "below").mkdir()
