@@ -58,7 +58,8 @@ class Study:
     """Members, their runs and what is said of them (study.json).
 
     Attributes:
-        members: those that have finished a seed, the baseline first; all where none has finished one.
+        members: those that have finished a seed, the baseline first; all where none has finished one, and in a search
+            whose trials are not tested.
         seeds: of all runs.
         runs: all of them, also those of members that have finished none.
     """
@@ -81,7 +82,9 @@ class Study:
 
     @property
     def compared_seeds(self) -> tuple[int, ...]:
-        """Seeds that any member has finished."""
+        """Seeds that any member has finished; none in a search whose trials are not tested."""
+        if _only_ranks(self.description, self.runs):
+            return ()
         done = {run.seed for run in self.runs if run.comparable}
         return tuple(seed for seed in self.seeds if seed in done)
 
@@ -114,7 +117,13 @@ def _study(folder: Path, description: dict[str, Any]) -> Study:
     runs = tuple(_read_run(member, seed, folder / name) for member, seed, name in _places(description, members))
     seeds = tuple(dict.fromkeys(int(seed) for seed in description["seeds"]))
     done = {run.member for run in runs if run.comparable}
-    return Study(folder, description, tuple(m for m in members if m in done) or members, seeds, runs)
+    compared = () if _only_ranks(description, runs) else tuple(member for member in members if member in done)
+    return Study(folder, description, compared or members, seeds, runs)
+
+
+def _only_ranks(description: Mapping[str, Any], runs: Sequence[Run]) -> bool:
+    """Whether it is a search with trials that are not tested, perhaps beside a sweep's runs that are."""
+    return description.get("kind") == "search" and any(run.status == "finished" and not run.comparable for run in runs)
 
 
 def _names(description: Mapping[str, Any]) -> tuple[str, ...]:

@@ -45,6 +45,8 @@ def _held_equal(study: Study) -> str:
 
 def _budget(study: Study) -> str:
     budget = study.description.get("budget") or {}
+    if any(str(entry["key"]).startswith("budget.") for entry in study.description.get("config_difference") or []):
+        return "not the same for all members: see “What differs”"
     limits = [f"{value:,} {UNITS.get(key, key)}" for key, value in budget.items() if value]
     return f"{' or '.join(limits)} a run{', whichever comes first' if len(limits) > 1 else ''}" if limits else ""
 
