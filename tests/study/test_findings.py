@@ -1,12 +1,15 @@
 """What stands against believing a report."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rnnsearch.study.findings import rates_at_an_end, unequal
-from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.findings import headline, rates_at_an_end, unequal
+from rnnsearch.study.folder import Run, Study, read_study
+from rnnsearch.study.statistics import compare
 
 
 @pytest.mark.parametrize(("rate", "doubted"), [(0.001, True), (0.002, False), (0.004, True)])
@@ -65,3 +68,26 @@ def test_the_budget_must_be_equal_in_its_own_unit(budget: dict[str, float], key:
 
 def test_equal_operations_may_be_other_updates() -> None:
     assert doubts_of({"budget": {"flops": 2e4}}, flops_per_token=25.0, tokens_seen=800, updates=20) == []
+
+
+def test_a_search_beside_a_sweep_ranks_trials_that_are_not_tested(
+    make_study: Callable[..., Path], edit_json: Callable[..., None], tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path / "s", seeds=(0,), sentences=20, matrices=1)
+    trial = shutil.copytree(folder / "fixed-seed0", folder / "trial-0000")
+    (trial / "translations.test.jsonl").unlink()
+
+    def promises(record: Any) -> None:
+        record["results"]["metrics"] = {"validation": {"bleu": 99.0}}
+
+    def is_a_search(description: Any) -> None:
+        description["kind"], description["search"] = "search", {"metric": "bleu"}
+        description["members"].append({"name": "trial 0", "overrides": [], "settings": {}})
+        runs = [{"member": name, "seed": 0, "folder": f"{name}-seed0"} for name in ("fixed", "additive")]
+        description["runs"] = [*runs, {"member": "trial 0", "seed": 0, "folder": "trial-0000"}]
+
+    edit_json(trial / "record.json", promises)
+    edit_json(folder / "study.json", is_a_search)
+    study = read_study(folder)
+    assert compare(study) is None
+    assert headline(study, None).startswith("The best of 3 finished trials is trial 0 with 99.00 validation BLEU")
