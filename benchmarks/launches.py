@@ -55,7 +55,7 @@ def passes_over_weights() -> float:
     weight.grad = torch.ones_like(weight)
     optimizer = torch.optim.Adadelta([weight], foreach=True)
     optimizer.step()  # makes its state
-    counter = _Traffic()  # type: ignore[no-untyped-call]
+    counter = _Traffic()  # type: ignore[no-untyped-call]  # torch gives its parent no types
     with counter:
         nn.utils.get_total_norm([weight.grad], foreach=True)
         torch._foreach_mul_([weight.grad], 0.5)
@@ -98,7 +98,7 @@ def tiny() -> Translator:
 
 
 def count(translator: Translator, source_length: int, target_length: int) -> int:
-    counter = _Launches()  # type: ignore[no-untyped-call]
+    counter = _Launches()  # type: ignore[no-untyped-call]  # torch gives its parent no types
     translator.zero_grad(set_to_none=True)
     words = torch.full((PAIRS, max(source_length, target_length)), 4)
     with _as_on_a_gpu(counter), counter:
