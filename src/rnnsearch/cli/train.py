@@ -69,27 +69,39 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
-    values = beginnings(cfg, folder)
+    values, data = beginnings(cfg, folder), None
     if resume:
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
-        check_data(folder, values, build.build_data(cfg))
+        data = build.build_data(cfg)
+        check_data(folder, values, data)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
-        train(cfg, folder, record, resume=resume, stop=stop)
+        train(cfg, folder, record, data, resume=resume, stop=stop)
     if record.values["status"] == "pruned":
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
 
 
-def train(cfg: DictConfig, folder: Path, record: RunRecord, *, resume: Path | None, stop: StopRequest) -> None:
-    """Fit, from the checkpoint ``resume`` on if there is one; then test the best. All found goes into ``record``."""
+def train(
+    cfg: DictConfig,
+    folder: Path,
+    record: RunRecord,
+    data: ParallelDataModule | None,
+    *,
+    resume: Path | None,
+    stop: StopRequest,
+) -> None:
+    """Fit, from the checkpoint ``resume`` on if there is one; then test the best. All found goes into ``record``.
+
+    ``data`` are those of a resumed run, which were looked at already.
+    """
     _quiet(profiling=cfg.trainer.profiler is not None)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
-    data = build.build_data(cfg)
+    data = data or build.build_data(cfg)
     data.prepare_data()
     data.setup("fit")
     if record.writes:
