@@ -18,6 +18,7 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
@@ -219,7 +220,7 @@ class ComparisonSweeper(StudySweeper):
             raise ValueError(
                 f"not finished: {names}; the same command again goes on with them (report so far: {report})"
             )
-        print(report, flush=True)
+        say(report)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
+from rnnsearch.cli.terminal import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(page: str) -> int:
     try:
-        print(page, flush=True)
+        say(page)
     except BrokenPipeError:
         return _unread()
     except OSError as error:
@@ -75,7 +76,7 @@ def _unknown(command: str) -> int:
 
     near = difflib.get_close_matches(command, COMMANDS, 1)
     guess = f"; did you mean {near[0]}?" if near else ""
-    print(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", file=sys.stderr)
+    say(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", stderr=True)
     return 2
 
 

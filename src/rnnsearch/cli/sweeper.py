@@ -20,6 +20,7 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.records import JOB, config_hash, write_text
 from rnnsearch.study.report import write_report
@@ -102,7 +103,7 @@ class DurableSweeper(StudySweeper):
         )
         write_text(file, yaml.safe_dump(found, sort_keys=False, width=120))
         logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
-        print(file)
+        say(file)
 
     def _report(self, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
@@ -110,7 +111,7 @@ class DurableSweeper(StudySweeper):
             say_best(self.study)
         states = live.states_of(points).values()
         if any(state.status == "finished" for state in states):
-            print(write_report(self.study), flush=True)
+            say(write_report(self.study))
         left = Counter(state.status for state in states if state.status not in ledger.DONE)
         if left:
             story = ", ".join(f"{count} {status}" for status, count in left.items())
