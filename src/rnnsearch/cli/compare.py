@@ -17,6 +17,7 @@ from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import StudySweeper, write_points
 from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
@@ -218,9 +219,10 @@ class ComparisonSweeper(StudySweeper):
         if left:
             names = ", ".join(left)
             raise ValueError(
-                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
+                f"not finished: {names}; the same command again goes on with them (report so far: {report.page})"
             )
-        say(report)
+        say(report.page)
+        check_whole(report)
 
 
 @contextmanager

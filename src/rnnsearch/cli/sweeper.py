@@ -19,6 +19,7 @@ from rnnsearch.cli.describe import Facts, describe, described, every_point, no_d
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
+from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
@@ -110,8 +111,9 @@ class DurableSweeper(StudySweeper):
         if self.searched:
             say_best(self.study)
         states = live.states_of(points).values()
-        if any(state.status == "finished" for state in states):
-            say(write_report(self.study))
+        report = write_report(self.study) if any(state.status == "finished" for state in states) else None
+        if report:
+            say(report.page)
         left = Counter(state.status for state in states if state.status not in ledger.DONE)
         if left:
             story = ", ".join(f"{count} {status}" for status, count in left.items())
@@ -122,6 +124,8 @@ class DurableSweeper(StudySweeper):
                 story,
             )
             raise Reported(1)
+        if report:
+            check_whole(report)
 
     def _points(self, arguments: list[str]) -> list[Point]:
         """The points that the arguments and the sweep section make, with the folders that they have or will have."""
