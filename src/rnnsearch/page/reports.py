@@ -11,12 +11,12 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
-from rnnsearch.page.app import HEADERS, LOOPBACK, TEMPLATES, SafeHeaders
+from rnnsearch.page.app import HEADERS, TEMPLATES, SafeHeaders
+from rnnsearch.page.checks import LOOPBACK, checked
 from rnnsearch.records import RECORD
 from rnnsearch.study.folder import STUDY
 
@@ -62,7 +62,7 @@ def make_reports(output: Path, links: Sequence[Link], *, hosts: Sequence[str] = 
         routes=[Route("/", index), Route("/{study}/{path:path}", file)],
         middleware=[
             Middleware(SafeHeaders, headers={**HEADERS, "Content-Security-Policy": POLICY}),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(checked, hosts=hosts),
         ],
     )
 
