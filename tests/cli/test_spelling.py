@@ -12,7 +12,7 @@ from rnnsearch.cli.sweeper import _sweep_text
 
 NAMES = [
     "2024_11_30", "10", "007", "1e3", "true", "on", "no", "inf", "a=b", "a:b.txt", "/d/a,b.en", "~/x", "é", "日本語",
-    "it's",    'say "hi"', '"a" b', "(x", "x(1].txt", "50%", "back\\slash\\", "a b", "{a}", "#1", "-", "choice(a)",
+    "it's", 'say "hi"', '"a" b', "(x", "x(1].txt", "50%", "back\\slash\\", "a b", "{a}", "#1", "-", "choice(a)",
 ]  # fmt: skip
 
 
