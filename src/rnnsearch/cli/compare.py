@@ -17,6 +17,7 @@ from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.study_sweeper import StudySweeper, write_points
 from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
@@ -81,7 +82,10 @@ class ComparisonSweeper(StudySweeper):
         """
         self._check(arguments)
         common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
-        members = [Member(str(name), (*common, *overrides)) for name, overrides in self.config.members.items()]
+        members = [
+            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            for name, overrides in self.config.members.items()
+        ]
         for member in members:
             with _naming(member):
                 config = self.compose_config(member.overrides)

@@ -12,7 +12,6 @@ import shlex
 import traceback
 from collections.abc import Sequence
 
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -31,6 +30,7 @@ from omegaconf.errors import (
 from rnnsearch.cli import trust
 from rnnsearch.cli.compose import nearest, unknown_key, valid_names
 from rnnsearch.cli.secrets import hidden
+from rnnsearch.cli.spelling import quoted as as_text
 from rnnsearch.cli.terminal import say
 from rnnsearch.visible import visible_line
 
@@ -105,7 +105,7 @@ def quoted(key: str, value: str) -> str:
     >>> quoted("data.train.source", "/a b,c/x.txt")
     '\\'data.train.source="/a b,c/x.txt"\\''
     """
-    return shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
+    return shlex.quote(f"{key}={as_text(value)}")
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -115,18 +115,19 @@ def _hydra(command: str, arguments: list[str]) -> None:
     refuse_secrets(arguments)
 
     follow_parent()
-    if command in SWEPT:
-        arguments = _as_points(command, arguments)
-        if any(one in MANY or one.startswith("hydra.mode=") for one in arguments):
-            _register_plugins()  # seconds of imports, which other ways to call the command do without
-
+    swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     trusted = trust.asked_for(arguments)
     configs = trust.own_configs(trusted)
     if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
         arguments = [*arguments, f"--config-dir={configs}"]
+    words = spelled(command, arguments, swept=swept)
+    if command in SWEPT:
+        words = _as_points(command, words)
+        if any(one in MANY or one.startswith("hydra.mode=") for one in words):
+            _register_plugins()  # seconds of imports, which other ways to call the command do without
     job = _job(command, arguments)
-    with trust.trusting(trusted), _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):
+    with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
 
