@@ -110,8 +110,10 @@ def _hydra(command: str, arguments: list[str]) -> None:
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
     from rnnsearch.sweep.parent import follow_parent
+    from rnnsearch.training import cluster
 
     refuse_secrets(arguments)
+    cluster.settle(os.environ)
 
     follow_parent()
     if command in SWEPT:
