@@ -17,7 +17,9 @@ from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
+from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
@@ -79,7 +81,10 @@ class ComparisonSweeper(StudySweeper):
         """
         self._check(arguments)
         common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
-        members = [Member(str(name), (*common, *overrides)) for name, overrides in self.config.members.items()]
+        members = [
+            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            for name, overrides in self.config.members.items()
+        ]
         for member in members:
             with _naming(member):
                 config = self.compose_config(member.overrides)
@@ -219,7 +224,7 @@ class ComparisonSweeper(StudySweeper):
                 f"not finished: {names}; the same command again goes on with them"
                 f"{DIVERGED_STAY if diverged else ''} (report so far: {report})"
             )
-        print(report, flush=True)
+        say(report)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.faults import Diverged
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
+from rnnsearch.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +57,11 @@ def ended(record: RunRecord, status: str, error: dict[str, Any] | None) -> None:
 
 
 class Discreet(logging.Formatter):
-    """Lines without secrets."""
+    """Lines without secrets, and without what would act on the terminal of who reads them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return hidden(super().format(record))
+        return visible(hidden(super().format(record)))
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 import copy
 import logging
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
@@ -26,6 +24,8 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.spelling import quoted
+from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
 from rnnsearch.records import JOB, LOCK, RECORD, point_key
 from rnnsearch.sweep import ledger
@@ -34,7 +34,6 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 HALVINGS = 3  # of the batch, when memory does not suffice
 DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
@@ -77,10 +76,7 @@ class StudySweeper(Sweeper):
         """
         choices = self.config.hydra.runtime.choices
         protocol, data = choices["protocol"], choices["data"]
-        name = str(self.config.study or (f"{protocol}_{data}" if protocol else f"{self.prefix}-{data}"))
-        if not NAME.fullmatch(name):
-            raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
-        return name
+        return checked_name(str(self.config.study or (f"{protocol}_{data}" if protocol else f"{self.prefix}-{data}")))
 
     def sweep(self, arguments: list[str]) -> None:
         """Train what the arguments ask for, alone in the study's folder.
@@ -231,11 +227,6 @@ def write_points(points: Sequence[Point]) -> None:
             )
         if not ledger.is_supervised(point.folder):
             ledger.write_point(point)
-
-
-def quoted(value: str) -> str:
-    """A value as Hydra's grammar takes it whatever it holds."""
-    return QuotedString(value, Quote.double).with_quotes()
 
 
 def _launched(point: Point) -> list[str]:

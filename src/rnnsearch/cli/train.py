@@ -1,7 +1,6 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
-import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,6 +27,7 @@ from rnnsearch.cli.settings import (
     settle_budget,
     starting_point,
 )
+from rnnsearch.cli.terminal import say
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
@@ -156,7 +156,7 @@ def train(
     finally:
         close_dashboards(loggers, status=status)
     for profile in profiles:
-        print(profile.summary or "", end="", file=sys.stderr)
+        say(profile.summary or "", end="", stderr=True)
 
 
 def _quiet(*, profiling: bool) -> None:
