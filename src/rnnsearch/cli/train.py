@@ -1,6 +1,7 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
+import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
