@@ -31,7 +31,7 @@ LOG = "job.log"
 PATIENCE = 60.0  # seconds that a training has to save and leave when it is told to stop
 KEPT = (JOB, LOG, LOCK, ledger.SUPERVISED)  # of a folder whose training begins anew
 MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
-MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate")
+MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate", "bad_alloc")
 TAIL = 40  # lines of the log that stand for a traceback where there is none
 
 
