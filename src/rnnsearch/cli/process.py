@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 HEEDS = {  # what a command does when it is interrupted, after its name
     "train": "leaves; with ckpt=last the same command goes on from the last checkpoint",
@@ -82,4 +83,5 @@ def _answer(reader: int, command: str) -> None:
 
 
 def _say(sentence: str) -> None:
-    os.write(2, f"{sentence}\n".encode())
+    with suppress(OSError):  # nobody can hear it
+        os.write(2, f"{sentence}\n".encode())

@@ -70,18 +70,20 @@ def _run(of: Mapping[str, str]) -> Place | None:
 def _torchrun(of: Mapping[str, str]) -> Place | None:
     if "TORCHELASTIC_RUN_ID" not in of:
         return None
-    ranks = [int(of[name]) for name in ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE")]
-    return Place("torchrun", *ranks, of["MASTER_ADDR"], int(of["MASTER_PORT"]))
+    rank, local, node, count = (int(of[name]) for name in ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE"))
+    return Place("torchrun", rank, local, node, count, of["MASTER_ADDR"], int(of["MASTER_PORT"]))
 
 
 def _srun(of: Mapping[str, str]) -> Place | None:
     """A shell of salloc has SLURM_NTASKS and no SLURM_PROCID."""
     if "SLURM_PROCID" not in of:
         return None
-    ranks = [int(of[name]) for name in ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS")]
+    names = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS")
+    rank, local, node, count = (int(of[name]) for name in names)
     nodes = of.get("SLURM_STEP_NODELIST") or of.get("SLURM_NODELIST") or of.get("SLURM_JOB_NODELIST") or "127.0.0.1"
     port = 15_000 + int(of.get("SLURM_JOB_ID", "0")) % 10_000
-    return Place("srun", *ranks, of.get("MASTER_ADDR") or first_host(nodes), int(of.get("MASTER_PORT") or port))
+    address = of.get("MASTER_ADDR") or first_host(nodes)
+    return Place("srun", rank, local, node, count, address, int(of.get("MASTER_PORT") or port))
 
 
 def first_host(nodes: str) -> str:
