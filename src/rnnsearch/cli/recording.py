@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
+from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.faults import Diverged
@@ -43,6 +44,7 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
+        "code": own_code(runs.plain(cfg)),
         "results": {},
     }
 

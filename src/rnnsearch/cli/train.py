@@ -77,7 +77,7 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
         data = build.build_data(cfg)
-        check_data(folder, values, data)
+        check_data(cfg, folder, values, data)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
