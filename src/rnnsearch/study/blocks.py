@@ -16,6 +16,7 @@ class Picture:
     caption: str
     draw: Callable[[], Figure]
     wide: bool = False  # a figure of many panels: takes the page's whole width
+    shades: bool = False  # its shades stand for numbers, so that they stay as they are on a dark page
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _parallel(
     caption = f"A line is one run, from its settings to its {measure.title}; {best} is best.{stopped}"
     look = search_figures.parallel_coordinates
     draw = partial(look, found, over, names=names, measure=measure.title, higher=measure.higher)
-    return (Picture("parallel_coordinates", caption, draw),)
+    return (Picture("parallel_coordinates", caption, draw, shades=True),)
 
 
 def _importance(
@@ -94,7 +94,7 @@ def _heat(
         higher=measure.higher,
     )
     caption = f"Mean {measure.title} over seeds at each point of the grid, standard deviation and number of runs."
-    return (Picture("grid", caption, draw, wide=len(cells) > 1),)
+    return (Picture("grid", caption, draw, wide=len(cells) > 1, shades=True),)
 
 
 def grid_of(

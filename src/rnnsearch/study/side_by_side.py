@@ -120,7 +120,9 @@ def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tu
         for member, entry in found:
             draw = partial(_matrix, entry)
             name = f"attention_{names[member]}_{index + 1}"
-            pictures.append(Picture(name, f"{member}, seed {seeds[member]}, test sentence {index + 1}", draw))
+            pictures.append(
+                Picture(name, f"{member}, seed {seeds[member]}, test sentence {index + 1}", draw, shades=True)
+            )
         groups.append(Group(f"Test sentence {index + 1}", tuple(pictures)))
     return tuple(groups)
 
