@@ -70,6 +70,10 @@ NOT_HASHED = (
     "trainer.strategy",
 )
 
+# Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
+# runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
+UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True}
+
 
 def is_hashed(key: str) -> bool:
     """Whether a dotted key of a config counts in its hash."""
@@ -82,18 +86,18 @@ def new_id() -> str:
 
 
 def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASHED) -> str:
-    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out`` and without those that are null.
+    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out``, null ones, and `UNCOUNTED`.
 
     Equal hashes mean: the same computation, apart from the machine, the number of threads and the files read, whose
     checksums stand in the record. A new key that is null for all that is older changes no hash.
     """
     kept = copy.deepcopy(dict(config))
-    for key in left_out:
+    for key in (*left_out, *UNCOUNTED):
         node: Any = kept
         *parents, last = key.split(".")
         for parent in parents:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
-        if isinstance(node, dict):
+        if isinstance(node, dict) and (key not in UNCOUNTED or node.get(last) == UNCOUNTED[key]):
             node.pop(last, None)
     return hashlib.sha256(json.dumps(_without_nulls(kept), sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -14,8 +14,9 @@ from rnnsearch.cli import runs
 from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
 from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.evaluation.bleu import check_tokenizer
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
-from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
+from rnnsearch.records import RECORD, STORIES, UNCOUNTED, is_hashed, read_record
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def check_values(cfg: DictConfig) -> None:
         raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
     if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
         raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
+    check_tokenizer(cfg.validation.bleu_tokenizer)
     if cfg.trainer.precision not in PRECISIONS:
         raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
@@ -92,7 +94,7 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
         return
     old, new = runs.flat(runs.read_config(folder)), runs.flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
-    changed = [key for key in hashed if old.get(key) != new.get(key)]
+    changed = [key for key in hashed if old.get(key, UNCOUNTED.get(key)) != new.get(key)]
     if not changed:
         return
     values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)

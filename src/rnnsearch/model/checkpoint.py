@@ -123,11 +123,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def restore(checkpoint: dict[str, Any], trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
     """Model, in evaluation mode, and tokenizers of a checkpoint."""
-    content = checkpoint["rnnsearch"]
-    source, target = (load_tokenizer(content["tokenizers"][side]) for side in ("source", "target"))
-    translator = build_translator(content["model"], source_size=source.size, target_size=target.size, trust=trust)
+    both = vocabularies(checkpoint)
+    config = checkpoint["rnnsearch"]["model"]
+    translator = build_translator(config, source_size=both.source.size, target_size=both.target.size, trust=trust)
     load_weights(translator, checkpoint)
-    return translator.eval(), TokenizerPair(source, target, {})
+    return translator.eval(), both
+
+
+def vocabularies(checkpoint: dict[str, Any]) -> TokenizerPair:
+    """Both tokenizers of a checkpoint, one object where they are equal."""
+    states = checkpoint["rnnsearch"]["tokenizers"]
+    source = load_tokenizer(states["source"])
+    target = source if states["target"] == states["source"] else load_tokenizer(states["target"])
+    return TokenizerPair(source, target, {})
 
 
 def load_weights(translator: Translator, checkpoint: dict[str, Any]) -> None:

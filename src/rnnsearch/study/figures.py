@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
-from unicodedata import bidirectional, category, east_asian_width, name
+from unicodedata import bidirectional, category, east_asian_width
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from rnnsearch.data.scripts import is_unspaced
 from rnnsearch.study import fonts
 from rnnsearch.visible import visible
 
@@ -39,7 +40,6 @@ STYLE: Any = {
     "svg.hashsalt": "rnnsearch",
 }
 INK = "#1B1F24"
-WITHOUT_BLANKS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "BOPOMOFO")  # scripts
 WORD = 60  # letters of a word beside a matrix
 LOOK = 1  # raised with each change of how figures look, so that those of earlier reports are drawn anew
 DIGEST = "Digest"  # the key in a PNG's text
@@ -177,4 +177,4 @@ def _goes_on_without_blank(word: str, piece: str) -> bool:
     """Whether a piece is told from the word before it although no blank parts them; a mark belongs to its letter."""
     if not word or not piece or category(piece[0]) in ("Mn", "Mc", "Cf"):
         return False
-    return any(name(letter, "").startswith(WITHOUT_BLANKS) for letter in (word[-1], piece[0]))
+    return is_unspaced(word[-1]) or is_unspaced(piece[0])
