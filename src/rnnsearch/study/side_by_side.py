@@ -18,6 +18,7 @@ from rnnsearch.study.statistics import Comparison, sentence_chrf
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
 EXAMPLES_SEED = 0
 SENTENCES = 4  # whose matrices are shown
+LONGEST = 120  # letters of a member in a file's name
 READABLE, DRAWABLE = 20, 120  # words on either side of an attention matrix
 MATRICES, TRANSLATIONS = 4, 6  # members beside each other
 
@@ -153,7 +154,7 @@ def slug(text: str) -> str:
 
 def _file_names(members: Sequence[str]) -> dict[str, str]:
     """A name for each member's files: those that would be one get a number."""
-    slugs = [slug(member) for member in members]
+    slugs = [slug(member)[:LONGEST] for member in members]
     return {
         member: name if slugs.count(name) == 1 else f"{name}-{place}"
         for place, (member, name) in enumerate(zip(members, slugs, strict=True), start=1)
