@@ -15,7 +15,7 @@ from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
 from rnnsearch.cli.runs import flat, plain, read_config
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.cli.study_sweeper import quoted
+from rnnsearch.cli.spelling import quoted
 from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
 from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger

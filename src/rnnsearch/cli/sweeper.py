@@ -1,6 +1,5 @@
 """The sweeper of ``rnnsearch sweep`` and ``rnnsearch train -m``: composes the points, keeps the ledger, reports."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnsearch.cli import live
 from rnnsearch.cli.compose import valid_names
@@ -19,7 +18,9 @@ from rnnsearch.cli.describe import Facts, describe, described, every_point, no_d
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
-from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.spelling import as_typed, spelt, swept_values
+from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
+from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.records import JOB, config_hash, write_text
 from rnnsearch.study.report import write_report
@@ -62,6 +63,8 @@ class DurableSweeper(StudySweeper):
             self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
             return
         points = self._trials(arguments) if self.config.sweep.search else self._points(arguments)
+        if self.config.protocol.question:
+            self.inputs.require_test()
         self.train_described(points)
         self._report(points)
 
@@ -102,23 +105,27 @@ class DurableSweeper(StudySweeper):
         )
         write_text(file, yaml.safe_dump(found, sort_keys=False, width=120))
         logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
-        print(file)
+        say(file)
 
     def _report(self, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
         if self.searched:
             say_best(self.study)
-        states = live.states_of(points).values()
-        if any(state.status == "finished" for state in states):
-            print(write_report(self.study), flush=True)
-        left = Counter(state.status for state in states if state.status not in ledger.DONE)
+        states = live.states_of(points)
+        if any(state.status == "finished" for state in states.values()):
+            say(write_report(self.study))
+        diverged = [point for point in points if ledger.has_diverged(point)]
+        left = [point for point in points if states[point.folder].status not in ledger.DONE]
+        if self.searched and len(diverged) < len(points):  # its values were tried
+            left = [point for point in left if point not in diverged]
         if left:
-            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            story = Counter("diverged" if point in diverged else states[point.folder].status for point in left)
             logger.error(
-                "%d of %d points are not finished (%s); the same command goes on with them",
-                left.total(),
+                "%d of %d points are not finished (%s); the same command goes on with them%s",
+                len(left),
                 len(points),
-                story,
+                ", ".join(f"{count} {status}" for status, count in story.items()),
+                DIVERGED_STAY if story["diverged"] else "",
             )
             raise Reported(1)
 
@@ -184,7 +191,7 @@ class DurableSweeper(StudySweeper):
         given = [one for one in parsed if not one.is_hydra_override() and one.key_or_group != TRUST]
         own = {key_of(str(one.input_line)) for one in given}
         grid = self.config.sweep.grid.items_ex(resolve=True)
-        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
+        texts = [as_typed(f"{key}={_sweep_text(value)}", swept=True) for key, value in grid if key not in own]
         return [one for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"]
 
     def _nowhere(self, error: UnknownKey) -> BaseException:
@@ -209,7 +216,7 @@ class DurableSweeper(StudySweeper):
         axes = [_axis(one) for one in self._overrides(arguments)]
         fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
         swept = [axis for axis in axes if len(axis.values) > 1]
-        lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
+        lists = [[as_typed(str(one), swept=False) for one in together] for together in self.config.sweep.points or []]
         self.fixed = tuple(fixed)
         self.swept = [*(axis.key for axis in swept), *(one for together in lists for one in together)]
         return combinations(fixed, swept, lists)
@@ -223,14 +230,14 @@ def _axis(one: Override) -> Axis:
             f"{one.input_line}: an interval has no end of values; list some, or search it: add sweep=optuna_tpe"
         )
     if one.is_sweep_override():
-        return Axis(key, tuple(dict.fromkeys(one.sweep_string_iterator())))
+        return Axis(key, swept_values(one))
     return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
 
 
 def _dimension(one: Override) -> Dimension:
     value = one.value()
     if not isinstance(value, IntervalSweep):
-        return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))
+        return Choices(swept_values(one))
     assert value.start is not None
     assert value.end is not None
     whole = type(value.start) is int and type(value.end) is int
@@ -238,7 +245,19 @@ def _dimension(one: Override) -> Dimension:
 
 
 def _sweep_text(value: Any) -> str:
-    """Values of a YAML file as the command line has them."""
-    if isinstance(value, ListConfig):
-        return f"choice({','.join(map(_sweep_text, value))})"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    """Values of a YAML file as the command line has them: each of a list, or what the command line makes of a text.
+
+    Raises:
+        ValueError: for an empty list.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, ListConfig):
+        return spelt(_contained(value))
+    if not value:
+        raise ValueError("sweep.grid: a key has an empty list; give it values, or leave the key out")
+    return ",".join(spelt(_contained(one)) for one in value)
+
+
+def _contained(value: Any) -> Any:
+    return OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value

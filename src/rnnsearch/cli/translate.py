@@ -26,7 +26,9 @@ from rnnsearch.cli import build, runs
 from rnnsearch.cli.counting import summed_up
 from rnnsearch.cli.formats import FORMATS, as_links
 from rnnsearch.cli.streaming import Tally, blocks
+from rnnsearch.cli.terminal import for_stdout, say
 from rnnsearch.data.lines import check_file, lines
+from rnnsearch.data.readable import readable
 from rnnsearch.evaluation.aligning import chosen_method
 from rnnsearch.evaluation.unknown import read_lexicon, word_tokenizers
 from rnnsearch.search.hypotheses import Search
@@ -50,14 +52,15 @@ def run(cfg: DictConfig) -> None:
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
     tally, idle = Tally(), prompt if source.isatty() else lambda: None
     at_once = (BATCHES if method is None else 1) * search.batch_size  # alignments take memory
-    arriving = blocks(source, tally, at_once=at_once, strict=cfg.strict, idle=idle)
+    text = source if source.isatty() else readable(source, "standard input")
+    arriving = blocks(text, tally, at_once=at_once, strict=cfg.strict, idle=idle)
     pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
     translate = translating(cfg, model, search, method)
     # Whoever types wants to know at once.
     with writing(cfg, sys.stdout.buffer, method) as write, nullcontext() if source.isatty() else summed_up():
         translate_stream(pairs, translate, write)
     if source.isatty():
-        print(file=sys.stderr)  # ends the prompt's line
+        say("", stderr=True)  # ends the prompt's line
     tally.warn()
     logger.info("translated %d lines", tally.lines)
 
@@ -184,7 +187,7 @@ def writing(
                 links.write("".join(map(as_links, found)).encode())
                 links.flush()
             rendered = [render(number, one, method) for number, one in enumerate(found, before + 1)]
-            sink.write("".join(rendered).encode("utf-8", "replace"))
+            sink.write(for_stdout("".join(rendered)).encode("utf-8", "replace"))
             sink.flush()
 
         yield write
@@ -221,4 +224,4 @@ def with_progress(arriving: Iterable[list[str]], tally: Tally, source: BinaryIO)
 
 def prompt() -> None:
     """Ask for a line."""
-    print(PROMPT, end="", file=sys.stderr, flush=True)
+    say(PROMPT, end="", stderr=True)
