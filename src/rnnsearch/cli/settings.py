@@ -15,7 +15,7 @@ from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.trust import given
 from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
+from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole, read_own
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,18 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
     if main and found is not None:
         for reason in damaged:
             logger.warning("%s; going on from %s instead", reason, found)
+        _warn_of_lost_best(folder, found)
     return found
+
+
+def _warn_of_lost_best(folder: Path, found: Path) -> None:
+    best = folder / CHECKPOINTS / "best.ckpt"
+    if found == best or not best.exists():
+        return
+    try:
+        read_own(best)
+    except ValueError as error:
+        logger.warning("%s; unless a better one comes, the run can't be tested at its end", error)
 
 
 def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> bool:
