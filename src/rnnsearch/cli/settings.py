@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from rnnsearch.cli import runs
 from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
+from rnnsearch.cli.trust import given
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
@@ -131,13 +132,47 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
         if main and (folder / RECORD).exists():
             raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with it")
         return None
-    found, damaged = newest_whole(folder)
+    found, damaged = newest_whole(folder, given())
     if main and found is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     if main and found is not None:
         for reason in damaged:
             logger.warning("%s; going on from %s instead", reason, found)
     return found
+
+
+def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> bool:
+    """Whether ``ckpt=last`` has nothing to do in a finished run's folder, so that no byte of it is written.
+
+    A larger budget is something to do, and so is a test that was not made.
+
+    Raises:
+        ValueError: if there is something, but nothing to go on from (``resume``), or the settings are others.
+    """
+    record = read_record(folder) if cfg.ckpt and (folder / RECORD).is_file() else {}
+    if record.get("status") != "finished":
+        return False
+    check_settings(cfg, folder, hash_)
+    is_tested = "test" in record["results"]["metrics"] or "test" not in record["data"]["pairs"]
+    if (is_tested or not cfg.test) and (record["config_hash"] == hash_ or not _is_larger(cfg.budget, folder)):
+        logger.info("the run in %s is finished, so nothing is changed; a larger budget would go on with it", folder)
+        return True
+    if resume is None:
+        raise ValueError(
+            f"the run in {folder} is finished and its checkpoints are gone, so nothing can go on with it; "
+            "give another hydra.run.dir"
+        )
+    return False
+
+
+def _is_larger(budget: DictConfig, folder: Path) -> bool:
+    """Whether a limit is above that of the run in the folder, or gone."""
+    old, new = runs.flat(runs.read_config(folder).budget), runs.flat(budget)
+    return any(_limit(new.get(key)) > _limit(old.get(key)) for key in old.keys() | new.keys())
+
+
+def _limit(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 def clean(folder: Path) -> None:

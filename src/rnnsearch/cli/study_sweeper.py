@@ -28,7 +28,7 @@ from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
-from rnnsearch.records import JOB, LOCK, RECORD, point_key
+from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
@@ -88,6 +88,7 @@ class StudySweeper(Sweeper):
         """
         self.study.mkdir(parents=True, exist_ok=True)
         try:
+            refuse_links(self.study)
             with FileLock(self.study / LOCK, timeout=0), interruptible():
                 self._check_kind()
                 self.run(arguments)
