@@ -11,7 +11,7 @@ import rnnsearch
 
 PACKAGE = Path(rnnsearch.__file__).parent
 LAYERS = (
-    {"records"},
+    {"records", "visible"},
     {"data", "kernels"},
     {"model"},
     {"search"},

@@ -163,10 +163,10 @@ def test_text_in_a_refusal_is_never_markup(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("a\0b", "a␀b"),
-        ("a\x1b[31mb\x7f", "a␛[31mb⟨U+007F⟩"),
-        ("\u202eabc\u2069", "⟨U+202E⟩abc⟨U+2069⟩"),
-        ("\x9b1m", "⟨U+009B⟩1m"),
+        ("a\0b", "a\\u0000b"),
+        ("a\x1b[31mb\x7f", "a\\u001b[31mb\\u007f"),
+        ("\u202eabc\u2069", "\\u202eabc\\u2069"),
+        ("\x9b1m", "\\u009b1m"),
         ("שלום עולם", "שלום"),
         ("👩‍👧 é", "👩‍👧"),
     ],
@@ -185,7 +185,7 @@ def test_a_model_may_write_what_is_no_text(client: TestClient, model: FakeModel)
     model.hypothesis = hypothesis  # type: ignore[method-assign]
     answer = client.post("/results", data={"text": "a b"})
     assert answer.status_code == 200
-    assert "\ufffd" in answer.text
+    assert "\\ud800" in answer.text
 
 
 ANY = TestClient(make_app({"one": FakeModel()}, Limits(**LIMITS)), base_url="http://localhost")

@@ -27,6 +27,7 @@ except ModuleNotFoundError as error:
         f"the dashboard needs {error.name}, which is not installed; install it with: pip install 'rnnsearch[page]'"
     ) from None
 
+from rnnsearch.cli.terminal import say
 from rnnsearch.sweep.search import STORAGES
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def run(cfg: DictConfig) -> None:
         listener = stack.enter_context(serving.listen(HOST, cfg.port))
         links = [stack.enter_context(started(board)) for board in _boards(output) if _is_installed(board)]
         for link in (Link("reports", serving.address(listener)), *links):
-            print(f"{link.name}: {link.address}", flush=True)
+            say(f"{link.name}: {link.address}")
         logger.info("Ctrl-C ends them all")
         if cfg.open:
             threading.Timer(1.0, webbrowser.open, (serving.address(listener),)).start()

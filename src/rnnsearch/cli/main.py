@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
+from rnnsearch.cli.terminal import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(page: str) -> int:
     try:
-        print(page, flush=True)
+        say(page)
     except BrokenPipeError:
         return _unread()
     except OSError as error:
@@ -75,7 +76,7 @@ def _unknown(command: str) -> int:
 
     near = difflib.get_close_matches(command, COMMANDS, 1)
     guess = f"; did you mean {near[0]}?" if near else ""
-    print(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", file=sys.stderr)
+    say(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", stderr=True)
     return 2
 
 
@@ -109,10 +110,11 @@ def _hydra(command: str, arguments: list[str]) -> None:
     from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
+    from rnnsearch.cli.yaml_source import install
     from rnnsearch.sweep.parent import follow_parent
 
     refuse_secrets(arguments)
-
+    install()
     follow_parent()
     swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe

@@ -14,11 +14,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from rnnsearch.cli import provenance, runs
+from rnnsearch.cli import provenance
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
+from rnnsearch.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "started": _now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
-        "config_hash": config_hash(runs.plain(cfg)),
+        "config_hash": config_hash(plain(cfg)),
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
@@ -55,11 +57,11 @@ def ended(record: RunRecord, status: str, error: dict[str, str] | None) -> None:
 
 
 class Discreet(logging.Formatter):
-    """Lines without secrets."""
+    """Lines without secrets, and without what would act on the terminal of who reads them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return hidden(super().format(record))
+        return visible(hidden(super().format(record)))
 
 
 @contextmanager

@@ -5,15 +5,15 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from omegaconf import DictConfig
 
-from rnnsearch.cli import runs
-from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
+from rnnsearch.cli.plain import flat
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
+
+if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ def check_devices(trainer: DictConfig) -> None:
     Raises:
         ValueError: naming what there is.
     """
+    import torch
+
     devices, accelerator = trainer.devices, trainer.accelerator
     if isinstance(devices, str) and not re.fullmatch(r"auto|-1|\d+(,\d+)*,?", devices):
         raise ValueError(
@@ -88,7 +90,9 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     """
     if read_record(folder)["config_hash"] == hash_:
         return
-    old, new = runs.flat(runs.read_config(folder)), runs.flat(cfg)
+    from rnnsearch.cli.runs import read_config
+
+    old, new = flat(read_config(folder)), flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
     changed = [key for key in hashed if old.get(key) != new.get(key)]
     if not changed:
@@ -97,7 +101,7 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
 
 
-def check_data(folder: Path, record: Mapping[str, Any], data: ParallelDataModule) -> None:
+def check_data(folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
     """Refuse to go on with other data, or vocabularies, than those of a run's record.
 
     Raises:
@@ -129,6 +133,8 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
         if main and (folder / RECORD).exists():
             raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with it")
         return None
+    from rnnsearch.model.checkpoint import newest_whole
+
     found, damaged = newest_whole(folder)
     if main and found is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
@@ -140,6 +146,8 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
 
 def clean(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote, or that failed."""
+    from rnnsearch.model.checkpoint import CHECKPOINTS
+
     for place in (folder, folder / CHECKPOINTS):
         for part in (*place.glob(".*.part"), *place.glob(STORIES)):
             part.unlink(missing_ok=True)

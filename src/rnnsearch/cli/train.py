@@ -1,7 +1,6 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
-import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
@@ -27,6 +27,7 @@ from rnnsearch.cli.settings import (
     settle_budget,
     starting_point,
 )
+from rnnsearch.cli.terminal import say
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -68,7 +69,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
-    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
+    refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
         check_settings(cfg, folder, values["config_hash"])
@@ -126,7 +127,7 @@ def train(
             loggers=loggers,
             callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar()],
         )
-        open_dashboards(loggers, runs.plain(cfg))
+        open_dashboards(loggers, plain(cfg))
         with processes.together(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
@@ -146,7 +147,7 @@ def train(
     finally:
         close_dashboards(loggers, status=status)
     for profile in profiles:
-        print(profile.summary or "", end="", file=sys.stderr)
+        say(profile.summary or "", end="", stderr=True)
 
 
 def _quiet(*, profiling: bool) -> None:

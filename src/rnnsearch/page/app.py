@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnnsearch.page.limits import Asked, Busy, Limits, Queue
 from rnnsearch.page.panels import Panel, TranslatingModel, panels
+from rnnsearch.visible import visible
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_BODY = 2**20  # bytes; far above a sentence, so that one that is too long gets its own answer
@@ -42,6 +43,7 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 
 
@@ -152,10 +154,10 @@ class Page:
 
 
 def fields(body: bytes) -> dict[str, str]:
-    """The fields of an urlencoded form, invalid UTF-8 replaced.
+    """The fields of an urlencoded form, invalid UTF-8 replaced; lines end in a newline, which browsers send as two.
 
     Raises:
         ValueError: there are too many.
     """
     given = parse_qs(body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=20)
-    return {name: values[-1] for name, values in given.items()}
+    return {name: values[-1].replace("\r\n", "\n") for name, values in given.items()}
