@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
 from rnnsearch.cli.terminal import say
+from rnnsearch.records import LOCK
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -127,7 +129,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
         words = _as_points(command, words)
         if any(one in MANY or one.startswith("hydra.mode=") for one in words):
             _register_plugins()  # seconds of imports, which other ways to call the command do without
-    job = _job(command, arguments)
+    job = _job(command, arguments, _there(arguments))
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
@@ -162,7 +164,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
-def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
+def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConfig"], None]:
     """The function that Hydra calls: imports the command only now, and ends in a sentence where it fails."""
 
     def job(cfg: "DictConfig") -> None:
@@ -190,10 +192,29 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
                 code = report(error, command, arguments)
                 if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
+                _leave_nothing(Path(hydra.runtime.output_dir), there)
                 raise SystemExit(code) from None
 
     job.__module__ = COMMANDS[command].module  # names hydra.job.name
     return job
+
+
+def _there(arguments: list[str]) -> Path:
+    """The deepest folder on the way to that of the run which is there before Hydra makes the rest."""
+    given = {key: value for key, _, value in (word.partition("=") for word in arguments)}
+    wanted = Path(given.get("hydra.run.dir", given.get("paths.output", "outputs")).strip("'\"")).absolute()
+    return next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+
+
+def _leave_nothing(folder: Path, there: Path) -> None:
+    """Remove the folders that Hydra made for a run that was refused."""
+    if there not in folder.parents or {path.name for path in folder.iterdir()} - {LOCK}:
+        return
+    (folder / LOCK).unlink(missing_ok=True)
+    for one in (folder, *folder.parents):
+        if one == there or any(one.iterdir()):
+            return
+        one.rmdir()
 
 
 @contextmanager

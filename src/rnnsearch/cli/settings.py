@@ -18,6 +18,13 @@ if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
 logger = logging.getLogger(__name__)
 
 SIDES = ("source", "target")
+TRANSLATION = tuple(  # keys that the greedy search of validation doesn't read
+    f"search.{key}"
+    for key in (
+        *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size"),
+        *("temperature", "top_k", "top_p", "seed"),
+    )
+)
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 
@@ -82,23 +89,28 @@ def check_devices(trainer: DictConfig) -> None:
         raise ValueError(f"trainer.devices={devices}: this machine has {there}; give at most as many")
 
 
-def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
-    """Refuse to go on with a run under settings that it did not begin with; only its budget may be another.
+def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str, Any]]:
+    """Settings of the translation at the end that a resumed run gets otherwise than it began with, with both values.
+
+    Besides, only its budget may be another.
 
     Raises:
-        ValueError: naming the settings that differ.
+        ValueError: naming other settings that differ.
     """
     if read_record(folder)["config_hash"] == hash_:
-        return
+        return {}
     from rnnsearch.cli.runs import read_config
 
     old, new = flat(read_config(folder)), flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
     changed = [key for key in hashed if old.get(key) != new.get(key)]
-    if not changed:
-        return
-    values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
-    raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
+    if read := [key for key in changed if key not in TRANSLATION]:
+        values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)
+        raise ValueError(
+            f"the run in {folder} was trained with other settings ({values}), which training or its validation reads; "
+            "give ckpt=last those it began with, or train into another hydra.run.dir"
+        )
+    return {key: {"was": old.get(key), "is": new.get(key)} for key in changed}
 
 
 def check_data(folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
@@ -142,6 +154,20 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
         for reason in damaged:
             logger.warning("%s; going on from %s instead", reason, found)
     return found
+
+
+def check_named(ckpt: str | None, folder: str) -> None:
+    """Refuse to go on with a run whose folder nobody named.
+
+    Args:
+        ckpt: the key's value.
+        folder: ``hydra.run.dir`` as it was given, not looked up.
+
+    Raises:
+        ValueError: if it would be a new one.
+    """
+    if ckpt is not None and "${run_id:" in folder:
+        raise ValueError(f"ckpt={ckpt} goes on with a run, so name its folder too: hydra.run.dir=outputs/runs/RUN")
 
 
 def clean(folder: Path) -> None:

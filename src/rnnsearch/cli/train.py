@@ -21,9 +21,10 @@ from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
-    check_settings,
+    check_named,
     check_values,
     clean,
+    corrections,
     settle_budget,
     starting_point,
 )
@@ -54,6 +55,8 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
+    check_named(cfg.ckpt, given["dir"])
     check_values(cfg)
     check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
@@ -72,8 +75,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        check_settings(cfg, folder, values["config_hash"])
-        values = {**read_record(folder), "config_hash": values["config_hash"]}
+        values = _resumed(cfg, folder, values["config_hash"])
         data = build.build_data(cfg)
         check_data(folder, values, data)
     record = RunRecord(folder, values, writes=main)
@@ -83,6 +85,16 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
+
+
+def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
+    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
+    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    for key, values in corrected.items():
+        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
+    before = record.get("corrected", {})
+    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
+    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(
