@@ -273,6 +273,6 @@ def test_nobody_reads_standard_output() -> None:
 
 
 def test_a_sentence_that_quotes_a_file_can_not_command_the_terminal() -> None:
-    assert shown("no column 'a\x1b[2J\u202eb'") == r"no column 'a\x1b[2J\u202eb'"
-    assert shown("ein schönes 書\nand more") == "ein schönes 書\nand more"
+    assert shown("no column 'a\x1b[2J\u202eb'") == r"no column 'a\u001b[2J\u202eb'"
+    assert shown("ein schönes 書\nand more") == r"ein schönes 書\nand more"
     assert len(shown("x" * 10_000)) < 2_100

@@ -1,4 +1,4 @@
-"""Names and paths mean what was typed, and values of a YAML file mean themselves, whatever Hydra's grammar says."""
+"""Names and paths mean what was typed, a value of a YAML file means itself, whatever Hydra's grammar makes of it."""
 
 from typing import Any
 

@@ -79,6 +79,7 @@ class ComparisonSweeper(StudySweeper):
             ValueError: for a comparison that cannot be, or one that could not be finished.
         """
         members = self._members(arguments)
+        self._check_inputs(members)
         for member in members:
             with _naming(member):
                 config = self.compose_config(member.overrides)
@@ -117,6 +118,14 @@ class ComparisonSweeper(StudySweeper):
             length_edges=edges and list(edges),
         )
         describe(self.study, facts, points, {point.folder.name: point.member for point in points}, self.compose_config)
+
+    def _check_inputs(self, members: Sequence[Member]) -> None:
+        """Refuse data that lack a split, or changed since the study began, before anything is prepared."""
+        for member in members:
+            with _naming(member):
+                self.inputs.ask(self.compose_config(member.overrides))
+        self.inputs.require_test()
+        self.inputs.check(self.study, waiting=True)
 
     def _check(self, arguments: Sequence[str]) -> None:
         """Refuse what cannot be compared."""

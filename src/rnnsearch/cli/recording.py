@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance
+from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
@@ -43,6 +44,7 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
+        "code": own_code(plain(cfg)),
         "results": {},
     }
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from rnnsearch.cli.plain import flat
+from rnnsearch.cli.inputs import changed
+from rnnsearch.cli.own_code import own_code
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
@@ -113,17 +115,17 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
     return {key: {"was": old.get(key), "is": new.get(key)} for key in changed}
 
 
-def check_data(folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
-    """Refuse to go on with other data, or vocabularies, than those of a run's record.
+def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
+    """Refuse to go on with other data, code of one's own, or vocabularies, than those of a run's record.
 
     Raises:
         ValueError: naming what differs.
     """
-    was = {**record["data"]["checksums"], **{side: record["tokenizer"][side]["checksum"] for side in SIDES}}
-    now = {**data.prepared.identity["checksums"], **{side: getattr(data.tokenizers, side).checksum for side in SIDES}}
-    changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
-    if changed:
-        named = ", ".join(f"the {key} vocabulary" if key in SIDES else key for key in changed)
+    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(plain(cfg)))}
+    vocabularies = [s for s in SIDES if getattr(data.tokenizers, s).checksum != record["tokenizer"][s]["checksum"]]
+    names = [*(f"the {side} vocabulary" for side in vocabularies), *changed(record, now)]
+    if names:
+        named = ", ".join(names)
         raise ValueError(
             f"the run in {folder} began with other data (their checksums differ: {named}); "
             "give ckpt=last the files it began with"

@@ -20,6 +20,7 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import Composer, unknown_key
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
+from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
 from rnnsearch.cli.settings import settle_budget
@@ -53,6 +54,7 @@ class StudySweeper(Sweeper):
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        self.inputs = Inputs()
         self.vocabularies: dict[str, dict[str, int]] = {}
         self.flags = tuple(
             f"--config-dir={source.path}"
@@ -140,7 +142,13 @@ class StudySweeper(Sweeper):
         """Write study.json."""
 
     def train_described(self, points: Sequence[Point]) -> None:
-        """Train points of the study, which is described before, and after with what came of them."""
+        """Train points of the study, which is described before, and after with what came of them.
+
+        Raises:
+            ValueError: before anything is written, where its earlier points saw other data or code.
+        """
+        done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
+        self.inputs.check(self.study, waiting=not all(done))
         write_points(points)
         self.describe(points)
         try:
@@ -213,6 +221,7 @@ class StudySweeper(Sweeper):
         trial: dict[str, Any] | None = None,
     ) -> Point:
         """A point of this command in a folder."""
+        self.inputs.ask(config)
         return Point(
             folder=folder,
             key=key,

@@ -66,6 +66,8 @@ class DurableSweeper(StudySweeper):
             self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
             return
         points = self._trials(arguments) if self.config.sweep.search else self._points(arguments)
+        if self.config.protocol.question:
+            self.inputs.require_test()
         self.train_described(points)
         self._report(points)
 

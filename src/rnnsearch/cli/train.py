@@ -77,7 +77,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
     if resume:
         values = _resumed(cfg, folder, values["config_hash"])
         data = build.build_data(cfg)
-        check_data(folder, values, data)
+        check_data(cfg, folder, values, data)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         train(cfg, folder, record, data, resume=resume, stop=stop)
