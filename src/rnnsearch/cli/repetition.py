@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
-from rnnsearch.cli.runs import flat, plain, read_config
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.runs import read_config
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text

@@ -17,14 +17,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.divergence import advised
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
-    check_settings,
+    check_named,
     check_values,
     clean,
+    corrections,
     is_done,
     settle_budget,
     starting_point,
@@ -57,6 +59,8 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
+    check_named(cfg.ckpt, given["dir"])
     check_values(cfg)
     check_devices(cfg.trainer)
     environment = build.build_environment(cfg.trainer)
@@ -75,11 +79,10 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
-    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
+    refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        check_settings(cfg, folder, values["config_hash"])
-        values = {**read_record(folder), "config_hash": values["config_hash"]}
+        values = _resumed(cfg, folder, values["config_hash"])
         data = build.build_data(cfg)
         check_data(cfg, folder, values, data)
     if is_done(cfg, folder, values["config_hash"], resume):
@@ -97,6 +100,16 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
+
+
+def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
+    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
+    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    for key, values in corrected.items():
+        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
+    before = record.get("corrected", {})
+    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
+    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(
@@ -143,7 +156,7 @@ def train(
             loggers=loggers,
             callbacks=[*profiles, Clock(), curves, MetricsGoOn(), *pruning, *own, BudgetBar()],
         )
-        open_dashboards(loggers, runs.plain(cfg))
+        open_dashboards(loggers, plain(cfg))
         with processes.together(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
