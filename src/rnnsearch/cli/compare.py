@@ -18,6 +18,7 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
@@ -28,20 +29,7 @@ from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = (
-    "members",
-    "seeds",
-    "match",
-    "tuning",
-    "jobs",
-    "question",
-    "length_edges",
-    "publish",
-    "study",
-    "ckpt",
-    "trust",
-    "hydra",
-)
+OWN_KEYS = (*COMPARISON, TRUST, *HYDRA)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
     check_settings,
-    check_values,
     clean,
     settle_budget,
     starting_point,
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    check_values(cfg)
+    check_constructors(cfg)
     check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
     if not main:
