@@ -1,9 +1,12 @@
 """The index of studies, its files and no others, and the dashboards beside it."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +19,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from rnnsearch.cli.dashboard import Board, started
+from rnnsearch.page import reports
 from rnnsearch.page.reports import Link, make_reports
 
 CHROMIUM = shutil.which("chromium")
@@ -70,11 +74,86 @@ def test_files_of_a_report_are_served(client: TestClient) -> None:
             "/nope/report.html",
         ),
         *("/ladder/..%2f..%2fsecret", "/..%2fsecret", "/%2e%2e/report.html", "/ladder/figures/..%2f..%2fsecret.png"),
-        *("/ladder/figures/%2fetc%2fpasswd", "/.hidden/report.html"),
+        *(
+            "/ladder/figures/%2fetc%2fpasswd",
+            "/.hidden/report.html",
+            "/%00/report.html",
+            "/ladder/%00",
+            "/a%00b/report.md",
+        ),
+        *(
+            "/ladder/report.html%00",
+            "/ladder/figures/%00.png",
+            f"/{'x' * 300}/report.html",
+            "/%ff/report.html",
+        ),
+        *(
+            f"/ladder/figures/{'x' * 300}.png",
+            f"/ladder/figures/{'x' * 9000}.png",
+            "/./report.html",
+            "/later/./report.html",
+        ),
     ],
 )
 def test_nothing_else_is(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+def test_a_study_s_name_is_of_any_script(client: TestClient, output: Path) -> None:
+    shutil.copytree(output / "ladder", output / "多语言 çalışma?#%", symlinks=True)
+    address = re.search(r'href="([^"]+)">多', client.get("/").text)
+    assert address is not None
+    assert client.get(address[1]).text == "<h1>the report</h1>"
+
+
+def harm(study: Path, how: str) -> None:
+    """Make study.json and a run's record what nobody can read."""
+    for path in (study / "study.json", study / "a-seed0" / "record.json"):
+        path.unlink()
+        if how == "fifo":
+            os.mkfifo(path)
+        elif how == "socket":
+            with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(path.parent):
+                bound.bind(path.name)
+        elif how == "circle":
+            path.symlink_to(path)
+        elif how == "folder":
+            path.mkdir()
+        elif how == "device":
+            path.symlink_to("/dev/zero")
+        elif how == "giant":
+            with path.open("wb") as file:
+                file.truncate(2**40)
+        else:
+            path.write_bytes({"deep": b"[" * 10**6, "bytes": b"\xff\x00", "list": b"[]", "long": b"9" * 10**5}[how])
+
+
+@pytest.mark.parametrize(
+    "how", ["fifo", "socket", "circle", "folder", "device", "giant", "deep", "bytes", "list", "long"]
+)
+def test_one_broken_study_harms_no_other(client: TestClient, output: Path, how: str) -> None:
+    broken = Path(shutil.copytree(output / "later", output / "broken"))
+    harm(broken, how)
+    os.mkfifo(broken / "report.md")
+    (broken / "report.tex").symlink_to("report.tex")
+    text = client.get("/").text
+    assert "Which &lt;part&gt; helps?" in text
+    assert how == "circle" or "study.json can&#39;t be read" in text
+    assert how == "circle" or "1 that can&#39;t be read" in text
+    for path in ("/broken/report.html", "/broken/report.md", "/broken/report.tex"):
+        assert client.get(path).status_code == 404
+    assert client.get("/ladder/report.html").status_code == 200
+
+
+def test_a_study_without_permission(client: TestClient, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports.os, "access", lambda path, mode: False)  # root may read everything
+    assert client.get("/ladder/report.html").status_code == 404
+    assert "no report yet" in client.get("/").text
+
+
+def test_a_long_question_is_cut(client: TestClient, output: Path) -> None:
+    (output / "later" / "study.json").write_text(json.dumps({"question": "x" * 10**6}))
+    assert len(client.get("/").text) < 10_000
 
 
 def test_other_names_of_this_machine_are_refused(client: TestClient) -> None:
@@ -142,11 +221,12 @@ def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path)
 
 
 def test_a_dashboard_that_ends_by_itself_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    board = Board("Broken", "sys", "", (sys.executable, "-c", "print('first'); raise SystemExit('no such log {port}')"))
+    board = Board("Broken", "sys", "", (sys.executable, "-c", "print('first'); raise SystemExit('no such log')"))
     with caplog.at_level("WARNING"), started(board) as link:
         end = time.monotonic() + 20
         while not caplog.messages and time.monotonic() < end:
             time.sleep(0.05)
-    port = link.address.rstrip("/").rpartition(":")[2]
-    assert caplog.messages == [f"Broken has ended by itself with exit code 1: no such log {port}"]
+    assert caplog.messages == ["Broken has ended by itself with exit code 1: no such log"]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(link.address.rstrip("/").rpartition(":")[2])))
     assert not any(thread.name == "Broken" for thread in threading.enumerate())

@@ -148,7 +148,7 @@ def test_text_is_escaped(make_study: Callable[..., Path], edit_json: Edit, tmp_p
     assert "script" not in page.tags
     assert all(load.startswith(("data:", "#")) for load in page.loads)
     assert '<script>alert("1")</script> | `x` & [a](http://b)' in page.text
-    assert "{{ 7*7 }}␀␛" in page.text
+    assert "{{ 7*7 }}\\u0000\\u001b" in page.text
     markdown = (folder / "report.md").read_text(encoding="utf-8")
     assert "\\<script>" in markdown
     assert "](http" not in markdown.replace("\\](http", "")

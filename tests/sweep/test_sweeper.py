@@ -109,7 +109,7 @@ def axis(word: str) -> tuple[str, tuple[str, ...]]:
         ("label_smoothing=range(0.0,0.3,0.1)", ("0.0", "0.1", "0.2")),
         ("optimizer.betas=[0.9,0.98]", ("[0.9,0.98]",)),
         ("optimizer.betas=[0.9,0.98],[0.9,0.99]", ("[0.9,0.98]", "[0.9,0.99]")),
-        ("data.root='a, b','c'", ("'a, b'", "'c'")),
+        ("data.root='a, b','c'", ('"a, b"', "c")),
         ("test=false", ("False",)),
         ("~logger", ()),
     ],

@@ -17,7 +17,9 @@ from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.cli.terminal import say
 from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
@@ -68,7 +70,11 @@ class ComparisonSweeper(StudySweeper):
         """
         self._check(arguments)
         common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
-        members = [Member(str(name), (*common, *overrides)) for name, overrides in self.config.members.items()]
+        members = [
+            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            for name, overrides in self.config.members.items()
+        ]
+        self._check_inputs(members)
         for member in members:
             with _naming(member):
                 config = self.compose_config(member.overrides)
@@ -93,6 +99,14 @@ class ComparisonSweeper(StudySweeper):
             length_edges=edges and list(edges),
         )
         describe(self.study, facts, points, {point.folder.name: point.member for point in points}, self.compose_config)
+
+    def _check_inputs(self, members: Sequence[Member]) -> None:
+        """Refuse data that lack a split, or changed since the study began, before anything is prepared."""
+        for member in members:
+            with _naming(member):
+                self.inputs.ask(self.compose_config(member.overrides))
+        self.inputs.require_test()
+        self.inputs.check(self.study, waiting=True)
 
     def _check(self, arguments: Sequence[str]) -> None:
         """Refuse what cannot be compared, before anything is made."""
@@ -207,7 +221,7 @@ class ComparisonSweeper(StudySweeper):
             raise ValueError(
                 f"not finished: {names}; the same command again goes on with them (report so far: {report})"
             )
-        print(report, flush=True)
+        say(report)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.config_dir import chosen_groups, config_dir, groups
+from rnnsearch.cli.spelling import as_typed
 from rnnsearch.records import new_id
 
 OVERLAYS = ("experiment", "debug")
@@ -48,16 +49,16 @@ def compose(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[P
         return hydra_compose(config_name=command, overrides=spelled(command, overrides))
 
 
-def spelled(command: str, arguments: Iterable[str]) -> list[str]:
-    """The arguments with `+experiment=x` and `+debug=x` as `experiment=x` and `debug=x`, and study's value as text.
+def spelled(command: str, arguments: Iterable[str], *, swept: bool = False) -> list[str]:
+    """The arguments with `+experiment=x` and `+debug=x` as `experiment=x` and `debug=x`, and names and paths as text.
 
-    Both groups stand in the defaults lists as null, so that Hydra would refuse to append to them. A study's name is
-    what was typed: Hydra would take 007 for 7.
+    Both groups stand in the defaults lists as null, so that Hydra would refuse to append to them. A name is what was
+    typed: Hydra would take 007 for 7; of a sweep (``swept``) commas separate the values.
     """
     overlays = [group for group in OVERLAYS if group in chosen_groups(config_dir(), command)]
     appended = re.compile(rf"^\++(?=(?:{'|'.join(overlays)})=)") if overlays else None
     texts = [appended.sub("", argument) if appended else argument for argument in arguments]
-    return [re.sub(r"""^study=(?!["']|null$)(.+)$""", r'study="\1"', text) for text in texts]
+    return [as_typed(text, swept=swept) for text in texts]
 
 
 def unknown_key(error: Exception) -> str | None:

@@ -27,25 +27,26 @@ except ModuleNotFoundError as error:
         f"the dashboard needs {error.name}, which is not installed; install it with: pip install 'rnnsearch[page]'"
     ) from None
 
+from rnnsearch.cli.terminal import say
+from rnnsearch.sweep.parent import TIED
 from rnnsearch.sweep.search import STORAGES
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds that a program may take to end
-# MLflow's server would start eight processes for jobs of its own
-HABITS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-SAFE = {"PYTHONSAFEPATH": "1"}  # no program takes modules from the working directory
+# a board ends with this process, and takes no modules from the working directory
+BOUND = {TIED: "1", "PYTHONSAFEPATH": "1"}
 
 
 @dataclass(frozen=True)
 class Board:
-    """A program that shows something, and how it is started on a port."""
+    """A program that shows something, and how it is started on a socket."""
 
     name: str
     package: str  # without which it is left out
     extra: str
-    words: tuple[str, ...]  # {port} stands for the port
+    words: tuple[str, ...]  # the number of a socket's file descriptor follows
 
 
 def run(cfg: DictConfig) -> None:
@@ -63,7 +64,7 @@ def run(cfg: DictConfig) -> None:
         listener = stack.enter_context(serving.listen(HOST, cfg.port))
         links = [stack.enter_context(started(board)) for board in _boards(output) if _is_installed(board)]
         for link in (Link("reports", serving.address(listener)), *links):
-            print(f"{link.name}: {link.address}", flush=True)
+            say(f"{link.name}: {link.address}")
         logger.info("Ctrl-C ends them all")
         if cfg.open:
             threading.Timer(1.0, webbrowser.open, (serving.address(listener),)).start()
@@ -76,19 +77,17 @@ def run(cfg: DictConfig) -> None:
 def _boards(output: Path) -> Iterator[Board]:
     """What there is something to show for."""
     if next(output.glob("**/events.out.tfevents.*"), None):
-        yield _board("TensorBoard", "tensorboard", "", "-m", "tensorboard.main", "--logdir", str(output))
-    for kind, name in STORAGES.items():
+        yield _board("TensorBoard", "tensorboard", "", "tensorboard", output)
+    for name in STORAGES.values():
         for path in sorted(output.glob(f"*/{name}")):
-            storage = str(path) if kind == "journal" else f"sqlite:///{path.absolute()}"
-            program = "from optuna_dashboard._cli import main; main()"
-            yield _board(f"Optuna, {path.parent.name}", "optuna_dashboard", "search", "-c", program, storage)
+            if path.is_file():
+                yield _board(f"Optuna, {path.parent.name}", "optuna_dashboard", "search", "optuna", path)
     if (output / "mlflow.db").is_file():
-        store = ("--backend-store-uri", f"sqlite:///{(output / 'mlflow.db').absolute()}", "--workers", "1")
-        yield _board("MLflow", "mlflow", "mlflow", "-m", "mlflow", "server", *store)
+        yield _board("MLflow", "mlflow", "mlflow", "mlflow", output / "mlflow.db")
 
 
-def _board(name: str, package: str, extra: str, *words: str) -> Board:
-    return Board(name, package, extra, (sys.executable, *words, "--host", HOST, "--port", "{port}"))
+def _board(name: str, package: str, extra: str, kind: str, path: Path) -> Board:
+    return Board(name, package, extra, (sys.executable, "-m", "rnnsearch.cli.boards", kind, str(path)))
 
 
 def _is_installed(board: Board) -> bool:
@@ -100,19 +99,19 @@ def _is_installed(board: Board) -> bool:
 
 @contextmanager
 def started(board: Board) -> Iterator[Link]:
-    """The program on a free port, ended with the block, and what it started with it."""
-    with serving.listen(HOST, 0) as probe:
-        address = serving.address(probe)
-    port = address.rstrip("/").rpartition(":")[2]
+    """The program on a free port, ended with the block or with this process, and what it started with it."""
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [word.replace("{port}", port) for word in board.words],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-            env=os.environ | HABITS | SAFE,
-        )
+        with serving.listen(HOST, 0) as listener:  # what comes before it is ready waits for it
+            address, descriptor = serving.address(listener), listener.fileno()
+            process = subprocess.Popen(
+                [*board.words, str(descriptor)],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said,
+                pass_fds=[descriptor],
+                start_new_session=True,
+                env=os.environ | BOUND,
+            )
         ending = threading.Event()
         threading.Thread(target=_watch, args=(board, process, said, ending), name=board.name, daemon=True).start()
         try:
@@ -132,6 +131,8 @@ def _watch(board: Board, process: subprocess.Popen[bytes], said: IO[bytes], endi
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
     with suppress(ProcessLookupError):  # it has ended by itself
         os.killpg(process.pid, signal.SIGTERM)
     try:

@@ -9,11 +9,9 @@ import itertools
 import logging
 import re
 import shlex
-import sys
 import traceback
 from collections.abc import Sequence
 
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -32,7 +30,9 @@ from omegaconf.errors import (
 from rnnsearch.cli import trust
 from rnnsearch.cli.compose import nearest, unknown_key, valid_names
 from rnnsearch.cli.secrets import hidden
-from rnnsearch.cli.stderr import printable
+from rnnsearch.cli.spelling import quoted as as_text
+from rnnsearch.cli.terminal import say
+from rnnsearch.visible import visible_line
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +61,17 @@ def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
         return UNREAD
     explained = explain(error, command, arguments)
     if explained is None:
-        print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+        say(hidden("".join(traceback.format_exception(error))), end="", stderr=True)
         return FAILED
     sentence, code = explained
     log.debug("the traceback of the error below", exc_info=error)
-    print(f"rnnsearch {command}: {shown(hidden(sentence))}", file=sys.stderr)
+    say(f"rnnsearch {command}: {shown(hidden(sentence))}", stderr=True)
     return code
 
 
 def shown(sentence: str) -> str:
     """What a terminal can safely show of a sentence, which may quote any file: the rest escaped, its length bounded."""
-    plain = sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else "")
-    return printable(plain.replace("\t", "\\t"))
+    return visible_line(sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else ""))
 
 
 def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tuple[str, int] | None:
@@ -106,7 +105,7 @@ def quoted(key: str, value: str) -> str:
     >>> quoted("data.train.source", "/a b,c/x.txt")
     '\\'data.train.source="/a b,c/x.txt"\\''
     """
-    return shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
+    return shlex.quote(f"{key}={as_text(value)}")
 
 
 def _cause(error: BaseException) -> BaseException:

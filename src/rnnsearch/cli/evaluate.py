@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -17,6 +16,7 @@ from rnnsearch.cli import build, runs, trust
 from rnnsearch.cli.baseline import given_baseline, result_of, summary
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.rows import gold_rows, split_rows
+from rnnsearch.cli.terminal import say
 from rnnsearch.cli.translate import chosen_search
 from rnnsearch.data.corpus import SPLITS
 from rnnsearch.evaluation.comparison import Chance, compare
@@ -64,11 +64,11 @@ def run(cfg: DictConfig) -> None:
         compared = compare(evaluation.rows, other.rows, chance=chance)
         names = {"run": runs.plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
         result["baseline"] = names | result_of(compared, other.metrics)
-        print(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), file=sys.stderr)
+        say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
     if cfg.translations:
         write_lines(Path(cfg.translations), evaluation.rows)
     append_line(first.folder / "evaluations.jsonl", result)
-    print(json.dumps(result, ensure_ascii=False, indent=1))
+    say(json.dumps(result, ensure_ascii=False, indent=1))
 
 
 def weights_of(model: TrainedModel) -> str | list[str]:

@@ -3,6 +3,7 @@
 from omegaconf import DictConfig
 
 from rnnsearch.cli.studies import study_folder
+from rnnsearch.cli.terminal import say
 from rnnsearch.study.export import FORMATS
 from rnnsearch.study.folder import read_study
 
@@ -15,4 +16,4 @@ def run(cfg: DictConfig) -> None:
     """
     if cfg.format not in FORMATS:
         raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
-    print(FORMATS[cfg.format](read_study(study_folder(cfg))), end="")
+    say(FORMATS[cfg.format](read_study(study_folder(cfg))), end="")

@@ -18,10 +18,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rnnsearch.cli.stderr import printable
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point, State
 from rnnsearch.sweep.supervisor import LOG
+from rnnsearch.visible import visible_line
 
 logger = logging.getLogger(__name__)
 
@@ -108,13 +108,13 @@ def table(points: Sequence[Point], states: States, *, rows: int | None = None) -
 
 def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
     return (
-        Text(printable(point.member)),  # no markup
+        Text(visible_line(point.member)),  # no markup
         str(point.seed),
         Text(state.status, style=STYLES[state.status]),
         _progress(point, state),
         "" if state.bleu is None else f"{state.bleu:.2f}",
         _time(state),
-        Text(printable(_note(state)), style="red" if state.error else "dim"),
+        Text(visible_line(_note(state)), style="red" if state.error else "dim"),
     )
 
 

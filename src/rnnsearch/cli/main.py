@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
+from rnnsearch.cli.terminal import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(page: str) -> int:
     try:
-        print(page, flush=True)
+        say(page)
     except BrokenPipeError:
         return _unread()
     except OSError as error:
@@ -75,7 +76,7 @@ def _unknown(command: str) -> int:
 
     near = difflib.get_close_matches(command, COMMANDS, 1)
     guess = f"; did you mean {near[0]}?" if near else ""
-    print(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", file=sys.stderr)
+    say(f"rnnsearch: {command!r} is no command{guess} (commands: {', '.join(COMMANDS)})", stderr=True)
     return 2
 
 
@@ -114,18 +115,19 @@ def _hydra(command: str, arguments: list[str]) -> None:
     refuse_secrets(arguments)
 
     follow_parent()
-    if command in SWEPT:
-        arguments = _as_points(command, arguments)
-        if any(one in MANY or one.startswith("hydra.mode=") for one in arguments):
-            _register_plugins()  # seconds of imports, which other ways to call the command do without
-
+    swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     trusted = trust.asked_for(arguments)
     configs = trust.own_configs(trusted)
     if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
         arguments = [*arguments, f"--config-dir={configs}"]
+    words = spelled(command, arguments, swept=swept)
+    if command in SWEPT:
+        words = _as_points(command, words)
+        if any(one in MANY or one.startswith("hydra.mode=") for one in words):
+            _register_plugins()  # seconds of imports, which other ways to call the command do without
     job = _job(command, arguments)
-    with trust.trusting(trusted), _process(spelled(command, arguments), HYDRA_FULL_ERROR="1"):
+    with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
 

@@ -15,10 +15,12 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from rnnsearch.cli import provenance, runs
+from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
+from rnnsearch.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
+        "code": own_code(runs.plain(cfg)),
         "results": {},
     }
 
@@ -55,11 +58,11 @@ def ended(record: RunRecord, status: str, error: dict[str, str] | None) -> None:
 
 
 class Discreet(logging.Formatter):
-    """Lines without secrets."""
+    """Lines without secrets, and without what would act on the terminal of who reads them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return hidden(super().format(record))
+        return visible(hidden(super().format(record)))
 
 
 @contextmanager

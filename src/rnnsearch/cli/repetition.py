@@ -16,7 +16,7 @@ from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
 from rnnsearch.cli.runs import flat, plain, read_config
 from rnnsearch.cli.settings import settle_budget
-from rnnsearch.cli.study_sweeper import quoted
+from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.values import canonical
 from rnnsearch.keys.roles import ELSEWHERE, HYDRA
 from rnnsearch.records import JOB, config_hash, is_hashed, write_text

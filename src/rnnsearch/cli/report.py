@@ -5,6 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from rnnsearch.cli.studies import study_folder
+from rnnsearch.cli.terminal import say
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
 
@@ -16,6 +17,6 @@ def run(cfg: DictConfig) -> None:
         FileNotFoundError, ValueError: if there is no such study, or its files are damaged.
     """
     folder = study_folder(cfg)
-    print(write_report(folder).absolute())
+    say(write_report(folder).absolute())
     if cfg.publish:
         publish(folder, Path(cfg.publish))

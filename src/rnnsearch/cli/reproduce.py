@@ -14,7 +14,7 @@ from rnnsearch.cli import build, live
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.repetition import Record, Repetition, repetition
 from rnnsearch.cli.runs import flat
-from rnnsearch.cli.stderr import printable
+from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trust import given
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
@@ -23,7 +23,15 @@ from rnnsearch.sweep.supervisor import LOG, supervise
 
 logger = logging.getLogger(__name__)
 
-REASONS = ("versions", "git", "hardware", "data", "tokenizer", "config_hash")  # of a record: why results may differ
+REASONS = (
+    "versions",
+    "git",
+    "code",
+    "hardware",
+    "data",
+    "tokenizer",
+    "config_hash",
+)  # of a record: why results may differ
 FIRST = ("metrics.", "weights_sha256")  # of the results; the points of curves come last
 SHOWN = 20  # differences
 
@@ -47,15 +55,15 @@ def run(cfg: DictConfig) -> None:
     expected = figures(record["results"])
     different = differences(expected, figures(again["results"]))
     if not different:
-        print(f"equal: all {len(expected)} figures of {source}, again in {folder}")
+        say(f"equal: all {len(expected)} figures of {source}, again in {folder}")
         return
-    print(f"different: {len(different)} of {len(expected)} figures of {source}, again in {folder}")
+    say(f"different: {len(different)} of {len(expected)} figures of {source}, again in {folder}")
     for line in different[:SHOWN]:
-        print(f"  {printable(line)}")
+        say(f"  {line}")
     if len(different) > SHOWN:
-        print(f"  and {len(different) - SHOWN} more")
+        say(f"  and {len(different) - SHOWN} more")
     for line in list(reasons(record, again)) or ["versions, commit, hardware, data and tokenizers are the same"]:
-        print(f"  {printable(line)}")
+        say(f"  {line}")
     raise Reported(1)
 
 

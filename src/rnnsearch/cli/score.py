@@ -15,6 +15,7 @@ from rnnsearch.api import Score, TrainedModel
 from rnnsearch.cli import runs
 from rnnsearch.cli.pairs import line_blocks, pair_blocks
 from rnnsearch.cli.rescoring import Rescorer, parse_entry, texts_of
+from rnnsearch.cli.terminal import for_stdout
 from rnnsearch.data.corpus import Pair
 
 
@@ -37,7 +38,7 @@ def run(cfg: DictConfig) -> None:
 
 def write_lines(lines: Iterable[str]) -> None:
     """Lines to standard output, at once; a lone surrogate, which JSON may hold, is written as JSON writes it."""
-    sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.write(for_stdout("".join(f"{line}\n" for line in lines)).encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
 
 

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import live
 from rnnsearch.cli.studies import study_folder
+from rnnsearch.cli.terminal import say
 from rnnsearch.sweep import ledger
 
 
@@ -25,4 +26,4 @@ def run(cfg: DictConfig) -> None:
         return
     for point, state in zip(points, live.states_of(points).values(), strict=True):
         place = {"folder": point.folder.name, "member": point.member, "seed": point.seed}
-        print(json.dumps({**place, **asdict(state)}, ensure_ascii=False))
+        say(json.dumps({**place, **asdict(state)}, ensure_ascii=False))

@@ -5,11 +5,7 @@ import sys
 from typing import TextIO
 
 from rnnsearch.cli.secrets import hidden
-
-
-def printable(text: str) -> str:
-    """What a terminal can safely show of a text, from whatever file: escape sequences are escaped."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+from rnnsearch.visible import visible
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
@@ -25,4 +21,4 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without anything that would change the terminal."""
-        return printable(hidden(super().format(record)))
+        return visible(hidden(super().format(record)))

@@ -1,10 +1,35 @@
-"""Finds the folder of a study by its name."""
+"""The name of a study, which is its folder's, and the folder that it names."""
 
+import unicodedata
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from rnnsearch.study.folder import STUDY
+
+LONGEST = 200  # bytes of a name, of the 255 that file systems give one: temporary ones are longer
+JOINERS = "\u200c\u200d"  # within words of Persian, Hindi and other languages
+
+
+def checked_name(name: str) -> str:
+    """A study's name in Unicode's composed form, in which one name is one folder however it was typed.
+
+    Raises:
+        ValueError: for what is no plain name of a folder.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    if composed.startswith((".", " ")) or composed.endswith(" ") or not composed or not all(map(_is_plain, composed)):
+        raise ValueError(
+            f"study={name}: a study's name has letters and digits of any script, '.', '_', '-' and blanks within, and "
+            "begins with no '.'"
+        )
+    if len(composed.encode()) > LONGEST:
+        raise ValueError(f"study={name}: a study's name has at most {LONGEST} bytes, this one {len(composed.encode())}")
+    return composed
+
+
+def _is_plain(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "LMN" or letter in "._- " or letter in JOINERS
 
 
 def study_folder(cfg: DictConfig) -> Path:
@@ -12,11 +37,14 @@ def study_folder(cfg: DictConfig) -> Path:
 
     Raises:
         FileNotFoundError: if there is none; the sentence lists those that there are.
+        ValueError: if it is a path.
     """
-    output = Path(cfg.paths.output)
-    folder = output / str(cfg.study)
-    if (folder / STUDY).is_file():
-        return folder
+    output, name = Path(cfg.paths.output), str(cfg.study)
+    if Path(name).name != name:
+        raise ValueError(f"study={name}: give a study's name, and the folder that it lies in as paths.output=DIR")
+    for folder in (output / name, output / unicodedata.normalize("NFC", name)):
+        if "\0" not in name and (folder / STUDY).is_file():
+            return folder
     there = sorted(path.parent.name for path in output.glob(f"*/{STUDY}"))
     listed = f"; it has {', '.join(there)}" if there else ", nor any other; rnnsearch sweep makes one"
     raise FileNotFoundError(f"{output} has no study {cfg.study}{listed}")

@@ -2,14 +2,12 @@
 
 import copy
 import logging
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
@@ -22,10 +20,13 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
+from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.spelling import quoted
+from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
 from rnnsearch.cli.values import canonical, check_values
 from rnnsearch.records import JOB, LOCK, RECORD, point_key
@@ -35,7 +36,6 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 HALVINGS = 3  # of the batch, when memory does not suffice
 
 
@@ -61,6 +61,7 @@ class StudySweeper(Sweeper):
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        self.inputs = Inputs()
         self.vocabularies: dict[str, dict[str, int]] = {}
         self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
@@ -82,10 +83,7 @@ class StudySweeper(Sweeper):
         """
         choices = self.config.hydra.runtime.choices
         protocol, data = choices["protocol"], choices["data"]
-        name = str(self.config.study or (f"{protocol}_{data}" if protocol else f"{self.prefix}-{data}"))
-        if not NAME.fullmatch(name):
-            raise ValueError(f"study={name}: a study's name has letters, digits, '.', '_' and '-' only")
-        return name
+        return checked_name(str(self.config.study or (f"{protocol}_{data}" if protocol else f"{self.prefix}-{data}")))
 
     def sweep(self, arguments: list[str]) -> None:
         """Train what the arguments ask for, alone in the study's folder.
@@ -124,7 +122,13 @@ class StudySweeper(Sweeper):
         """Write study.json."""
 
     def train_described(self, points: Sequence[Point]) -> None:
-        """Train points of the study, which is described before, and after with what came of them."""
+        """Train points of the study, which is described before, and after with what came of them.
+
+        Raises:
+            ValueError: before anything is written, where its earlier points saw other data or code.
+        """
+        done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
+        self.inputs.check(self.study, waiting=not all(done))
         write_points(points)
         self.describe(points)
         try:
@@ -200,6 +204,7 @@ class StudySweeper(Sweeper):
         trial: dict[str, Any] | None = None,
     ) -> Point:
         """A point of this command in a folder."""
+        self.inputs.ask(config)
         return Point(
             folder=folder,
             key=key,
@@ -233,11 +238,6 @@ def write_points(points: Sequence[Point]) -> None:
             )
         if not ledger.is_supervised(point.folder):
             ledger.write_point(point)
-
-
-def quoted(value: str) -> str:
-    """A value as Hydra's grammar takes it whatever it holds."""
-    return QuotedString(value, Quote.double).with_quotes()
 
 
 def _launched(point: Point) -> list[str]:

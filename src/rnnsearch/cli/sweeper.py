@@ -1,6 +1,5 @@
 """The sweeper of ``rnnsearch sweep`` and ``rnnsearch train -m``: composes the points, keeps the ledger, reports."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnsearch.cli import live
 from rnnsearch.cli.compose import valid_names
@@ -19,7 +18,9 @@ from rnnsearch.cli.describe import Facts, describe, described, every_point, no_d
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
+from rnnsearch.cli.spelling import as_typed, spelt, swept_values
 from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.keys.roles import HIDDEN_SIZES, TRUST
 from rnnsearch.records import JOB, config_hash, write_text
@@ -61,6 +62,8 @@ class DurableSweeper(StudySweeper):
             self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
             return
         points = self._trials(arguments) if self.config.sweep.search else self._points(arguments)
+        if self.config.protocol.question:
+            self.inputs.require_test()
         self.train_described(points)
         self._report(points)
 
@@ -101,7 +104,7 @@ class DurableSweeper(StudySweeper):
         )
         write_text(file, yaml.safe_dump(found, sort_keys=False, width=120))
         logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
-        print(file)
+        say(file)
 
     def _report(self, points: Sequence[Point]) -> None:
         live.show(points, stderr=True)
@@ -109,7 +112,7 @@ class DurableSweeper(StudySweeper):
             say_best(self.study)
         states = live.states_of(points).values()
         if any(state.status == "finished" for state in states):
-            print(write_report(self.study), flush=True)
+            say(write_report(self.study))
         left = Counter(state.status for state in states if state.status not in ledger.DONE)
         if left:
             story = ", ".join(f"{count} {status}" for status, count in left.items())
@@ -183,7 +186,7 @@ class DurableSweeper(StudySweeper):
         given = [one for one in parsed if not one.is_hydra_override() and one.key_or_group != TRUST]
         own = {key_of(str(one.input_line)) for one in given}
         grid = self.config.sweep.grid.items_ex(resolve=True)
-        texts = [f"{key}={_sweep_text(value)}" for key, value in grid if key not in own]
+        texts = [as_typed(f"{key}={_sweep_text(value)}", swept=True) for key, value in grid if key not in own]
         return [one for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"]
 
     def _nowhere(self, error: UnknownKey) -> BaseException:
@@ -206,7 +209,7 @@ class DurableSweeper(StudySweeper):
         axes = [_axis(one) for one in self._overrides(arguments)]
         fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
         swept = [axis for axis in axes if len(axis.values) > 1]
-        lists = [[str(one) for one in together] for together in self.config.sweep.points or []]
+        lists = [[as_typed(str(one), swept=False) for one in together] for together in self.config.sweep.points or []]
         self.fixed = tuple(fixed)
         self.swept = [*(axis.key for axis in swept), *(one for together in lists for one in together)]
         return combinations(fixed, swept, lists)
@@ -220,14 +223,14 @@ def _axis(one: Override) -> Axis:
             f"{one.input_line}: an interval has no end of values; list some, or search it: add sweep=optuna_tpe"
         )
     if one.is_sweep_override():
-        return Axis(key, tuple(dict.fromkeys(one.sweep_string_iterator())))
+        return Axis(key, swept_values(one))
     return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
 
 
 def _dimension(one: Override) -> Dimension:
     value = one.value()
     if not isinstance(value, IntervalSweep):
-        return Choices(tuple(dict.fromkeys(one.sweep_string_iterator())))
+        return Choices(swept_values(one))
     assert value.start is not None
     assert value.end is not None
     whole = type(value.start) is int and type(value.end) is int
@@ -235,7 +238,19 @@ def _dimension(one: Override) -> Dimension:
 
 
 def _sweep_text(value: Any) -> str:
-    """Values of a YAML file as the command line has them."""
-    if isinstance(value, ListConfig):
-        return f"choice({','.join(map(_sweep_text, value))})"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    """Values of a YAML file as the command line has them: each of a list, or what the command line makes of a text.
+
+    Raises:
+        ValueError: for an empty list.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, ListConfig):
+        return spelt(_contained(value))
+    if not value:
+        raise ValueError("sweep.grid: a key has an empty list; give it values, or leave the key out")
+    return ",".join(spelt(_contained(one)) for one in value)
+
+
+def _contained(value: Any) -> Any:
+    return OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value

@@ -1,7 +1,6 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
-import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,6 +26,7 @@ from rnnsearch.cli.settings import (
     settle_budget,
     starting_point,
 )
+from rnnsearch.cli.terminal import say
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -74,7 +74,7 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
         data = build.build_data(cfg)
-        check_data(folder, values, data)
+        check_data(cfg, folder, values, data)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         train(cfg, folder, record, data, resume=resume, stop=stop)
@@ -146,7 +146,7 @@ def train(
     finally:
         close_dashboards(loggers, status=status)
     for profile in profiles:
-        print(profile.summary or "", end="", file=sys.stderr)
+        say(profile.summary or "", end="", stderr=True)
 
 
 def _quiet(*, profiling: bool) -> None:

@@ -26,6 +26,7 @@ from rnnsearch.cli import build, runs
 from rnnsearch.cli.counting import summed_up
 from rnnsearch.cli.formats import FORMATS, as_links
 from rnnsearch.cli.streaming import Tally, blocks
+from rnnsearch.cli.terminal import for_stdout, say
 from rnnsearch.data.lines import check_file, lines
 from rnnsearch.evaluation.aligning import chosen_method
 from rnnsearch.evaluation.unknown import read_lexicon, word_tokenizers
@@ -57,7 +58,7 @@ def run(cfg: DictConfig) -> None:
     with writing(cfg, sys.stdout.buffer, method) as write, nullcontext() if source.isatty() else summed_up():
         translate_stream(pairs, translate, write)
     if source.isatty():
-        print(file=sys.stderr)  # ends the prompt's line
+        say("", stderr=True)  # ends the prompt's line
     tally.warn()
     logger.info("translated %d lines", tally.lines)
 
@@ -184,7 +185,7 @@ def writing(
                 links.write("".join(map(as_links, found)).encode())
                 links.flush()
             rendered = [render(number, one, method) for number, one in enumerate(found, before + 1)]
-            sink.write("".join(rendered).encode("utf-8", "replace"))
+            sink.write(for_stdout("".join(rendered)).encode("utf-8", "replace"))
             sink.flush()
 
         yield write
@@ -221,4 +222,4 @@ def with_progress(arriving: Iterable[list[str]], tally: Tally, source: BinaryIO)
 
 def prompt() -> None:
     """Ask for a line."""
-    print(PROMPT, end="", file=sys.stderr, flush=True)
+    say(PROMPT, end="", stderr=True)

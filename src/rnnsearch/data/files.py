@@ -86,7 +86,8 @@ class FilesCorpus(DirectedCorpus):
             raise ValueError(f"data.{split}.{missing[0]} is not set; give the file that pairs with the other side's")
         return {side: Path(str(path)).expanduser() for side, path in given.items()}
 
-    def _setting(self, split: str) -> str:
+    def setting(self, split: str) -> str:
+        """How a split is given, as part of a sentence."""
         return f"set data.{split}.source and data.{split}.target to two line-aligned files"
 
 
@@ -153,7 +154,8 @@ class TableCorpus(DirectedCorpus):
     @abstractmethod
     def _taken(self, side: str) -> str: ...
 
-    def _setting(self, split: str) -> str:
+    def setting(self, split: str) -> str:
+        """How a split is given, as part of a sentence."""
         return f"set data.{split} to a file"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from rnnsearch.evaluation.alignment import Link, Weights
+from rnnsearch.visible import visible
 
 SHADE = "rgba(230, 110, 20, {:.3f})"  # over whatever the ground is
 CELL = "min-width:1.6em;height:1.6em;padding:0;text-align:center;border:1px solid rgba(128,128,128,.25)"
@@ -45,4 +46,4 @@ def _cell(title: str, weight: float, is_linked: bool) -> str:
 
 
 def _shown(text: str) -> str:
-    return escape(text.replace("\0", "\ufffd"))
+    return escape(visible(text))

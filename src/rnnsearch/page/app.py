@@ -1,32 +1,33 @@
 """The local web page: a form, and what each run makes of the sentence in it.
 
-It serves whoever reaches its address, so it trusts nothing: the host's name is checked (a foreign site could point its
-own name at this machine), forms of other sites are refused, bodies, sentences and waiting requests are bounded, and
-the browser may load nothing but the page's own files.
+It serves whoever reaches its address, so it trusts nothing: it answers to its own names and to no other site's page
+(`checks`), connections, bodies, sentences and waiting requests are bounded, and the browser may load nothing but the
+page's own files.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rnnsearch.page.checks import LOOPBACK, checked
 from rnnsearch.page.limits import Asked, Busy, Limits, Queue
 from rnnsearch.page.panels import Panel, TranslatingModel, panels
+from rnnsearch.visible import visible
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_BODY = 2**20  # bytes; far above a sentence, so that one that is too long gets its own answer
+RETRY_AFTER = "5"  # seconds
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -42,6 +43,7 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 
 
@@ -63,7 +65,7 @@ def make_app(models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: S
         ],
         middleware=[
             Middleware(SafeHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(checked, hosts=hosts),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY + 16 * limits.max_characters),
         ],
         exception_handlers={Exception: page.failed},
@@ -110,18 +112,16 @@ class Page:
 
     async def translated(self, request: Request, template: str) -> HTMLResponse:
         """What the form of a request asks for, or a sentence that says why not."""
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-            return self.answer(template, 403, error="This form was sent by another site; open the page itself.")
         form: dict[str, str] = {}
         try:
             form = fields(await request.body())
             asked = Asked.of(form, self.limits)
-            found = await self.queue.run(partial(panels, self.models, asked))
+            found = await self.queue.run(partial(panels, self.models, asked), request.is_disconnected)
         except ValueError as error:
             return self.answer(template, 422, form, error=str(error))
-        except Busy:
-            return self.answer(template, 503, form, error="Others are waiting already; try again in a few seconds.")
+        except (Busy, ClientDisconnect):  # who left hears nothing
+            sentence = "Others are waiting already; try again in a few seconds."
+            return self.answer(template, 503, form, error=sentence, headers={"Retry-After": RETRY_AFTER})
         return self.answer(template, 200, form, found)
 
     async def failed(self, request: Request, error: Exception) -> HTMLResponse:
@@ -138,6 +138,7 @@ class Page:
         found: Sequence[Panel] = (),
         *,
         error: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         """A rendered template."""
         values: dict[str, Any] = {
@@ -148,14 +149,14 @@ class Page:
             "error": error,
         }
         content = TEMPLATES.get_template(template).render(values)
-        return HTMLResponse(content.encode(errors="replace"), status, HEADERS)
+        return HTMLResponse(content.encode(errors="replace"), status, {**HEADERS, **(headers or {})})
 
 
 def fields(body: bytes) -> dict[str, str]:
-    """The fields of an urlencoded form, invalid UTF-8 replaced.
+    """The fields of an urlencoded form, invalid UTF-8 replaced; lines end in a newline, which browsers send as two.
 
     Raises:
         ValueError: there are too many.
     """
     given = parse_qs(body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=20)
-    return {name: values[-1] for name, values in given.items()}
+    return {name: values[-1].replace("\r\n", "\n") for name, values in given.items()}

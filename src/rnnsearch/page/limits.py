@@ -1,7 +1,7 @@
 """What one may ask of the page, and how much of it at a time."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -98,17 +98,19 @@ class Queue:
         self._inside = 0
         self._turn = asyncio.Lock()
 
-    async def run(self, work: Callable[[], R]) -> R:
+    async def run(self, work: Callable[[], R], is_gone: Callable[[], Awaitable[bool]]) -> R:
         """The result of ``work``, when its turn has come.
 
         Raises:
-            Busy: too many wait already.
+            Busy: too many wait already, or who asked is gone when the turn has come.
         """
         if self._inside > self.max_waiting:
             raise Busy
         self._inside += 1
         try:
             async with self._turn:
+                if await is_gone():
+                    raise Busy
                 return await run_in_threadpool(work)
         finally:
             self._inside -= 1

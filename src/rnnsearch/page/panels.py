@@ -1,6 +1,5 @@
 """What the page shows of a sentence, one panel a run. All of it is text that the templates escape."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,6 @@ METHODS = {
     "attention": "Attention weights",
     "saliency": "Gradient saliency (this model has no attention)",
 }
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class TranslatingModel(Protocol):
@@ -78,7 +76,7 @@ def panels(models: Mapping[str, TranslatingModel], asked: Asked) -> list[Panel]:
 def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
     (found,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
     return Panel(
-        visible(name),
+        name,
         METHODS[found.hypotheses[0].alignment.method],
         [_candidate(hypothesis) for hypothesis in found.hypotheses],
     )
@@ -87,7 +85,7 @@ def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
 def _candidate(hypothesis: "Hypothesis") -> Candidate:
     alignment = hypothesis.alignment
     return Candidate(
-        text=visible(hypothesis.text),
+        text=hypothesis.text,
         score=_decimal(hypothesis.score),
         log_prob=_decimal(hypothesis.log_prob),
         source=_words(alignment.source, alignment.target, alignment.links),
@@ -102,7 +100,7 @@ def _words(own: Sequence[str], others: Sequence[str], links: Iterable[tuple[int,
     for here, there in sorted(links):
         linked[here].append(there)
     return [
-        Word(visible(text), tuple(to), f"linked to: {', '.join(visible(others[i]) for i in to)}" if to else "no link")
+        Word(text, tuple(to), f"linked to: {', '.join(others[i] for i in to)}" if to else "no link")
         for text, to in zip(own, linked, strict=True)
     ]
 
@@ -117,19 +115,3 @@ def _cells(alignment: "Alignment") -> list[list[Cell]]:
 
 def _decimal(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
-
-
-def visible(text: str) -> str:
-    """Text whose control characters are seen: ␀ for NUL, and what turns the direction of writing by its number.
-
-    >>> visible("a\\0\\u202eb")
-    'a␀⟨U+202E⟩b'
-    """
-    return _UNSEEN.sub(_name, text)
-
-
-def _name(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if 0xD800 <= code < 0xE000:  # half a surrogate pair, which is no text
-        return "\ufffd"
-    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"

@@ -1,7 +1,9 @@
 """The reports of all studies in a folder, on a port of this machine: an index, and the files of each report."""
 
 import json
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +13,21 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
-from rnnsearch.page.app import HEADERS, LOOPBACK, TEMPLATES, SafeHeaders
+from rnnsearch.page.app import HEADERS, TEMPLATES, SafeHeaders
+from rnnsearch.page.checks import LOOPBACK, checked
 from rnnsearch.records import RECORD
 from rnnsearch.study.folder import STUDY
 
-FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[A-Za-z0-9._-]+\.png")  # of a study, and no other
+FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[\w.-]+\.png")  # of a study, and no other
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+
+MOST = 2**26  # bytes of a record
+LONGEST = 500  # characters of a question
+UNREADABLE = "that can't be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +57,62 @@ def make_reports(output: Path, links: Sequence[Link], *, hosts: Sequence[str] = 
         hosts: the names by which it may be called; any other is refused.
     """
 
-    async def index(request: Request) -> HTMLResponse:
+    def index(request: Request) -> HTMLResponse:
         page = TEMPLATES.get_template("reports.html").render(studies=entries(output), links=links, output=output)
-        return HTMLResponse(page)
+        return HTMLResponse(page.encode(errors="replace"))
 
-    async def file(request: Request) -> FileResponse:
-        return FileResponse(report_file(output, request.path_params["study"], request.path_params["path"]))
+    def file(request: Request) -> FileResponse:
+        found = report_file(output, request.path_params["study"], request.path_params["path"])
+        if found is None:
+            raise HTTPException(404)
+        return FileResponse(found)
 
     return Starlette(
         routes=[Route("/", index), Route("/{study}/{path:path}", file)],
         middleware=[
             Middleware(SafeHeaders, headers={**HEADERS, "Content-Security-Policy": POLICY}),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(checked, hosts=hosts),
         ],
     )
 
 
-def report_file(output: Path, study: str, path: str) -> Path:
-    """A file of a study's report.
-
-    Raises:
-        HTTPException: 404 for any other file, and for one that lies elsewhere.
-    """
+def report_file(output: Path, study: str, path: str) -> Path | None:
+    """A file of a study's report that can be read; None for any other file, and for one that lies elsewhere."""
+    if not (re.fullmatch(r"[^./][^/]*", study) and FILES.fullmatch(path)):
+        return None
     place = output / study / path
-    inside = place.resolve().is_relative_to((output / study).resolve())
-    named = bool(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", study) and FILES.fullmatch(path))
-    if not (named and inside and (output / study).resolve().parent == output.resolve() and place.is_file()):
-        raise HTTPException(404)
-    return place
+    try:
+        own = (output / study).resolve()
+        inside = own.parent == output.resolve() and place.resolve().is_relative_to(own)
+        return place if inside and place.is_file() and os.access(place, os.R_OK) else None
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or a circle of links
+        return None
 
 
 def entries(output: Path) -> list[Entry]:
-    """The studies of a folder, by name."""
+    """The studies of a folder, by name; one that can't be read is there all the same."""
     return [_entry(path.parent) for path in sorted(output.glob(f"*/{STUDY}"))]
 
 
 def _entry(study: Path) -> Entry:
     description = _object(study / STUDY)
-    statuses = Counter(str(_object(path).get("status")) for path in study.glob(f"*/{RECORD}"))
+    statuses = Counter(_status(_object(path)) for path in study.glob(f"*/{RECORD}"))
     runs = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    question = str(description.get("question") or "")
-    return Entry(study.name, question, runs or "no runs yet", (study / "report.html").is_file())
+    question = "study.json can't be read" if description is None else str(description.get("question") or "")
+    has_report = report_file(study.parent, study.name, "report.html") is not None
+    return Entry(study.name, question[:LONGEST], runs or "no runs yet", has_report)
 
 
-def _object(path: Path) -> Mapping[str, Any]:
+def _status(record: Mapping[str, Any] | None) -> str:
+    return UNREADABLE if record is None else str(record.get("status"))[:LONGEST]
+
+
+def _object(path: Path) -> Mapping[str, Any] | None:
+    """The object in a file of JSON; None for what is no such file, too large or too deep."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as file:  # a FIFO would wait
+            status = os.fstat(file.fileno())
+            found = json.load(file) if stat.S_ISREG(status.st_mode) and status.st_size <= MOST else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -8,9 +8,9 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from rnnsearch.page.app import LOOPBACK
+from rnnsearch.page.checks import LOOPBACK
+from rnnsearch.page.connections import BoundedConnection
 
-CONNECTIONS = 200  # at a time
 PATIENCE = 5  # seconds that a translation under way has when the page is ended
 
 
@@ -66,6 +66,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     """What answers, until an interrupt, on the sockets that its ``run`` is given."""
     config = uvicorn.Config(
         app,
+        http=BoundedConnection,
         lifespan="off",
         ws="none",
         log_config=None,
@@ -73,7 +74,6 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=PATIENCE,
     )
     return uvicorn.Server(config)

@@ -13,6 +13,7 @@ from rnnsearch.study.measures import compares, primary, ranked, scores, settings
 from rnnsearch.study.planned import metric_of, planned, title
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, plain, signed
+from rnnsearch.visible import visible
 
 RECORD = (
     *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
@@ -55,9 +56,9 @@ def as_csv(study: Study) -> str:
     """Rows as CSV, with a header; empty cells for None."""
     found = rows(study)
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(found[0]) if found else ["member", "seed"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in found)
+    writer = csv.writer(file, lineterminator="\n")
+    header = list(found[0]) if found else ["member", "seed"]
+    writer.writerows(map(_cell, line) for line in (header, *(row.values() for row in found)))
     return file.getvalue()
 
 
@@ -65,13 +66,13 @@ def _cell(value: Any) -> Any:
     """Numbers as they are, text so that no spreadsheet takes it for a formula."""
     if value is None or (isinstance(value, int | float) and type(value) is not bool):
         return value
-    text = plain(value).replace("\r", " ")
+    text = visible(plain(value).replace("\r", " "))
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def as_json(study: Study) -> str:
     """Rows as one JSON array."""
-    return json.dumps(rows(study), ensure_ascii=False, indent=1) + "\n"
+    return visible(json.dumps(rows(study), ensure_ascii=False, indent=1)) + "\n"
 
 
 def summary(study: Study, comparison: Comparison | None) -> Table:
@@ -156,7 +157,7 @@ def latex(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text.replace("\n", " ")).replace("±", r"$\pm$")
+    return "".join(_LATEX.get(letter, letter) for letter in visible(text).replace("\n", " ")).replace("±", r"$\pm$")
 
 
 def document(tables: Iterable[Table]) -> str:
@@ -183,7 +184,7 @@ def markdown(table: Table) -> str:
 
 
 def _marked(text: str) -> str:
-    return re.sub(r"([|\\`*_<]|\](?=[(\[:]))", r"\\\1", " ".join(text.splitlines()))
+    return re.sub(r"([|\\`*_<]|\](?=[(\[:]))", r"\\\1", visible(" ".join(text.splitlines())))
 
 
 FORMATS: Mapping[str, Callable[[Study], str]] = {

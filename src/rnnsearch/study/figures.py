@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from rnnsearch.visible import visible
+
 logger = logging.getLogger(__name__)
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9", "#000000")
@@ -61,7 +63,7 @@ def svg(figure: Figure) -> str:
     """The figure as SVG text, cut to its content so that no label is lost; the same bytes for the same data."""
     buffer = io.StringIO()
     _save(figure, buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    return visible(buffer.getvalue())  # its comments hold what it draws as paths
 
 
 def save_png(figure: Figure, path: Path) -> None:
@@ -99,7 +101,7 @@ def line(axes: Axes, places: Sequence[float], values: Sequence[float], *, place:
 
 def plain(text: str) -> str:
     """Text that is not read as a formula."""
-    return text.replace("$", r"\$")  # a pair of dollars would start a formula
+    return visible(text).replace("$", r"\$")  # a pair of dollars would start a formula
 
 
 def words_of_pieces(pieces: Sequence[str]) -> tuple[list[str], list[int]]:

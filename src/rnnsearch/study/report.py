@@ -19,8 +19,8 @@ from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.statistics import WEAK, Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
+from rnnsearch.visible import visible, visible_line
 
-_CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}  # shown as ␀ ... ␡
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 _PIXELS_A_POINT = 96 / 72
 FEW = 4  # members that are all told of above the sections
@@ -126,10 +126,7 @@ def _environment(*, autoescape: bool) -> Environment:
 
 
 def _visible(value: object) -> object:
-    return value.translate(_CONTROL_BUT_NEWLINE) if type(value) is str else value
-
-
-_CONTROL_BUT_NEWLINE = {code: shown for code, shown in _CONTROL.items() if code != 0x0A}
+    return visible(value) if type(value) is str else value
 
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
@@ -159,21 +156,21 @@ def _picture(figure: Figure) -> dict[str, str | int]:
 
 
 def _breakable(text: str) -> Markup:
-    return Markup("<wbr>").join(re.split(r"(?<=[._/=])(?=[^\W\d])", text.translate(_CONTROL)))
+    return Markup("<wbr>").join(re.split(r"(?<=[._/=])(?=[^\W\d])", visible_line(text)))
 
 
 def _markdown(text: object) -> str:
-    return _MARKDOWN.sub(r"\\\1", str(text).translate(_CONTROL_BUT_NEWLINE)).replace("\n", " ")
+    return _MARKDOWN.sub(r"\\\1", visible(str(text))).replace("\n", " ")
 
 
 def _code(text: object) -> str:
-    visible = str(text).translate(_CONTROL)
-    fence = "`" * (max((len(run) for run in re.findall("`+", visible)), default=0) + 1)
-    return f"{fence} {visible} {fence}" if fence != "`" else f"`{visible}`"
+    shown = visible_line(str(text))
+    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
+    return f"{fence} {shown} {fence}" if fence != "`" else f"`{shown}`"
 
 
 def _fenced(text: str) -> str:
     """A block of code inside an item of a list."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    lines = (fence, *text.translate(_CONTROL_BUT_NEWLINE).split("\n"), fence)
+    lines = (fence, *visible(text).split("\n"), fence)
     return "\n".join(f"  {line}".rstrip() for line in lines)
