@@ -37,6 +37,7 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 logger = logging.getLogger(__name__)
 
 HALVINGS = 3  # of the batch, when memory does not suffice
+DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
 
 class StudySweeper(Sweeper):
@@ -137,8 +138,12 @@ class StudySweeper(Sweeper):
             self.describe(points)
 
     def train(self, points: Sequence[Point]) -> None:
-        """Launch those of the points that are neither finished nor trained by others now."""
-        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        """Launch those of the points that are neither finished nor diverged nor trained by others now."""
+        waiting = [
+            point
+            for point in points
+            if ledger.state(point).status not in (*ledger.DONE, "running") and not ledger.has_diverged(point)
+        ]
         waiting.sort(key=lambda point: point.seed)  # so that what a stopped study has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
         if waiting:
