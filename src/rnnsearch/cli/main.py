@@ -189,6 +189,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
 
         from rnnsearch.cli import trust
         from rnnsearch.cli.errors import report
+        from rnnsearch.cli.values import check_values
 
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
@@ -198,6 +199,8 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
                 trust.check(cfg.get("trust") or [], trusted)
+                if not is_point:  # whose training looks at its own
+                    check_values(cfg, command)
                 with trust.trusting(trusted):
                     importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
