@@ -1,7 +1,7 @@
 """What a run leaves behind, as JSON: the record of a run, lines of evaluations, the hash of a config.
 
 Standard library only, so that reports and dashboards read runs without torch. Format 1;
-docs/run_folder.md lists the keys.
+docs/run_folder.md lists the keys; `rnnsearch.keys.roles` says which of a config count in its hash.
 """
 
 import copy
@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.keys.roles import Role, keys_of, within
+
 FORMAT = 1
 RECORD = "record.json"
 STORIES = ".failure-of-process-*.json"  # what a process beside the first leaves when it fails
@@ -24,55 +26,13 @@ LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
-# Keys that say where things lie, who watches, why the run is made, and names that other keys take their values from.
-AROUND = (
-    "paths",
-    "logger",
-    "study",
-    "member",
-    "protocol",
-    "sweep",
-    "match",
-    "ckpt",
-    "checkpoints",
-    "skip_limit",
-    "progress",
-    "profile",
-    "encoding_processes",
-    "samples",
-    "trust",
-    "sizes",
-    "model.embedding_size",
-    "model.hidden_size",
-    "model.attention_size",
-    "model.readout_size",
-    "model.cell",
-    "model.dropout",
-    "model.variational_dropout",
-    "data.root",
-    "data.cache",
-    "data.mirrors",
-    "trainer.log_every_n_steps",
-    "trainer.max_steps",
-)
-# Keys that say how the machine is used and what is done besides; they do not change what a run computes.
-NOT_HASHED = (
-    *AROUND,
-    "keep_best",
-    "kernels",
-    "cuda_graphs",
-    "test",
-    "data_workers",
-    "optimizer.fused",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.strategy",
-)
+AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
+NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
 
 
 def is_hashed(key: str) -> bool:
     """Whether a dotted key of a config counts in its hash."""
-    return not any(key == left_out or key.startswith(f"{left_out}.") for left_out in NOT_HASHED)
+    return not within(key, NOT_HASHED)
 
 
 def new_id() -> str:

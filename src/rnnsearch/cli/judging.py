@@ -6,10 +6,12 @@ from functools import partial
 from omegaconf import DictConfig
 
 from rnnsearch.cli.build import make
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.errors import explain
 from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.plain import plain
-from rnnsearch.cli.settings import check_devices, check_values
+from rnnsearch.cli.settings import check_devices
+from rnnsearch.cli.values import check_values
 from rnnsearch.sweep.points import Overrides, in_words, labels
 
 MADE = ("data", "search")  # parts whose constructors look at what they are given
@@ -37,13 +39,14 @@ def _fitting() -> Iterator[Check]:
     for part in MADE:
         yield partial(_once, lambda config, part: make(config[part]), part, {})
     yield partial(_once, lambda config, _: quantity(config, SIZES, "parameters"), "model", {})
+    yield check_constructors  # the last, since it imports Lightning
 
 
 def _once(
     check: Callable[[DictConfig, str], object], part: str, seen: dict[str, Exception | None], config: DictConfig
 ) -> None:
     """Check a part of a config; what was found of an equal part before is found again."""
-    told = repr(plain(config)[part])
+    told = repr(plain(config[part]))
     if told not in seen:
         seen[told] = None
         try:

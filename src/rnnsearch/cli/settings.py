@@ -1,7 +1,6 @@
 """What is checked before a training begins: values, the folder, the two names of the budget."""
 
 import logging
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from omegaconf import DictConfig
 from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.plain import flat, plain
+from rnnsearch.keys.roles import LIMITS, TRANSLATION, within
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
@@ -20,44 +20,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
 logger = logging.getLogger(__name__)
 
 SIDES = ("source", "target")
-TRANSLATION = tuple(  # keys that the greedy search of validation doesn't read
-    f"search.{key}"
-    for key in (
-        *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size"),
-        *("temperature", "top_k", "top_p", "seed"),
-    )
-)
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
-
-
-def check_values(cfg: DictConfig) -> None:
-    """Refuse values that would fail late, or silently mean something else.
-
-    Raises:
-        ValueError: for one that is not allowed.
-    """
-    if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
-        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
-    if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
-        raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
-    if cfg.trainer.precision not in PRECISIONS:
-        raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
-    counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
-    counts |= {"trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches}
-    counts["skip_limit"] = cfg.skip_limit
-    optional = {"profile": cfg.profile, "checkpoints.every": cfg.checkpoints.every}
-    counts |= {key: value for key, value in optional.items() if value is not None}
-    positive = {"checkpoints.minutes": cfg.checkpoints.minutes, "skip_above": cfg.skip_above}
-    for key, value in positive.items():
-        if value is not None and not (type(value) in (int, float) and 0 < value < math.inf):
-            raise ValueError(f"{key}={value}: give a number above 0, or null")
-    if type(cfg.keep_best) is not int or cfg.keep_best < 0:
-        raise ValueError(f"keep_best={cfg.keep_best}: give a whole number, 0 or more")
-    for key, value in counts.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{key}={value}: give a whole number, 1 or more")
-    if cfg.streaming is not None and cfg.trainer.overfit_batches:
-        raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
 
 
 def check_devices(trainer: DictConfig) -> None:
@@ -104,9 +66,9 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
     from rnnsearch.cli.runs import read_config
 
     old, new = flat(read_config(folder)), flat(cfg)
-    hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
+    hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not within(key, LIMITS)]
     changed = [key for key in hashed if old.get(key) != new.get(key)]
-    if read := [key for key in changed if key not in TRANSLATION]:
+    if read := [key for key in changed if not within(key, TRANSLATION)]:
         values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)
         raise ValueError(
             f"the run in {folder} was trained with other settings ({values}), which training or its validation reads; "
@@ -185,16 +147,11 @@ def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
     """Make ``trainer.max_steps`` and ``budget.updates``, two names of one limit, agree.
 
     Raises:
-        ValueError: if both were given and differ, or a limit is none.
+        ValueError: if both were given and differ.
     """
     steps, updates = cfg.trainer.max_steps, cfg.budget.updates
     if steps != updates:
         _settle(cfg, overrides)
-    for key, limit in cfg.budget.items():
-        kinds = (int,) if key == "updates" else (int, float)
-        if limit is not None and not (type(limit) in kinds and 0 < limit < math.inf):
-            whole = "whole " if key == "updates" else ""
-            raise ValueError(f"budget.{key}={limit}: give a {whole}number above 0, or null for no such limit")
 
 
 def _settle(cfg: DictConfig, overrides: list[str]) -> None:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
@@ -22,7 +23,6 @@ from rnnsearch.cli.settings import (
     check_data,
     check_devices,
     check_named,
-    check_values,
     clean,
     corrections,
     settle_budget,
@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
     check_named(cfg.ckpt, given["dir"])
-    check_values(cfg)
+    check_constructors(cfg)
     check_devices(cfg.trainer)
     main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
     if not main:
