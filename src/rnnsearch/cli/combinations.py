@@ -2,7 +2,6 @@
 
 import os
 from importlib.util import find_spec
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -65,8 +64,8 @@ def _check_vocabulary(config: DictConfig) -> None:
 def _check_search(config: DictConfig, model: Translator | None) -> None:
     if config.search.get("coverage_penalty", 0) and model is not None and model.decoder.context.constant:
         raise ValueError(
-            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, which this model/context "
-            "has none of; set search.coverage_penalty=0"
+            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
+            "has none; set search.coverage_penalty=0"
         )
     least, most = config.search.get("min_length", 0), config.search.get("max_length")
     if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
@@ -75,10 +74,8 @@ def _check_search(config: DictConfig, model: Translator | None) -> None:
 
 def _check_memory(config: DictConfig) -> None:
     """Refuse weights that this machine has no room for."""
-    sizes: dict[str, Any] = {
-        f"{side}_size": config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target")
-    }
-    model = _model(config, **sizes)
+    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
+    model = _model(config, source_size=source_size, target_size=target_size)
     if model is None:
         return
     weights = sum(one.numel() for one in model.parameters())
@@ -96,8 +93,7 @@ def _check_loggers(config: DictConfig) -> None:
         for word, package in PACKAGES.items():
             if word in target and find_spec(package) is None:
                 raise ValueError(
-                    f"logger.{name} needs {package}, which is not installed; install it: pip install {package}, or take "
-                    "logger=csv"
+                    f"logger.{name} needs {package}, which is not installed; pip install {package}, or take logger=csv"
                 )
 
 
