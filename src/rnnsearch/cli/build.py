@@ -12,6 +12,7 @@ from rnnsearch.cli.trust import whitelist
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
+    from lightning.fabric.plugins.environments import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
@@ -76,8 +77,34 @@ def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":
     return [make(one, save_dir=folder) for one in (config or {}).values()]
 
 
+def build_environment(config: DictConfig) -> "ClusterEnvironment":
+    """The place of this process among those that a ``trainer`` config asks for; see `joined`.
+
+    Raises:
+        ValueError: if they do not come together.
+    """
+    import torch
+
+    from rnnsearch.training.processes import joined
+
+    cuda = torch.cuda.is_available()
+    gpu = config.accelerator in ("gpu", "cuda") or (config.accelerator == "auto" and cuda)
+    devices = config.devices
+    if isinstance(devices, str):
+        devices = devices.rstrip(",").split(",") if "," in devices else -1 if devices == "auto" else int(devices)
+    count = devices if isinstance(devices, int) else len(devices)
+    if count < 0:
+        count = torch.cuda.device_count() if gpu else 1
+    return joined(max(1, count), config.get("num_nodes", 1), gpu=gpu)
+
+
 def build_trainer(
-    config: DictConfig, *, validate_every: int, loggers: "list[Logger]", callbacks: "list[Callback]"
+    config: DictConfig,
+    *,
+    environment: "ClusterEnvironment",
+    validate_every: int,
+    loggers: "list[Logger]",
+    callbacks: "list[Callback]",
 ) -> "Trainer":
     """Lightning's trainer. When to stop is the `Clock`'s business, so Lightning is given no limit of its own."""
     from rnnsearch.training.checkpoints import AtomicCheckpoints
@@ -94,6 +121,6 @@ def build_trainer(
         use_distributed_sampler=False,
         logger=loggers,
         callbacks=callbacks,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpoints(), environment],
     )
     return trainer

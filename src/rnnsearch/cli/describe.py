@@ -1,6 +1,5 @@
 """Writes study.json, which says of what a study consists and which its report is made from."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.keys.roles import HIDDEN_SIZES, Role, keys_of, within
-from rnnsearch.records import AROUND, write_json
+from rnnsearch.records import AROUND, read_object, write_object
 from rnnsearch.study.folder import STUDY
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -65,7 +64,7 @@ def describe(
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
     composed = {name: compose(members[name].overrides) for name in ordered}
-    write_json(
+    write_object(
         study / STUDY,
         {
             "format": 1,
@@ -116,10 +115,9 @@ def no_differences(match: str) -> tuple[str, ...]:
 def described(study: Path) -> dict[str, Any]:
     """A study's description; empty where it has none, or a damaged one, which is written anew."""
     try:
-        found = json.loads((study / STUDY).read_text(encoding="utf-8"))
+        return read_object(study / STUDY)
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _folders(description: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.api import CONFIG
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
 from rnnsearch.cli.plain import flat, plain
@@ -20,7 +19,8 @@ from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.values import canonical
 from rnnsearch.keys.roles import ELSEWHERE, HYDRA
-from rnnsearch.records import JOB, config_hash, is_hashed, write_text
+from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
+from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
 
@@ -101,6 +101,7 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
 
 def _from_config(source: Path, record: Record) -> Repetition:
     """With the resolved config; keys that are newer than it are added where they change no result."""
+    check_file(source, record, CONFIG)
     config = read_config(source)
     for key in HYDRA:
         if key in config:

@@ -28,7 +28,7 @@ from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
 from rnnsearch.cli.values import canonical, check_values
-from rnnsearch.records import JOB, LOCK, RECORD, point_key
+from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
@@ -36,6 +36,7 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 logger = logging.getLogger(__name__)
 
 HALVINGS = 3  # of the batch, when memory does not suffice
+DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
 
 class StudySweeper(Sweeper):
@@ -91,6 +92,7 @@ class StudySweeper(Sweeper):
             Reported: if something failed, or could not begin; it has been printed what.
         """
         try:
+            refuse_links(self.study)
             self._check_kind()
             self.judge(arguments)
             with self._alone():
@@ -163,8 +165,12 @@ class StudySweeper(Sweeper):
             self.describe(points)
 
     def train(self, points: Sequence[Point]) -> None:
-        """Launch those of the points that are neither finished nor trained by others now."""
-        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        """Launch those of the points that are neither finished nor diverged nor trained by others now."""
+        waiting = [
+            point
+            for point in points
+            if ledger.state(point).status not in (*ledger.DONE, "running") and not ledger.has_diverged(point)
+        ]
         waiting.sort(key=lambda point: point.seed)  # so that what a stopped study has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
         if waiting:

@@ -57,8 +57,9 @@ def canonical(values: Mapping[str, Any], command: str = "train") -> dict[str, An
 
 def _plain(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     """As plain values, without Hydra's own node."""
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]) if "hydra" in config else config
-    values = OmegaConf.to_container(own, resolve=resolve, throw_on_missing=resolve)
+    if "hydra" in config:
+        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    values = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

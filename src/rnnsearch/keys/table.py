@@ -129,8 +129,13 @@ def key_in_table(key: str) -> str:
 @cache
 def holds_keys(key: str, command: str) -> bool:
     """Whether a dotted name is that of a section or group, which has keys and is none."""
-    inner = re.sub(r"^data\.members\.[^.]+", "data", key)
-    return any(name.startswith(f"{inner}.") for name in TABLE[command])
+    return re.sub(r"^data\.members\.[^.]+", "data", key) in _sections(command)
+
+
+@cache
+def _sections(command: str) -> frozenset[str]:
+    parts = (key.split(".") for key in TABLE[command])
+    return frozenset(".".join(names[:count]) for names in parts for count in range(1, len(names)))
 
 
 def required_keys(command: str) -> tuple[str, ...]:

@@ -220,6 +220,10 @@ SEARCH: Mapping[str, Kind] = {
     "search.seed": Whole(0, 2**63 - 1),
 }
 
+STRATEGIES = (
+    *("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"),
+    *("fsdp", "fsdp_cpu_offload"),
+)
 TRAINER: Mapping[str, Kind] = {
     "trainer.accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps")),
     "trainer.devices": Either(
@@ -231,7 +235,7 @@ TRAINER: Mapping[str, Kind] = {
         )
     ),
     "trainer.num_nodes": Whole(1, 100_000),
-    "trainer.strategy": Either((Choice(("auto", "ddp", "fsdp")), Made())),
+    "trainer.strategy": Either((Choice(STRATEGIES), Made())),
     "trainer.precision": Choice(("32-true", "16-mixed", "bf16-mixed")),
     "trainer.max_steps": OrNull(Either((COUNT, Whole(-1, -1)))),
     "trainer.accumulate_grad_batches": COUNT,
