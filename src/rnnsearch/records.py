@@ -2,8 +2,8 @@
 
 An object that is written here holds the SHA-256 of the rest of it, and the record those of the files beside it; what
 is read is compared with them, where they are there. Standard library only, so that reports and dashboards read runs
-without torch. Format 1; docs/run_folder.md lists the keys; `rnnsearch.keys.roles` says which of
-a config count in its hash.
+without torch. Format 1; docs/run_folder.md lists the keys, and `rnnsearch.keys.roles` which of a config count in its
+hash.
 """
 
 import copy

@@ -1,8 +1,9 @@
 """Values that have to go together, looked at before data are read: what costs nothing to make is made for a moment."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -25,18 +26,20 @@ def check_combinations(config: DictConfig) -> None:
         ValueError: naming the keys and how to mend them.
         HydraException: the same, of a constructor.
     """
-    for section in MADE:
-        build.make(config[section])
+    for check, _ in CHECKS:
+        check(config)
+
+
+def _make(config: DictConfig, *, section: str) -> None:
+    build.make(config[section])
+
+
+def _check_greedy(config: DictConfig) -> None:
     build.build_greedy(config.search)
+
+
+def _check_budget(config: DictConfig) -> None:
     build.build_budget(config, flops_per_token=1.0)
-    _check_vocabulary(config)
-    _check_search(config, _model(config, source_size=SMALL, target_size=SMALL))
-    _check_memory(config)
-    _check_loggers(config)
-    if config.get("streaming") is not None:
-        _check_streaming(config)
-    if config.cuda_graphs and not torch.cuda.is_available():
-        raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
 
 
 def _model(config: DictConfig, *, source_size: int, target_size: int) -> Translator | None:
@@ -62,11 +65,12 @@ def _check_vocabulary(config: DictConfig) -> None:
         )
 
 
-def _check_search(config: DictConfig, model: Translator | None) -> None:
+def _check_search(config: DictConfig) -> None:
+    model = _model(config, source_size=SMALL, target_size=SMALL)
     if config.search.get("coverage_penalty", 0) and model is not None and model.decoder.context.constant:
         raise ValueError(
-            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, of which this "
-            "model/context has none; set search.coverage_penalty=0"
+            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
+            "has none; set search.coverage_penalty=0"
         )
     least, most = config.search.get("min_length", 0), config.search.get("max_length")
     if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
@@ -75,10 +79,8 @@ def _check_search(config: DictConfig, model: Translator | None) -> None:
 
 def _check_memory(config: DictConfig) -> None:
     """Refuse weights that this machine has no room for."""
-    sizes: dict[str, Any] = {
-        f"{side}_size": config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target")
-    }
-    model = _model(config, **sizes)
+    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
+    model = _model(config, source_size=source_size, target_size=target_size)
     if model is None:
         return
     weights = sum(one.numel() for one in model.parameters())
@@ -96,13 +98,32 @@ def _check_loggers(config: DictConfig) -> None:
         for word, package in PACKAGES.items():
             if word in target and find_spec(package) is None:
                 raise ValueError(
-                    f"logger.{name} needs {package}, which is not installed; install it: pip install {package}, or "
-                    "take logger=csv"
+                    f"logger.{name} needs {package}, which is not installed; pip install {package}, or take logger=csv"
                 )
 
 
 def _check_streaming(config: DictConfig) -> None:
+    if config.get("streaming") is None:
+        return
     if config.trainer.overfit_batches:
         raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
     if str(config.data.get("_target_", "")).endswith(".MixtureCorpus"):
         raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
+
+
+def _check_graphs(config: DictConfig) -> None:
+    if config.cuda_graphs and not torch.cuda.is_available():
+        raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
+
+
+CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # each with the sections that it reads
+    *((partial(_make, section=section), (section,)) for section in MADE),
+    (_check_greedy, ("search",)),
+    (_check_budget, ("budget",)),
+    (_check_vocabulary, ("model", "tokenizer")),
+    (_check_search, ("model", "search")),
+    (_check_memory, ("model", "tokenizer")),
+    (_check_loggers, ("logger",)),
+    (_check_streaming, ("streaming", "trainer", "data")),
+    (_check_graphs, ("cuda_graphs",)),
+)

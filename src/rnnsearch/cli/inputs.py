@@ -74,8 +74,8 @@ class Inputs:
 
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
-        from rnnsearch.api import CONFIG  # with torch, which takes seconds to import
         from rnnsearch.cli.runs import read_config
+        from rnnsearch.search.run_config import CONFIG  # with torch, which takes seconds to import
 
         was = record["data"]["checksums"]
         known = [key for key in self._asked if self._present(key, waiting=waiting) is not None]

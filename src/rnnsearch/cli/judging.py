@@ -1,20 +1,19 @@
 """All points of a study are judged before the first begins: none is trained beside one that would be refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from omegaconf import DictConfig
 
-from rnnsearch.cli.combinations import check_combinations
 from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.errors import explain
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import check_devices
 from rnnsearch.cli.values import check_values
 from rnnsearch.sweep.points import Overrides, in_words, labels
 
 Compose = Callable[[Overrides], DictConfig]
 Check = Callable[[DictConfig], None]
-
-FITTING: tuple[Check, ...] = (check_constructors, lambda config: check_devices(config.trainer), check_combinations)
 
 
 def judge(points: Sequence[Overrides], compose: Compose) -> None:
@@ -23,10 +22,37 @@ def judge(points: Sequence[Overrides], compose: Compose) -> None:
     Raises:
         ValueError: naming every refused point, and why.
     """
-    for checks in ((check_values,), FITTING):
+    for checks in ((check_values,), tuple(_fitting())):
         refused = [_refusal(one, compose, checks) for one in points]
         if any(refused):
             raise ValueError(_told(points, refused))
+
+
+def _fitting() -> Iterator[Check]:
+    """Checks of what has to fit together, each for one config after another; equal sections are looked at once."""
+    from rnnsearch.cli.combinations import CHECKS  # and torch
+
+    yield lambda config: check_devices(config.trainer)
+    for check, sections in CHECKS:
+        yield partial(_once, check, sections, {})
+    yield check_constructors  # the last, since it imports Lightning
+
+
+def _once(check: Check, sections: Sequence[str], seen: dict[str, Exception | None], config: DictConfig) -> None:
+    """Check a config; what was found of one with equal sections before is found again."""
+    told = repr([_plain(config.get(section)) for section in sections])
+    if told not in seen:
+        seen[told] = None
+        try:
+            check(config)
+        except Exception as error:
+            seen[told] = error
+    if (found := seen[told]) is not None:
+        raise found
+
+
+def _plain(section: object) -> object:
+    return plain(section) if isinstance(section, DictConfig) else section
 
 
 def _refusal(overrides: Overrides, compose: Compose, checks: Sequence[Check]) -> str | None:

@@ -81,7 +81,7 @@ class DurableSweeper(StudySweeper):
         """The overrides that a point has a place for; all of them where they make no config."""
         try:
             return active(overrides, self.compose_point)[0]
-        except (UnknownKey, HydraException, OmegaConfBaseException):
+        except (ValueError, HydraException, OmegaConfBaseException):
             return overrides
 
     def _extremes(self, arguments: list[str]) -> list[Overrides]:

@@ -35,7 +35,7 @@ ELSEWHERE = ("ckpt", "logger", "paths", "trust")  # where and how a run was watc
 HYDRA = ("hydra", "defaults")  # by which a config would tell Hydra what to do
 TRUST = "trust"  # counts on the command line alone, and is not written down
 LIMITS = ("budget",)  # a run that goes on may have another
-TRANSLATION = tuple(  # which validation's greedy search doesn't read, so that a run that goes on may have others
+CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run that goes on may get it otherwise
     f"search.{key}"
     for key in (
         *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size"),

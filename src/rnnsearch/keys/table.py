@@ -118,9 +118,15 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
 
 def kind_of(key: str, command: str) -> Kind | None:
     """What a dotted key of a command may be; None for one that the table lacks."""
-    return TABLE[command].get(re.sub(r"^data\.members\.[^.]+\.", "data.", key))
+    return TABLE[command].get(key_in_table(key))
 
 
+def key_in_table(key: str) -> str:
+    """The name under which the table has a key: members of a mixture have the keys of a corpus."""
+    return re.sub(r"^data\.members\.[^.]+\.", "data.", key)
+
+
+@cache
 def holds_keys(key: str, command: str) -> bool:
     """Whether a dotted name is that of a section or group, which has keys and is none."""
     return re.sub(r"^data\.members\.[^.]+", "data", key) in _sections(command)
@@ -140,9 +146,20 @@ def required_keys(command: str) -> tuple[str, ...]:
     return (*chosen, *(key for key in TABLE[command] if not key.startswith(optional) and key not in short))
 
 
+@cache
 def text_keys(command: str) -> frozenset[str]:
-    """The keys of a command whose values are text, whatever they look like."""
-    return frozenset(key for key, kind in TABLE[command].items() if takes_text(kind))
+    """The keys of a command whose values are text, whatever they look like, or lists of it."""
+    return frozenset(key for key, kind in TABLE[command].items() if _is_text_alone(kind))
+
+
+def _is_text_alone(kind: Kind) -> bool:
+    if isinstance(kind, OrNull):
+        return _is_text_alone(kind.kind)
+    if isinstance(kind, Listed):
+        return _is_text_alone(kind.of)
+    if isinstance(kind, Either):
+        return all(map(_is_text_alone, kind.kinds))
+    return isinstance(kind, Text)
 
 
 def takes_text(kind: Kind) -> bool:
