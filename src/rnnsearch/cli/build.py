@@ -14,7 +14,7 @@ from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
-    from lightning.fabric.plugins.environments import ClusterEnvironment
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
