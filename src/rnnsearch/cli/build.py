@@ -12,7 +12,7 @@ from rnnsearch.cli.trust import whitelist
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
-    from lightning.fabric.plugins.environments import ClusterEnvironment
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
