@@ -134,6 +134,7 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
     if main and found is not None:
         for reason in damaged:
             logger.warning("%s; going on from %s instead", reason, found)
+        _warn_of_lost_best(folder, found)
     return found
 
 
@@ -149,6 +150,18 @@ def check_named(ckpt: str | None, folder: str) -> None:
     """
     if ckpt is not None and "${run_id:" in folder:
         raise ValueError(f"ckpt={ckpt} goes on with a run, so name its folder too: hydra.run.dir=outputs/runs/RUN")
+
+
+def _warn_of_lost_best(folder: Path, found: Path) -> None:
+    from rnnsearch.model.checkpoint import CHECKPOINTS, read_own
+
+    best = folder / CHECKPOINTS / "best.ckpt"
+    if found == best or not best.exists():
+        return
+    try:
+        read_own(best)
+    except ValueError as error:
+        logger.warning("%s; unless a better one comes, the run can't be tested at its end", error)
 
 
 def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> bool:
