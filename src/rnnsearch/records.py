@@ -7,6 +7,7 @@ docs/run_folder.md lists the keys.
 import copy
 import hashlib
 import json
+import math
 import os
 import platform
 import secrets
@@ -153,20 +154,36 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON, which has no NaN and no infinities: null stands for them."""
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _without_nan(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_without_nan(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file in one step. NaN and infinities are refused, since JSON has none."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Replace a JSON file in one step."""
+    write_text(path, json_text(value, indent=1) + "\n")
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace a file of JSON lines in one step."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    write_text(path, "".join(json_text(row) + "\n" for row in rows))
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
     """Add one JSON line at the end of a file."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        file.write(json_text(row) + "\n")
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Names and paths mean what was typed, and a value of a YAML file means itself, whatever Hydra's grammar makes of it."""
+"""Names and paths mean what was typed, a value of a YAML file means itself, whatever Hydra's grammar makes of it."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from rnnsearch.cli.spelling import as_typed, spelt, split, swept_values
 from rnnsearch.cli.sweeper import _sweep_text
 
 NAMES = [
-    "2024_11_30", "10", "007", "1e3", "true", "on", "no", "inf", "a=b", "a:b.txt", "/d/a,b.en", "~/x", "é", "日本語", "it's",
-    'say "hi"', '"a" b', "(x", "x(1].txt", "50%", "back\\slash\\", "a b", "{a}", "#1", "-", "choice(a)",
+    "2024_11_30", "10", "007", "1e3", "true", "on", "no", "inf", "a=b", "a:b.txt", "/d/a,b.en", "~/x", "é", "日本語",
+    "it's", 'say "hi"', '"a" b', "(x", "x(1].txt", "50%", "back\\slash\\", "a b", "{a}", "#1", "-", "choice(a)",
 ]  # fmt: skip
 
 

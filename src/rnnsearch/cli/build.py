@@ -1,5 +1,6 @@
 """From configs to objects: the only caller of Hydra's ``instantiate``."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
+    from lightning.fabric.plugins.environments import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
@@ -76,8 +78,48 @@ def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":
     return [make(one, save_dir=folder) for one in (config or {}).values()]
 
 
+def build_environment(config: DictConfig) -> "ClusterEnvironment":
+    """The place of this process among those that a ``trainer`` config asks for; see `joined`.
+
+    Raises:
+        ValueError: if they do not come together.
+    """
+    import torch
+
+    from rnnsearch.training.processes import joined
+
+    cuda = torch.cuda.is_available()
+    gpu = config.accelerator in ("gpu", "cuda") or (config.accelerator == "auto" and cuda)
+    _check_machine(config, gpu=gpu, mps=torch.backends.mps.is_available())
+    devices = config.devices
+    if isinstance(devices, str):
+        devices = devices.rstrip(",").split(",") if "," in devices else -1 if devices == "auto" else int(devices)
+    count = devices if isinstance(devices, int) else len(devices)
+    if count < 0:
+        count = torch.cuda.device_count() if gpu else 1
+    return joined(max(1, count), config.get("num_nodes", 1), gpu=gpu)
+
+
+def _check_machine(config: DictConfig, *, gpu: bool, mps: bool) -> None:
+    """Refuse what Lightning would refuse after the data are prepared, or would do in another way than asked."""
+    accelerators = ("auto", "cpu", "gpu", "cuda", *(("mps",) if mps else ()))
+    if config.accelerator not in accelerators:
+        raise ValueError(f"trainer.accelerator={config.accelerator}: here one can take {', '.join(accelerators)}")
+    strategy = str(config.strategy)
+    known = re.fullmatch(r"auto|(ddp|fsdp)(_find_unused_parameters_(true|false)|_cpu_offload)?", strategy)
+    if not known and isinstance(config.strategy, str):
+        raise ValueError(f"trainer.strategy={strategy}: choose one of auto, ddp, fsdp")
+    if config.precision == "16-mixed" and not gpu:
+        raise ValueError("trainer.precision=16-mixed needs a GPU; on the CPU take 32-true, or bf16-mixed")
+
+
 def build_trainer(
-    config: DictConfig, *, validate_every: int, loggers: "list[Logger]", callbacks: "list[Callback]"
+    config: DictConfig,
+    *,
+    environment: "ClusterEnvironment",
+    validate_every: int,
+    loggers: "list[Logger]",
+    callbacks: "list[Callback]",
 ) -> "Trainer":
     """Lightning's trainer. When to stop is the `Clock`'s business, so Lightning is given no limit of its own."""
     from rnnsearch.training.checkpoints import AtomicCheckpoints
@@ -94,6 +136,6 @@ def build_trainer(
         use_distributed_sampler=False,
         logger=loggers,
         callbacks=callbacks,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpoints(), environment],
     )
     return trainer

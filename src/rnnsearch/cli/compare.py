@@ -18,7 +18,7 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.spelling import as_typed
-from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
 from rnnsearch.study.publish import publish
@@ -26,7 +26,6 @@ from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Overrides, key_of
-from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +85,7 @@ class ComparisonSweeper(StudySweeper):
             Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
             for name, overrides in self.config.members.items()
         ]
+        self._check_inputs(members)
         for member in members:
             with _naming(member):
                 config = self.compose_config(member.overrides)
@@ -110,6 +110,14 @@ class ComparisonSweeper(StudySweeper):
             length_edges=edges and list(edges),
         )
         describe(self.study, facts, points, {point.folder.name: point.member for point in points}, self.compose_config)
+
+    def _check_inputs(self, members: Sequence[Member]) -> None:
+        """Refuse data that lack a split, or changed since the study began, before anything is prepared."""
+        for member in members:
+            with _naming(member):
+                self.inputs.ask(self.compose_config(member.overrides))
+        self.inputs.require_test()
+        self.inputs.check(self.study, waiting=True)
 
     def _check(self, arguments: Sequence[str]) -> None:
         """Refuse what cannot be compared, before anything is made."""
@@ -173,7 +181,7 @@ class ComparisonSweeper(StudySweeper):
         updates = self._trial_updates(members[0])
         trials = {(member.name, rate): self._trial(member, rate, updates) for rate, member in product(rates, members)}
         self._train_trials(list(trials.values()))
-        nll = {key: _likelihood(trial) for key, trial in trials.items() if not _diverged(trial)}
+        nll = {key: _likelihood(trial) for key, trial in trials.items() if not ledger.has_diverged(trial)}
         chosen = {member.name: _best_rate(member.name, nll) for member in members}
         logger.info("learning rates chosen: %s", chosen)
         for name, rate in chosen.items():
@@ -208,8 +216,8 @@ class ComparisonSweeper(StudySweeper):
             ValueError: if one is not finished for another reason than its rate.
         """
         write_points(trials)
-        self.train([trial for trial in trials if not _diverged(trial)])
-        broken = [trial.folder.name for trial in trials if not _is_done(trial) and not _diverged(trial)]
+        self.train(trials)
+        broken = [trial.folder.name for trial in trials if not _is_done(trial) and not ledger.has_diverged(trial)]
         if broken:
             raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
 
@@ -220,9 +228,10 @@ class ComparisonSweeper(StudySweeper):
             publish(self.study, Path(self.config.publish))
         left = [point.folder.name for point in points if not _is_done(point)]
         if left:
-            names = ", ".join(left)
+            names, diverged = ", ".join(left), any(ledger.has_diverged(point) for point in points)
             raise ValueError(
-                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
+                f"not finished: {names}; the same command again goes on with them"
+                f"{DIVERGED_STAY if diverged else ''} (report so far: {report})"
             )
         say(report)
 
@@ -246,12 +255,6 @@ def _end(rate: float, rates: list[float]) -> str:
 
 def _is_done(point: Point) -> bool:
     return ledger.state(point).status in ledger.DONE
-
-
-def _diverged(trial: Point) -> bool:
-    """Whether a trial failed because its rate was too high, which is an answer too."""
-    error = ledger.read_run(trial.folder).get("error") or {}
-    return error.get("type") == Diverged.__name__
 
 
 def _likelihood(trial: Point) -> float:

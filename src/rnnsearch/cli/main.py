@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rnnsearch.cli import process
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
 from rnnsearch.cli.terminal import say
@@ -38,7 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after the program's name; the process's own by default.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _command(list(argv))
+    process.prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    try:
+        code = _command(sys.argv[1:])
+    except KeyboardInterrupt:  # amid the imports
+        say(f"{' '.join(['rnnsearch', *sys.argv[1:2]])}: interrupted", stderr=True)
+        code = process.INTERRUPTED
+    process.end(code)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in HELP:
         return _answer(overview())
@@ -111,8 +124,10 @@ def _hydra(command: str, arguments: list[str]) -> None:
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
     from rnnsearch.sweep.parent import follow_parent
+    from rnnsearch.training import cluster
 
     refuse_secrets(arguments)
+    cluster.settle(os.environ)
 
     follow_parent()
     swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))

@@ -23,7 +23,15 @@ from rnnsearch.sweep.supervisor import LOG, supervise
 
 logger = logging.getLogger(__name__)
 
-REASONS = ("versions", "git", "hardware", "data", "tokenizer", "config_hash")  # of a record: why results may differ
+REASONS = (
+    "versions",
+    "git",
+    "code",
+    "hardware",
+    "data",
+    "tokenizer",
+    "config_hash",
+)  # of a record: why results may differ
 FIRST = ("metrics.", "weights_sha256")  # of the results; the points of curves come last
 SHOWN = 20  # differences
 

@@ -11,6 +11,8 @@ import torch
 from omegaconf import DictConfig
 
 from rnnsearch.cli import runs
+from rnnsearch.cli.inputs import changed
+from rnnsearch.cli.own_code import own_code
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
@@ -97,17 +99,17 @@ def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
     raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
 
 
-def check_data(folder: Path, record: Mapping[str, Any], data: ParallelDataModule) -> None:
-    """Refuse to go on with other data, or vocabularies, than those of a run's record.
+def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: ParallelDataModule) -> None:
+    """Refuse to go on with other data, code of one's own, or vocabularies, than those of a run's record.
 
     Raises:
         ValueError: naming what differs.
     """
-    was = {**record["data"]["checksums"], **{side: record["tokenizer"][side]["checksum"] for side in SIDES}}
-    now = {**data.prepared.identity["checksums"], **{side: getattr(data.tokenizers, side).checksum for side in SIDES}}
-    changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
-    if changed:
-        named = ", ".join(f"the {key} vocabulary" if key in SIDES else key for key in changed)
+    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(runs.plain(cfg)))}
+    vocabularies = [s for s in SIDES if getattr(data.tokenizers, s).checksum != record["tokenizer"][s]["checksum"]]
+    names = [*(f"the {side} vocabulary" for side in vocabularies), *changed(record, now)]
+    if names:
+        named = ", ".join(names)
         raise ValueError(
             f"the run in {folder} began with other data (their checksums differ: {named}); "
             "give ckpt=last the files it began with"

@@ -20,6 +20,7 @@ from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import compose, unknown_key
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
+from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
 from rnnsearch.cli.recording import interruptible
@@ -35,6 +36,7 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 logger = logging.getLogger(__name__)
 
 HALVINGS = 3  # of the batch, when memory does not suffice
+DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
 
 class StudySweeper(Sweeper):
@@ -54,6 +56,7 @@ class StudySweeper(Sweeper):
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        self.inputs = Inputs()
         self.vocabularies: dict[str, dict[str, int]] = {}
         self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
@@ -114,7 +117,13 @@ class StudySweeper(Sweeper):
         """Write study.json."""
 
     def train_described(self, points: Sequence[Point]) -> None:
-        """Train points of the study, which is described before, and after with what came of them."""
+        """Train points of the study, which is described before, and after with what came of them.
+
+        Raises:
+            ValueError: before anything is written, where its earlier points saw other data or code.
+        """
+        done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
+        self.inputs.check(self.study, waiting=not all(done))
         write_points(points)
         self.describe(points)
         try:
@@ -123,8 +132,12 @@ class StudySweeper(Sweeper):
             self.describe(points)
 
     def train(self, points: Sequence[Point]) -> None:
-        """Launch those of the points that are neither finished nor trained by others now."""
-        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        """Launch those of the points that are neither finished nor diverged nor trained by others now."""
+        waiting = [
+            point
+            for point in points
+            if ledger.state(point).status not in (*ledger.DONE, "running") and not ledger.has_diverged(point)
+        ]
         waiting.sort(key=lambda point: point.seed)  # so that what a stopped study has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
         if waiting:
@@ -189,6 +202,7 @@ class StudySweeper(Sweeper):
         trial: dict[str, Any] | None = None,
     ) -> Point:
         """A point of this command in a folder."""
+        self.inputs.ask(config)
         return Point(
             folder=folder,
             key=key,

@@ -19,7 +19,7 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.spelling import as_typed, spelt, swept_values
-from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.records import JOB, config_hash, write_text
@@ -63,6 +63,8 @@ class DurableSweeper(StudySweeper):
             self._write_for_wandb(Path(self.config.sweep.wandb), arguments)
             return
         points = self._trials(arguments) if self.config.sweep.search else self._points(arguments)
+        if self.config.protocol.question:
+            self.inputs.require_test()
         self.train_described(points)
         self._report(points)
 
@@ -109,17 +111,21 @@ class DurableSweeper(StudySweeper):
         live.show(points, stderr=True)
         if self.searched:
             say_best(self.study)
-        states = live.states_of(points).values()
-        if any(state.status == "finished" for state in states):
+        states = live.states_of(points)
+        if any(state.status == "finished" for state in states.values()):
             say(write_report(self.study))
-        left = Counter(state.status for state in states if state.status not in ledger.DONE)
+        diverged = [point for point in points if ledger.has_diverged(point)]
+        left = [point for point in points if states[point.folder].status not in ledger.DONE]
+        if self.searched and len(diverged) < len(points):  # its values were tried
+            left = [point for point in left if point not in diverged]
         if left:
-            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            story = Counter("diverged" if point in diverged else states[point.folder].status for point in left)
             logger.error(
-                "%d of %d points are not finished (%s); the same command goes on with them",
-                left.total(),
+                "%d of %d points are not finished (%s); the same command goes on with them%s",
+                len(left),
                 len(points),
-                story,
+                ", ".join(f"{count} {status}" for status, count in story.items()),
+                DIVERGED_STAY if story["diverged"] else "",
             )
             raise Reported(1)
 

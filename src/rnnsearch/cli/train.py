@@ -1,6 +1,7 @@
 """``rnnsearch train``: one model, from config to record."""
 
 import logging
+import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from lightning.fabric.plugins.environments import ClusterEnvironment
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.divergence import advised
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
@@ -29,7 +31,7 @@ from rnnsearch.cli.settings import (
 from rnnsearch.cli.terminal import say
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
-from rnnsearch.evaluation.splits import sample_translations
+from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_checkpoint
@@ -39,7 +41,7 @@ from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
-from rnnsearch.training.faults import Watch
+from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
@@ -55,14 +57,15 @@ def run(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     check_values(cfg)
     check_devices(cfg.trainer)
-    main = getattr(rank_zero_only, "rank", 0) == 0  # other processes of one run share the first one's folder
+    environment = build.build_environment(cfg.trainer)
+    main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:
         logging.getLogger("rnnsearch").setLevel(logging.WARNING)  # the first one tells how it goes
     with claimed(folder) if main else nullcontext():
-        _run(cfg, folder, main=main)
+        _run(cfg, folder, environment, main=main)
 
 
-def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
+def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main: bool) -> None:
     resume = starting_point(folder, cfg.ckpt, main=main)
     if main:
         clean(folder)
@@ -74,10 +77,16 @@ def _run(cfg: DictConfig, folder: Path, *, main: bool) -> None:
         check_settings(cfg, folder, values["config_hash"])
         values = {**read_record(folder), "config_hash": values["config_hash"]}
         data = build.build_data(cfg)
-        check_data(folder, values, data)
+        check_data(cfg, folder, values, data)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
-        train(cfg, folder, record, data, resume=resume, stop=stop)
+        try:
+            train(cfg, folder, record, data, environment, resume=resume, stop=stop)
+        except Diverged as error:
+            told = advised(error, sys.argv[1:], cfg, folder)
+            if told.retry:
+                logger.info("with half the rate: %s", hidden(told.retry))
+            raise told from error
     if record.values["status"] == "pruned":
         logger.info("pruned: other trials of the search promise more")
         return
@@ -89,13 +98,14 @@ def train(
     folder: Path,
     record: RunRecord,
     data: ParallelDataModule | None,
+    environment: ClusterEnvironment,
     *,
     resume: Path | None,
     stop: StopRequest,
 ) -> None:
     """Fit, from the checkpoint ``resume`` on if there is one; then test the best. All found goes into ``record``.
 
-    ``data`` are those of a resumed run, which were looked at already.
+    ``data`` are those of a resumed run, which were looked at already; ``environment`` is this process's place.
     """
     _quiet(profiling=cfg.trainer.profiler is not None)
     if cfg.threads:
@@ -122,6 +132,7 @@ def train(
         loggers = build.build_loggers(cfg.get("logger"), folder)
         trainer = build.build_trainer(
             cfg.trainer,
+            environment=environment,
             validate_every=cfg.validation.every,
             loggers=loggers,
             callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar()],
@@ -265,6 +276,10 @@ def _results(
     metrics = {"validation": {**best, "bleu_signature": score(["a"], ["a"])["bleu_signature"]}}
     system = System.of(module.translator, data.tokenizers)
     if cfg.test and "test" in data.corpus.splits():
-        metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), build.build_search(cfg.search), "test")
+        try:
+            search = build.build_search(cfg.search)
+            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test")
+        except NoNumbers as error:
+            raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])
     return {"curves": curves.curves, "metrics": metrics, "weights_sha256": runs.weights_sha256(module.translator)}

@@ -56,9 +56,10 @@ def settle(found: Search, folder: Path) -> None:
         asked = [one for one in ledger.read_points(folder) if one.trial and "number" in one.trial]
         trials.close_strays(study, [_number(one) for one in asked])
     for one in asked:
-        state = ledger.state(one)
-        if state.status in ledger.DONE:
-            trials.tell(study, _number(one), state.status, curve=_curve(one, found.metric))
+        state, diverged = ledger.state(one), ledger.has_diverged(one)
+        if state.status in ledger.DONE or diverged:
+            curve = _curve(one, found.metric)
+            trials.tell(study, _number(one), state.status, curve=curve, error=state.error, diverged=diverged)
 
 
 def say_best(folder: Path) -> None:
@@ -156,10 +157,11 @@ def _config(point: Point, overrides: Overrides) -> DictConfig:
 
 
 def _twin(point: Point) -> Point | None:
-    """Another point of the study with the same config that is finished or pruned."""
+    """Another point of the study with the same config that is finished or pruned, or diverged."""
     for other in ledger.read_points(point.folder.parent):
         is_own = other.folder == point.folder or "same_as" in (other.trial or {})
-        if not is_own and other.key == point.key and ledger.state(other).status in ledger.DONE:
+        is_tried = ledger.state(other).status in ledger.DONE or ledger.has_diverged(other)
+        if not is_own and other.key == point.key and is_tried:
             return other
     return None
 
@@ -176,8 +178,9 @@ def _tell(point: Point, outcome: str) -> None:
     try:
         found = read_search(folder)
         study = trials.open_study(found, folder)
-        story = ledger.state(point).error
-        trials.tell(study, _number(point), outcome, curve=_curve(point, found.metric), error=story)
+        story, diverged = ledger.state(point).error, ledger.has_diverged(point)
+        curve = _curve(point, found.metric)
+        trials.tell(study, _number(point), outcome, curve=curve, error=story, diverged=diverged)
     except Exception as error:  # the training is done, whatever became of the storage
         logger.warning("%s: the search can't be told: %s: %s", point.folder.name, type(error).__name__, error)
 

@@ -83,7 +83,8 @@ class ControlledCorpus(DirectedCorpus):
                 sums[f"{split}.{side}"] = hashlib.sha256(text.encode()).hexdigest()
         return sums
 
-    def _setting(self, split: str) -> str:
+    def setting(self, split: str) -> str:
+        """How a split is given, as part of a sentence."""
         return f"set data.{split}_pairs to more than 0 to make it"
 
     def _first(self, split: str, count: int) -> Iterator[Pair]:

@@ -85,27 +85,35 @@ class DirectedCorpus(ABC):
         return self._language("source_language" if self.reverse else "target_language")
 
     def _language(self, key: str) -> str:
-        code = self._languages[key]
+        code: object = self._languages[key]
+        if isinstance(code, bool):
+            raise ValueError(
+                f"data.{key} is {str(code).lower()}, which YAML makes of the word {'yes' if code else 'no'}; quote the "
+                f'language: {key}: "no" in a file, \'data.{key}="no"\' on the command line'
+            )
         if not code:
             raise ValueError(f"data.{key} is not set; give the language of the text, such as data.{key}=en")
+        if not isinstance(code, str):
+            raise ValueError(f"data.{key}={code} is no language; give a code such as data.{key}=en")
         return code
 
     def prepare(self) -> None:
         """Check that training and validation pairs are there. Raises ValueError where they are not."""
         missing = [split for split in ("train", "validation") if split not in self.splits()]
         if missing:
-            raise ValueError(f"data={self.name} has no {missing[0]} pairs; {self._setting(missing[0])}")
+            raise ValueError(f"data={self.name} has no {missing[0]} pairs; {self.setting(missing[0])}")
         _ = self.source_language, self.target_language
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split, one after another. Raises ValueError for a split that the corpus lacks."""
         if split not in self.splits():
             have = ", ".join(self.splits()) or "no split at all"
-            raise ValueError(f"data={self.name} has no split {split!r}; it has {have}; {self._setting(split)}")
+            raise ValueError(f"data={self.name} has no split {split!r}; it has {have}; {self.setting(split)}")
         stored = self.stored_pairs(split)
         return map(swapped, stored) if self.reverse else stored
 
-    def _setting(self, split: str) -> str:
+    def setting(self, split: str) -> str:
+        """How a split is given that the corpus lacks, as part of a sentence."""
         return f"set data.{split} to read it"
 
     @abstractmethod

@@ -128,5 +128,6 @@ class HubCorpus(DirectedCorpus):
                 "check data.path, data.configuration, data.revision, the names of the splits, and the network"
             ) from error
 
-    def _setting(self, split: str) -> str:
+    def setting(self, split: str) -> str:
+        """How a split is given, as part of a sentence."""
         return f"set data.{split}_split to one of the data set's splits"

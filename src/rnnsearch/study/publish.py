@@ -1,13 +1,12 @@
 """The small, committable part of a study, from which its report is made again byte for byte."""
 
 import bz2
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD, write_json, written_aside
+from rnnsearch.records import JOB, RECORD, json_text, write_json, written_aside
 from rnnsearch.study.folder import SENTENCES, SHARED, STUDY, TRANSLATIONS, Row, Run, read_study
 from rnnsearch.study.report import write_report
 
@@ -57,5 +56,5 @@ def _own(row: Row) -> Row:
 
 
 def _write_compressed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    text = "".join(json_text(row) + "\n" for row in rows)
     path.write_bytes(bz2.compress(text.encode()))

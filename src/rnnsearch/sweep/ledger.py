@@ -65,7 +65,7 @@ class Attempt:
     outcome: str | None = None  # None while it runs; see OUTCOMES
     exit_code: int | None = None
     signal: str | None = None
-    error: dict[str, str] | None = None  # type, message, traceback
+    error: dict[str, Any] | None = None  # type, message, traceback; of one that diverged its update and a command
     overrides: tuple[str, ...] = ()  # beside the point's
     host: str | None = None
     pid: int | None = None
@@ -73,6 +73,7 @@ class Attempt:
 
 OUTCOMES = ("finished", "pruned", "failed", "killed", "interrupted", "out_of_memory")
 DONE = ("finished", "pruned")
+DIVERGED = "Diverged"  # the type of the error in the record of a training whose loss became no number
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,14 @@ def state(point: Point) -> State:
     status = _status(point.folder, attempts, record)
     error = _error(attempts, record) if status == "failed" else None
     return State(status, updates, best, record.get("seconds"), error, attempts)
+
+
+def has_diverged(point: Point) -> bool:
+    """Whether a point's training diverged, which is an answer too: from the same seed it would do so again."""
+    if point.trial and "same_as" in point.trial:
+        return has_diverged(read_point(point.folder.parent / point.trial["same_as"]))
+    record = read_run(point.folder)
+    return record.get("status") == "failed" and (record.get("error") or {}).get("type") == DIVERGED
 
 
 def read_run(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.strategies import FSDPStrategy
 
 from rnnsearch.training.faults import Diverged
 from rnnsearch.training.module import TranslationModule
@@ -54,10 +55,8 @@ def _require_finite(checkpoint: dict[str, Any]) -> None:
     for key in WEIGHTS:
         for name, weight in checkpoint.get(key, {}).items():
             if weight.is_floating_point() and not weight.isfinite().all():
-                raise Diverged(
-                    f"training diverged: {name} is not finite after update {checkpoint['global_step']}, so it is not "
-                    "saved and the last good checkpoint is kept; lower optimizer.lr or lengthen scheduler.warmup"
-                )
+                update = checkpoint["global_step"]
+                raise Diverged(f"{name} is not finite after update {update}, so it is not saved", update=update)
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -130,7 +129,7 @@ class LastCheckpoint(Checkpoint):
         if pl_module.pending_tokens:
             return
         leaves = self._agreed(trainer, self.stop.asked)
-        if leaves or self._is_time(trainer):
+        if (leaves or self._is_time(trainer)) and _is_sound(trainer, pl_module, batch):
             self._save(trainer, due=_validation_is_due(trainer))
         if leaves:
             raise KeyboardInterrupt
@@ -197,6 +196,16 @@ class LastCheckpoint(Checkpoint):
         if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY:
             return False
         return trainer.strategy.reduce_boolean_decision(wish, all=False)
+
+
+def _is_sound(trainer: Trainer, module: TranslationModule, batch: Any) -> bool:
+    """Whether the weights give a finite loss, on all processes: others must not replace the last good checkpoint.
+
+    Outside of a step FSDP holds a part of the weights alone, which can't be asked.
+    """
+    if isinstance(trainer.strategy, FSDPStrategy):
+        return True
+    return trainer.strategy.reduce_boolean_decision(module.has_finite_loss(batch), all=True)
 
 
 def _validation_is_due(trainer: Trainer) -> bool:

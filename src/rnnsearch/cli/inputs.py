@@ -1,0 +1,153 @@
+"""What a study is trained on: the same data and code for all its points, known by content and not by path."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnsearch.api import CONFIG
+from rnnsearch.cli import own_code, runs
+from rnnsearch.cli.build import make
+from rnnsearch.data.corpus import Corpus, DirectedCorpus
+from rnnsearch.records import RECORD, config_hash
+from rnnsearch.sweep import ledger
+
+logger = logging.getLogger(__name__)
+
+TRIALS = "trials"  # of a comparison: where its points lie
+NAMED = 3  # of what changed
+
+
+def changed(record: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """The names of a run's data and own code whose checksums are others now; older records say nothing of code."""
+    was = {**record["data"]["checksums"], **record.get("code", {})}
+    return [name for name in sorted(was.keys() | now.keys()) if was.get(name) != now.get(name)]
+
+
+class Inputs:
+    """The data that the points of one command ask for."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, DictConfig] = {}
+        self._corpora: dict[str, Corpus] = {}
+        self._checksums: dict[str, dict[str, str]] = {}
+
+    def ask(self, config: DictConfig) -> None:
+        """Note the data of a training's config."""
+        self._asked.setdefault(_key(runs.plain(config.data)), config)
+
+    def require_test(self) -> None:
+        """Refuse data without a test split where the question is about one.
+
+        Raises:
+            ValueError: naming the keys.
+        """
+        for key, config in self._asked.items():
+            if config.test and "test" not in self._corpus(key).splits():
+                corpus = self._corpus(key)
+                how = corpus.setting("test") if isinstance(corpus, DirectedCorpus) else "give it one"
+                raise ValueError(
+                    f"the corpus {corpus.name} has no test split, on which models are compared; {how}, or set "
+                    "test=false to compare them by validation alone"
+                )
+
+    def check(self, study: Path, *, waiting: bool) -> None:
+        """Refuse to go on with a study whose points saw other data, or other code, than are there now.
+
+        Files are read once a command, and only where there is a point to compare with. Where no point is ``waiting``
+        for its training, data that are gone are no reason to refuse.
+
+        Raises:
+            FileNotFoundError, ValueError: naming what changed, and how many points saw it as it was.
+        """
+        done: Counter[str] = Counter()
+        begun: Counter[str] = Counter()
+        for folder, record in _earlier(study):
+            counts = done if record["status"] in ledger.DONE else begun
+            counts.update([*_changed_code(record), *self._changed_data(folder, record, waiting=waiting)])
+        names = sorted(done | begun)
+        if names:
+            raise ValueError(_sentence(names, max(done.values(), default=0), max(begun.values(), default=0), study))
+
+    def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
+        """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
+        was = record["data"]["checksums"]
+        known = [key for key in self._asked if self._present(key, waiting=waiting) is not None]
+        if any(self._checksums[key] == was for key in known) or not (folder / CONFIG).is_file():
+            return
+        key = _key(runs.plain(runs.read_config(folder)).get("data", {}))
+        if key in known:
+            now = self._checksums[key]
+            for name in was.keys() | now.keys():
+                if was.get(name) != now.get(name):
+                    yield _named(name, self._asked[key].data)
+
+    def _present(self, key: str, *, waiting: bool) -> dict[str, str] | None:
+        """The checksums of the data as they are now."""
+        if key not in self._checksums:
+            corpus = self._corpus(key)
+            try:
+                corpus.prepare()
+                self._checksums[key] = corpus.checksums()
+            except (OSError, ValueError) as error:
+                if waiting:
+                    raise
+                logger.warning("the data can't be compared with those of the finished points: %s", error)
+                return None
+        return self._checksums[key]
+
+    def _corpus(self, key: str) -> Corpus:
+        if key not in self._corpora:
+            self._corpora[key] = make(self._asked[key].data)
+        return self._corpora[key]
+
+
+def _earlier(study: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folders and records of points that are done, or would go on from a checkpoint."""
+    for path in (*sorted(study.glob(f"*/{RECORD}")), *sorted(study.glob(f"{TRIALS}/*/{RECORD}"))):
+        record = ledger.read_run(path.parent)
+        if (record.get("data") or {}).get("checksums") and (
+            record["status"] in ledger.DONE or any((path.parent / "checkpoints").glob("*.ckpt"))
+        ):
+            yield path.parent, record
+
+
+def _changed_code(record: Mapping[str, Any]) -> Iterator[str]:
+    was = record.get("code") or {}
+    now = own_code.now(was)
+    yield from (name for name in was if name in now and now[name] != was[name])
+
+
+def _key(data: Mapping[str, Any]) -> str:
+    """What a config says of its data, apart from where they are kept and from keys that are null."""
+    return config_hash({"data": data})
+
+
+def _named(name: str, data: DictConfig) -> str:
+    """A checksum's name as a user knows it: the file that the config gives, or the key."""
+    parent, _, side = name.partition("[")[0].rpartition(".")
+    if data.get("reverse"):  # checksums tell the sides as they are offered
+        side = {"source": "target", "target": "source"}.get(side, side)
+    for place in (f"{parent}.{side}", parent):
+        file = OmegaConf.select(data, place)
+        if isinstance(file, str):
+            return f"{file} (data.{place})"
+    return f"data.{name}"
+
+
+def _sentence(names: list[str], done: int, begun: int, study: Path) -> str:
+    """What is no longer what so many points of a study saw, and how to mend it."""
+    told = [f"{count} {state}" for count, state in ((done, "finished"), (begun, "begun")) if count]
+    points = f"{' and '.join(told)} point{'s' if done + begun > 1 else ''} of {study.name}"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    begin_anew = "" if done else ", remove the folder of what was begun"
+    are, it, was = (
+        ("is not the file", "it", "it was") if len(names) == 1 else ("are not the files", "them", "they were")
+    )
+    return (
+        f"{', '.join(names[:NAMED])}{more} {are} of {points}: the content changed since; put {it} back as {was}"
+        f"{begin_anew}, or take another study=NAME"
+    )
