@@ -10,15 +10,15 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.trust import whitelist
-from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
-if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
+if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
     from lightning.fabric.plugins.environments import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
     from rnnsearch.data.datamodule import ParallelDataModule
+    from rnnsearch.search.hypotheses import Search
 
 
 def make(config: DictConfig, **wired: Any) -> Any:
@@ -50,13 +50,13 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
     )
 
 
-def build_search(config: DictConfig, **changes: Any) -> Search:
+def build_search(config: DictConfig, **changes: Any) -> "Search":
     """The search of a ``search`` config, with some keys changed."""
     search: Search = make(config, **changes)
     return search
 
 
-def build_greedy(config: DictConfig) -> Search:
+def build_greedy(config: DictConfig) -> "Search":
     """The greedy search within the bounds of a ``search`` config."""
     greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
     return build_search(config, n_best=1, **greedy)

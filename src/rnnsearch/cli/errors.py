@@ -28,7 +28,8 @@ from omegaconf.errors import (
 )
 
 from rnnsearch.cli import trust
-from rnnsearch.cli.compose import nearest, unknown_key, valid_names
+from rnnsearch.cli.compose import unknown_key, valid_names
+from rnnsearch.cli.near_names import nearest
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.cli.spelling import quoted as as_text
 from rnnsearch.cli.terminal import say

@@ -17,14 +17,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
 from rnnsearch.cli.divergence import advised
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
-    check_settings,
+    check_named,
     check_values,
     clean,
+    corrections,
+    is_done,
     settle_budget,
     starting_point,
 )
@@ -34,15 +37,16 @@ from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_checkpoint
+from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RunRecord, read_record
+from rnnsearch.records import RunRecord, read_record, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
+from rnnsearch.training.metrics_csv import MetricsGoOn
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 from rnnsearch.training.processes import Processes
@@ -55,12 +59,16 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
+    check_named(cfg.ckpt, given["dir"])
     check_values(cfg)
     check_devices(cfg.trainer)
     environment = build.build_environment(cfg.trainer)
     main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:
         logging.getLogger("rnnsearch").setLevel(logging.WARNING)  # the first one tells how it goes
+    else:
+        refuse_links(folder)
     with claimed(folder) if main else nullcontext():
         _run(cfg, folder, environment, main=main)
 
@@ -71,13 +79,14 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
-    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
+    refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        check_settings(cfg, folder, values["config_hash"])
-        values = {**read_record(folder), "config_hash": values["config_hash"]}
+        values = _resumed(cfg, folder, values["config_hash"])
         data = build.build_data(cfg)
         check_data(cfg, folder, values, data)
+    if is_done(cfg, folder, values["config_hash"], resume):
+        return
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
@@ -91,6 +100,16 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
+
+
+def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
+    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
+    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    for key, values in corrected.items():
+        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
+    before = record.get("corrected", {})
+    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
+    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(
@@ -115,9 +134,9 @@ def train(
     data.prepare_data()
     data.setup("fit")
     if record.writes:
-        runs.save_config(cfg, folder)
-        runs.save_texts(data, folder)
-    module = _module(cfg, data)
+        runs.save_config(cfg, folder, record)
+        runs.save_texts(data, folder, record)
+    module = _module(cfg, data, record.values["id"])
     translator = module.translator
     record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data))
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
@@ -135,16 +154,16 @@ def train(
             environment=environment,
             validate_every=cfg.validation.every,
             loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar()],
+            callbacks=[*profiles, Clock(), curves, MetricsGoOn(), *pruning, *own, BudgetBar()],
         )
-        open_dashboards(loggers, runs.plain(cfg))
+        open_dashboards(loggers, plain(cfg))
         with processes.together(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
             record.write(**_counts(module))
             raise Pruned
         if record.writes:
-            results = _results(cfg, folder, data, module, curves)
+            results = _results(cfg, folder, data, module, curves, record)
             record.write(results=results, **_counts(module))
             show_results(loggers, record.values)
         status = "finished"
@@ -171,7 +190,7 @@ def _quiet(*, profiling: bool) -> None:
     warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
 
 
-def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
+def _module(cfg: DictConfig, data: ParallelDataModule, run: str) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
     translator = build_translator(
         cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
@@ -197,7 +216,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule) -> TranslationModule:
             lines=lambda rows: data.training_lines(rows),  # no method: averaging would copy the data with the module
         ),
         seed=cfg.seed,
-        checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
+        checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers, run),
     )
 
 
@@ -265,10 +284,15 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
 
 
 def _results(
-    cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, curves: Curves
+    cfg: DictConfig,
+    folder: Path,
+    data: ParallelDataModule,
+    module: TranslationModule,
+    curves: Curves,
+    record: RunRecord,
 ) -> dict[str, Any]:
     """Everything that the same seed gives again on the same machine: no times in here."""
-    load_weights(module.translator, read_checkpoint(checkpoint_path(folder, "best")))
+    load_weights(module.translator, read_own(checkpoint_path(folder, "best")))
     module.translator.eval()
     points = curves.curves["validation"]
     pick = min if cfg.validation.monitor == "nll" else max
@@ -278,7 +302,7 @@ def _results(
     if cfg.test and "test" in data.corpus.splits():
         try:
             search = build.build_search(cfg.search)
-            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test")
+            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", record)
         except NoNumbers as error:
             raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])
