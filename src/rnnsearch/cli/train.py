@@ -27,6 +27,7 @@ from rnnsearch.cli.settings import (
     settle_budget,
     starting_point,
 )
+from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import sample_translations
@@ -105,6 +106,8 @@ def train(
     data.prepare_data()
     data.setup("fit")
     if record.writes:
+        for sentence in contradictions.warnings(data.contradictions):
+            logger.warning("%s", sentence)
         runs.save_config(cfg, folder)
         runs.save_texts(data, folder)
     module = _module(cfg, data)
