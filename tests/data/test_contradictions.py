@@ -35,49 +35,17 @@ class Given:
         return {"given": "1"}
 
 
-ENGLISH = [
-    "the",
-    "house",
-    "dog",
-    "sees",
-    "with",
-    "three",
-    "white",
-    "apples",
-    "never",
-    "today",
-    "because",
-    "they",
-    "walk",
-    "through",
-    "every",
-    "wood",
-]
-GERMAN = [
-    "das",
-    "Haus",
-    "Hund",
-    "sieht",
-    "mit",
-    "drei",
-    "weiße",
-    "Äpfel",
-    "niemals",
-    "heute",
-    "weil",
-    "sie",
-    "gehen",
-    "durch",
-    "jeden",
-    "Wald",
-]
+DICTIONARY = {
+    "the": "das", "house": "Haus", "dog": "Hund", "sees": "sieht", "with": "mit", "three": "drei", "white": "weiße",
+    "apples": "Äpfel", "never": "niemals", "today": "heute", "because": "weil", "they": "sie", "walk": "gehen",
+}  # fmt: skip
 
 
 def sides(count: int, seed: int) -> Sides:
     """Sentences of 4 to 20 words, and the same words in another language."""
     drawn = random.Random(seed)
-    made = [[drawn.randrange(len(ENGLISH)) for _ in range(drawn.randint(4, 20))] for _ in range(count)]
-    return tuple([" ".join(words[i] for i in one) for one in made] for words in (ENGLISH, GERMAN))  # type: ignore[return-value]
+    made = [[drawn.choice(list(DICTIONARY.items())) for _ in range(drawn.randint(4, 20))] for _ in range(count)]
+    return [" ".join(s for s, _ in one) for one in made], [" ".join(t for _, t in one) for one in made]
 
 
 TRAIN, TEST = sides(600, 1), sides(100, 2)

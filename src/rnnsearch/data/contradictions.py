@@ -76,12 +76,15 @@ def examined(
         return {}  # the one is made so that no split meets another, the other trains nothing
     key: dict[str, object] = {"contradictions": VERSION, "checksums": dict(checksums), "most": most}
     folder = cache / "examined" / encoded.cache_key(key)
-    encoded.cached_folder(
-        folder,
-        lambda aside: encoded.save_notes(aside, {k: asdict(v) for k, v in examine(corpus, most=most).items()}),
-    )
-    notes = encoded.load_notes(folder)
-    return {split: counts for split, counts in notes.items() if isinstance(counts, dict)}
+    try:
+        encoded.cached_folder(folder, lambda aside: encoded.save_notes(aside, _plain(examine(corpus, most=most))))
+    except OSError:  # a cache made before that can be read and not written: what must be written fails by itself
+        return _plain(examine(corpus, most=most))
+    return {split: counts for split, counts in encoded.load_notes(folder).items() if isinstance(counts, dict)}
+
+
+def _plain(found: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
+    return {split: asdict(counts) for split, counts in found.items()}
 
 
 def examine(corpus: Corpus, *, most: int | None) -> dict[str, Counts]:
