@@ -114,6 +114,7 @@ class ComparisonSweeper(StudySweeper):
                 self.inputs.ask(self.compose_config(member.overrides))
         self.inputs.require_test()
         self.inputs.check(self.study, waiting=True)
+        self.inputs.warn()
 
     def _check(self, arguments: Sequence[str]) -> None:
         """Refuse what cannot be compared."""

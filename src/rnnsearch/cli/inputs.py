@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli import own_code
 from rnnsearch.cli.build import make
 from rnnsearch.cli.plain import plain
+from rnnsearch.data import contradictions
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
 from rnnsearch.search.run_config import CONFIG
@@ -35,6 +36,7 @@ class Inputs:
         self._asked: dict[str, DictConfig] = {}
         self._corpora: dict[str, Corpus] = {}
         self._checksums: dict[str, dict[str, str]] = {}
+        self._warned: set[str] = set()
 
     def ask(self, config: DictConfig) -> None:
         """Note the data of a training's config."""
@@ -72,6 +74,22 @@ class Inputs:
         names = sorted(done | begun)
         if names:
             raise ValueError(_sentence(names, max(done.values(), default=0), max(begun.values(), default=0), study))
+
+    def warn(self) -> None:
+        """Say what of the data contradicts the question. Data that are not on this machine are the points' business."""
+        for key in self._asked.keys() - self._warned:
+            self._warned.add(key)
+            config = self._asked[key]
+            try:
+                checksums = self._present(key, waiting=True)
+            except (OSError, ValueError):
+                continue
+            assert checksums is not None
+            most = contradictions.STREAMED if config.get("streaming") else None
+            cache = Path(config.paths.cache)
+            found = contradictions.examined(self._corpus(key), cache, checksums=checksums, most=most)
+            for sentence in contradictions.warnings(found):
+                logger.warning("%s", sentence)
 
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""

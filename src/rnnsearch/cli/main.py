@@ -133,6 +133,9 @@ def _run(command: str, arguments: list[str]) -> int:
 
 def _hydra(command: str, arguments: list[str]) -> None:
     """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
+    from rnnsearch.cli import home
+
+    home.settle(os.environ)  # before a library looks for its place
     import hydra
 
     from rnnsearch.cli import trust

@@ -157,6 +157,8 @@ class StudySweeper(Sweeper):
         """
         done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
         self.inputs.check(self.study, waiting=not all(done))
+        if not all(done):
+            self.inputs.warn()
         write_points(points)
         self.describe(points)
         try:

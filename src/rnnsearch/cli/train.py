@@ -33,6 +33,7 @@ from rnnsearch.cli.settings import (
     starting_point,
 )
 from rnnsearch.cli.terminal import say
+from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
@@ -136,6 +137,8 @@ def train(
     data.prepare_data()
     data.setup("fit")
     if record.writes:
+        for sentence in contradictions.warnings(data.contradictions):
+            logger.warning("%s", sentence)
         runs.save_config(cfg, folder, record)
         runs.save_texts(data, folder, record)
     module = _module(cfg, data, record.values["id"])
