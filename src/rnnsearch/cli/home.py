@@ -2,10 +2,11 @@
 
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+
+from rnnsearch.cli.terminal import say
 
 CACHE = "RNNSEARCH_CACHE"
 LIBRARIES = {  # variables by which matplotlib, Hugging Face's libraries, wandb and Triton are told a place
@@ -36,10 +37,7 @@ def settle(environment: MutableMapping[str, str]) -> None:
         return
     environment[CACHE] = str(place / "cache" / "rnnsearch")
     why = f"HOME={home} can't be written" if home else "HOME is not set"
-    print(
-        f"rnnsearch: {why}, so caches go to {place}; another folder is named by {CACHE}=DIR or paths.cache=DIR",
-        file=sys.stderr,
-    )
+    say(f"rnnsearch: {why}, so caches go to {place}; {CACHE}=DIR or paths.cache=DIR names another folder", stderr=True)
 
 
 def _temporary() -> Path:
