@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli.errors import quoted
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.trust import given
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.evaluation.splits import evaluate_split
@@ -41,21 +42,6 @@ class LoadedRun:
     record: dict[str, Any]
     config: DictConfig
     model: TrainedModel
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """A config, resolved, as plain values."""
-    values = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
-
-
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of a config under their dotted keys."""
-    values = plain(node) if isinstance(node, DictConfig) else node
-    if not isinstance(values, dict):
-        return {prefix.rstrip("."): values}
-    return {key: value for name, child in values.items() for key, value in flat(child, f"{prefix}{name}.").items()}
 
 
 def save_config(config: DictConfig, folder: Path, record: RunRecord) -> None:

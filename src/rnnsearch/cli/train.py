@@ -9,27 +9,31 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.combinations import check_combinations
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.divergence import advised
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
-    check_settings,
-    check_values,
+    check_named,
     clean,
+    corrections,
     is_done,
     settle_budget,
     starting_point,
 )
 from rnnsearch.cli.terminal import say
+from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
@@ -57,8 +61,11 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    check_values(cfg)
+    given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
+    check_named(cfg.ckpt, given["dir"])
+    check_constructors(cfg)
     check_devices(cfg.trainer)
+    check_combinations(cfg)
     environment = build.build_environment(cfg.trainer)
     main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:
@@ -75,11 +82,10 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
-    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
+    refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        check_settings(cfg, folder, values["config_hash"])
-        values = {**read_record(folder), "config_hash": values["config_hash"]}
+        values = _resumed(cfg, folder, values["config_hash"])
         data = build.build_data(cfg)
         check_data(cfg, folder, values, data)
     if is_done(cfg, folder, values["config_hash"], resume):
@@ -97,6 +103,16 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
+
+
+def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
+    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
+    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    for key, values in corrected.items():
+        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
+    before = record.get("corrected", {})
+    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
+    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(
@@ -121,6 +137,8 @@ def train(
     data.prepare_data()
     data.setup("fit")
     if record.writes:
+        for sentence in contradictions.warnings(data.contradictions):
+            logger.warning("%s", sentence)
         runs.save_config(cfg, folder, record)
         runs.save_texts(data, folder, record)
     module = _module(cfg, data, record.values["id"])
@@ -143,7 +161,7 @@ def train(
             loggers=loggers,
             callbacks=[*profiles, Clock(), curves, MetricsGoOn(), *pruning, *own, BudgetBar()],
         )
-        open_dashboards(loggers, runs.plain(cfg))
+        open_dashboards(loggers, plain(cfg))
         with processes.together(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):

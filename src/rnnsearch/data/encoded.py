@@ -15,10 +15,10 @@ import pyarrow as pa
 import xxhash
 from datasets import Dataset
 from datasets.table import Table
-from filelock import FileLock
 
 from rnnsearch.data.corpus import Pair, file_sha256
 from rnnsearch.data.encoding import ROWS_A_BATCH, SCHEMA, Advance, batches
+from rnnsearch.data.exclusive import exclusive
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,7 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
     """
     if _intact(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with exclusive(folder):
         if _intact(folder):
             return folder
         if folder.exists():
