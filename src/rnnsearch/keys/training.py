@@ -180,7 +180,7 @@ MODEL: Mapping[str, Kind] = {
 }
 
 OPTIMIZATION: Mapping[str, Kind] = {
-    "optimizer.lr": Number(above=0, bound=1e4),
+    "optimizer.lr": Number(above=0, bound=1e38),  # what is too high for a model shows: its training diverges
     "optimizer.betas": Listed(RATE, example="[0.9,0.999]", least=2, most=2),
     "optimizer.eps": Number(above=0, most=1),
     "optimizer.rho": RATE,
