@@ -1,6 +1,7 @@
 """Records: their hash, their files."""
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -110,13 +111,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_nan_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    record = RunRecord(tmp_path, {"status": "running"}, writes=True)
-    record.write()
-    with pytest.raises(ValueError, match="JSON"):
-        record.write(results={"nll": float("nan")})
-    record.write(status="failed")
-    assert records.read_record(tmp_path) == {"format": 1, "status": "failed"}
+def test_what_is_no_number_becomes_null(tmp_path: Path) -> None:
+    values = {"nll": math.nan, "of": [math.inf, (1.5, -math.inf)], "text": "NaN", "whole": 3}
+    kept = {"nll": None, "of": [None, [1.5, None]], "text": "NaN", "whole": 3}
+    RunRecord(tmp_path, {"results": values}, writes=True).write()
+    assert records.read_record(tmp_path) == {"format": 1, "results": kept}
+    records.write_lines(tmp_path / "lines", [values])
+    records.append_line(tmp_path / "lines", values)
+    assert list(records.read_lines(tmp_path / "lines")) == [kept, kept]
 
 
 def test_a_process_that_does_not_write_keeps_its_values(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import instantiate
 
 from rnnsearch.cli.compose import compose
@@ -135,7 +136,19 @@ def _fails_with(error: BaseException):
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "no space left for /x/y; free some, or set paths."),
         (OSError("Error writing bytes. Detail: [errno 28] No space left on device"), "no space left on the disk"),
         (RuntimeError("PytorchStreamWriter failed writing file data/0"), "no space left on the disk"),
-        (MemoryError(), "MemoryError"),
+        (MemoryError(), "memory does not suffice; halve batches.size and double trainer.accumulate_grad_batches"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to "
+                "allocate 9663676416 bytes. Error code 12 (Cannot allocate memory)"
+            ),
+            "memory does not suffice for 9.0 GiB more; halve batches.size",
+        ),
+        (RuntimeError("std::bad_alloc"), "memory does not suffice; halve batches.size"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"), "for 2.00 GiB more; halve"),
+        (OSError(errno.EMFILE, "Too many open files", "/x"), "too many files are open; raise the limit (ulimit -n 10"),
+        (OSError(errno.EBADF, "Bad file descriptor"), "standard output is closed, and the results go there"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deeply; give it with fewer levels"),
     ],
 )
 def test_what_a_user_can_cause(command, capfd: pytest.CaptureFixture[str], error: Exception, expected: str) -> None:

@@ -1,10 +1,13 @@
 """Lines as they arrive: where they end, what is mended and counted, and how much is held."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
 import threading
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Callable, Iterator
+from io import BufferedReader, BytesIO
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from rnnsearch.cli import streaming
 from rnnsearch.cli.streaming import Tally, blocks
+from rnnsearch.data.readable import readable
 
 
 def read(data: bytes, *, at_once: int = 4, strict: bool = False) -> tuple[list[str], Tally]:
@@ -133,7 +137,7 @@ def test_strict_ends_it_after_the_lines_before(at_once: int) -> None:
     arriving = blocks(BytesIO(b"a\nb\nc\xff\nd\n"), Tally(), at_once=at_once, strict=True)
     found, error = until_it_fails(arriving)
     assert found == ["a", "b"]
-    assert error.startswith("standard input: line 3 is not valid UTF-8 (invalid start byte at byte 2 of the line)")
+    assert error.startswith("standard input: line 3 is not valid UTF-8 (byte 2 of the line)")
 
 
 def test_an_input_that_breaks_off_is_one_sentence() -> None:
@@ -150,6 +154,20 @@ def test_an_input_that_breaks_off_is_one_sentence() -> None:
     found, error = until_it_fails(blocks(source, Tally(), at_once=4, strict=False))
     assert found == ["a"]
     assert error.startswith("standard input can't be read (input/output error)")
+
+
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress, lambda text: text.decode().encode("utf-16")]
+)
+def test_compressed_input_is_read_and_a_broken_one_told(compress: Callable[[bytes], bytes]) -> None:
+    def texts(data: bytes) -> list[str]:
+        source: Any = readable(BufferedReader(BytesIO(data)), "standard input")
+        return [text for block in blocks(source, Tally(), at_once=64, strict=False) for text in block]
+
+    whole = compress(b"one\ntwo\n" * 1000)
+    assert texts(whole) == ["one", "two"] * 1000
+    with pytest.raises(ValueError, match=r"^standard input: the .* is broken or cut off"):
+        texts(whole[:-3])
 
 
 def test_nothing_waits_for_more_and_idle_says_so() -> None:

@@ -78,13 +78,17 @@ def test_a_folder_is_built_once(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.parent.iterdir()) == [".cache.lock", "cache"]
 
 
-@pytest.mark.parametrize("harm", ["changed", "cut", "missing", "extra", "manifest", "no manifest", "a file"])
+@pytest.mark.parametrize("harm", ["changed", "flipped", "cut", "missing", "extra", "manifest", "no manifest", "a file"])
 def test_a_damaged_folder_is_built_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str) -> None:
     build = Builder()
     folder = encoded.cached_folder(tmp_path / "cache", build)
     value, manifest = folder / "value.txt", folder / encoded.MANIFEST
     if harm == "changed":
         value.write_text("wrong", encoding="utf-8")
+    elif harm == "flipped":  # as a disk does it
+        times = value.stat().st_atime_ns, value.stat().st_mtime_ns
+        value.write_text("sight", encoding="utf-8")
+        os.utime(value, ns=times)
     elif harm == "cut":
         value.write_text("rig", encoding="utf-8")
     elif harm == "missing":

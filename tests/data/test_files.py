@@ -1,12 +1,20 @@
 """Readers of local files and of data sets in a folder, and the YAML that constructs them."""
 
+import bz2
+import codecs
 import gzip
 import hashlib
 import importlib
 import inspect
 import json
 import lzma
+import os
+import socket
+import tarfile
+import threading
+import zipfile
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +31,7 @@ from rnnsearch.data.hub import HubCorpus
 from rnnsearch.data.lines import lines, paired_lines
 
 CONF = Path(__file__).parents[2] / "conf"
+MUCH = b"".join(b"%d\n" % number for number in range(20_000))
 SOURCE, TARGET = b"a house\na dog\n", b"ein Haus\nein Hund\n"
 PAIRS = [Pair("a house", "ein Haus", 1), Pair("a dog", "ein Hund", 2)]
 LANGUAGES = {"source_language": "en", "target_language": "de"}
@@ -51,9 +60,23 @@ def test_yaml_is_one_constructor_call(name: str) -> None:
     signature.bind(**keys)
 
 
+def encoded(encoding: str, text: bytes) -> bytes:
+    return text.decode().encode(encoding)
+
+
 @pytest.mark.parametrize(
     ("suffix", "compress"),
-    [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd.compress)],
+    [
+        *[("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd.compress)],
+        *[(".bz2", bz2.compress), (".GZ", gzip.compress), ("", gzip.compress), (".xz", zstd.compress), (".gz", bytes)],
+        *[("", partial(lzma.compress, format=lzma.FORMAT_ALONE))],
+        *[(encoding, partial(encoded, encoding)) for encoding in ("utf-16", "utf-32", "utf-8-sig")],
+        ("be", lambda text: codecs.BOM_UTF16_BE + encoded("utf-16-be", text)),
+        (".gz", lambda text: gzip.compress(encoded("utf-16", text))),
+        (".xz", lambda text: lzma.compress(text[:5]) + lzma.compress(text[5:])),
+        ("mac", lambda text: text.replace(b"\n", b"\r")),
+        ("dos", lambda text: text.replace(b"\n", b"\r\n")),
+    ],
 )
 def test_files_plain_and_compressed(tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes]) -> None:
     source = write(tmp_path / f"s{suffix}", compress(SOURCE))
@@ -87,7 +110,7 @@ def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     assert list(lines(write(tmp_path / "x", text.encode()))) == expected
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\ufeff")), min_size=1))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\ufeff")), min_size=1))
 def test_any_lines_come_back(tmp_path_factory: pytest.TempPathFactory, written: list[str]) -> None:
     written = [line.rstrip("\r") for line in written]
     path = tmp_path_factory.getbasetemp() / "any"
@@ -118,18 +141,61 @@ def test_pairs_are_lazy(tmp_path: Path) -> None:
         ("x", b"", "x is empty"),
         ("x.gz", gzip.compress(b"", mtime=0), "x.gz is empty"),
         ("x", b"good\nb\xff\n", "line 2 is not valid UTF-8 .*byte 2 of the line"),
-        ("x.gz", gzip.compress(SOURCE * 9, mtime=0)[:-9], r"x\.gz: the \.gz file is broken or cut off"),
-        ("x.gz", SOURCE, r"the \.gz file is broken"),
-        ("x.xz", lzma.compress(SOURCE)[:-9], r"the \.xz file is broken"),
-        ("x.xz", SOURCE, r"the \.xz file is broken"),
-        ("x.zst", zstd.compress(SOURCE)[:-5], r"the \.zst file is broken"),
-        ("x.zst", SOURCE, r"the \.zst file is broken"),
+        ("x.gz", gzip.compress(MUCH, mtime=0)[:-9], r"x\.gz: the gzip file is broken or cut off .*copy it again"),
+        ("x.xz", lzma.compress(SOURCE)[:-9], "the xz file is broken"),
+        ("x.zst", zstd.compress(SOURCE)[:-5], "the zstd file is broken"),
+        ("x", bz2.compress(SOURCE)[:-5], "the bzip2 file is broken"),
+        ("x", bz2.compress(SOURCE)[:-9] + b"123456789", "the bzip2 file is broken"),
+        ("x", gzip.compress(SOURCE, mtime=0)[:20] + b"\xff" * 20, "the gzip file is broken"),
+        ("x", gzip.compress(gzip.compress(SOURCE)), "x is compressed twice"),
+        ("x", SOURCE.decode().encode("utf-16")[:-1], "the UTF-16 text is broken or cut off"),
+        ("x", SOURCE.decode().encode("utf-16-le"), r"looks like UTF-16 without .*iconv -f UTF-16LE -t UTF-8"),
+        ("x", SOURCE.decode().encode("utf-16-be"), r"looks like UTF-16 without .*iconv -f UTF-16BE -t UTF-8"),
+        ("x", "ein \u00fc\n".encode("latin-1"), r"line 1 is not valid UTF-8 \(byte 5 .*iconv -f LATIN1"),
+        ("x", b"good\n" + bytes(9) + b"\n", "line 2 holds a NUL byte"),
+        ("x.gz", b"\x1f\x9d\x90abcdefgh", "compressed with compress, not lines of text"),
+        ("x", b"%PDF-1.7\n", "is a PDF, not lines of text"),
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         list(lines(write(tmp_path / name, content)))
     assert "\n" not in str(caught.value)
+
+
+def test_archives_are_named(tmp_path: Path) -> None:
+    member = write(tmp_path / "member", SOURCE)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(member)
+    for suffix in ("tar", "tar.gz"):
+        with tarfile.open(tmp_path / f"x.{suffix}", "w:gz" if suffix.endswith("gz") else "w") as packed:
+            packed.add(member, "member")
+    for name, what in (("x.zip", "a zip archive"), ("x.tar", "a tar archive"), ("x.tar.gz", "a tar archive")):
+        with pytest.raises(ValueError, match=f"{name} is {what}.*unpack"):
+            list(lines(tmp_path / name))
+
+
+def test_a_pipe_is_read_once_and_refused_where_it_would_be_read_again(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(gzip.compress(SOURCE),))
+    writer.start()
+    assert list(lines(pipe)) == ["a house", "a dog"]
+    writer.join()
+    with pytest.raises(ValueError, match="pipe is a pipe or a device, which can be read only once"):
+        files_corpus(tmp_path, train={"source": str(pipe), "target": str(pipe)}).prepare()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        with pytest.raises(ValueError, match="is a socket"):
+            list(lines(tmp_path / "socket"))
+
+
+def test_a_language_that_yaml_took_for_a_boolean(tmp_path: Path) -> None:
+    given = {"source": str(write(tmp_path / "no", SOURCE)), "target": str(write(tmp_path / "de", TARGET))}
+    languages: Any = {"source_language": False, "target_language": "de"}
+    corpus = FilesCorpus(train=given, validation=given, test=None, **languages, reverse=False, name="files")
+    with pytest.raises(ValueError, match=r'data.source_language is false.* quote .*source_language: "no"'):
+        corpus.prepare()
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
@@ -196,7 +262,7 @@ def test_tsv_errors(tmp_path: Path) -> None:
         list(tsv(path, 0, -1, header=True).pairs("train"))
     with pytest.raises(ValueError, match=r"data\.source_column=en is a name, but data\.header is false"):
         tsv(path, "en", "de", header=False)
-    with pytest.raises(ValueError, match="holds a header and no rows"):
+    with pytest.raises(ValueError, match="holds no rows"):
         list(tsv(write(tmp_path / "head", b"en\tde\n"), "en", "de", header=True).pairs("train"))
 
 
@@ -229,8 +295,8 @@ def test_json_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"{'en': 1}", r"line 2 is not JSON \(.* at character 2\)"),
-        (b"", "line 2 is not JSON"),
+        (b"{'en': 1}", r"line 2 is not JSON \(from character 2 on\)"),
+        (b"\n{}", "line 2 is blank, and rows follow it"),
         (b'{"en": "x"}', r"line 2 has no field 'de' .*fields there are en"),
         (b"[1, 2]", "line 2 has no field 'en'"),
         (b'{"en": "x", "de": 3}', "line 2: field 'de' holds int, not text"),
@@ -241,6 +307,20 @@ def test_bad_json_lines(tmp_path: Path, line: bytes, message: str) -> None:
     path = write(tmp_path / "x.jsonl", b'{"en": "a", "de": "b"}\n' + line + b"\n")
     with pytest.raises(ValueError, match=message):
         list(jsonl(path, "en", "de").pairs("train"))
+
+
+def test_a_json_array_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.json", b'[\n {"en": "a", "de": "b"}\n]\n')
+    with pytest.raises(ValueError, match="is one JSON array, not an object a line"):
+        list(jsonl(path, "en", "de").pairs("train"))
+
+
+def test_blank_lines_at_the_end_are_no_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tsv", b"a house\tein Haus\na dog\tein Hund\n\n\r\n \n")
+    assert list(tsv(path, 0, 1, header=False).pairs("train")) == PAIRS
+    path = write(tmp_path / "y.tsv", b"a house\tein Haus\n\na dog\tein Hund\n")
+    with pytest.raises(ValueError, match=r"y.tsv: line 2 is blank, and rows follow it; remove it"):
+        list(tsv(path, 0, 1, header=False).pairs("train"))
 
 
 def hub(

@@ -154,7 +154,8 @@ def test_a_gpu_skips_an_update_that_is_not_finite(name: str) -> None:
         watch, skipped = Watch(limit=2, above=None, lines=list), Skipped()
         for update, gradient in enumerate(gradients, start=1):
             weight.grad = torch.full_like(weight, gradient)
-            watch.judge(weight.grad.norm(), [weight], optimizer, update=update, scaled=False)
+            watch.saw(torch.tensor([update]), weight.grad.sum())
+            watch.judge(watch.loss(), weight.grad.norm(), [weight], optimizer, update=update, scaled=False)
             optimizer.step()
         watch.look(skipped, always=True)
         assert skipped.total == len(gradients) - 2

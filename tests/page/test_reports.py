@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,10 +173,17 @@ def served(output: Path) -> Iterator[dict[str, str]]:
     optuna.create_study(study_name="later", storage=storage).optimize(lambda trial: trial.suggest_float("x", 0, 1), 2)
     with SummaryWriter(str(output / "later" / "a-seed0" / "tensorboard")) as writer:
         writer.add_scalar("validation/bleu", 12.0, 1)
+    database = f"sqlite:///{output / 'mlflow.db'}"
+    tracking = [
+        sys.executable,
+        "-c",
+        "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]); mlflow.set_experiment('ladder')",
+    ]
+    subprocess.run([*tracking, database], check=True, cwd=output, capture_output=True)
     words = [sys.executable, "-m", "rnnsearch", "dashboard", f"paths.output={output}"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
-    lines = [process.stdout.readline().strip() for _ in range(3)]
+    lines = [process.stdout.readline().strip() for _ in range(4)]
     yield dict(line.rsplit(": ", 1) for line in lines)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(timeout=60) == 0
@@ -199,20 +207,28 @@ def answers(address: str, seconds: float = 90.0) -> str:
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium")
 def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
-    assert set(served) == {"reports", "TensorBoard", "Optuna, later"}
+    assert set(served) == {"reports", "TensorBoard", "Optuna, later", "MLflow"}
     for address in served.values():
         assert address.startswith("http://127.0.0.1:")
         answers(address)
+        for headers in ({"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            with pytest.raises(urllib.error.HTTPError, match=r"40[03]"):
+                urllib.request.urlopen(urllib.request.Request(address, headers=headers))
+        foreign = urllib.request.Request(f"{address}api/studies", b"{}", {"Origin": "http://evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(foreign)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(120_000)
         for name, shown in (
             ("reports", "ladder"),
             ("TensorBoard", "later/a-seed0/tensorboard"),
             ("Optuna, later", "later"),
+            ("MLflow", "ladder"),
         ):
-            page.goto(served[name])
-            page.get_by_text(shown).first.wait_for(timeout=60_000)
+            page.goto(served[name] + ("#/experiments" if name == "MLflow" else ""))
+            page.get_by_text(shown).first.wait_for()
             page.screenshot(path=tmp_path / f"{name}.png")
         page.goto(served["reports"])
         page.get_by_role("link", name="ladder").click()

@@ -169,3 +169,17 @@ def test_one_who_asks_is_in_nobody_s_way(tmp_path: Path) -> None:
         stop.set()
         for asker in askers:
             asker.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "diverged"),
+    [("failed", "Diverged", True), ("failed", "ValueError", False), ("interrupted", "Diverged", False)],
+)
+def test_a_training_that_diverged_is_told_from_others(tmp_path: Path, status: str, type_: str, diverged: bool) -> None:
+    error = {"type": type_, "message": "the loss became NaN at update 3"}
+    point = write_point(tmp_path / "p")
+    assert not ledger.has_diverged(point)  # before its first attempt
+    write_record(tmp_path / "p", status, error=error)
+    assert ledger.has_diverged(point) == diverged
+    twin = write_point(tmp_path / "q", trial={"number": 1, "same_as": "p"})
+    assert ledger.has_diverged(twin) == diverged

@@ -310,7 +310,7 @@ def test_a_directory_that_this_machine_lacks_is_a_failure_of_the_point(tmp_path:
 def test_a_rank_s_environment_does_not_reach_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_point(tmp_path)
     ranks = ("LOCAL_RANK", "RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_PORT", "PL_GLOBAL_SEED", "SLURM_NTASKS")
-    for name in (*ranks, "SLURM_PROCID", "TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_RANK", "CUDA_VISIBLE_DEVICES"):
+    for name in (*ranks, "SLURM_PROCID", "TORCHELASTIC_RUN_ID", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, "777")
     train_by(monkeypatch, 'record("finished", environment=dict(os.environ))')
     supervise(tmp_path, environment={"OMP_NUM_THREADS": "2"})

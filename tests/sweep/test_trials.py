@@ -199,6 +199,28 @@ def test_a_trial_without_a_finite_value_is_a_failure(tmp_path: Path) -> None:
     assert trials.best(study) == (1, 2.0)
 
 
+@STORAGES
+def test_a_trial_that_diverged_was_tried_and_is_worse_than_any(tmp_path: Path, storage: str) -> None:
+    """The sampler then keeps away from its values, as it does not from those of a failure."""
+    found = search(space={"optimizer.lr": Range(1e-4, 1e4, log=True)}, startup=8, storage=storage)
+    rates = []
+    for index in range(24):
+        number, parameters = ask(found, tmp_path, index)
+        rates.append(float(parameters["optimizer.lr"]))
+        study = trials.open_study(found, tmp_path)
+        if rates[-1] > 1:
+            trials.tell(study, number, "failed", error="Diverged: the loss became NaN at update 3", diverged=True)
+        else:
+            trials.tell(study, number, "finished", curve={100: 10.0})
+    study = trials.open_study(found, tmp_path)
+    diverged = [trial for trial in study.trials if float(trial.params["optimizer.lr"]) > 1]
+    assert {trial.state for trial in diverged} == {TrialState.PRUNED}
+    assert {trial.user_attrs["error"] for trial in diverged} == {"Diverged: the loss became NaN at update 3"}
+    late = [rate > 1 for rate in rates[8:]]
+    assert sum(late) < 0.4 * len(late)  # chance gives a half
+    assert trials.best(study) is not None
+
+
 def test_what_nobody_noted_is_given_up(tmp_path: Path) -> None:
     found = search()
     noted, _ = ask(found, tmp_path, 0)

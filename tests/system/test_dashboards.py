@@ -277,6 +277,29 @@ def test_tensorboard(workshop: Any, run: Path) -> None:
     assert first["target_text"] in shown
 
 
+def test_tensorboard_s_table_of_runs_shows_the_test_s_figures(workshop: Any, run: Path) -> None:
+    """HParams: a row a run, a column for each setting and each figure, whose last value is shown."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.metadata import (
+        EXPERIMENT_TAG,
+        SESSION_START_INFO_TAG,
+        parse_experiment_plugin_data,
+    )
+    from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data as started
+
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    told = events.PluginTagToContent("hparams")
+    columns = {info.name.tag for info in parse_experiment_plugin_data(told[EXPERIMENT_TAG]).metric_infos}
+    assert {"test/bleu", "test/chrf", "test/nll", "validation/bleu"} <= columns
+    settings = started(told[SESSION_START_INFO_TAG]).hparams
+    assert settings["optimizer/lr"].number_value == 0.001
+    assert settings["model/context/_target_"].string_value.endswith("Additive")
+    test = workshop.record(run)["results"]["metrics"]["test"]
+    for measure in ("bleu", "chrf", "nll"):
+        assert events.Scalars(f"test/{measure}")[-1].value == pytest.approx(test[measure], rel=1e-6)
+    assert "hp_metric" not in events.Tags()["scalars"]
+
+
 def test_csv(workshop: Any, run: Path) -> None:
     with (run / "metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

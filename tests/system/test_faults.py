@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from rnnsearch.training.checkpoints import AtomicCheckpoints
+from rnnsearch.training.faults import Diverged
 from rnnsearch.training.module import TranslationModule
 
 WORDS = "budget.updates=12 model.dropout=0.2 "
@@ -56,7 +58,9 @@ def test_too_many_end_the_run_and_the_last_good_checkpoint_stays(
     record = workshop.record(run)
     assert (record["status"], record["error"]["type"]) == ("failed", "Diverged")
     last = error.strip().splitlines()[-1]
-    assert "3 updates in a row" in last
+    assert "the loss became NaN at update 6, and 3 updates in a row" in last
+    assert f"the last good checkpoint is kept, {run}/checkpoints/last.ckpt; lower optimizer.lr=" in last
+    assert record["error"]["update"] == 6
     lines = {int(number) for number in last.partition("training lines ")[2].partition(";")[0].split(", ")}
     assert len(lines) == 16
     assert lines <= set(range(1, 97))
@@ -65,6 +69,33 @@ def test_too_many_end_the_run_and_the_last_good_checkpoint_stays(
     assert all(weight.isfinite().all() for weight in checkpoint["state_dict"].values())
     assert workshop.train(run, WORDS + "skip_limit=5", "ckpt=last") == 0
     assert workshop.record(run)["skipped_updates"] == 0
+
+
+def test_weights_whose_loss_is_no_number_replace_no_checkpoint(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are finite, so large that their loss is not: the last step before is the last good one."""
+    run, original = tmp_path / "run", TranslationModule.on_train_batch_start
+
+    def broken(self: TranslationModule, *given: Any) -> None:
+        original(self, *given)
+        if self.counters.batches == 6:
+            with torch.no_grad():
+                self.translator.decoder.output.weight.fill_(3e38)
+
+    monkeypatch.setattr(TranslationModule, "on_train_batch_start", broken)
+    assert workshop.train(run, WORDS + "checkpoints.every=1 validation.every=100 skip_limit=2") == 1
+    assert "the loss became NaN at update 7" in capsys.readouterr().err
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
+
+
+def test_weights_that_are_no_numbers_are_refused_by_what_saves(tmp_path: Path) -> None:
+    path, bias = tmp_path / "last.ckpt", torch.ones(3)
+    AtomicCheckpoints().save_checkpoint({"state_dict": {"bias": bias}, "global_step": 6}, path)
+    spoilt = {"state_dict": {"bias": bias * float("inf")}, "global_step": 7}
+    with pytest.raises(Diverged, match="bias is not finite after update 7"):
+        AtomicCheckpoints().save_checkpoint(spoilt, path)
+    assert torch.load(path, weights_only=True)["global_step"] == 6
 
 
 def test_weights_that_are_no_numbers_are_not_saved(
@@ -80,7 +111,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
 
     monkeypatch.setattr(TranslationModule, "on_train_batch_start", broken)
     assert workshop.train(run, WORDS + "checkpoints.every=1 validation.every=100") == 1
-    assert "decoder.output.bias is not finite after update 7" in capsys.readouterr().err
+    assert "the loss became NaN at update 7" in capsys.readouterr().err
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
 
 
@@ -91,7 +122,9 @@ def test_two_processes_skip_alike(workshop: Any, tmp_path: Path) -> None:
     script = """if True:
         import os, sys
         from rnnsearch.cli.main import main
-        from rnnsearch.training.module import TranslationModule
+        from rnnsearch.training.checkpoints import AtomicCheckpoints
+from rnnsearch.training.faults import Diverged
+from rnnsearch.training.module import TranslationModule
 
         original = TranslationModule.log_likelihood_loss
 

@@ -23,7 +23,8 @@ from tests.system.sweeps import (
     words,
 )
 
-from rnnsearch.sweep import ledger
+from rnnsearch.sweep import ledger, trials
+from rnnsearch.sweep.search import read_search
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +117,32 @@ def test_a_training_that_diverges(workshop: Any, tmp_path: Path) -> None:
     assert statuses(output) == {"lr=0.001/1": "finished", "lr=3e+37/1": "failed"}
     record = workshop.record(points(output)["lr=3e+37/1"].folder)
     assert record["error"]["type"] == "Diverged"
-    assert "Diverged" in done.stderr
+    assert "Diverged: the loss became" in done.stderr
+    again = sweep(workshop, output, "optimizer.lr=0.001,3e37")
+    assert again.returncode == 1
+    assert "1 of 2 points are not finished (1 diverged)" in again.stderr
+    assert "to try one all the same remove its folder" in again.stderr
+    assert [len(ledger.read_attempts(point.folder)) for point in points(output).values()] == [1, 1]
+    assert workshop.record(points(output)["lr=3e+37/1"].folder) == record
+
+
+def test_a_search_goes_through_trials_that_diverge(workshop: Any, tmp_path: Path) -> None:
+    """Each is told as tried, with its reason, and none is trained again."""
+    output, attempts = tmp_path / "out", []
+    search = "sweep=optuna_tpe sweep.search.startup=4 sweep.search.trials=4 optimizer=sgd scheduler=none"
+    for _ in range(2):
+        done = sweep(workshop, output, f"{search} optimizer.lr=tag(log,interval(1e-3,1e38))")
+        assert done.returncode == 0, done.stderr
+        attempts.append([len(ledger.read_attempts(point.folder)) for point in ledger.read_points(output / "s")])
+        assert (output / "s" / "report.html").is_file()
+    assert attempts == [[1] * 4] * 2
+    diverged = [point for point in ledger.read_points(output / "s") if ledger.has_diverged(point)]
+    assert diverged
+    study = trials.open_study(read_search(output / "s"), output / "s")
+    assert len(study.trials) == 4
+    for point in diverged:
+        assert point.trial is not None
+        assert study.trials[point.trial["number"]].user_attrs["error"].startswith("Diverged: the loss became")
 
 
 @pytest.fixture

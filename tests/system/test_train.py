@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -241,15 +242,22 @@ def test_wrong_values_get_a_sentence(workshop: Any, tmp_path: Path, capsys: Any,
     assert "Traceback" not in error
 
 
-def test_a_run_that_diverges_fails_with_a_sentence(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+def test_a_run_that_diverges_says_when_and_what_to_try(workshop: Any, tmp_path: Path, capsys: Any) -> None:
     words = "optimizer=sgd optimizer.lr=1e38 scheduler=none averaging=none budget.updates=20 curve_every=5"
     assert workshop.train(tmp_path / "run", words) == 1
     error = capsys.readouterr().err
-    assert "rnnsearch train: training diverged:" in error
+    assert "rnnsearch train: the loss became infinite at update 2, validation's too at 4; there was no" in error
     assert "Traceback" not in error
     record = workshop.record(tmp_path / "run")
-    assert (record["status"], record["error"]["type"]) == ("failed", "Diverged")
+    assert (record["status"], record["error"]["type"], record["error"]["update"]) == ("failed", "Diverged", 2)
     assert record["ended"]
+    retry = record["error"]["retry"]
+    assert f"with half the rate: {retry}" in error
+    program, *words = shlex.split(retry)
+    assert program == "rnnsearch"
+    assert words[-2:] == ["optimizer.lr=5e+37", f"hydra.run.dir={tmp_path}/run-lr5e+37"]
+    assert [word for word in words if word.startswith("optimizer")] == ["optimizer=sgd", "optimizer.lr=5e+37"]
+    assert workshop.main(*words, "optimizer.lr=0.1") == 0  # a shell and Hydra take it
 
 
 def test_paths_with_odd_characters(workshop: Any, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ OPTIMIZERS: dict[str, Any] = {
 
 def step(weight: nn.Parameter, optimizer: torch.optim.Optimizer, gradient: Tensor, watch: Watch, update: int) -> None:
     weight.grad = gradient.clone()
-    watch.saw(torch.tensor([update, 7]))
-    watch.judge(gradient.norm(), [weight], optimizer, update=update, scaled=False)
+    watch.saw(torch.tensor([update, 7]), torch.tensor(1.0))
+    watch.judge(watch.loss(), gradient.norm(), [weight], optimizer, update=update, scaled=False)
     optimizer.step()
 
 
@@ -78,12 +78,13 @@ def test_skips_are_counted_and_named(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_too_many_in_a_row_end_the_run() -> None:
     weight, over, skipped = nn.Parameter(torch.ones(1)), watch(limit=2), Skipped(total=4, in_a_row=1)
-    over.saw(torch.tensor(range(150)))
+    over.saw(torch.tensor(range(150)), torch.tensor(1.0))
     step(weight, torch.optim.SGD([weight], lr=0.1), torch.tensor([math.nan]), over, 8)
     with pytest.raises(
-        Diverged, match=r"2 updates in a row .*update 8, of training lines 0, 10, .* and 52 more; the last"
-    ):
+        Diverged, match=r"gradient became NaN at update 7, and 2 .*update 8, of training lines 0, 10, .* and 52 more$"
+    ) as error:
         over.look(skipped, always=True)
+    assert error.value.update == 7
     assert skipped == Skipped(total=5, in_a_row=2)
     assert weight.item() == 1.0
 
@@ -92,9 +93,9 @@ def test_all_batches_of_an_update_are_named_and_no_others() -> None:
     weight, over = nn.Parameter(torch.ones(1)), watch(limit=1)
     optimizer = torch.optim.SGD([weight], lr=0.1)
     step(weight, optimizer, torch.tensor([1.0]), over, 1)
-    over.saw(torch.tensor([4, 3]))
+    over.saw(torch.tensor([4, 3]), torch.tensor(1.0))
     step(weight, optimizer, torch.tensor([math.inf]), over, 2)
-    with pytest.raises(Diverged, match="training lines 20, 30, 40, 70;"):
+    with pytest.raises(Diverged, match=r"gradient became infinite at .* training lines 20, 30, 40, 70$"):
         over.look(Skipped(), always=True)
 
 
@@ -113,4 +114,24 @@ def test_a_device_that_would_be_waited_for_is_asked_now_and_then() -> None:
         totals.append(skipped.total)
     assert totals == [0, 0, 0, 3, 3]
     with pytest.raises(Diverged, match="3 updates in a row"):
+        over.look(skipped, always=True)
+
+
+@pytest.mark.parametrize(("loss", "word"), [(math.nan, "NaN"), (math.inf, "infinite"), (-math.inf, "infinite")])
+def test_a_loss_that_is_no_number_is_skipped_and_named_whatever_its_gradient(
+    loss: float, word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    weight, over, skipped = nn.Parameter(torch.ones(1)), watch(limit=2), Skipped()
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    for update in (4, 5):
+        weight.grad = torch.ones(1)
+        over.saw(torch.tensor([1]), torch.tensor(2.0))
+        over.saw(torch.tensor([2]), torch.tensor(loss))  # an update of two batches
+        over.judge(over.loss(), weight.grad.norm(), [weight], optimizer, update=update, scaled=False)
+        optimizer.step()
+        if update == 4:
+            over.look(skipped, always=True)
+    assert weight.item() == 1.0
+    assert f"update 4 is skipped, for the loss became {word}" in caplog.text
+    with pytest.raises(Diverged, match=f"^the loss became {word} at update 4, and 2 updates in a row"):
         over.look(skipped, always=True)

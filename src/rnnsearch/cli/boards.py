@@ -8,7 +8,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from rnnsearch.page.checks import checked
 from rnnsearch.sweep.parent import follow_parent
 
 Application = Any  # of WSGI
-Serve = Callable[[Application], None]
 HABITS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
@@ -27,56 +25,56 @@ def main(kind: str, path: str, descriptor: str) -> None:
     """Serve until a signal."""
     follow_parent()
     os.environ.update(HABITS)
+    app: Any = WSGIMiddleware(BOARDS[kind](Path(path).absolute()))
     with socket.socket(fileno=int(descriptor)) as listener:
-        BOARDS[kind](Path(path).absolute(), partial(_serve, listener))
+        hosts = serving.hosts(listener, listener.getsockname()[0])
+        serving.make_server(checked(app, hosts)).run(sockets=[listener])
 
 
-def _serve(listener: socket.socket, application: Application) -> None:
-    app: Any = WSGIMiddleware(application)
-    hosts = serving.hosts(listener, listener.getsockname()[0])
-    serving.make_server(checked(app, hosts)).run(sockets=[listener])
-
-
-def _tensorboard(folder: Path, serve: Serve) -> None:
+def _tensorboard(folder: Path) -> Application:
     from tensorboard.program import TensorBoard, TensorBoardServer
 
     class Server(TensorBoardServer):  # type: ignore[misc]
+        """Keeps the application, which TensorBoard hands out in no other way, and serves nothing."""
+
+        application: Application
+
         def __init__(self, application: Application, flags: Any) -> None:
-            self.application = application
+            Server.application = application
 
         def serve_forever(self) -> None:
-            serve(self.application)
+            pass
 
         def get_url(self) -> str:
-            return "http://127.0.0.1/"
+            return ""
 
     program = TensorBoard(server_class=Server)
     program.configure(["tensorboard", "--logdir", str(folder)])
-    program.main()
+    program.launch()
+    return Server.application
 
 
-def _optuna(file: Path, serve: Serve) -> None:
+def _optuna(file: Path) -> Application:
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
     from optuna_dashboard import wsgi
 
     if file.suffix == ".journal":
-        serve(wsgi(JournalStorage(JournalFileBackend(str(file)))))
-    else:
-        serve(wsgi(RDBStorage(f"sqlite:///{file}")))
+        return wsgi(JournalStorage(JournalFileBackend(str(file))))
+    return wsgi(RDBStorage(f"sqlite:///{file}"))
 
 
-def _mlflow(database: Path, serve: Serve) -> None:
+def _mlflow(database: Path) -> Application:
     from mlflow.server.constants import ARTIFACT_ROOT_ENV_VAR, BACKEND_STORE_URI_ENV_VAR
 
     os.environ[BACKEND_STORE_URI_ENV_VAR] = f"sqlite:///{database}"
     os.environ[ARTIFACT_ROOT_ENV_VAR] = str(database.with_name("mlflow_artifacts"))
     from mlflow.server import app  # reads them as it is imported
 
-    serve(app)
+    return app
 
 
-BOARDS: Mapping[str, Callable[[Path, Serve], None]] = {
+BOARDS: Mapping[str, Callable[[Path], Application]] = {
     "tensorboard": _tensorboard,
     "optuna": _optuna,
     "mlflow": _mlflow,

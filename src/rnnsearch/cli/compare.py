@@ -16,17 +16,15 @@ from omegaconf import DictConfig, ListConfig, read_write
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
+from rnnsearch.cli.judging import judge
 from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.spelling import as_typed
-from rnnsearch.cli.study_sweeper import StudySweeper, write_points
+from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
 from rnnsearch.records import read_record
-from rnnsearch.study.publish import publish
-from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Overrides, key_of
-from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +78,7 @@ class ComparisonSweeper(StudySweeper):
         Raises:
             ValueError: for a comparison that cannot be, or one that could not be finished.
         """
-        self._check(arguments)
-        common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
-        members = [
-            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
-            for name, overrides in self.config.members.items()
-        ]
+        members = self._members(arguments)
         self._check_inputs(members)
         for member in members:
             with _naming(member):
@@ -97,6 +90,20 @@ class ComparisonSweeper(StudySweeper):
         points = self._points(members, self.config.seeds, within=self.study)
         self.train_described(points)
         self._report(points)
+
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse what cannot be compared, and members that can't be trained, before anything is made."""
+        self._check(arguments)
+        members = self._members(arguments)
+        judge([(*member.overrides, f"seed={self.config.seeds[0]}") for member in members], self.compose_config)
+
+    def _members(self, arguments: Sequence[str]) -> list[Member]:
+        """The members as they are given."""
+        common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
+        return [
+            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            for name, overrides in self.config.members.items()
+        ]
 
     def describe(self, points: Sequence[Point]) -> None:
         """Describe what is compared now; what the folder has besides is left out."""
@@ -121,7 +128,7 @@ class ComparisonSweeper(StudySweeper):
         self.inputs.check(self.study, waiting=True)
 
     def _check(self, arguments: Sequence[str]) -> None:
-        """Refuse what cannot be compared, before anything is made."""
+        """Refuse what cannot be compared."""
         for override in OverridesParser.create(config_loader=self.loader).parse_overrides(list(arguments)):
             key = override.get_key_element()
             if override.is_sweep_override():
@@ -182,7 +189,7 @@ class ComparisonSweeper(StudySweeper):
         updates = self._trial_updates(members[0])
         trials = {(member.name, rate): self._trial(member, rate, updates) for rate, member in product(rates, members)}
         self._train_trials(list(trials.values()))
-        nll = {key: _likelihood(trial) for key, trial in trials.items() if not _diverged(trial)}
+        nll = {key: _likelihood(trial) for key, trial in trials.items() if not ledger.has_diverged(trial)}
         chosen = {member.name: _best_rate(member.name, nll) for member in members}
         logger.info("learning rates chosen: %s", chosen)
         for name, rate in chosen.items():
@@ -217,21 +224,25 @@ class ComparisonSweeper(StudySweeper):
             ValueError: if one is not finished for another reason than its rate.
         """
         write_points(trials)
-        self.train([trial for trial in trials if not _diverged(trial)])
-        broken = [trial.folder.name for trial in trials if not _is_done(trial) and not _diverged(trial)]
+        self.train(trials)
+        broken = [trial.folder.name for trial in trials if not _is_done(trial) and not ledger.has_diverged(trial)]
         if broken:
             raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
 
     def _report(self, points: Sequence[Point]) -> None:
+        from rnnsearch.study.publish import publish  # with its figures, which take seconds to import
+        from rnnsearch.study.report import write_report
+
         live.show(points, stderr=True)
         report = write_report(self.study)
         if self.config.publish:
             publish(self.study, Path(self.config.publish))
         left = [point.folder.name for point in points if not _is_done(point)]
         if left:
-            names = ", ".join(left)
+            names, diverged = ", ".join(left), any(ledger.has_diverged(point) for point in points)
             raise ValueError(
-                f"not finished: {names}; the same command again goes on with them (report so far: {report})"
+                f"not finished: {names}; the same command again goes on with them"
+                f"{DIVERGED_STAY if diverged else ''} (report so far: {report})"
             )
         say(report)
 
@@ -255,12 +266,6 @@ def _end(rate: float, rates: list[float]) -> str:
 
 def _is_done(point: Point) -> bool:
     return ledger.state(point).status in ledger.DONE
-
-
-def _diverged(trial: Point) -> bool:
-    """Whether a trial failed because its rate was too high, which is an answer too."""
-    error = ledger.read_run(trial.folder).get("error") or {}
-    return error.get("type") == Diverged.__name__
 
 
 def _likelihood(trial: Point) -> float:

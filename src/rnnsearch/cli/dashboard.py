@@ -4,14 +4,15 @@ import importlib.util
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,7 @@ class Board:
     package: str  # without which it is left out
     extra: str
     words: tuple[str, ...]  # the number of a socket's file descriptor follows
+    place: str = ""  # in its pages, where there is most to see
 
 
 def run(cfg: DictConfig) -> None:
@@ -83,11 +85,23 @@ def _boards(output: Path) -> Iterator[Board]:
             if path.is_file():
                 yield _board(f"Optuna, {path.parent.name}", "optuna_dashboard", "search", "optuna", path)
     if (output / "mlflow.db").is_file():
-        yield _board("MLflow", "mlflow", "mlflow", "mlflow", output / "mlflow.db")
+        board = _board("MLflow", "mlflow", "mlflow", "mlflow", output / "mlflow.db")
+        yield replace(board, place=_newest_experiment(output / "mlflow.db"))
 
 
 def _board(name: str, package: str, extra: str, kind: str, path: Path) -> Board:
     return Board(name, package, extra, (sys.executable, "-m", "rnnsearch.cli.boards", kind, str(path)))
+
+
+def _newest_experiment(database: Path) -> str:
+    """The page of the experiment of MLflow's that the last run belongs to; of all where that can't be read."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            found = opened.execute("SELECT experiment_id FROM runs ORDER BY start_time DESC LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        logger.warning("%s can't be read: %s", database, error)
+        return "#/experiments"
+    return f"#/experiments/{found[0]}/runs" if found else "#/experiments"
 
 
 def _is_installed(board: Board) -> bool:
@@ -115,7 +129,7 @@ def started(board: Board) -> Iterator[Link]:
         ending = threading.Event()
         threading.Thread(target=_watch, args=(board, process, said, ending), name=board.name, daemon=True).start()
         try:
-            yield Link(board.name, address)
+            yield Link(board.name, address + board.place)
         finally:
             ending.set()
             _end(process)

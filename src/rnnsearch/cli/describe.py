@@ -1,6 +1,5 @@
 """Writes study.json, which says of what a study consists and which its report is made from."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from rnnsearch.cli import runs
-from rnnsearch.records import AROUND, write_json
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.records import AROUND, read_object, write_object
 from rnnsearch.study.folder import STUDY
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -68,7 +67,7 @@ def describe(
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
     composed = {name: compose(members[name].overrides) for name in ordered}
-    write_json(
+    write_object(
         study / STUDY,
         {
             "format": 1,
@@ -84,7 +83,7 @@ def describe(
                 for name in ordered
             ],
             "seeds": sorted({point.seed for point in points}),
-            "budget": runs.plain(composed[ordered[0]].budget) if ordered else {},
+            "budget": plain(composed[ordered[0]].budget) if ordered else {},
             "trained_length": _trained_length(points),
             "config_difference": _differences(composed),
             "runs": [
@@ -103,7 +102,7 @@ def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
 
 def protocol(config: DictConfig) -> dict[str, Any] | None:
     """A study's protocol; None where none was written."""
-    return runs.plain(config.protocol) if config.protocol.question else None
+    return plain(config.protocol) if config.protocol.question else None
 
 
 def _is_known(point: Point) -> bool:
@@ -119,10 +118,9 @@ def no_differences(match: str) -> tuple[str, ...]:
 def described(study: Path) -> dict[str, Any]:
     """A study's description; empty where it has none, or a damaged one, which is written anew."""
     try:
-        found = json.loads((study / STUDY).read_text(encoding="utf-8"))
+        return read_object(study / STUDY)
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _folders(description: Mapping[str, Any]) -> list[str]:
@@ -149,9 +147,9 @@ def _trained_length(points: Iterable[Point]) -> int | None:
 
 def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
     """Every key of the members' resolved configs in which they differ."""
-    flat = {name: runs.flat(config) for name, config in configs.items()}
-    keys = sorted(set().union(*flat.values()))
-    values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
+    flattened = {name: flat(config) for name, config in configs.items()}
+    keys = sorted(set().union(*flattened.values()))
+    values = {key: {name: config.get(key) for name, config in flattened.items()} for key in keys}
     return [
         {"key": key, "values": by_member}
         for key, by_member in values.items()

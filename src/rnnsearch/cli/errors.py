@@ -28,7 +28,8 @@ from omegaconf.errors import (
 )
 
 from rnnsearch.cli import trust
-from rnnsearch.cli.compose import nearest, unknown_key, valid_names
+from rnnsearch.cli.compose import unknown_key, valid_names
+from rnnsearch.cli.near_names import nearest
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.cli.spelling import quoted as as_text
 from rnnsearch.cli.terminal import say
@@ -40,12 +41,12 @@ FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
 LONGEST = 2000  # characters of a sentence
 _NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
     "MisconfigurationException",
-    "OutOfMemoryError",
     "FailedJobError",
     "ProcessFailed",
     "UncompletedJobError",
 }
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
+_NO_MEMORY = r"can't allocate memory|Cannot allocate memory|std::bad_alloc|out of memory"
 _FULL_DISK = (  # what pyarrow, datasets and torch say of a full disk without its error number
     "No space left on device",
     "Not enough disk space",
@@ -87,7 +88,11 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
         return _full_disk(error), FAILED
     if isinstance(error, OSError):
         return _operating_system(error), FAILED
-    if isinstance(error, MemoryError) or type(error).__name__ in _NAMED_ELSEWHERE:
+    if _is_memory(error):
+        return _memory(error), FAILED
+    if isinstance(error, RecursionError):
+        return "something that was given is nested too deeply; give it with fewer levels", FAILED
+    if type(error).__name__ in _NAMED_ELSEWHERE:
         return f"{type(error).__name__}: {_first_line(error)}", FAILED
     if isinstance(error, ValueError):
         return str(error), FAILED
@@ -236,7 +241,27 @@ def _full_disk(error: BaseException) -> str:
     return f"no space left {place}; free some, or set paths.output=DIR (runs) or paths.cache=DIR (data) elsewhere"
 
 
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and bool(re.search(_NO_MEMORY, str(error)))
+
+
+def _memory(error: BaseException) -> str:
+    asked = re.search(r"allocate ([\d.]+) ?(\w+)", str(error))
+    size = asked and (f"{float(asked[1]) / 2**30:.1f} GiB" if asked[2] == "bytes" else f"{asked[1]} {asked[2]}")
+    more = f" for {size} more" if size else ""
+    return (
+        f"memory does not suffice{more}; halve batches.size and double trainer.accumulate_grad_batches (the "
+        "updates are the same), or take a smaller model, a lower filters.max_length or search.beam_size"
+    )
+
+
 def _operating_system(error: OSError) -> str:
+    if error.errno == errno.EBADF and error.filename is None:
+        return "standard output is closed, and the results go there; open it, or send them to a file: > FILE"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open; raise the limit (ulimit -n 1024), or give data_workers=0 encoding_processes=1"
     if error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}"
     return str(error) or type(error).__name__

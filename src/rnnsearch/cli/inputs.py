@@ -8,9 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.api import CONFIG
-from rnnsearch.cli import own_code, runs
+from rnnsearch.cli import own_code
 from rnnsearch.cli.build import make
+from rnnsearch.cli.plain import plain
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
 from rnnsearch.sweep import ledger
@@ -37,7 +37,7 @@ class Inputs:
 
     def ask(self, config: DictConfig) -> None:
         """Note the data of a training's config."""
-        self._asked.setdefault(_key(runs.plain(config.data)), config)
+        self._asked.setdefault(_key(plain(config.data)), config)
 
     def require_test(self) -> None:
         """Refuse data without a test split where the question is about one.
@@ -74,11 +74,14 @@ class Inputs:
 
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
+        from rnnsearch.api import CONFIG  # with torch, which takes seconds to import
+        from rnnsearch.cli.runs import read_config
+
         was = record["data"]["checksums"]
         known = [key for key in self._asked if self._present(key, waiting=waiting) is not None]
         if any(self._checksums[key] == was for key in known) or not (folder / CONFIG).is_file():
             return
-        key = _key(runs.plain(runs.read_config(folder)).get("data", {}))
+        key = _key(plain(read_config(folder)).get("data", {}))
         if key in known:
             now = self._checksums[key]
             for name in was.keys() | now.keys():

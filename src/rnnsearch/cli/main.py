@@ -7,11 +7,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnsearch.cli import process
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
 from rnnsearch.cli.terminal import say
+from rnnsearch.records import LOCK
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -38,7 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after the program's name; the process's own by default.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _command(list(argv))
+    process.prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    try:
+        code = _command(sys.argv[1:])
+    except KeyboardInterrupt:  # amid the imports
+        say(f"{' '.join(['rnnsearch', *sys.argv[1:2]])}: interrupted", stderr=True)
+        code = process.INTERRUPTED
+    process.end(code)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in HELP:
         return _answer(overview())
@@ -110,10 +125,13 @@ def _hydra(command: str, arguments: list[str]) -> None:
     from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
+    from rnnsearch.cli.yaml_source import install
     from rnnsearch.sweep.parent import follow_parent
+    from rnnsearch.training import cluster
 
     refuse_secrets(arguments)
-
+    cluster.settle(os.environ)
+    install()
     follow_parent()
     swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
@@ -126,7 +144,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
         words = _as_points(command, words)
         if any(one in MANY or one.startswith("hydra.mode=") for one in words):
             _register_plugins()  # seconds of imports, which other ways to call the command do without
-    job = _job(command, arguments)
+    job = _job(command, arguments, _there(arguments))
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
@@ -161,7 +179,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
-def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
+def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConfig"], None]:
     """The function that Hydra calls: imports the command only now, and ends in a sentence where it fails."""
 
     def job(cfg: "DictConfig") -> None:
@@ -189,10 +207,29 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
                 code = report(error, command, arguments)
                 if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
+                _leave_nothing(Path(hydra.runtime.output_dir), there)
                 raise SystemExit(code) from None
 
     job.__module__ = COMMANDS[command].module  # names hydra.job.name
     return job
+
+
+def _there(arguments: list[str]) -> Path:
+    """The deepest folder on the way to that of the run which is there before Hydra makes the rest."""
+    given = {key: value for key, _, value in (word.partition("=") for word in arguments)}
+    wanted = Path(given.get("hydra.run.dir", given.get("paths.output", "outputs")).strip("'\"")).absolute()
+    return next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+
+
+def _leave_nothing(folder: Path, there: Path) -> None:
+    """Remove the folders that Hydra made for a run that was refused."""
+    if there not in folder.parents or {path.name for path in folder.iterdir()} - {LOCK}:
+        return
+    (folder / LOCK).unlink(missing_ok=True)
+    for one in (folder, *folder.parents):
+        if one == there or any(one.iterdir()):
+            return
+        one.rmdir()
 
 
 @contextmanager

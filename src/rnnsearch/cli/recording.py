@@ -14,10 +14,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from rnnsearch.cli import provenance, runs
+from rnnsearch.cli import provenance
 from rnnsearch.cli.own_code import own_code
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
+from rnnsearch.training.faults import Diverged
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
 from rnnsearch.visible import visible
@@ -39,11 +41,11 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "started": _now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
-        "config_hash": config_hash(runs.plain(cfg)),
+        "config_hash": config_hash(plain(cfg)),
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
-        "code": own_code(runs.plain(cfg)),
+        "code": own_code(plain(cfg)),
         "results": {},
     }
 
@@ -52,7 +54,7 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def ended(record: RunRecord, status: str, error: dict[str, str] | None) -> None:
+def ended(record: RunRecord, status: str, error: dict[str, Any] | None) -> None:
     """Write how the run ended."""
     record.write(status=status, error=error, ended=_now())
 
@@ -82,6 +84,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
         told = {"message": hidden(str(error)), "traceback": hidden(traceback.format_exc())}
         another = getattr(error, "story", None)  # process's
         story = another or {"type": type(error).__name__, **told}
+        if isinstance(error, Diverged):
+            story |= {"update": error.update, "retry": error.retry and hidden(error.retry)}
         ended(record, "interrupted" if interrupted else "failed", story)
         raise
     else:

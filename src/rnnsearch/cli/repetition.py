@@ -11,14 +11,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.api import CONFIG
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
-from rnnsearch.cli.runs import flat, plain, read_config
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.runs import read_config
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.evaluation.scoring import EARLIER
-from rnnsearch.records import JOB, config_hash, is_hashed, write_text
+from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
+from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
 
@@ -104,6 +105,7 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
 
 def _from_config(source: Path, record: Record) -> Repetition:
     """With the resolved config; keys that are newer than it are added where they change no result."""
+    check_file(source, record, CONFIG)
     config = read_config(source)
     for key in NOT_OURS:
         if key in config:

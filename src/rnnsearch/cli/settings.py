@@ -5,22 +5,30 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from omegaconf import DictConfig
 
-from rnnsearch.cli import runs
 from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
-from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.evaluation.bleu import check_tokenizer
-from rnnsearch.model.checkpoint import CHECKPOINTS, newest_whole
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.trust import given
+from rnnsearch.evaluation.scoring import check_known
 from rnnsearch.records import RECORD, STORIES, UNCOUNTED, is_hashed, read_record
+
+if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 logger = logging.getLogger(__name__)
 
 SIDES = ("source", "target")
+TRANSLATION = tuple(  # keys that the greedy search of validation doesn't read
+    f"search.{key}"
+    for key in (
+        *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size"),
+        *("temperature", "top_k", "top_p", "seed"),
+    )
+)
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 
@@ -34,7 +42,7 @@ def check_values(cfg: DictConfig) -> None:
         raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
     if cfg.validation.monitor not in ("bleu", "chrf", "nll"):
         raise ValueError(f"validation.monitor={cfg.validation.monitor}: choose one of bleu, chrf, nll")
-    check_tokenizer(cfg.validation.bleu_tokenizer)
+    check_known(cfg.validation.bleu_tokenizer)
     if cfg.trainer.precision not in PRECISIONS:
         raise ValueError(f"trainer.precision={cfg.trainer.precision}: choose one of {', '.join(PRECISIONS)}")
     counts = {"validation.every": cfg.validation.every, "curve_every": cfg.curve_every}
@@ -61,6 +69,8 @@ def check_devices(trainer: DictConfig) -> None:
     Raises:
         ValueError: naming what there is.
     """
+    import torch
+
     devices, accelerator = trainer.devices, trainer.accelerator
     if isinstance(devices, str) and not re.fullmatch(r"auto|-1|\d+(,\d+)*,?", devices):
         raise ValueError(
@@ -84,30 +94,37 @@ def check_devices(trainer: DictConfig) -> None:
         raise ValueError(f"trainer.devices={devices}: this machine has {there}; give at most as many")
 
 
-def check_settings(cfg: DictConfig, folder: Path, hash_: str) -> None:
-    """Refuse to go on with a run under settings that it did not begin with; only its budget may be another.
+def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str, Any]]:
+    """Settings of the translation at the end that a resumed run gets otherwise than it began with, with both values.
+
+    Besides, only its budget may be another.
 
     Raises:
-        ValueError: naming the settings that differ.
+        ValueError: naming other settings that differ.
     """
     if read_record(folder)["config_hash"] == hash_:
-        return
-    old, new = runs.flat(runs.read_config(folder)), runs.flat(cfg)
+        return {}
+    from rnnsearch.cli.runs import read_config
+
+    old, new = flat(read_config(folder)), flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not key.startswith("budget.")]
     changed = [key for key in hashed if old.get(key, UNCOUNTED.get(key)) != new.get(key)]
-    if not changed:
-        return
-    values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed)
-    raise ValueError(f"the run in {folder} has other settings ({values}); give ckpt=last the settings it began with")
+    if read := [key for key in changed if key not in TRANSLATION]:
+        values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)
+        raise ValueError(
+            f"the run in {folder} was trained with other settings ({values}), which training or its validation reads; "
+            "give ckpt=last those it began with, or train into another hydra.run.dir"
+        )
+    return {key: {"was": old.get(key), "is": new.get(key)} for key in changed}
 
 
-def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: ParallelDataModule) -> None:
+def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
     """Refuse to go on with other data, code of one's own, or vocabularies, than those of a run's record.
 
     Raises:
         ValueError: naming what differs.
     """
-    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(runs.plain(cfg)))}
+    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(plain(cfg)))}
     vocabularies = [s for s in SIDES if getattr(data.tokenizers, s).checksum != record["tokenizer"][s]["checksum"]]
     names = [*(f"the {side} vocabulary" for side in vocabularies), *changed(record, now)]
     if names:
@@ -133,7 +150,9 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
         if main and (folder / RECORD).exists():
             raise ValueError(f"{folder} holds a run already; give another hydra.run.dir, or ckpt=last to go on with it")
         return None
-    found, damaged = newest_whole(folder)
+    from rnnsearch.model.checkpoint import newest_whole
+
+    found, damaged = newest_whole(folder, given())
     if main and found is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     if main and found is not None:
@@ -142,8 +161,65 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
     return found
 
 
+def check_named(ckpt: str | None, folder: str) -> None:
+    """Refuse to go on with a run whose folder nobody named.
+
+    Args:
+        ckpt: the key's value.
+        folder: ``hydra.run.dir`` as it was given, not looked up.
+
+    Raises:
+        ValueError: if it would be a new one.
+    """
+    if ckpt is not None and "${run_id:" in folder:
+        raise ValueError(f"ckpt={ckpt} goes on with a run, so name its folder too: hydra.run.dir=outputs/runs/RUN")
+
+
+def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> bool:
+    """Whether ``ckpt=last`` has nothing to do in a finished run's folder, so that no byte of it is written.
+
+    A larger budget is something to do, and so is a test that was not made.
+
+    Raises:
+        ValueError: if there is something, but nothing to go on from (``resume``), or the settings are others than the run had.
+    """
+    record = read_record(folder) if cfg.ckpt and (folder / RECORD).is_file() else {}
+    if record.get("status") != "finished":
+        return False
+    corrected = corrections(cfg, folder, hash_)
+    is_tested = "test" in record["results"]["metrics"] or "test" not in record["data"]["pairs"]
+    if (is_tested or not cfg.test) and (record["config_hash"] == hash_ or not _is_larger(cfg.budget, folder)):
+        if corrected:
+            raise ValueError(
+                f"the run in {folder} is finished and translated with other settings ({', '.join(corrected)}); "
+                "rnnsearch evaluate translates with these"
+            )
+        logger.info("the run in %s is finished, so nothing is changed; a larger budget would go on with it", folder)
+        return True
+    if resume is None:
+        raise ValueError(
+            f"the run in {folder} is finished and its checkpoints are gone, so nothing can go on with it; "
+            "give another hydra.run.dir"
+        )
+    return False
+
+
+def _is_larger(budget: DictConfig, folder: Path) -> bool:
+    """Whether a limit is above that of the run in the folder, or gone."""
+    from rnnsearch.cli.runs import read_config
+
+    old, new = flat(read_config(folder).budget), flat(budget)
+    return any(_limit(new.get(key)) > _limit(old.get(key)) for key in old.keys() | new.keys())
+
+
+def _limit(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
 def clean(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote, or that failed."""
+    from rnnsearch.model.checkpoint import CHECKPOINTS
+
     for place in (folder, folder / CHECKPOINTS):
         for part in (*place.glob(".*.part"), *place.glob(STORIES)):
             part.unlink(missing_ok=True)

@@ -32,7 +32,21 @@ TEXT = (  # keys whose values are names or paths, lists of them or mappings to t
 UNSWEPT = ("study", "member", "trust", "publish", "question", "paths.*", "protocol.*", "sweep.*", "hydra.*")
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
+DEEPEST = 50
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
+
+
+def check_depth(override: str) -> None:
+    """Refuse brackets within brackets that no value needs, and that the grammar's parser can't follow.
+
+    Raises:
+        ValueError: if they are too deep.
+    """
+    depth = 0
+    for letter in override:
+        depth += (letter in "[{(") - (letter in "]})")
+        if depth > DEEPEST:
+            raise ValueError(f"{override[:40]}...: brackets are nested more than {DEEPEST} levels deep; no value is")
 
 
 def is_text(key: str) -> bool:

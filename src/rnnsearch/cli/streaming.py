@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from rnnsearch.data.lines import BYTE_ORDER_MARK, without_end
+from rnnsearch.data.readable import BrokenFile
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +133,8 @@ def _read(source: BinaryIO, waiting: _Waiting) -> None:
     try:
         while raw := source.readline(LONGEST + 2):
             waiting.put(_whole(raw, source))
+    except BrokenFile as error:
+        waiting.close(ValueError(f"standard input: {error}; give it whole"))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         waiting.close(ValueError(f"standard input can't be read ({reason}); give it text: < in.txt"))
@@ -156,8 +159,8 @@ def _decoded(raws: list[Raw], tally: Tally, strict: bool) -> tuple[list[str], Va
         text, error = _text(raw)
         if error is not None and strict:
             return texts, ValueError(
-                f"standard input: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the "
-                "line), the lines before it are translated; convert the text to UTF-8, or set strict=false"
+                f"standard input: line {number} is not valid UTF-8 (byte {error.start + 1} of the line), the "
+                "lines before it are translated; convert the text to UTF-8, or set strict=false"
             )
         tally.lines, tally.read = number, tally.read + raw.read
         if error is not None:

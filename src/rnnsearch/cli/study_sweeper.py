@@ -1,9 +1,9 @@
 """What the sweepers have in common: points in a study's folder, trained by a launcher as far as not done yet."""
 
-import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,17 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
-from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.compose import Composer, unknown_key
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
 from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
-from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
-from rnnsearch.records import JOB, LOCK, RECORD, point_key
+from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
@@ -36,6 +35,7 @@ from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
 logger = logging.getLogger(__name__)
 
 HALVINGS = 3  # of the batch, when memory does not suffice
+DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
 
 class StudySweeper(Sweeper):
@@ -57,12 +57,12 @@ class StudySweeper(Sweeper):
         )
         self.inputs = Inputs()
         self.vocabularies: dict[str, dict[str, int]] = {}
-        self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
             if source.provider == "command-line"
         )
+        self.composer = Composer("train", [flag.partition("=")[2] for flag in self.flags])
 
     @property
     @abstractmethod
@@ -85,10 +85,11 @@ class StudySweeper(Sweeper):
         Raises:
             Reported: if something failed, or could not begin; it has been printed what.
         """
-        self.study.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.study / LOCK, timeout=0), interruptible():
-                self._check_kind()
+            refuse_links(self.study)
+            self._check_kind()
+            self.judge(arguments)
+            with self._alone():
                 self.run(arguments)
         except Timeout:
             self._refuse(
@@ -96,6 +97,25 @@ class StudySweeper(Sweeper):
             )
         except ValueError as error:
             self._refuse(error)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the study's folder, which is made where it is missing; what was refused leaves none behind."""
+        from rnnsearch.cli.recording import interruptible  # and what trains, which takes seconds to import
+
+        made = [folder for folder in (self.study, *self.study.parents) if not folder.exists()]
+        self.study.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.study / LOCK, timeout=0), interruptible():
+                try:
+                    yield
+                finally:
+                    if made and [path.name for path in self.study.iterdir()] == [LOCK]:
+                        (self.study / LOCK).unlink()
+        finally:
+            with suppress(OSError):  # something lies in it
+                for folder in made:
+                    folder.rmdir()
 
     def _check_kind(self) -> None:
         found = described(self.study)
@@ -106,6 +126,14 @@ class StudySweeper(Sweeper):
     def _refuse(self, error: ValueError) -> None:
         command = str(self.config.hydra.job.config_name)
         raise Reported(report(error, command, list(self.config.hydra.overrides.task))) from None
+
+    @abstractmethod
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse what can't be trained, before anything is made.
+
+        Raises:
+            ValueError: naming every point that is refused.
+        """
 
     @abstractmethod
     def run(self, arguments: list[str]) -> None:
@@ -131,8 +159,12 @@ class StudySweeper(Sweeper):
             self.describe(points)
 
     def train(self, points: Sequence[Point]) -> None:
-        """Launch those of the points that are neither finished nor trained by others now."""
-        waiting = [point for point in points if ledger.state(point).status not in (*ledger.DONE, "running")]
+        """Launch those of the points that are neither finished nor diverged nor trained by others now."""
+        waiting = [
+            point
+            for point in points
+            if ledger.state(point).status not in (*ledger.DONE, "running") and not ledger.has_diverged(point)
+        ]
         waiting.sort(key=lambda point: point.seed)  # so that what a stopped study has finished can be compared
         logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
         if waiting:
@@ -141,11 +173,9 @@ class StudySweeper(Sweeper):
 
     def compose_config(self, overrides: Sequence[str]) -> DictConfig:
         """The config that ``rnnsearch train`` composes, for the caller to change."""
-        if (key := tuple(overrides)) not in self.configs:
-            config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
-            settle_budget(config, list(overrides))
-            self.configs[key] = config
-        return copy.deepcopy(self.configs[key])
+        config = self.composer(overrides)
+        settle_budget(config, list(overrides))
+        return config
 
     def compose_point(self, overrides: Overrides) -> Composed:
         """The overrides with the key of their config.

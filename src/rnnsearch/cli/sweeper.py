@@ -10,20 +10,22 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.cli import live
 from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import Facts, describe, described, every_point, no_differences, protocol
+from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
-from rnnsearch.cli.runs import plain
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.spelling import as_typed, spelt, swept_values
-from rnnsearch.cli.study_sweeper import StudySweeper
+from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
 from rnnsearch.records import JOB, config_hash, write_text
-from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import (
@@ -31,6 +33,7 @@ from rnnsearch.sweep.points import (
     Composed,
     Overrides,
     UnknownKey,
+    active,
     combinations,
     composed,
     in_words,
@@ -67,6 +70,25 @@ class DurableSweeper(StudySweeper):
             self.inputs.require_test()
         self.train_described(points)
         self._report(points)
+
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse points that can't be trained, or a search that could try what can't be, before anything is made."""
+        if self.config.sweep.wandb:
+            return
+        candidates = self._extremes(arguments) if self.config.sweep.search else self._candidates(arguments)
+        judge(list(dict.fromkeys(map(self._active, candidates))), self.compose_config)
+
+    def _active(self, overrides: Overrides) -> Overrides:
+        """The overrides that a point has a place for; all of them where they make no config."""
+        try:
+            return active(overrides, self.compose_point)[0]
+        except (UnknownKey, HydraException, OmegaConfBaseException):
+            return overrides
+
+    def _extremes(self, arguments: list[str]) -> list[Overrides]:
+        """Each value that a search may choose, and both ends of a range, beside what it leaves alone."""
+        space, fixed = self._space(arguments)
+        return [fixed, *((*fixed, f"{key}={value}") for key, one in space.items() for value in _ends(one))]
 
     def describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
@@ -108,20 +130,26 @@ class DurableSweeper(StudySweeper):
         say(file)
 
     def _report(self, points: Sequence[Point]) -> None:
+        from rnnsearch.study.report import write_report  # with its figures, which take seconds to import
+
         live.show(points, stderr=True)
         if self.searched:
             say_best(self.study)
-        states = live.states_of(points).values()
-        if any(state.status == "finished" for state in states):
+        states = live.states_of(points)
+        if any(state.status == "finished" for state in states.values()):
             say(write_report(self.study))
-        left = Counter(state.status for state in states if state.status not in ledger.DONE)
+        diverged = [point for point in points if ledger.has_diverged(point)]
+        left = [point for point in points if states[point.folder].status not in ledger.DONE]
+        if self.searched and len(diverged) < len(points):  # its values were tried
+            left = [point for point in left if point not in diverged]
         if left:
-            story = ", ".join(f"{count} {status}" for status, count in left.items())
+            story = Counter("diverged" if point in diverged else states[point.folder].status for point in left)
             logger.error(
-                "%d of %d points are not finished (%s); the same command goes on with them",
-                left.total(),
+                "%d of %d points are not finished (%s); the same command goes on with them%s",
+                len(left),
                 len(points),
-                story,
+                ", ".join(f"{count} {status}" for status, count in story.items()),
+                DIVERGED_STAY if story["diverged"] else "",
             )
             raise Reported(1)
 
@@ -238,6 +266,13 @@ def _dimension(one: Override) -> Dimension:
     assert value.end is not None
     whole = type(value.start) is int and type(value.end) is int
     return Range(float(value.start), float(value.end), whole=whole, log="log" in value.tags)
+
+
+def _ends(dimension: Dimension) -> tuple[str, ...]:
+    if isinstance(dimension, Choices):
+        return dimension.choices
+    ends = (dimension.low, dimension.high)
+    return tuple(str(int(one) if dimension.whole else one) for one in ends)
 
 
 def _sweep_text(value: Any) -> str:

@@ -28,6 +28,7 @@ from rnnsearch.cli.formats import FORMATS, as_links
 from rnnsearch.cli.streaming import Tally, blocks
 from rnnsearch.cli.terminal import for_stdout, say
 from rnnsearch.data.lines import check_file, lines
+from rnnsearch.data.readable import readable
 from rnnsearch.evaluation.aligning import chosen_method
 from rnnsearch.evaluation.unknown import read_lexicon, word_tokenizers
 from rnnsearch.search.hypotheses import Search
@@ -51,7 +52,8 @@ def run(cfg: DictConfig) -> None:
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
     tally, idle = Tally(), prompt if source.isatty() else lambda: None
     at_once = (BATCHES if method is None else 1) * search.batch_size  # alignments take memory
-    arriving = blocks(source, tally, at_once=at_once, strict=cfg.strict, idle=idle)
+    text = source if source.isatty() else readable(source, "standard input")
+    arriving = blocks(text, tally, at_once=at_once, strict=cfg.strict, idle=idle)
     pairs = with_prefixes(with_progress(arriving, tally, source), None if cfg.prefixes is None else Path(cfg.prefixes))
     translate = translating(cfg, model, search, method)
     # Whoever types wants to know at once.

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from rnnsearch.cli.compose import compose, unknown_key
-from rnnsearch.cli.runs import plain
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records import JOB, point_key
@@ -22,7 +22,9 @@ from rnnsearch.sweep.points import Overrides, UnknownKey, active
 from rnnsearch.sweep.search import SEARCH, Search, read_search
 from rnnsearch.sweep.space import Choices, Parameters, suggest
 from rnnsearch.sweep.supervisor import supervise
-from rnnsearch.training.pruning import Pruning
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from rnnsearch.training.pruning import Pruning
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +59,10 @@ def settle(found: Search, folder: Path) -> None:
         asked = [one for one in ledger.read_points(folder) if one.trial and "number" in one.trial]
         trials.close_strays(study, [_number(one) for one in asked])
     for one in asked:
-        state = ledger.state(one)
-        if state.status in ledger.DONE:
-            trials.tell(study, _number(one), state.status, curve=_curve(one, found.metric))
+        state, diverged = ledger.state(one), ledger.has_diverged(one)
+        if state.status in ledger.DONE or diverged:
+            curve = _curve(one, found.metric)
+            trials.tell(study, _number(one), state.status, curve=curve, error=state.error, diverged=diverged)
 
 
 def say_best(folder: Path) -> None:
@@ -157,10 +160,11 @@ def _config(point: Point, overrides: Overrides) -> DictConfig:
 
 
 def _twin(point: Point) -> Point | None:
-    """Another point of the study with the same config that is finished or pruned."""
+    """Another point of the study with the same config that is finished or pruned, or diverged."""
     for other in ledger.read_points(point.folder.parent):
         is_own = other.folder == point.folder or "same_as" in (other.trial or {})
-        if not is_own and other.key == point.key and ledger.state(other).status in ledger.DONE:
+        is_tried = ledger.state(other).status in ledger.DONE or ledger.has_diverged(other)
+        if not is_own and other.key == point.key and is_tried:
             return other
     return None
 
@@ -177,8 +181,9 @@ def _tell(point: Point, outcome: str) -> None:
     try:
         found = read_search(folder)
         study = trials.open_study(found, folder)
-        story = ledger.state(point).error
-        trials.tell(study, _number(point), outcome, curve=_curve(point, found.metric), error=story)
+        story, diverged = ledger.state(point).error, ledger.has_diverged(point)
+        curve = _curve(point, found.metric)
+        trials.tell(study, _number(point), outcome, curve=curve, error=story, diverged=diverged)
     except Exception as error:  # the training is done, whatever became of the storage
         logger.warning("%s: the search can't be told: %s: %s", point.folder.name, type(error).__name__, error)
 
@@ -195,12 +200,14 @@ def _number(point: Point) -> int:
     return int(point.trial["number"])
 
 
-def pruning(folder: Path) -> list[Pruning]:
+def pruning(folder: Path) -> list["Pruning"]:
     """The callback of a run that is a trial of a search; none for other runs."""
     if not (folder / JOB).is_file() or not (folder.parent / SEARCH).is_file():
         return []
     point = ledger.read_point(folder)
     if point.trial is None or "number" not in point.trial:
         return []
+    from rnnsearch.training.pruning import Pruning
+
     found = read_search(folder.parent)
     return [Pruning(metric=found.metric, report=trials.reporter(found, folder.parent, _number(point)))]

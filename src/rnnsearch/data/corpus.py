@@ -87,9 +87,16 @@ class DirectedCorpus(ABC):
         return self._language("source_language" if self.reverse else "target_language")
 
     def _language(self, key: str) -> str:
-        code = self._languages[key]
+        code: object = self._languages[key]
+        if isinstance(code, bool):
+            raise ValueError(
+                f"data.{key} is {str(code).lower()}, which YAML makes of the word {'yes' if code else 'no'}; quote the "
+                f'language: {key}: "no" in a file, \'data.{key}="no"\' on the command line'
+            )
         if not code:
             raise ValueError(f"data.{key} is not set; give the language of the text, such as data.{key}=en")
+        if not isinstance(code, str):
+            raise ValueError(f"data.{key}={code} is no language; give a code such as data.{key}=en")
         return code
 
     def prepare(self) -> None:

@@ -1,7 +1,4 @@
-"""Parallel corpora in local files: two line-aligned files a split, tab-separated columns, or JSON lines.
-
-Files may be plain or compressed; `rnnsearch.data.lines` says what a line is.
-"""
+"""Parallel corpora in local files: two line-aligned files a split, tab-separated columns, or JSON lines."""
 
 import json
 import os
@@ -47,7 +44,7 @@ class FilesCorpus(DirectedCorpus):
         for split in self.splits():
             for shard in self._shards(split):
                 for path in shard.values():
-                    check_file(path)
+                    check_file(path, again=True)
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split as the files hold them; lines are counted on from shard to shard."""
@@ -134,7 +131,7 @@ class TableCorpus(DirectedCorpus):
         """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
         super().prepare()
         for path in self._paths.values():
-            check_file(path)
+            check_file(path, again=True)
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split as the file holds them."""
@@ -147,6 +144,18 @@ class TableCorpus(DirectedCorpus):
             for split, path in self._paths.items()
             for side, stored in self.sides().items()
         }
+
+    @staticmethod
+    def _lines(path: Path) -> Iterator[tuple[int, str]]:
+        """The lines of a file with their numbers; blank ones at its end are no rows, others are refused."""
+        blank = 0
+        for number, line in enumerate(lines(path), start=1):
+            if not line.strip(" "):
+                blank = blank or number
+                continue
+            if blank:
+                raise ValueError(f"{path}: line {blank} is blank, and rows follow it; remove it, or fill it in")
+            yield number, line
 
     @abstractmethod
     def _rows(self, path: Path) -> Iterator[Pair]: ...
@@ -195,8 +204,8 @@ class TsvCorpus(TableCorpus):
                 )
 
     def _rows(self, path: Path) -> Iterator[Pair]:
-        numbered = enumerate(lines(path), start=1)
-        names = next(numbered)[1].split("\t") if self._header else None
+        numbered = self._lines(path)
+        names = next(numbered, (0, ""))[1].split("\t") if self._header else None
         source, target = (_column(column, names, path) for column in self._columns.values())
         found = False
         for number, line in numbered:
@@ -209,7 +218,7 @@ class TsvCorpus(TableCorpus):
                 )
             yield Pair(source=cells[source], target=cells[target], line=number)
         if not found:
-            raise ValueError(f"{path} holds a header and no rows; it must hold one pair a line")
+            raise ValueError(f"{path} holds no rows; it must hold one pair a line")
 
     def _taken(self, side: str) -> str:
         return f"{self._columns[side]}{', header' if self._header else ''}"
@@ -254,14 +263,18 @@ class JsonLinesCorpus(TableCorpus):
         self._fields = {"source": source_field, "target": target_field}
 
     def _rows(self, path: Path) -> Iterator[Pair]:
-        for number, line in enumerate(lines(path), start=1):
+        for number, line in self._lines(path):
             where = f"{path}: line {number}"
             try:
                 record = json.loads(line)
             except json.JSONDecodeError as error:
-                raise ValueError(f"{where} is not JSON ({error.msg} at character {error.colno})") from error
+                if number == 1 and line.lstrip().startswith("["):
+                    raise ValueError(
+                        f"{path} is one JSON array, not an object a line; write it so: jq -c '.[]' FILE > FILE.jsonl"
+                    ) from error
+                raise ValueError(f"{where} is not JSON (from character {error.colno} on)") from error
             except (ValueError, RecursionError) as error:  # a number of very many digits, brackets in brackets in ...
-                raise ValueError(f"{where} is JSON that nobody can read: {error}") from error
+                raise ValueError(f"{where} is JSON with a number too long, or brackets too deep, to be read") from error
             source, target = (text_at(record, field, where) for field in self._fields.values())
             yield Pair(source=source, target=target, line=number)
 

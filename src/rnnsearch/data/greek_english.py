@@ -88,7 +88,7 @@ class GreekEnglishCorpus(DirectedCorpus):
                     build(self._folder)
         for split in SPLITS:
             for ending in ENDINGS.values():
-                check_file(self._path(split, ending))
+                check_file(self._path(split, ending), again=True)
 
     def stored_pairs(self, split: str) -> Iterator[Pair]:
         """Greek to English pairs with their links, in the order of the books."""

@@ -1,25 +1,21 @@
-"""Lines of text files, plain or compressed (.gz, .xz, .zst), and pairs of them.
+"""Lines of text files, plain, compressed or in another encoding (`rnnsearch.data.readable`), and pairs of them.
 
-A line ends at \\n or \\r\\n and nowhere else, so that the other line separators of Unicode stay inside a sentence.
-Text is UTF-8; a byte order mark at the start is no text.
+A line ends at \\n or \\r\\n and nowhere else, so that the other line separators of Unicode stay inside a sentence; in a
+file without any \\n it ends at \\r. A byte order mark at the start is no text.
 """
 
-import gzip
-import lzma
+import io
 import os
 import re
-import zlib
+import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import IO, cast
-
-from backports import zstd
 
 from rnnsearch.data.corpus import Pair
+from rnnsearch.data.readable import CHUNK, BrokenFile, readable
 
-BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 LONGEST = 1 << 24
 """Bytes of a line. No sentence is nearly as long; a small archive of an endless line takes no more memory than this."""
 BYTE_ORDER_MARK = "\ufeff"
@@ -32,14 +28,14 @@ Mended = Callable[[Path, int], None]
 def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
     """The lines of a text file, lazily, without their ends.
 
-    Raises FileNotFoundError for a missing file, and ValueError for a folder, an empty file, a compressed file that is
-    broken or cut off, a line of more than `LONGEST` bytes, or bytes that are not UTF-8; those become U+FFFD where
-    `mended` is there to be told.
+    Raises FileNotFoundError for a missing file, and ValueError for a folder, an empty file, an archive, a compressed
+    file that is broken or cut off, a line of more than `LONGEST` bytes, or bytes that are NUL or not UTF-8; these
+    become U+FFFD where `mended` is there to be told.
     """
     check_file(path)
     number = 0
-    try:
-        with _opened(path) as file:
+    with io.BufferedReader(io.FileIO(path), CHUNK) as raw_file, readable(raw_file, str(path)) as file:
+        try:
             for number, raw in enumerate(iter(partial(file.readline, LONGEST + 1), b""), start=1):
                 if len(raw) > LONGEST:
                     raise ValueError(
@@ -47,38 +43,42 @@ def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
                         "give a file of one sentence a line"
                     )
                 yield _decoded(raw, path, number, mended)
-    except BROKEN as error:
-        raise ValueError(
-            f"{path}: the {path.suffix} file is broken or cut off after {number} lines ({error}); copy it again"
-        ) from error
+        except BrokenFile as error:
+            raise ValueError(f"{path}: {error} after {number} lines; copy it again") from error
     if number == 0:
         raise ValueError(f"{path} is empty; it must hold one sentence a line")
 
 
-def _opened(path: Path) -> IO[bytes]:
-    match path.suffix:
-        case ".gz":
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        case ".xz":
-            return lzma.open(path, "rb")
-        case ".zst":
-            return cast(IO[bytes], zstd.open(path, "rb"))
-    return path.open("rb")
-
-
 def _decoded(raw: bytes, path: Path, number: int, mended: Mended | None) -> str:
     body = without_end(raw)
+    if mended is None:
+        text = _strict(body, path, number)
+    else:
+        text, is_mended = as_text(body)
+        if is_mended:
+            mended(path, number)
+    return text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+
+
+def _strict(body: bytes, path: Path, number: int) -> str:
+    if b"\0" in body:
+        raise ValueError(f"{path}: line {number} holds a NUL byte, so it is no text; copy the file again, or remove it")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: line {number} is not valid UTF-8 (byte {error.start + 1} of the line); "
+            "convert the file to UTF-8: iconv -f LATIN1 -t UTF-8, if it is Latin-1"
+        ) from error
+
+
+def as_text(body: bytes) -> tuple[str, bool]:
+    """Bytes as text with U+FFFD for what is no UTF-8 and for NUL, and whether there was any."""
     try:
         text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if mended is None:
-            raise ValueError(
-                f"{path}: line {number} is not valid UTF-8 ({error.reason} at byte {error.start + 1} of the line); "
-                "convert the file to UTF-8"
-            ) from error
-        mended(path, number)
-        text = body.decode("utf-8", "replace")
-    return text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace").replace("\0", "\ufffd"), True
+    return text.replace("\0", "\ufffd"), "\0" in text
 
 
 def without_end(raw: bytes) -> bytes:
@@ -91,16 +91,30 @@ def well_formed(text: str) -> str:
     return SURROGATE.sub("\ufffd", text)
 
 
-def check_file(path: Path) -> None:
-    """Raise FileNotFoundError for a path that is not there, ValueError for a folder or a file nobody may read."""
-    if os.path.isdir(path):
-        raise ValueError(f"{path} is a folder; give the path of a file")
-    if not os.path.exists(path):  # not Path.exists, which raises for a name that is too long
-        raise FileNotFoundError(f"{path} does not exist; give the path of a file of sentences")
+def check_file(path: Path, *, again: bool = False) -> None:
+    """Refuse what is no file of text, before it is opened; a pipe is none where a file is read ``again`` and again.
+
+    Raises FileNotFoundError for a path that is not there, ValueError for a folder or a file nobody may read.
+    """
     try:
-        path.open("rb").close()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); give the path of a readable file") from error
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        raise ValueError(f"{path} cannot be read (permission denied); give the path of a readable file") from None
+    except OSError:
+        raise FileNotFoundError(f"{path} does not exist; give the path of a file of sentences") from None
+    except ValueError:
+        raise ValueError(f"{str(path)!r} is no path; give that of a file of sentences") from None
+    if stat.S_ISDIR(mode):
+        raise ValueError(f"{path} is a folder; give the path of a file")
+    if stat.S_ISSOCK(mode) or stat.S_ISBLK(mode):
+        raise ValueError(f"{path} is a {'socket' if stat.S_ISSOCK(mode) else 'disk'}; give the path of a file")
+    if again and not stat.S_ISREG(mode):
+        raise ValueError(
+            f"{path} is a pipe or a device, which can be read only once, and training data are read several times; "
+            "write it into a file, and give that"
+        )
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{path} cannot be read (permission denied); give the path of a readable file")
 
 
 def paired_lines(source: Path, target: Path, *, mended: Mended | None = None) -> Iterator[Pair]:

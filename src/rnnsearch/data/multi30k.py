@@ -71,7 +71,7 @@ class Multi30kCorpus(DirectedCorpus):
             for side in self._stored:
                 path = self._path(split, side)
                 if self._root is not None:
-                    check_file(path)
+                    check_file(path, again=True)
                 else:
                     self._fetch(path.name)
 

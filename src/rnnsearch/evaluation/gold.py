@@ -11,7 +11,7 @@ from rnnsearch.evaluation.alignment import GoldLinks, Link, parse_pharaoh
 def read_gold(path: Path, texts: Sequence[tuple[str, str]], *, one_indexed: bool = False) -> list[GoldLinks]:
     """The gold links of (source, target) texts, counted from 0 over `corpus.words` of each.
 
-    A line may be empty: then none of its words has a counterpart. The file may be compressed (.gz, .xz, .zst).
+    A line may be empty: then none of its words has a counterpart. The file may be compressed.
 
     Args:
         path: a line of `3-4` (sure) and `3p4` (possible) for each pair of texts.

@@ -27,6 +27,13 @@ SAMPLE_WORDS = range(6, 21)  # length of sentences whose alignment is worth a pi
 OVERFLOW = 700.0  # nats; the exponential of more is no float
 
 
+NAMED = 20  # lines in a message, at most
+
+
+class NoNumbers(ValueError):
+    """A model gives sentences no likelihood that is a number: its training diverged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """A split's sentences, figures and alignment samples, as plain values for a run's folder."""
@@ -56,6 +63,7 @@ def evaluate_split(
         resamples, seed: of the intervals.
 
     Raises:
+        NoNumbers: the model gives some no likelihood.
         ValueError: there are no rows, or they can't be aligned as asked.
     """
     aligning.check(system)
@@ -66,6 +74,7 @@ def evaluate_split(
     translations = [best for best, *_ in found]
     forced = reference_rows(system, pairs, translations, aligning, progress)
     sentences = [_sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, forced, strict=True))]
+    _require_numbers(sentences)
     samples = [
         {"index": index, **alignment}
         for index in sample_places([sentence["source_words"] for sentence in sentences])
@@ -75,6 +84,16 @@ def evaluate_split(
     if metrics["alignment"]:
         metrics["alignment"] |= aligning.description
     return Evaluation(sentences, metrics, samples)
+
+
+def _require_numbers(sentences: Sequence[Mapping[str, Any]]) -> None:
+    lines = [str(one["line"]) for one in sentences if not math.isfinite(one["nll"])]
+    if lines:
+        more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+        raise NoNumbers(
+            f"the likelihood of {len(lines)} of {len(sentences)} sentences is no number (lines "
+            f"{', '.join(lines[:NAMED])}{more}): the model's training diverged"
+        )
 
 
 def _sentence(

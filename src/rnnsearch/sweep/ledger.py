@@ -3,7 +3,6 @@
 A point's folder is found by the key of its config, so that the same sweep again, or a wider one, finds it.
 """
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, read_record, write_json
+from rnnsearch.records import JOB, read_object, read_record, write_object
 
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
@@ -65,7 +64,7 @@ class Attempt:
     outcome: str | None = None  # None while it runs; see OUTCOMES
     exit_code: int | None = None
     signal: str | None = None
-    error: dict[str, str] | None = None  # type, message, traceback
+    error: dict[str, Any] | None = None  # type, message, traceback; of one that diverged its update and a command
     overrides: tuple[str, ...] = ()  # beside the point's
     host: str | None = None
     pid: int | None = None
@@ -73,6 +72,7 @@ class Attempt:
 
 OUTCOMES = ("finished", "pruned", "failed", "killed", "interrupted", "out_of_memory")
 DONE = ("finished", "pruned")
+DIVERGED = "Diverged"  # the type of the error in the record of a training whose loss became no number
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def write_point(point: Point) -> None:
 
 def _write(point: Point, attempts: tuple[Attempt, ...]) -> None:
     values = {key: value for key, value in asdict(point).items() if key != "folder"}
-    write_json(point.folder / JOB, {"format": FORMAT, **values, "attempts": [asdict(one) for one in attempts]})
+    write_object(point.folder / JOB, {"format": FORMAT, **values, "attempts": [asdict(one) for one in attempts]})
 
 
 def read_point(folder: Path) -> Point:
@@ -187,10 +187,10 @@ def end_attempt(point: Point, attempt: Attempt) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); remove its folder, the sweep makes it again") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError(f"{error}; remove its folder, the sweep makes it again") from None
+    if values.get("format") != FORMAT:
         raise ValueError(f"{path} is not of format {FORMAT}; read it with the version that wrote it")
     return values
 
@@ -238,6 +238,14 @@ def state(point: Point) -> State:
     status = _status(point.folder, attempts, record)
     error = _error(attempts, record) if status == "failed" else None
     return State(status, updates, best, record.get("seconds"), error, attempts, chrf)
+
+
+def has_diverged(point: Point) -> bool:
+    """Whether a point's training diverged, which is an answer too: from the same seed it would do so again."""
+    if point.trial and "same_as" in point.trial:
+        return has_diverged(read_point(point.folder.parent / point.trial["same_as"]))
+    record = read_run(point.folder)
+    return record.get("status") == "failed" and (record.get("error") or {}).get("type") == DIVERGED
 
 
 def read_run(folder: Path) -> dict[str, Any]:

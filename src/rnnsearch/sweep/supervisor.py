@@ -19,10 +19,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, LOCK, RECORD, write_json
+from rnnsearch.records import JOB, LOCK, RECORD, without_links, write_object
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
+from rnnsearch.training.cluster import without_ranks
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,7 @@ LOG = "job.log"
 PATIENCE = 60.0  # seconds that a training has to save and leave when it is told to stop
 KEPT = (JOB, LOG, LOCK, ledger.SUPERVISED)  # of a folder whose training begins anew
 MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
-MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate")
-RANKS = re.compile(  # variables of SLURM, LSF, MPI, torchrun and Lightning about a process's place among others
-    r"(SLURM|PMI|PMIX|OMPI|LSB|JSM|TORCHELASTIC)_|(PL_GLOBAL_SEED|PL_SEED_WORKERS|MASTER_ADDR|MASTER_PORT)$"
-    r"|((LOCAL|NODE|GROUP|ROLE)_)?RANK$|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE$"
-)
+MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate", "bad_alloc")
 TAIL = 40  # lines of the log that stand for a traceback where there is none
 
 
@@ -163,13 +160,13 @@ def _train(
     point: Point, words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
 ) -> tuple[int, bool]:
     """Exit code of the training's process (negative: a signal), and whether it was told to stop."""
-    with (point.folder / LOG).open("ab") as log:
+    with open(point.folder / LOG, "ab", opener=without_links) as log:
         process = subprocess.Popen(
             [sys.executable, *words],
             stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
             stdout=log,
             stderr=log,
-            env={**_without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"},  # nothing from cwd
+            env={**without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"},  # nothing from cwd
             cwd=point.directory,
             start_new_session=True,
         )
@@ -187,11 +184,6 @@ def _train(
         raise
     finally:
         _kill_group(process)
-
-
-def _without_ranks(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would make Lightning take the training for one process of a larger one."""
-    return {name: value for name, value in environment.items() if not RANKS.match(name)}
 
 
 def _await(process: "subprocess.Popen[bytes]") -> None:
@@ -259,4 +251,4 @@ def _correct_record(folder: Path, ended: Attempt) -> None:
     record = ledger.read_run(folder)
     if record.get("status") == "running":
         status = "interrupted" if ended.outcome == "interrupted" else "failed"
-        write_json(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})
+        write_object(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})

@@ -169,8 +169,12 @@ def tell(
     *,
     curve: Mapping[int, float] | None = None,
     error: str | None = None,
+    diverged: bool = False,
 ) -> None:
     """Tell how a trial ended; one that was interrupted stays open and goes on later.
+
+    One that diverged was tried, and is worse than any other: Optuna takes it for pruned before its first value, where
+    a failed one would tell its sampler nothing.
 
     Args:
         study: Optuna's.
@@ -178,6 +182,7 @@ def tell(
         outcome: of the point's last attempt.
         curve: the metric by updates; what the training could not tell itself is told now. Its best is the result.
         error: of a failure, in a line.
+        diverged: whether it failed since its training diverged.
     """
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
@@ -195,7 +200,7 @@ def tell(
             study.tell(number, best(values.values()))
         return
     note(study, number, error=error or outcome)
-    study.tell(number, state=TrialState.FAIL)
+    study.tell(number, state=TrialState.PRUNED if diverged else TrialState.FAIL)
 
 
 def close_strays(study: "optuna.Study", numbers: Iterable[int]) -> None:

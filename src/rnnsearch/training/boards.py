@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 STATUSES = ("finished", "pruned", "failed", "interrupted")  # how a run ends
 
 MLFLOW_STATUSES = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "interrupted": "KILLED"}
+FIGURES = tuple(f"{split}/{measure}" for split in ("test", "validation") for measure in ("bleu", "chrf", "nll"))
 WANDB_EXITS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 255}  # 255: W&B's own for Ctrl-C
 
 B = TypeVar("B", bound="Board")
@@ -72,11 +73,15 @@ class Board(ABC):
 
 
 class TensorBoard(Board, TensorBoardLogger):
-    """Event files in the run's folder."""
+    """Event files in the run's folder. Its table of hyperparameters has a column for each of `FIGURES`."""
 
     @harmless
     def begin(self, config: Mapping[str, Any]) -> None:
-        self.log_hyperparams(dict(config))
+        from torch.utils.tensorboard.summary import hparams
+
+        plain = {key: value if isinstance(value, int | float) else str(value) for key, value in _flat(config)}
+        for summary in hparams(plain, dict.fromkeys(FIGURES)):  # the columns alone: values come as scalars
+            self.experiment._get_file_writer().add_summary(summary)
 
     @harmless
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

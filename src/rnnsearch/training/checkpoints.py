@@ -12,20 +12,23 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
 from rnnsearch.evaluation.scoring import monitored
+from rnnsearch.model import archive
+from rnnsearch.model.checkpoint import read_checkpoint
+from rnnsearch.model.checkpoint_checks import not_finite
 from rnnsearch.training.faults import Diverged
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
 VALIDATION = "validation/"  # before the names of its measures
-WEIGHTS = ("state_dict", "current_model_state")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, then replaces the earlier one in one step.
+    """Writes a checkpoint with its digest beside its place, then replaces the earlier one in one step.
 
     A kill, a full disk or a power cut while one is written leaves the earlier one as it was. Lightning's own writes
     into the system's temporary folder and copies from there where that is another disk.
@@ -40,28 +43,26 @@ class AtomicCheckpoints(TorchCheckpointIO):
             Diverged: if a weight is no finite number; the earlier checkpoint stays.
             OSError, RuntimeError: if it cannot be written, as on a full disk.
         """
-        _require_finite(checkpoint)
+        if found := not_finite(checkpoint):
+            update = checkpoint["global_step"]
+            raise Diverged(f"{found} is not finite after update {update}, so it is not saved", update=update)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)  # a killed process's of the same number
+            with part.open("xb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
+            archive.sign(part)
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
 
-
-def _require_finite(checkpoint: dict[str, Any]) -> None:
-    for key in WEIGHTS:
-        for name, weight in checkpoint.get(key, {}).items():
-            if weight.is_floating_point() and not weight.isfinite().all():
-                raise Diverged(
-                    f"training diverged: {name} is not finite after update {checkpoint['global_step']}, so it is not "
-                    "saved and the last good checkpoint is kept; lower optimizer.lr or lengthen scheduler.warmup"
-                )
+    def load_checkpoint(
+        self, path: str | os.PathLike[str], map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """A checkpoint as it was saved, on the CPU; see `read_checkpoint`."""
+        return read_checkpoint(Path(path))
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -164,7 +165,7 @@ class LastCheckpoint(Checkpoint):
         if pl_module.pending_tokens:
             return
         leaves = self._agreed(trainer, self.stop.asked)
-        if leaves or self._is_time(trainer):
+        if (leaves or self._is_time(trainer)) and _is_sound(trainer, pl_module, batch):
             self._save(trainer, due=_validation_is_due(trainer))
         if leaves:
             raise KeyboardInterrupt
@@ -231,6 +232,16 @@ class LastCheckpoint(Checkpoint):
         if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY:
             return False
         return trainer.strategy.reduce_boolean_decision(wish, all=False)
+
+
+def _is_sound(trainer: Trainer, module: TranslationModule, batch: Any) -> bool:
+    """Whether the weights give a finite loss, on all processes: others must not replace the last good checkpoint.
+
+    Outside of a step FSDP holds a part of the weights alone, which can't be asked.
+    """
+    if isinstance(trainer.strategy, FSDPStrategy):
+        return True
+    return trainer.strategy.reduce_boolean_decision(module.has_finite_loss(batch), all=True)
 
 
 def _validation_is_due(trainer: Trainer) -> bool:

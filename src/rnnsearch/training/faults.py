@@ -1,9 +1,10 @@
-"""Updates whose gradient is no finite number are skipped, named and counted; too many in a row end the run.
+"""Updates whose loss or gradient is no finite number are skipped, named, counted; too many in a row end the run.
 
 B sentence pairs of a batch.
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,34 @@ NAMED = 100  # lines in a message, at most
 
 
 class Diverged(ValueError):
-    """The loss or its gradient is no finite number any more."""
+    """The loss, its gradient or a weight is no finite number any more.
+
+    Args:
+        message: what became of what.
+        update: at which it did so, from 1.
+        retry: a command that may do better.
+    """
+
+    def __init__(self, message: str, *, update: int, retry: str | None = None) -> None:
+        super().__init__(message)
+        self.update = update
+        self.retry = retry
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An update that was judged, all on the device still: what it saw, and whether it is skipped."""
+
+    update: int
+    bad: Tensor
+    loss: Tensor
+    norm: Tensor
+    batches: list[Tensor]  # rows of each, (B)
+
+
+def became(value: float) -> str:
+    """What a number that is not finite is called in a sentence."""
+    return "NaN" if math.isnan(value) else "infinite"
 
 
 @dataclass
@@ -62,27 +90,41 @@ class Watch:
         self.above = above
         self.lines = lines
         self._rows: list[Tensor] = []  # of the batches of the present update, each (B)
-        self._unseen: list[tuple[int, Tensor, list[Tensor]]] = []  # update, whether it was skipped, its batches
+        self._losses: list[Tensor] = []  # of the same batches, sums in nats
+        self._unseen: list[_Judged] = []
 
-    def saw(self, rows_B: Tensor) -> None:
-        """Take note of a batch of the present update."""
+    def saw(self, rows_B: Tensor, loss: Tensor) -> None:
+        """Take note of a batch of the present update and its loss."""
         self._rows.append(rows_B)
+        self._losses.append(loss.detach())
+
+    def loss(self) -> Tensor:
+        """The sum of the losses of the present update's batches, in nats."""
+        return torch.stack(self._losses).sum()
 
     def judge(
-        self, norm: Tensor, parameters: Sequence[nn.Parameter], optimizer: Optimizer, *, update: int, scaled: bool
+        self,
+        loss: Tensor,
+        norm: Tensor,
+        parameters: Sequence[nn.Parameter],
+        optimizer: Optimizer,
+        *,
+        update: int,
+        scaled: bool,
     ) -> None:
-        """Let the optimiser's next step do nothing if the gradient's norm is not finite, or too large.
+        """Let the optimiser's next step do nothing if loss or gradient are not finite, or the gradient too large.
 
         Args:
+            loss: of the update, a scalar; the same on all processes.
             norm: of the mean gradient, before clipping; a scalar on the parameters' device.
             parameters: with their gradients.
             optimizer: which is about to step.
             update: its number, from 1.
             scaled: whether a scaler of gradients skips infinite ones by itself.
         """
-        bad = ~norm.isfinite() if self.above is None else ~(norm <= self.above)
-        self._unseen.append((update, bad, self._rows))
-        self._rows = []
+        bad = ~loss.isfinite() | (~norm.isfinite() if self.above is None else ~(norm <= self.above))
+        self._unseen.append(_Judged(update, bad, loss, norm, self._rows))
+        self._rows, self._losses = [], []
         if norm.device.type != "cpu":
             skip_on_device(bad, parameters, optimizer, scaled=scaled)
         elif bad:
@@ -102,26 +144,34 @@ class Watch:
         if not self._unseen or not (always or self._is_cheap()):
             return
         unseen, self._unseen = self._unseen, []
-        flags = torch.stack([bad for _, bad, _ in unseen]).tolist()
-        for (update, _, batches), bad in zip(unseen, flags, strict=True):
+        flags = torch.stack([one.bad for one in unseen]).tolist()
+        for one, bad in zip(unseen, flags, strict=True):
             skipped.in_a_row = skipped.in_a_row + 1 if bad else 0
             skipped.total += bad
             if bad:
-                self._report(update, batches, skipped)
+                self._report(one, skipped)
 
     def _is_cheap(self) -> bool:
-        return self._unseen[-1][1].device.type == "cpu" or len(self._unseen) >= LOOK_EVERY
+        return self._unseen[-1].bad.device.type == "cpu" or len(self._unseen) >= LOOK_EVERY
 
-    def _report(self, update: int, batches: Sequence[Tensor], skipped: Skipped) -> None:
-        lines = self._named(batches)
+    def _report(self, one: _Judged, skipped: Skipped) -> None:
+        why, lines = self._reason(float(one.loss), float(one.norm)), self._named(one.batches)
         if skipped.in_a_row < self.limit:
-            logger.warning("update %d is skipped, for its gradient is not finite or too large: %s", update, lines)
+            logger.warning("update %d is skipped, for %s: %s", one.update, why, lines)
             return
+        first = one.update - skipped.in_a_row + 1
         raise Diverged(
-            f"training diverged: {skipped.in_a_row} updates in a row had gradients that are not finite or too large "
-            f"(skip_limit={self.limit}), the last of them update {update}, of {lines}; the last good checkpoint is "
-            "kept. Look at these lines, lower optimizer.lr, lengthen scheduler.warmup, or raise skip_limit"
+            f"{why} at update {first}, and {skipped.in_a_row} updates in a row were skipped for that "
+            f"(skip_limit={self.limit}), the last of them update {one.update}, of {lines}",
+            update=first,
         )
+
+    def _reason(self, loss: float, norm: float) -> str:
+        if not math.isfinite(loss):
+            return f"the loss became {became(loss)}"
+        if not math.isfinite(norm):
+            return f"the gradient became {became(norm)}"
+        return f"the gradient's norm was {norm:.3g}, above skip_above={self.above}"
 
     def _named(self, batches: Sequence[Tensor]) -> str:
         numbers = sorted(self.lines([row for rows_B in batches for row in rows_B.tolist()]))

@@ -26,7 +26,7 @@ from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
-from rnnsearch.training.faults import Diverged, Skipped, Watch
+from rnnsearch.training.faults import Diverged, Skipped, Watch, became
 from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
@@ -146,7 +146,7 @@ class TranslationModule(LightningModule):
         """The summed loss; `configure_gradient_clipping` divides its gradients by the tokens of the whole update."""
         loss = self.log_likelihood_loss(batch, self.label_smoothing)
         self.pending_tokens += batch.all_tokens
-        self.watch.saw(batch.index_B)
+        self.watch.saw(batch.index_B, loss)
         # Lightning divides by the number of accumulated batches; the sum over all their tokens is wanted.
         scaled = loss * self.trainer.accumulate_grad_batches
         return {"loss": scaled, "sum": loss.detach(), "tokens": batch.target_tokens, "all_tokens": batch.all_tokens}
@@ -176,7 +176,10 @@ class TranslationModule(LightningModule):
         if gradient_clip_val and not by_norm:
             nn.utils.clip_grad_value_(parameters, gradient_clip_val)
         update = self.trainer.global_step + 1
-        self.watch.judge(norm, parameters, optimizer, update=update, scaled=scaler is not None)
+        loss = self.watch.loss()
+        if self.trainer.world_size > 1:
+            loss = self.trainer.strategy.reduce(loss, reduce_op="sum")  # so that all skip alike
+        self.watch.judge(loss, norm, parameters, optimizer, update=update, scaled=scaler is not None)
         self.watch.look(self.skipped, always=False)
 
     def _norm(self, gradients: list[Tensor]) -> Tensor:
@@ -207,7 +210,8 @@ class TranslationModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Unsmoothed likelihood of the references, and greedy translations against them."""
         nll = self.log_likelihood_loss(batch, 0.0)
-        self.require_finite(float(nll), "validation's likelihood")
+        if not math.isfinite(float(nll)):
+            raise self._diverged(float(nll))
         self.likelihood.update(nll, batch.target_tokens)
         if not len(batch):  # an empty share, where there are fewer sentences than processes
             return
@@ -218,14 +222,21 @@ class TranslationModule(LightningModule):
         self.bleu.update(hypotheses, references)
         self.chrf.update(hypotheses, references)
 
-    def require_finite(self, value: float, name: str) -> None:
-        """Raises Diverged if a loss is not finite."""
-        if not math.isfinite(value):
-            raise Diverged(
-                f"training diverged: {name} is {value} after update {self.counters.updates}; "
-                "lower optimizer.lr, lengthen scheduler.warmup or clip at a lower trainer.gradient_clip_val; "
-                "the last good checkpoint is kept"
-            )
+    def has_finite_loss(self, batch: Batch) -> bool:
+        """Whether the present weights give a batch a loss that is a number."""
+        self.eval()
+        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            loss = self.log_likelihood_loss(batch, 0.0)
+        self.train()
+        return bool(loss.isfinite())
+
+    def _diverged(self, nll: float) -> Diverged:
+        self.watch.look(self.skipped, always=True)
+        now, in_a_row = self.counters.updates, self.skipped.in_a_row
+        if not in_a_row:
+            return Diverged(f"the validation loss became {became(nll)} at update {now}", update=now)
+        first = now - in_a_row + 1
+        return Diverged(f"the loss became {became(nll)} at update {first}, validation's too at {now}", update=first)
 
     def on_validation_epoch_end(self) -> None:
         """Log what validation found; the plateau rule looks at its likelihood."""

@@ -1,5 +1,6 @@
 """Several processes of one run: when one of them ends too early the run ends, and tells that one's story."""
 
+import atexit
 import json
 import logging
 import os
@@ -10,19 +11,139 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 
 from rnnsearch.records import STORIES, write_json
+from rnnsearch.training import cluster
+from rnnsearch.training.cluster import Place
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds that the other processes, or a hanging first one, may take to end by themselves
 LOOK_EVERY = 1  # seconds
+
+
+MEETING = timedelta(seconds=120)  # within which all processes of a run must have come
+AGENT = timedelta(seconds=10)  # within which torchrun, which is there already, must answer
+SILENCE = timedelta(minutes=30)  # torch's own: between messages of a training
+
+
+class Placed(ClusterEnvironment):
+    """Tells Lightning the place of a process that was started by another."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """They are all there."""
+        return True
+
+    @property
+    def main_address(self) -> str:
+        """Of the first one."""
+        return self.place.address
+
+    @property
+    def main_port(self) -> int:
+        """Of the first one."""
+        return self.place.port
+
+    @staticmethod
+    def detect() -> bool:
+        """Lightning has nothing to detect."""
+        return False
+
+    def world_size(self) -> int:
+        """How many there are."""
+        return self.place.processes
+
+    def set_world_size(self, size: int) -> None:
+        """They are as many as they are."""
+
+    def global_rank(self) -> int:
+        """Among all."""
+        return self.place.rank
+
+    def set_global_rank(self, rank: int) -> None:
+        """It stays."""
+
+    def local_rank(self) -> int:
+        """On this machine."""
+        return self.place.local_rank
+
+    def node_rank(self) -> int:
+        """Of this machine."""
+        return self.place.node_rank
+
+
+def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
+    """This process's place in its run, once all processes that a launcher started have met.
+
+    A run of one process trains alone, whatever the environment says: under srun each task may train a run of its own.
+
+    Args:
+        devices: of each machine, each of which has a process.
+        nodes: machines.
+        gpu: whether the devices are GPUs.
+
+    Raises:
+        ValueError: if the launcher started another number, some do not come, or several machines have no launcher.
+    """
+    place = cluster.place(os.environ)
+    if place is None or devices * nodes == 1:
+        if nodes > 1:
+            raise ValueError(
+                f"trainer.num_nodes={nodes}: torchrun or srun must start the command on each machine, and has not here"
+            )
+        cluster.leave(os.environ)
+        rank_zero_only.rank = 0
+        if devices > 1:
+            os.environ[cluster.FIRST] = str(os.getpid())  # Lightning starts the others
+        return LightningEnvironment()
+    if place.processes != devices * nodes:
+        raise ValueError(
+            f"{place.launcher} started {place.processes} processes, but trainer.devices={devices} on {nodes} machines "
+            f"are {devices * nodes}; let them agree{_leftovers(place)}"
+        )
+    rank_zero_only.rank = place.rank
+    if place.launcher != "run":
+        _meet(place, gpu=gpu)
+    return Placed(place)
+
+
+def _meet(place: Place, *, gpu: bool) -> None:
+    """Begin torch's own messages; Lightning would wait half an hour for a process that is not there."""
+    os.environ |= {"MASTER_ADDR": place.address, "MASTER_PORT": str(place.port)}
+    patience = AGENT if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else MEETING
+    try:
+        store, *_ = next(
+            torch.distributed.rendezvous("env://", rank=place.rank, world_size=place.processes, timeout=patience)
+        )
+    except (RuntimeError, ValueError) as error:  # torch's DistError is a RuntimeError
+        raise ValueError(
+            f"process {place.rank} of {place.processes}, by {place.launcher}: the others did not meet at "
+            f"{place.address}:{place.port} within {patience.total_seconds():.0f} s{_leftovers(place)}"
+        ) from error
+    store.set_timeout(SILENCE)
+    backend = "nccl" if gpu else "gloo"
+    torch.distributed.init_process_group(backend, store=store, rank=place.rank, world_size=place.processes)
+    if gpu:
+        atexit.register(torch.distributed.destroy_process_group)
+
+
+def _leftovers(place: Place) -> str:
+    name = "TORCHELASTIC_RUN_ID" if place.launcher == "torchrun" else "SLURM_PROCID"
+    return f"; if no {place.launcher} started this command, its variables are left over: begin it with env -u {name}"
 
 
 class ProcessFailed(RuntimeError):

@@ -1,0 +1,142 @@
+"""Keys of a user's own YAML that no command would ever read are refused, with what was probably meant."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rnnsearch.cli.config_dir import config_dir
+from rnnsearch.cli.near_names import nearest
+from rnnsearch.cli.yaml_files import GLOBAL, header_of, package_of, read_text, read_values
+
+OPEN = ("hydra", "members", "sweep.grid", "logger", "data.members", "data.weights")  # with own names below
+SHOWN = 3  # keys in a sentence
+
+Values = Mapping[str, Any]
+
+
+def check_read(path: Path, package: str, values: Values, *, group: str, folder: Path) -> None:
+    """Refuse a file with keys that nothing reads.
+
+    Args:
+        path: of the file.
+        package: the key under which its keys stand; empty for the top.
+        values: what it holds.
+        group: of options that it belongs to; empty for a primary config.
+        folder: of the user's YAML.
+
+    Raises:
+        ValueError: naming the keys, and the line that is missing or the keys that were meant.
+    """
+    if not group and "defaults" not in values:
+        return  # the whole config of a run, of this version or an earlier one
+    read = known() | _options_of(folder)
+    used = _looked_up(folder)
+    unread = [key for key in _unread(_without_defaults(values), package, read) if not used & {key, key.split(".")[0]}]
+    if not unread:
+        return
+    listed = ", ".join(unread[:SHOWN]) + (f" and {len(unread) - SHOWN} more" if unread[SHOWN:] else "")
+    inner = [key.removeprefix(f"{package}.") for key in unread]
+    if package and set(inner) <= read:
+        raise ValueError(
+            f"{path}: nothing reads {listed}; so that its keys stand at the top, begin the file with the line {GLOBAL}"
+        )
+    near = nearest(unread[0], read)
+    guess = (
+        f"did you mean {' or '.join(near)}?" if near else "`rnnsearch train --cfg job` prints the keys that there are"
+    )
+    raise ValueError(f"{path}: nothing reads {listed}; {guess}")
+
+
+def _without_defaults(values: Values) -> Values:
+    """The keys of a file, without the list of options that it begins with."""
+    return {key: value for key, value in values.items() if key != "defaults"}
+
+
+def _unread(values: Values, prefix: str, read: frozenset[str]) -> Iterator[str]:
+    if "_target_" in values:
+        own = str(values["_target_"])
+        if own not in _targets().get(prefix, ()):
+            return  # another constructor, which says itself what it takes
+    for name, value in values.items():
+        key = f"{prefix}.{name}".lstrip(".")
+        if str(name).startswith("_") or key in OPEN:
+            continue
+        if key in read:
+            yield from _unread(value, key, read) if isinstance(value, Mapping) else ()
+        elif not (_is_leaf(prefix, read) or _takes(prefix, str(name))):
+            yield key
+
+
+def _is_leaf(key: str, read: frozenset[str]) -> bool:
+    """Whether a key has a value of its own, and no keys below it."""
+    return key in read and not any(one.startswith(f"{key}.") for one in read)
+
+
+def _takes(key: str, argument: str) -> bool:
+    """Whether a constructor that an option names takes the argument."""
+    for target in _targets().get(key, ()):
+        module, _, name = target.rpartition(".")
+        try:
+            parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+        except (ImportError, AttributeError, ValueError):
+            return True  # which says itself what is wrong
+        if argument in parameters:
+            return True
+    return False
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every dotted name that the shipped YAML has."""
+    return frozenset(key for package, values in _files(config_dir()) for key in _names(values, package))
+
+
+@cache
+def _targets() -> dict[str, frozenset[str]]:
+    """What the shipped options construct, by the key under which it stands."""
+    found: dict[str, frozenset[str]] = {}
+    for package, values in _files(config_dir()):
+        if "_target_" in values:
+            found[package] = found.get(package, frozenset()) | {str(values["_target_"])}
+    return found
+
+
+def _options_of(folder: Path) -> frozenset[str]:
+    """The names that options of the user's bring, in groups whose options stand below a key of their own."""
+    groups = {package for package, _ in _files(config_dir()) if package}
+    found = (one for one in _files(folder) if one[0] in groups and "_target_" in one[1])
+    return frozenset(key for package, values in found for key in _names(values, package))
+
+
+def _looked_up(folder: Path) -> frozenset[str]:
+    """The names that values of the user's YAML are taken from, as in ${size}."""
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.yaml") if path.is_file())
+    return frozenset(name for text in texts for name in re.findall(r"\$\{([\w.]+)\}", text))
+
+
+def _names(values: Values, prefix: str) -> Iterator[str]:
+    if prefix:
+        yield prefix
+    for name, value in values.items():
+        key = f"{prefix}.{name}".lstrip(".")
+        yield key
+        if isinstance(value, Mapping) and key not in OPEN:
+            yield from _names(value, key)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Values]]:
+    """Package and content of the YAML files of a folder, as far as they can be read."""
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name.startswith("hydra/"):
+            continue
+        try:
+            text = read_text(path)
+            package = package_of(header_of(path, text)["package"], name)
+            yield package, _without_defaults(read_values(path, text, package))
+        except (ValueError, OSError):
+            continue
