@@ -2,7 +2,8 @@
 
 An object that is written here holds the SHA-256 of the rest of it, and the record those of the files beside it; what
 is read is compared with them, where they are there. Standard library only, so that reports and dashboards read runs
-without torch. Format 1; docs/run_folder.md lists the keys.
+without torch. Format 1; docs/run_folder.md lists the keys, and `rnnsearch.keys.roles` which of a config count in its
+hash.
 """
 
 import copy
@@ -21,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.keys.roles import UNCOUNTED, Role, keys_of, within
+
 FORMAT = 1
 RECORD = "record.json"
 STORIES = ".failure-of-process-*.json"  # what a process beside the first leaves when it fails
@@ -31,59 +34,13 @@ FILES = "files"  # the key of a record under which the digests of the files besi
 LARGEST = 1 << 28  # bytes of a file of JSON: no run leaves so many
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
-# Keys that say where things lie, who watches, why the run is made, and names that other keys take their values from.
-AROUND = (
-    "paths",
-    "logger",
-    "study",
-    "member",
-    "protocol",
-    "sweep",
-    "match",
-    "ckpt",
-    "checkpoints",
-    "skip_limit",
-    "progress",
-    "profile",
-    "encoding_processes",
-    "samples",
-    "trust",
-    "sizes",
-    "model.embedding_size",
-    "model.hidden_size",
-    "model.attention_size",
-    "model.readout_size",
-    "model.cell",
-    "model.dropout",
-    "model.variational_dropout",
-    "data.root",
-    "data.cache",
-    "data.mirrors",
-    "trainer.log_every_n_steps",
-    "trainer.max_steps",
-)
-# Keys that say how the machine is used and what is done besides; they do not change what a run computes.
-NOT_HASHED = (
-    *AROUND,
-    "keep_best",
-    "kernels",
-    "cuda_graphs",
-    "test",
-    "data_workers",
-    "optimizer.fused",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.strategy",
-)
-
-# Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
-# runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
-UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True}
+AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
+NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
 
 
 def is_hashed(key: str) -> bool:
     """Whether a dotted key of a config counts in its hash."""
-    return not any(key == left_out or key.startswith(f"{left_out}.") for left_out in NOT_HASHED)
+    return not within(key, NOT_HASHED)
 
 
 def new_id() -> str:

@@ -110,7 +110,7 @@ def test_an_unreadable_text_is_answered_with_its_quoted_form(
     ("override", "expected"),
     [
         ("seed=4", "data.train.source has no value; give one: data.train.source=..."),
-        ("data.train.source=${nowhere}", "data.train.source: Interpolation key 'nowhere' not found"),
+        ("data.train.source=${nowhere}", "data.train.source takes its value from nowhere, which is not there"),
         ("data.train.source=${oc.env:RNNSEARCH_UNSET}", "RNNSEARCH_UNSET"),
     ],
 )

@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.main import main
 from rnnsearch.cli.plain import plain
-from rnnsearch.cli.settings import TRANSLATION, check_named, corrections
+from rnnsearch.cli.settings import check_named, corrections
+from rnnsearch.keys.roles import CORRECTED
 from rnnsearch.records import config_hash, write_json
 
 
@@ -54,7 +55,7 @@ def test_the_greedy_search_of_validation_reads_none_of_them() -> None:
     drawn = build_greedy(compose("train", ["search=sampling", "search.temperature=9", "search.n_best=4"]).search)
     assert (drawn.top_k, drawn.n_best) == (1, 1)  # type: ignore[attr-defined]
     names = set(compose("train").search) | set(compose("train", ["search=sampling"]).search)
-    assert {key.removeprefix("search.") for key in TRANSLATION} <= names
+    assert {key.removeprefix("search.") for key in CORRECTED} <= names
 
 
 def test_a_run_that_goes_on_has_a_name() -> None:

@@ -89,7 +89,7 @@ def test_what_is_no_configuration(tmp_path: Path, text: str | bytes, told: str) 
         ("sweep/mine.yaml", "sweep:\n  grid:\n    seed: [0, 1]\n", "begin the file with the line # @package _global_"),
         ("protocol/mine.yaml", "match: none\n", "begin the file with the line # @package _global_"),
         ("mygroup/mine.yaml", "seed: 3\n", "begin the file with the line # @package _global_"),
-        ("experiment/mine.yaml", f"{GLOBAL}trainer: {{max_step: 5}}\n", "did you mean trainer.max_steps"),
+        ("experiment/mine.yaml", f"{GLOBAL}validation: {{evry: 5}}\n", "did you mean validation.every"),
         ("experiment/mine.yaml", f"{GLOBAL}seeed: 5\n", "nothing reads seeed; did you mean seed"),
         ("experiment/mine.yaml", f"{GLOBAL}budget: {{udpates: 5}}\n", "did you mean budget.updates"),
         ("sweep/mine.yaml", "points: []\ngird: {}\n", "sweep.gird; did you mean sweep.grid"),

@@ -21,6 +21,7 @@ from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
+from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -28,20 +29,7 @@ from rnnsearch.sweep.points import Overrides, key_of
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = (
-    "members",
-    "seeds",
-    "match",
-    "tuning",
-    "jobs",
-    "question",
-    "length_edges",
-    "publish",
-    "study",
-    "ckpt",
-    "trust",
-    "hydra",
-)
+OWN_KEYS = (*COMPARISON, TRUST, *HYDRA)
 
 
 @dataclass(frozen=True)

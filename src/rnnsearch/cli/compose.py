@@ -48,7 +48,7 @@ def compose(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[P
     Raises:
         HydraException: an override that does not fit; `errors.explain` turns it into a sentence.
     """
-    with _searching((config_dir(), *config_dirs), command):
+    with searching((config_dir(), *config_dirs), command):
         return hydra_compose(config_name=command, overrides=spelled(command, overrides))
 
 
@@ -128,7 +128,7 @@ def _keys(node: object, prefix: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def _searching(folders: Sequence[Path | str], job: str) -> Iterator[None]:
+def searching(folders: Sequence[Path | str], job: str) -> Iterator[None]:
     """A Hydra that searches `folders`; whatever Hydra was active before is put back."""
     install()
     active = GlobalHydra.instance().hydra

@@ -9,17 +9,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from rnnsearch.cli.plain import flat, plain
+from rnnsearch.keys.roles import HIDDEN_SIZES, Role, keys_of, within
 from rnnsearch.records import AROUND, read_object, write_object
 from rnnsearch.study.folder import STUDY
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import labels
 
-NO_DIFFERENCE = (  # keys and groups that set no points apart
-    "seed", "study", "member", "protocol", "sweep", "match", "paths", "logger", "progress", "profile", "samples",
-    "data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps",
-)  # fmt: skip
-MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
+NO_DIFFERENCE = ("seed", *keys_of(Role.ABOUT))  # keys and groups that set no points apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +109,7 @@ def _is_known(point: Point) -> bool:
 
 def no_differences(match: str) -> tuple[str, ...]:
     """Keys that set no points of a study apart, by what models are made equal."""
-    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *MATCHED)
+    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *HIDDEN_SIZES[1:])
 
 
 def described(study: Path) -> dict[str, Any]:
@@ -158,4 +155,4 @@ def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
 
 
 def _is_around(key: str) -> bool:
-    return key == "seed" or any(key == name or key.startswith(f"{name}.") for name in AROUND)
+    return within(key, ("seed", *AROUND))

@@ -225,6 +225,8 @@ def _value(error: OmegaConfBaseException) -> str:
     key = getattr(error, "full_key", None)
     if isinstance(error, MissingMandatoryValue):
         return f"{key} has no value; give one: {key}=..."
+    if gone := re.match(r"Interpolation key '(.+)' not found", str(error)):
+        return f"{key} takes its value from {gone.group(1)}, which is not there; leave that where it is, or set {key}"
     return f"{key}: {_first_line(error)}" if key else _first_line(error)
 
 

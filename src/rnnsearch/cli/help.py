@@ -227,6 +227,7 @@ def overview() -> str:
         _section("Examples", _examples(examples)),
         _section("Flags, after the command", _table(FLAGS)),
         _wrapped("`rnnsearch COMMAND --help` describes each option. " + _DEBUGGING),
+        _wrapped('Tab completes options and keys after eval "$(rnnsearch --shell-completion install=bash)"; or zsh.'),
     )
 
 

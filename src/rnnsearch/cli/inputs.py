@@ -13,6 +13,7 @@ from rnnsearch.cli.build import make
 from rnnsearch.cli.plain import plain
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
+from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,6 @@ class Inputs:
 
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
-        from rnnsearch.api import CONFIG  # with torch, which takes seconds to import
         from rnnsearch.cli.runs import read_config
 
         was = record["data"]["checksums"]

@@ -5,15 +5,12 @@ from functools import partial
 
 from omegaconf import DictConfig
 
-from rnnsearch.cli.build import make
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.errors import explain
-from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.plain import plain
-from rnnsearch.cli.settings import check_devices, check_values
+from rnnsearch.cli.settings import check_devices
+from rnnsearch.cli.values import check_values
 from rnnsearch.sweep.points import Overrides, in_words, labels
-
-MADE = ("data", "search")  # parts whose constructors look at what they are given
-SIZES = {"source_size": 300, "target_size": 300}  # any that a vocabulary may have
 
 Compose = Callable[[Overrides], DictConfig]
 Check = Callable[[DictConfig], None]
@@ -32,26 +29,30 @@ def judge(points: Sequence[Overrides], compose: Compose) -> None:
 
 
 def _fitting() -> Iterator[Check]:
-    """Checks of what has to fit together, each for one config after another; equal parts are looked at once."""
+    """Checks of what has to fit together, each for one config after another; equal sections are looked at once."""
+    from rnnsearch.cli.combinations import CHECKS  # and torch
+
     yield lambda config: check_devices(config.trainer)
-    for part in MADE:
-        yield partial(_once, lambda config, part: make(config[part]), part, {})
-    yield partial(_once, lambda config, _: quantity(config, SIZES, "parameters"), "model", {})
+    for check, sections in CHECKS:
+        yield partial(_once, check, sections, {})
+    yield check_constructors  # the last, since it imports Lightning
 
 
-def _once(
-    check: Callable[[DictConfig, str], object], part: str, seen: dict[str, Exception | None], config: DictConfig
-) -> None:
-    """Check a part of a config; what was found of an equal part before is found again."""
-    told = repr(plain(config)[part])
+def _once(check: Check, sections: Sequence[str], seen: dict[str, Exception | None], config: DictConfig) -> None:
+    """Check a config; what was found of one with equal sections before is found again."""
+    told = repr([_plain(config.get(section)) for section in sections])
     if told not in seen:
         seen[told] = None
         try:
-            check(config, part)
+            check(config)
         except Exception as error:
             seen[told] = error
     if (found := seen[told]) is not None:
         raise found
+
+
+def _plain(section: object) -> object:
+    return plain(section) if isinstance(section, DictConfig) else section
 
 
 def _refusal(overrides: Overrides, compose: Compose, checks: Sequence[Check]) -> str | None:

@@ -23,6 +23,7 @@ HELP = {"--help", "-h"}
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
 ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
 OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
+COMPLETION = {"--shell-completion", "-sc"}
 MANY = {"-m", "--multirun"}
 WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
@@ -59,6 +60,8 @@ def _command(arguments: list[str]) -> int:
         return _answer(overview())
     if command == "--version":
         return _answer(_version())
+    if COMPLETION & {command, *rest[:1]}:
+        return _complete([*arguments, ""][arguments.index((COMPLETION & {command, *rest[:1]}).pop()) + 1])
     if command not in COMMANDS:
         return _unknown(command)
     if HELP & set(rest):
@@ -78,6 +81,16 @@ def _answer(page: str) -> int:
         _unread()  # or Python would try again as it ends
         return code
     return 0
+
+
+def _complete(wanted: str) -> int:
+    from rnnsearch.cli.completion import answer
+    from rnnsearch.cli.errors import report
+
+    try:
+        return _answer(answer(wanted))
+    except ValueError as error:
+        return max(report(error, "--shell-completion", []), 2)
 
 
 def _version() -> str:
@@ -189,6 +202,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
 
         from rnnsearch.cli import trust
         from rnnsearch.cli.errors import report
+        from rnnsearch.cli.values import check_values
 
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
@@ -198,6 +212,8 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
                 trust.check(cfg.get("trust") or [], trusted)
+                if not is_point:  # whose training looks at its own
+                    check_values(cfg, command)
                 with trust.trusting(trusted):
                     importlib.import_module(module).run(cfg)
                 sys.stdout.flush()

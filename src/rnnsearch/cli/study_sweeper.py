@@ -27,6 +27,7 @@ from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
+from rnnsearch.cli.values import canonical, check_values
 from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -45,7 +46,12 @@ class StudySweeper(Sweeper):
     prefix: str  # of the study's name, where none was given
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's."""
+        """Hydra's.
+
+        Raises:
+            ValueError: for a value of the command that is not allowed.
+        """
+        check_values(config, str(config.hydra.job.config_name))
         self.config = config
         self.loader = hydra_context.config_loader
         self.study = (Path(config.paths.output) / self.study_name()).absolute()
@@ -191,7 +197,7 @@ class StudySweeper(Sweeper):
                 raise
             raise UnknownKey(key, str(error)) from error
         values: Any = OmegaConf.to_container(config, resolve=True)
-        return Composed(overrides, point_key(values), config.seed)
+        return Composed(overrides, point_key(canonical(values)), config.seed, point_key(values))
 
     def matched(self, overrides: Overrides, reference: Overrides) -> Overrides:
         """The overrides with the hidden sizes at which their model equals the reference's, by what ``match`` says."""
@@ -212,9 +218,10 @@ class StudySweeper(Sweeper):
 
     def point(self, one: Composed, member: str, *, within: Path) -> Point:
         """A point with the folder that it has or will have in the folder ``within``."""
-        folder = ledger.find(within, one.key) or within / ledger.folder_name(member, one.seed, one.key)
+        there = [(folder, key) for key in (one.key, one.older_key) if (folder := ledger.find(within, key))]
+        folder, key = (*there, (within / ledger.folder_name(member, one.seed, one.key), one.key))[0]
         overrides = (*one.overrides, *self.names(member))
-        return self.point_in(folder, member, overrides, self.compose_config(one.overrides), key=one.key)
+        return self.point_in(folder, member, overrides, self.compose_config(one.overrides), key=key)
 
     def point_in(
         self,

@@ -25,6 +25,7 @@ from rnnsearch.cli.spelling import as_typed, spelt, swept_values
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
+from rnnsearch.keys.roles import HIDDEN_SIZES, TRUST
 from rnnsearch.records import JOB, config_hash, write_text
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -45,8 +46,6 @@ from rnnsearch.sweep.space import Choices, Dimension, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
-
-TRUST = "trust"  # is not written down
 
 
 class DurableSweeper(StudySweeper):
@@ -82,7 +81,7 @@ class DurableSweeper(StudySweeper):
         """The overrides that a point has a place for; all of them where they make no config."""
         try:
             return active(overrides, self.compose_point)[0]
-        except (UnknownKey, HydraException, OmegaConfBaseException):
+        except (ValueError, HydraException, OmegaConfBaseException):
             return overrides
 
     def _extremes(self, arguments: list[str]) -> list[Overrides]:
@@ -230,9 +229,7 @@ class DurableSweeper(StudySweeper):
         by = self.config.match
         if by not in BY:
             raise ValueError(f"match={by}: choose one of none, {', '.join(BY)}")
-        if {"model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size"} & set(
-            map(key_of, self.swept)
-        ):
+        if not set(HIDDEN_SIZES).isdisjoint(map(key_of, self.swept)):
             raise ValueError(f"match={by} finds the hidden sizes, so they can't be swept; set match=none")
         return self.compose_point(self.matched(one.overrides, self.fixed))
 

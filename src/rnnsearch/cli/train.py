@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.combinations import check_combinations
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.divergence import advised
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
@@ -24,7 +26,6 @@ from rnnsearch.cli.settings import (
     check_data,
     check_devices,
     check_named,
-    check_values,
     clean,
     corrections,
     is_done,
@@ -62,8 +63,9 @@ def run(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
     check_named(cfg.ckpt, given["dir"])
-    check_values(cfg)
+    check_constructors(cfg)
     check_devices(cfg.trainer)
+    check_combinations(cfg)
     environment = build.build_environment(cfg.trainer)
     main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from rnnsearch.cli.compose import compose, unknown_key
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.values import canonical
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records import JOB, point_key
 from rnnsearch.sweep import ledger, trials
@@ -108,7 +109,7 @@ def _asked(point: Point) -> Point:
         config = _config(point, overrides)
         asked = replace(
             point,
-            key=point_key(plain(config)),
+            key=point_key(canonical(plain(config))),
             overrides=(*overrides, *point.trial["last"]),
             updates=config.budget.updates,
             trial={**point.trial, "number": number, "parameters": parameters},

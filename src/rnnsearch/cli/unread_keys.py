@@ -1,7 +1,5 @@
 """Keys of a user's own YAML that no command would ever read are refused, with what was probably meant."""
 
-import importlib
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -57,17 +55,14 @@ def _without_defaults(values: Values) -> Values:
 
 
 def _unread(values: Values, prefix: str, read: frozenset[str]) -> Iterator[str]:
-    if "_target_" in values:
-        own = str(values["_target_"])
-        if own not in _targets().get(prefix, ()):
-            return  # another constructor, which says itself what it takes
+    """The keys of a file that no option has; what a constructor takes, it says itself."""
     for name, value in values.items():
         key = f"{prefix}.{name}".lstrip(".")
-        if str(name).startswith("_") or key in OPEN:
+        if key in OPEN or "_target_" in values:
             continue
         if key in read:
             yield from _unread(value, key, read) if isinstance(value, Mapping) else ()
-        elif not (_is_leaf(prefix, read) or _takes(prefix, str(name))):
+        elif not (_is_leaf(prefix, read) or f"{prefix}._target_" in read):
             yield key
 
 
@@ -76,33 +71,10 @@ def _is_leaf(key: str, read: frozenset[str]) -> bool:
     return key in read and not any(one.startswith(f"{key}.") for one in read)
 
 
-def _takes(key: str, argument: str) -> bool:
-    """Whether a constructor that an option names takes the argument."""
-    for target in _targets().get(key, ()):
-        module, _, name = target.rpartition(".")
-        try:
-            parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-        except (ImportError, AttributeError, ValueError):
-            return True  # which says itself what is wrong
-        if argument in parameters:
-            return True
-    return False
-
-
 @cache
 def known() -> frozenset[str]:
     """Every dotted name that the shipped YAML has."""
     return frozenset(key for package, values in _files(config_dir()) for key in _names(values, package))
-
-
-@cache
-def _targets() -> dict[str, frozenset[str]]:
-    """What the shipped options construct, by the key under which it stands."""
-    found: dict[str, frozenset[str]] = {}
-    for package, values in _files(config_dir()):
-        if "_target_" in values:
-            found[package] = found.get(package, frozenset()) | {str(values["_target_"])}
-    return found
 
 
 def _options_of(folder: Path) -> frozenset[str]:

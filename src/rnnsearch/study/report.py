@@ -1,6 +1,7 @@
 """Writes a study's report: report.html, one page that needs no network; report.md with figures/*.png; .tex and .csv."""
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from rnnsearch.visible import visible, visible_line
 
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 _PIXELS_A_POINT = 96 / 72
+POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FEW = 4  # members that are all told of above the sections
 
 
@@ -96,12 +98,16 @@ def build_report(study: Study, comparison: Comparison | None) -> Report:
 
 
 def render_html(report: Report) -> str:
-    """One page: style and figures inside, all text escaped."""
+    """One page: style and figures inside, all text escaped; a browser takes this style and nothing else from it."""
     environment = _environment(autoescape=True)
-    environment.filters["picture"] = _picture
     environment.filters["breakable"] = _breakable
     environment.filters["anchor"] = lambda title: slug(title).lower()
-    return environment.get_template("report.html").render(report=report)
+    pictures = [picture for section in report.sections for picture in section.all_pictures()]
+    images = {picture.name: _picture(picture.figure) for picture in pictures}
+    widths = sorted({image["width"] for image in images.values()})
+    style = Markup(environment.get_template("style.css").render(widths=widths))
+    policy = POLICY.format(base64.b64encode(hashlib.sha256(style.encode()).digest()).decode())
+    return environment.get_template("report.html").render(report=report, images=images, style=style, policy=policy)
 
 
 def render_markdown(report: Report) -> str:
