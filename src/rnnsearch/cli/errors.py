@@ -210,7 +210,7 @@ def _unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
 
 def _names(key: str, command: str, arguments: Sequence[str]) -> list[str]:
     """The valid names beside an unknown key; composed without it, or without any override if others are wrong too."""
-    overrides, folders = _split(arguments)
+    overrides, folders = parted(arguments)
     for attempt in ([o for o in overrides if o.lstrip("+~").partition("=")[0] != key], []):
         try:
             return valid_names(command, attempt, folders)
@@ -219,7 +219,7 @@ def _names(key: str, command: str, arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The overrides and the --config-dir folders among a command's arguments."""
     overrides = [argument for argument in arguments if not argument.startswith("-") and re.search("=|^~", argument)]
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith(("--config-dir=", "-cd="))]
