@@ -14,6 +14,8 @@ from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTraining
 from rnnsearch.model.build import build_translator
+from rnnsearch.records import RunRecord
+from rnnsearch.training.checkpoints import AtomicCheckpoints
 
 WORDS = ("the", "small", "house", "stood", "there", "below")
 SIZES = {"embedding_size": 8, "hidden_size": 12, "attention_size": 8, "readout_size": 8, "dropout": 0.0}
@@ -85,10 +87,10 @@ def write_run(
             for parameter in translator.parameters():
                 parameter.normal_(generator=generator)
         checkpoint = {
-            "rnnsearch": runs.checkpoint_content(config, both),
+            "rnnsearch": runs.checkpoint_content(config, both, "small"),
             "state_dict": {f"translator.{key}": value for key, value in translator.state_dict().items()},
         }
-        torch.save(checkpoint, folder / "checkpoints" / f"{name}.ckpt")
+        AtomicCheckpoints().save_checkpoint(checkpoint, folder / "checkpoints" / f"{name}.ckpt")
     (folder / "record.json").write_text('{"format": 1}')
-    runs.save_config(config, folder)
+    runs.save_config(config, folder, RunRecord(folder, {}, writes=False))
     return folder

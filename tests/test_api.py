@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnnsearch
-from rnnsearch import api
 from rnnsearch.api import TrainedModel, Translation, load
 from rnnsearch.evaluation.aligning import Alignment
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.search.beam import BeamSearch
+from rnnsearch.search.run_config import own_search
 from rnnsearch.search.sampling import Sampling
 
 from .small_run import NASTY, WORDS, write_run
@@ -374,4 +374,4 @@ def test_the_search_of_a_config_is_one_of_ours(folders: dict[str, Path], tmp_pat
     config = {"search": {"_target_": "os.system", "command": "true"}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ValueError, match=r"no search that is known: 'os\.system'"):
-        api.own_search(tmp_path)
+        own_search(tmp_path, {})

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from rnnsearch.data.lines import well_formed
@@ -24,17 +23,15 @@ from rnnsearch.model.checkpoint import load_translator, pick_device
 from rnnsearch.records import read_record
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
+from rnnsearch.search.run_config import own_search
 from rnnsearch.search.sampling import Sampling
 from rnnsearch.search.settings import (
-    KINDS,
     CommonSettings,
     Kind,
     SearchSettings,
     common_settings,
     make_search,
 )
-
-CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -288,7 +285,7 @@ def load(
     trust = [trust] if isinstance(trust, str) else trust
     systems = [_system(folder, checkpoint, device, trust) for folder in folders]
     system = systems[0] if len(systems) == 1 else System.joined(systems, [str(folder) for folder in folders])
-    kind, settings = own_search(folders[0])
+    kind, settings = own_search(folders[0], read_record(folders[0]))
     return TrainedModel(" + ".join(folder.name for folder in folders), system, settings, kind)
 
 
@@ -296,23 +293,6 @@ def _system(folder: Path, checkpoint: str, device: str, trust: Sequence[str]) ->
     read_record(folder)
     translator, tokenizers = load_translator(folder, checkpoint, trust)
     return System.of(translator.to(pick_device(device)), tokenizers)
-
-
-def own_search(folder: Path) -> tuple[Kind, dict[str, Any]]:
-    """Class and settings of the search that a run was trained with.
-
-    Raises:
-        FileNotFoundError, ValueError: if the run's config is not there, can't be read, or names no search of ours.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the folder of a run as train leaves it")
-    try:
-        section = yaml.safe_load(path.read_text(encoding="utf-8"))["search"]
-        kind = KINDS[section["_target_"]]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no config of a run, or has no search that is known: {error}") from None
-    return kind, {key: value for key, value in section.items() if not key.startswith("_")}
 
 
 def _texts(texts: Sequence[str], name: str) -> list[str]:

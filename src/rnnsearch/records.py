@@ -1,10 +1,13 @@
 """What a run leaves behind, as JSON: the record of a run, lines of evaluations, the hash of a config.
 
-Standard library only, so that reports and dashboards read runs without torch. Format 1;
-docs/run_folder.md lists the keys.
+An object that is written here holds the SHA-256 of the rest of it, and the record those of the files beside it; what
+is read is compared with them, where they are there. Standard library only, so that reports and dashboards read runs
+without torch. Format 1; docs/run_folder.md lists the keys, and `rnnsearch.keys.roles` which of a config count in its
+hash.
 """
 
 import copy
+import errno
 import hashlib
 import json
 import math
@@ -12,72 +15,32 @@ import os
 import platform
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.keys.roles import UNCOUNTED, Role, keys_of, within
+
 FORMAT = 1
 RECORD = "record.json"
 STORIES = ".failure-of-process-*.json"  # what a process beside the first leaves when it fails
 LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
+DIGEST = "sha256"  # the key under which an object's own stands
+FILES = "files"  # the key of a record under which the digests of the files beside it stand
+LARGEST = 1 << 28  # bytes of a file of JSON: no run leaves so many
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
-# Keys that say where things lie, who watches, why the run is made, and names that other keys take their values from.
-AROUND = (
-    "paths",
-    "logger",
-    "study",
-    "member",
-    "protocol",
-    "sweep",
-    "match",
-    "ckpt",
-    "checkpoints",
-    "skip_limit",
-    "progress",
-    "profile",
-    "encoding_processes",
-    "samples",
-    "trust",
-    "sizes",
-    "model.embedding_size",
-    "model.hidden_size",
-    "model.attention_size",
-    "model.readout_size",
-    "model.cell",
-    "model.dropout",
-    "model.variational_dropout",
-    "data.root",
-    "data.cache",
-    "data.mirrors",
-    "trainer.log_every_n_steps",
-    "trainer.max_steps",
-)
-# Keys that say how the machine is used and what is done besides; they do not change what a run computes.
-NOT_HASHED = (
-    *AROUND,
-    "keep_best",
-    "kernels",
-    "cuda_graphs",
-    "test",
-    "data_workers",
-    "optimizer.fused",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.strategy",
-)
-
-# Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
-# runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
-UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True}
+AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
+NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
 
 
 def is_hashed(key: str) -> bool:
     """Whether a dotted key of a config counts in its hash."""
-    return not any(key == left_out or key.startswith(f"{left_out}.") for left_out in NOT_HASHED)
+    return not within(key, NOT_HASHED)
 
 
 def new_id() -> str:
@@ -117,11 +80,43 @@ def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: readers see the old or the new text, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)  # a killed process's of the same number, or a link
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("x", encoding="utf-8") as file:
+            file.write(text)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse to write into a folder in which names lead elsewhere, as in one that a stranger made.
+
+    Raises:
+        ValueError: for a link out of the folder, or what is neither file nor folder, such as a pipe.
+    """
+    inside = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            kind = path.lstat().st_mode
+            if stat.S_ISLNK(kind) and not path.resolve().is_relative_to(inside):
+                raise ValueError(f"{path} is a link out of {folder}, so nothing is written there; remove it")
+            if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise ValueError(f"{path} is neither a file nor a folder, so nothing is written there; remove it")
+
+
+def without_links(path: str, flags: int) -> int:
+    """For ``open(..., opener=without_links)``: refuses a name that leads elsewhere, or is a pipe that nobody reads.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise ValueError(f"{path} is a link, or no file, so nothing is written there; remove it") from None
 
 
 @contextmanager
@@ -133,17 +128,21 @@ def written_aside(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     here = f"@{platform.node()}.part"
     for left in folder.glob(f".*{here}"):
-        if not _is_alive(int(left.name[1:].removesuffix(here))):
+        pid = left.name[1:].removesuffix(here)
+        if pid.isdecimal() and not _is_alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
     aside = folder / f".{os.getpid()}{here}"
     aside.mkdir()
     try:
         yield aside
         for path in sorted(aside.rglob("*")):  # folders come before what is in them
+            place = folder / path.relative_to(aside)
             if path.is_dir():
-                (folder / path.relative_to(aside)).mkdir(exist_ok=True)
+                if place.is_symlink():
+                    raise ValueError(f"{place} is a link, so nothing is written there; remove it")
+                place.mkdir(exist_ok=True)
             else:
-                os.replace(path, folder / path.relative_to(aside))
+                os.replace(path, place)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -184,16 +183,85 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, "".join(json_text(row) + "\n" for row in rows))
 
 
+def write_object(path: Path, values: Mapping[str, Any]) -> None:
+    """Replace a file with a JSON object that holds its own digest."""
+    plain = json.loads(json_text(values))
+    write_json(path, {**plain, DIGEST: _digest(plain)})
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object, without its digest; those of earlier versions had none.
+
+    Raises:
+        ValueError: if it is none, too large, or not as it was written.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path} has more than {LARGEST:,} bytes, so no run left it")
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is damaged: it holds no JSON") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object")
+    digest = values.pop(DIGEST, None)
+    if digest is not None and digest != _digest(values):
+        raise ValueError(f"{path} is not as it was written (its {DIGEST} is another), so it is damaged or was changed")
+    return values
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256, in hexadecimal, of those of the named files that a folder has."""
+    return {name: _of_file(folder / name) for name in names if (folder / name).is_file()}
+
+
+def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
+    """A file of a run's folder, as the run left it; records of earlier versions hold no digest to compare.
+
+    Raises:
+        ValueError: if it is another by now.
+    """
+    files, path = record.get(FILES), folder / name
+    noted = files.get(name) if isinstance(files, dict) else None
+    if noted is not None and path.is_file() and _of_file(path) != noted:
+        raise ValueError(
+            f"{path} is not the file that the run left (its sha256 in {RECORD} is another), so it is damaged or "
+            "was changed; put the run's own back"
+        )
+    return path
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one JSON line at the end of a file."""
-    with path.open("a", encoding="utf-8") as file:
+    """Add one JSON line at the end of a file, which is no link."""
+    with open(path, "a", encoding="utf-8", opener=without_links) as file:
         file.write(json_text(row) + "\n")
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines."""
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    """The objects of a file of JSON lines.
+
+    Raises:
+        ValueError: for a line that is none.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}: line {number} is damaged: it holds no JSON object")
+            yield row
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -207,10 +275,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no {RECORD}, so it is not a run's folder; give one that train made")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train into a new folder") from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        record = read_object(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; put a copy back, or train into a new folder") from None
+    if record.get("format") != FORMAT:
         raise ValueError(f"{path} is not a record of format {FORMAT}; read it with the version that wrote it")
     return record
 
@@ -227,5 +295,10 @@ class RunRecord:
         """Change some keys and replace the file."""
         values = self.values | changes
         if self.writes:
-            write_json(self.path, values)
+            write_object(self.path, values)
         self.values = values
+
+    def write_digests(self, *names: str) -> None:
+        """Keep the digests of files that were just written beside the record."""
+        if self.writes:
+            self.write(**{FILES: {**self.values.get(FILES, {}), **file_digests(self.path.parent, names)}})

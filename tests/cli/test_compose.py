@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from rnnsearch.cli.compose import compose, nearest, spelled, valid_names
+from rnnsearch.cli.compose import compose, spelled, valid_names
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.main import main
+from rnnsearch.cli.near_names import nearest
 
 
 @pytest.fixture(autouse=True)

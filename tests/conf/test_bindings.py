@@ -22,6 +22,7 @@ WIRED = {  # what the code adds to a node's keys when it makes the object; the f
     "torch.optim.*": {"params"},
     "lightning.pytorch.loggers.*": {"save_dir"},
     "rnnsearch.training.boards.*": {"save_dir"},
+    "rnnsearch.training.metrics_csv.*": {"save_dir"},
     "rnnsearch.training.dashboards.*": {"save_dir"},
 }
 Node = dict[str, Any]

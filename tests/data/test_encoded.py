@@ -78,13 +78,17 @@ def test_a_folder_is_built_once(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.parent.iterdir()) == [".cache.lock", "cache"]
 
 
-@pytest.mark.parametrize("harm", ["changed", "cut", "missing", "extra", "manifest", "no manifest", "a file"])
+@pytest.mark.parametrize("harm", ["changed", "flipped", "cut", "missing", "extra", "manifest", "no manifest", "a file"])
 def test_a_damaged_folder_is_built_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str) -> None:
     build = Builder()
     folder = encoded.cached_folder(tmp_path / "cache", build)
     value, manifest = folder / "value.txt", folder / encoded.MANIFEST
     if harm == "changed":
         value.write_text("wrong", encoding="utf-8")
+    elif harm == "flipped":  # as a disk does it
+        times = value.stat().st_atime_ns, value.stat().st_mtime_ns
+        value.write_text("sight", encoding="utf-8")
+        os.utime(value, ns=times)
     elif harm == "cut":
         value.write_text("rig", encoding="utf-8")
     elif harm == "missing":
@@ -111,7 +115,7 @@ def test_a_failed_build_leaves_nothing_and_can_be_tried_again(tmp_path: Path) ->
         (folder / "half.txt").write_text("half", encoding="utf-8")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="no space left"):
         encoded.cached_folder(tmp_path / "cache", fail)
     assert [path.name for path in tmp_path.iterdir()] == [".cache.lock"]
     encoded.cached_folder(tmp_path / "cache", Builder())
@@ -262,3 +266,9 @@ def test_a_copied_cache_is_whole(tmp_path: Path) -> None:
     os.utime(folder / "value.txt", ns=(1, 1))
     encoded.cached_folder(folder, build)
     assert build.calls == 1
+
+
+def test_a_cache_that_cannot_be_written_is_said_by_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match=r"can't be written \(.*\); name a folder .* paths.cache=DIR or RNNSEARCH_CACHE"):
+        encoded.cached_folder(tmp_path / "file" / "encoded" / "x", lambda aside: None)

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,48 @@ def test_nothing_sticks_out(browser: playwright.Browser, address: str, width: in
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 300) == (scheme == "dark")
     context.close()
+
+
+LONG = "the small old dog of our neighbours sleeps in the warm evening sun beside the red house they built"
+CLIPPED = "[...document.querySelectorAll('.heatmap th > *')].some(one => one.scrollWidth > one.clientWidth + 1)"
+HIDDEN = """() => [...document.querySelectorAll(".best > .candidate .scroll")].map(place => {
+  const last = place.querySelector("thead th:last-child").getBoundingClientRect();
+  const seen = place.getBoundingClientRect();
+  return Math.max(last.right - seen.right, seen.left - last.left);
+})"""
+
+
+@pytest.fixture
+def roomy(limits: Limits) -> Iterator[str]:
+    """Two runs that take long sentences."""
+    models = {"with": FakeModel(), "without": FakeModel(method="saliency")}
+    with serving.listen("127.0.0.1", 0) as listener:
+        server = serving.make_server(make_app(models, replace(limits, max_words=100, max_characters=1000)))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield serving.address(listener)
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+def test_a_matrix_shows_its_last_word_or_that_there_is_more(browser: playwright.Browser, roomy: str) -> None:
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.goto(roomy)
+    for sentence in ("Donaudampfschifffahrtsgesellschaftskapitän schläft", LONG, "הכלב של השכנים ישן בשמש"):
+        page.get_by_label("Sentence").fill(sentence)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Translate", disabled=False).wait_for()
+        assert max(page.evaluate(HIDDEN)) < 1
+        assert not page.evaluate(CLIPPED)
+    assert page.locator(".heatmap").first.evaluate("table => getComputedStyle(table).direction") == "rtl"
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.get_by_label("Sentence").fill(LONG)
+    page.keyboard.press("Enter")
+    matrix = page.locator(".best > .candidate .scroll.more").first
+    matrix.wait_for()
+    matrix.evaluate("place => place.scrollBy(9999, 0)")
+    page.locator(".best > .candidate .scroll:not(.more)").first.wait_for()
+    page.close()
 
 
 def test_a_refusal_and_a_server_that_is_gone_are_told(browser: playwright.Browser, address: str) -> None:

@@ -1,6 +1,8 @@
 """Clients that are slow, many or gone, against a server on a port of this machine."""
 
+import contextlib
 import http.client
+import random
 import socket
 import threading
 import time
@@ -139,3 +141,42 @@ def test_who_leaves_costs_no_translation_and_no_traceback(
     assert asked(port, "POST", "/results", "text=b").status == 200
     assert [one["texts"] for one in model.asked] == [["a"], ["b"]]
     assert "Traceback" not in capfd.readouterr().err
+
+
+PARTS = [
+    *(b"GET", b"POST", b"HEAD", b"PUT", b"TRACE", b"CONNECT", b" ", b"/", b"/results", b"/static/", b"/static/page.js"),
+    *(b"..%2f", b"%00", b"%ff", b"//evil.example/", b"http://evil.example/", b"?a=b", b"#", b"*", b"x" * 3000),
+    *(b" HTTP/1.1", b" HTTP/1.0", b" HTTP/2", b"\r\n", b"\n", b"\r\n\r\n", b"\0", b"\xff", b"\r"),
+    *(HOST, b"Host: evil.example\r\n", b"Host:\r\n", b"Origin: null\r\n", b"Origin: http://[\r\n"),
+    *(
+        b"Sec-Fetch-Site: cross-site\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 1e9\r\n",
+    ),
+    *(b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"),
+    *(b"Range: bytes=0-9,-1\r\n", b"If-Modified-Since: never\r\n", b"text=a", b"5\r\ntext=\r\n0\r\n\r\n", b"&" * 50),
+]
+
+
+def test_any_bytes_are_answered_or_refused(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    draw, found = random.Random(0), Counter[bytes]()
+    for _ in range(300):
+        head = draw.choice(PARTS[:2]) + b" " + draw.choice(PARTS[7:20]) + b" HTTP/1.1\r\n" + HOST
+        sent = b"".join(draw.choices(PARTS, k=draw.randrange(1, 9)))
+        with connected(port, head + sent if draw.random() < 0.7 else sent) as client:
+            client.shutdown(socket.SHUT_WR)
+            found[answered(client)[9:10]] += 1
+    assert set(found) <= {b"", b"1", b"2", b"3", b"4"}
+    assert found[b"2"] > 0
+    assert asked(port).status == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def answered(client: socket.socket) -> bytes:
+    """All that a server says until it closes."""
+    said = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := client.recv(2**16):
+            said += more
+    return said

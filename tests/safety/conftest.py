@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnsearch.records import FILES, RECORD, read_record, write_json
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 TINY = [
     *("data=controlled", "data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=10", "model=tiny"),
@@ -77,5 +79,9 @@ def shell(tmp_path: Path, cache: Path) -> Shell:
 
 @pytest.fixture
 def stranger(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run, to be made hostile."""
-    return Path(shutil.copytree(trained, tmp_path / "stranger"))
+    """A copy of the run, to be made hostile: a stranger leaves no digests that would tell what was changed."""
+    folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
+    record = read_record(folder)
+    record.pop(FILES)
+    write_json(folder / RECORD, record)
+    return folder

@@ -3,19 +3,30 @@
 import bz2
 import gzip
 import http.server
+import json
 import lzma
 import resource
+import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from backports import zstd
 
+import rnnsearch
+from rnnsearch import records
+from rnnsearch.cli import runs
 from rnnsearch.data import download, lines
+from rnnsearch.model.checkpoint import read_checkpoint
+from rnnsearch.records import read_object
+from rnnsearch.search.run_config import own_search
 from rnnsearch.study import folder
 
 from .conftest import Shell
@@ -133,3 +144,78 @@ def test_a_download_ends_at_its_bound(tmp_path: Path, monkeypatch: pytest.Monkey
     with serving() as url, pytest.raises(ValueError, match="it has more than 4,194,304 bytes"):
         download.fetch([url], sha256="0" * 64, folder=tmp_path, name="corpus", remedy="get another")
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lock")]
+
+
+def changed_run(trained: Path, place: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A run whose best checkpoint a stranger wrote."""
+    run = Path(shutil.copytree(trained, place / "run"))
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    change(content)
+    torch.save(content, run / "checkpoints" / "best.ckpt")
+    return run
+
+
+SIZES = [("encoder", "hidden_size"), ("encoder", "embedding_size"), ("encoder", "layers"), ("decoder", "hidden_size")]
+
+
+@pytest.mark.parametrize("size", [10**5, 10**9, 10**18])
+@pytest.mark.parametrize(("part", "key"), SIZES)
+def test_a_model_is_no_larger_than_its_weights(trained: Path, tmp_path: Path, part: str, key: str, size: int) -> None:
+    run = changed_run(trained, tmp_path, lambda content: content["rnnsearch"]["model"][part].update({key: size}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="holds no model that can be used"):
+        rnnsearch.load(run, device="cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_a_weight_is_no_larger_than_what_is_stored(trained: Path, tmp_path: Path) -> None:
+    def stretch(content: dict[str, Any]) -> None:
+        content["state_dict"]["translator.encoder.embedding.weight"] = torch.zeros(1, 1).expand(10**6, 10**4)
+
+    with pytest.raises(ValueError, match="weights that are none"):
+        rnnsearch.load(changed_run(trained, tmp_path, stretch), device="cpu")
+
+
+def test_a_compressed_checkpoint_is_not_unpacked(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("archive/data/0", "w") as entry:
+        for _ in range(200):
+            entry.write(bytes(MIB))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="can't be read as a checkpoint"):
+        read_checkpoint(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+
+
+YAMLS = {
+    "deep": "a: " + "[" * 5000 + "]" * 5000,
+    "multiplied": "a0: &a0 [x, x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}, *a{i}]\n" for i in range(30)),
+    "large": "a: b\n" * (MIB // 4),
+    "no text": "a: \udcff",
+    "a date that is none": "a: 2001-99-99",
+    "a tag": "!!python/object/apply:os.system [true]",
+}
+
+
+@pytest.mark.parametrize("kind", YAMLS)
+def test_a_config_is_bounded(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "config.yaml").write_text(YAMLS[kind], errors="surrogateescape")
+    for read in (runs.read_config, lambda folder: own_search(folder, {})):
+        if kind != "a date that is none" or read != runs.read_config:
+            with pytest.raises(ValueError, match="is no config of a run"):
+                read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"a":' * 10**5, "9" * 10**5, '"\\ud800', "", "[]", "\0"])
+def test_json_is_bounded(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="is damaged: it holds no JSON"):
+        read_object(path)
+
+
+def test_a_record_of_another_size_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LARGEST", 100)
+    (tmp_path / "record.json").write_text(json.dumps({"a": "b" * 200}))
+    with pytest.raises(ValueError, match="has more than 100 bytes"):
+        read_object(tmp_path / "record.json")

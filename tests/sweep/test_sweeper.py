@@ -148,7 +148,7 @@ def test_a_file_s_grid_and_its_paired_dimensions(plan: Any, tmp_path: Path) -> N
 def test_a_key_that_no_option_has_is_an_error(
     plan: Any, word: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert plan("sweep study=s model=tiny", word) == 2
+    assert plan("sweep study=s model=tiny", word) != 0
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
@@ -179,7 +179,7 @@ def test_a_study_s_folder_is_what_was_typed(plan: Any) -> None:
     assert 'study="007"' in plan.points("007")[0].overrides
 
 
-@pytest.mark.parametrize("name", ["a,b", "a/b", "..", "é", "${x}", 'a"b'])
+@pytest.mark.parametrize("name", ["a,b", "a/b", "..", "a|b", "${x}", 'a"b'])
 def test_a_name_that_is_no_folder_s_is_refused_in_a_sentence(
     plan: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

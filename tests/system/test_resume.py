@@ -1,6 +1,8 @@
 """The same seed gives the same results, also where a run was stopped and taken up again."""
 
+import csv
 import json
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -50,6 +52,12 @@ def test_another_seed_gives_other_results(workshop: Any, trained: Path, tmp_path
     assert other["config_hash"] != first["config_hash"]
 
 
+def logged(folder: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv, without how fast it was."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{key: cell for key, cell in row.items() if "second" not in key} for row in csv.DictReader(file)]
+
+
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_a_resumed_run_ends_as_one_that_never_stopped(
     workshop: Any, tmp_path: Path, settings: str, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +78,7 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(
     assert (resumed["updates"], resumed["tokens_seen"]) == (expected["updates"], expected["tokens_seen"])
     assert (resumed["id"], resumed["started"]) == (halted["id"], halted["started"])
     assert resumed["config_hash"] == expected["config_hash"]
+    assert logged(stopped) == logged(whole)
 
 
 def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
@@ -122,12 +131,24 @@ def test_a_failed_run_can_be_taken_up(workshop: Any, trained: Path, tmp_path: Pa
 
 def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, tmp_path: Path) -> None:
     assert workshop.train(tmp_path / "run", DROPOUT) == 0
-    before = workshop.record(tmp_path / "run")
-    assert workshop.train(tmp_path / "run", DROPOUT, "ckpt=last") == 0
-    after = workshop.record(tmp_path / "run")
-    assert after["results"] == before["results"]
-    assert after["updates"] == 12
-    assert after["status"] == "finished"
+    run = tmp_path / "run"
+    before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
+    for more in ("test=true", "budget.updates=10"):
+        assert workshop.train(run, DROPOUT, more, "ckpt=last") == 0
+        after = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
+        assert after == before
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_begun_anew(
+    workshop: Any, trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints")
+    before = workshop.snapshot(run)
+    assert workshop.train(run, DROPOUT, "ckpt=last") == 0
+    assert workshop.train(run, f"{DROPOUT} budget.updates=14", "ckpt=last") == 1
+    assert "is finished and its checkpoints are gone" in capsys.readouterr().err
+    assert workshop.snapshot(run) == before
 
 
 def test_other_settings_are_refused(workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

@@ -1,7 +1,6 @@
 """From configs to objects: the only caller of Hydra's ``instantiate``."""
 
 import logging
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +10,19 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.trust import whitelist
-from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 
 logger = logging.getLogger(__name__)
 
-if TYPE_CHECKING:  # Lightning takes seconds to import, and translating does without
-    from lightning.fabric.plugins.environments import ClusterEnvironment
+if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
     from rnnsearch.data.datamodule import ParallelDataModule
     from rnnsearch.data.tokenizer import TokenizerPair
     from rnnsearch.evaluation.scoring import Scoring
+    from rnnsearch.search.hypotheses import Search
 
 
 def make(config: DictConfig, **wired: Any) -> Any:
@@ -79,13 +78,13 @@ def build_scoring(config: DictConfig, data: "ParallelDataModule") -> "Scoring":
     return found
 
 
-def build_search(config: DictConfig, **changes: Any) -> Search:
+def build_search(config: DictConfig, **changes: Any) -> "Search":
     """The search of a ``search`` config, with some keys changed."""
     search: Search = make(config, **changes)
     return search
 
 
-def build_greedy(config: DictConfig) -> Search:
+def build_greedy(config: DictConfig) -> "Search":
     """The greedy search within the bounds of a ``search`` config."""
     greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
     return build_search(config, n_best=1, **greedy)
@@ -119,7 +118,6 @@ def build_environment(config: DictConfig) -> "ClusterEnvironment":
 
     cuda = torch.cuda.is_available()
     gpu = config.accelerator in ("gpu", "cuda") or (config.accelerator == "auto" and cuda)
-    _check_machine(config, gpu=gpu, mps=torch.backends.mps.is_available())
     devices = config.devices
     if isinstance(devices, str):
         devices = devices.rstrip(",").split(",") if "," in devices else -1 if devices == "auto" else int(devices)
@@ -127,19 +125,6 @@ def build_environment(config: DictConfig) -> "ClusterEnvironment":
     if count < 0:
         count = torch.cuda.device_count() if gpu else 1
     return joined(max(1, count), config.get("num_nodes", 1), gpu=gpu)
-
-
-def _check_machine(config: DictConfig, *, gpu: bool, mps: bool) -> None:
-    """Refuse what Lightning would refuse after the data are prepared, or would do in another way than asked."""
-    accelerators = ("auto", "cpu", "gpu", "cuda", *(("mps",) if mps else ()))
-    if config.accelerator not in accelerators:
-        raise ValueError(f"trainer.accelerator={config.accelerator}: here one can take {', '.join(accelerators)}")
-    strategy = str(config.strategy)
-    known = re.fullmatch(r"auto|(ddp|fsdp)(_find_unused_parameters_(true|false)|_cpu_offload)?", strategy)
-    if not known and isinstance(config.strategy, str):
-        raise ValueError(f"trainer.strategy={strategy}: choose one of auto, ddp, fsdp")
-    if config.precision == "16-mixed" and not gpu:
-        raise ValueError("trainer.precision=16-mixed needs a GPU; on the CPU take 32-true, or bf16-mixed")
 
 
 def build_trainer(

@@ -16,34 +16,21 @@ from omegaconf import DictConfig, ListConfig, read_write
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
+from rnnsearch.cli.judging import judge
 from rnnsearch.cli.matched import BY, quantity
 from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
+from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
-from rnnsearch.study.publish import publish
-from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Overrides, key_of
 
 logger = logging.getLogger(__name__)
 
-OWN_KEYS = (
-    "members",
-    "seeds",
-    "match",
-    "tuning",
-    "jobs",
-    "question",
-    "length_edges",
-    "publish",
-    "study",
-    "ckpt",
-    "trust",
-    "hydra",
-)
+OWN_KEYS = (*COMPARISON, TRUST, *HYDRA)
 
 
 @dataclass(frozen=True)
@@ -80,12 +67,7 @@ class ComparisonSweeper(StudySweeper):
         Raises:
             ValueError: for a comparison that cannot be, or one that could not be finished.
         """
-        self._check(arguments)
-        common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
-        members = [
-            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
-            for name, overrides in self.config.members.items()
-        ]
+        members = self._members(arguments)
         self._check_inputs(members)
         for member in members:
             with _naming(member):
@@ -97,6 +79,20 @@ class ComparisonSweeper(StudySweeper):
         points = self._points(members, self.config.seeds, within=self.study)
         self.train_described(points)
         self._report(points)
+
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse what cannot be compared, and members that can't be trained, before anything is made."""
+        self._check(arguments)
+        members = self._members(arguments)
+        judge([(*member.overrides, f"seed={self.config.seeds[0]}") for member in members], self.compose_config)
+
+    def _members(self, arguments: Sequence[str]) -> list[Member]:
+        """The members as they are given."""
+        common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
+        return [
+            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            for name, overrides in self.config.members.items()
+        ]
 
     def describe(self, points: Sequence[Point]) -> None:
         """Describe what is compared now; what the folder has besides is left out."""
@@ -119,9 +115,10 @@ class ComparisonSweeper(StudySweeper):
                 self.inputs.ask(self.compose_config(member.overrides))
         self.inputs.require_test()
         self.inputs.check(self.study, waiting=True)
+        self.inputs.warn()
 
     def _check(self, arguments: Sequence[str]) -> None:
-        """Refuse what cannot be compared, before anything is made."""
+        """Refuse what cannot be compared."""
         for override in OverridesParser.create(config_loader=self.loader).parse_overrides(list(arguments)):
             key = override.get_key_element()
             if override.is_sweep_override():
@@ -223,6 +220,9 @@ class ComparisonSweeper(StudySweeper):
             raise ValueError(f"trials failed: {', '.join(broken)}; mend them and start again")
 
     def _report(self, points: Sequence[Point]) -> None:
+        from rnnsearch.study.publish import publish  # with its figures, which take seconds to import
+        from rnnsearch.study.report import write_report
+
         live.show(points, stderr=True)
         report = write_report(self.study)
         if self.config.publish:

@@ -1,18 +1,21 @@
 """From a command and its overrides to a configuration, without running anything."""
 
-import difflib
+import copy
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_search_path
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.config_dir import chosen_groups, config_dir, groups
-from rnnsearch.cli.spelling import as_typed
+from rnnsearch.cli.spelling import as_typed, check_depth
+from rnnsearch.cli.yaml_source import install
 from rnnsearch.records import new_id
 
 OVERLAYS = ("experiment", "debug")
@@ -45,8 +48,48 @@ def compose(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[P
     Raises:
         HydraException: an override that does not fit; `errors.explain` turns it into a sentence.
     """
-    with _searching((config_dir(), *config_dirs), command):
+    with searching((config_dir(), *config_dirs), command):
         return hydra_compose(config_name=command, overrides=spelled(command, overrides))
+
+
+class Composer:
+    """Composes many configurations of a command: those of the same options once, then Hydra applies the values.
+
+    A composition takes 30 times as long as a copy, and the points of a sweep are many.
+
+    Args:
+        command, config_dirs: as for `compose`.
+    """
+
+    def __init__(self, command: str, config_dirs: Sequence[Path | str] = ()) -> None:
+        self.command = command
+        self.config_dirs = tuple(config_dirs)
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration, for the caller to change.
+
+        Raises: as `compose`.
+        """
+        words = spelled(self.command, overrides)
+        is_value = [self._is_value(word) for word in words]
+        last = is_value.index(True) if True in is_value else len(words)
+        for place in reversed(range(len(words))):  # what adds or deletes keys comes before the values after it alone
+            if not is_value[place] and words[place].startswith(("+", "~")):
+                last = max(last, place + 1)
+                break
+        values = [word for place, word in enumerate(words) if place >= last and is_value[place]]
+        first = tuple(word for place, word in enumerate(words) if place < last or not is_value[place])
+        if first not in self._composed:
+            self._composed[first] = compose(self.command, first, self.config_dirs)
+        config = copy.deepcopy(self._composed[first])
+        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), config)
+        return config
+
+    def _is_value(self, word: str) -> bool:
+        """Whether an override changes the value of a key, and chooses no option."""
+        key = re.match(r"(?!hydra\b)([\w.]+)=", word, re.ASCII)
+        return key is not None and not any((Path(one) / key[1]).is_dir() for one in (config_dir(), *self.config_dirs))
 
 
 def spelled(command: str, arguments: Iterable[str], *, swept: bool = False) -> list[str]:
@@ -58,6 +101,8 @@ def spelled(command: str, arguments: Iterable[str], *, swept: bool = False) -> l
     overlays = [group for group in OVERLAYS if group in chosen_groups(config_dir(), command)]
     appended = re.compile(rf"^\++(?=(?:{'|'.join(overlays)})=)") if overlays else None
     texts = [appended.sub("", argument) if appended else argument for argument in arguments]
+    for text in texts:
+        check_depth(text)
     return [as_typed(text, swept=swept) for text in texts]
 
 
@@ -75,38 +120,6 @@ def valid_names(command: str, overrides: Sequence[str] = (), config_dirs: Sequen
     return [group for group in groups(config_dir()) if group.split("/")[0] in chosen] + list(_keys(config))
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """The names that `name` most likely meant, best first; none where nothing is near.
-
-    Looked for in this order: a like name under the same parent, the same last part elsewhere (`max_steps` finds
-    `trainer.max_steps`), a like name anywhere, a like last part anywhere.
-    """
-    known = [full for full in dict.fromkeys(names) if not _tail(full).startswith("_")]
-    siblings = [full for full in known if _parent(full) == _parent(name)]
-    return (
-        _close(name, siblings, _tail, count, 0.6)
-        or _close(name, [full for full in known if _tail(full) == _tail(name)], str, count, 0.0)
-        or _close(name, known, str, count, 0.7)
-        or _close(name, known, _tail, count, 0.75)
-    )
-
-
-def _close(name: str, names: Sequence[str], part: Callable[[str], str], count: int, cutoff: float) -> list[str]:
-    """The names whose `part` is like that of `name`, but none much worse than the best."""
-    ratios = {full: difflib.SequenceMatcher(None, part(full), part(name)).ratio() for full in names}
-    best = max(ratios.values(), default=0.0)
-    near = [full for full in names if ratios[full] >= max(cutoff, best - 0.1)]
-    return sorted(near, key=lambda full: -ratios[full])[:count]
-
-
-def _tail(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _parent(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
 def _keys(node: object, prefix: str = "") -> Iterator[str]:
     if isinstance(node, dict):
         for name, child in node.items():
@@ -115,8 +128,9 @@ def _keys(node: object, prefix: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def _searching(folders: Sequence[Path | str], job: str) -> Iterator[None]:
+def searching(folders: Sequence[Path | str], job: str) -> Iterator[None]:
     """A Hydra that searches `folders`; whatever Hydra was active before is put back."""
+    install()
     active = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

@@ -1,6 +1,5 @@
 """Writes study.json, which says of what a study consists and which its report is made from."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,18 +8,15 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from rnnsearch.cli import runs
-from rnnsearch.records import AROUND, write_json
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.keys.roles import HIDDEN_SIZES, Role, keys_of, within
+from rnnsearch.records import AROUND, read_object, write_object
 from rnnsearch.study.folder import STUDY
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import labels
 
-NO_DIFFERENCE = (  # keys and groups that set no points apart
-    "seed", "study", "member", "protocol", "sweep", "match", "paths", "logger", "progress", "profile", "samples",
-    "data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps",
-)  # fmt: skip
-MATCHED = ("model.encoder.hidden_size", "model.decoder.hidden_size")  # by which models are made equal
+NO_DIFFERENCE = ("seed", *keys_of(Role.ABOUT))  # keys and groups that set no points apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,7 @@ def describe(
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
     composed = {name: compose(members[name].overrides) for name in ordered}
-    write_json(
+    write_object(
         study / STUDY,
         {
             "format": 1,
@@ -84,7 +80,7 @@ def describe(
                 for name in ordered
             ],
             "seeds": sorted({point.seed for point in points}),
-            "budget": runs.plain(composed[ordered[0]].budget) if ordered else {},
+            "budget": plain(composed[ordered[0]].budget) if ordered else {},
             "trained_length": _trained_length(points),
             "config_difference": _differences(composed),
             "runs": [
@@ -103,7 +99,7 @@ def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
 
 def protocol(config: DictConfig) -> dict[str, Any] | None:
     """A study's protocol; None where none was written."""
-    return runs.plain(config.protocol) if config.protocol.question else None
+    return plain(config.protocol) if config.protocol.question else None
 
 
 def _is_known(point: Point) -> bool:
@@ -113,16 +109,15 @@ def _is_known(point: Point) -> bool:
 
 def no_differences(match: str) -> tuple[str, ...]:
     """Keys that set no points of a study apart, by what models are made equal."""
-    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *MATCHED)
+    return NO_DIFFERENCE if match == "none" else (*NO_DIFFERENCE, *HIDDEN_SIZES[1:])
 
 
 def described(study: Path) -> dict[str, Any]:
     """A study's description; empty where it has none, or a damaged one, which is written anew."""
     try:
-        found = json.loads((study / STUDY).read_text(encoding="utf-8"))
+        return read_object(study / STUDY)
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _folders(description: Mapping[str, Any]) -> list[str]:
@@ -149,9 +144,9 @@ def _trained_length(points: Iterable[Point]) -> int | None:
 
 def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
     """Every key of the members' resolved configs in which they differ."""
-    flat = {name: runs.flat(config) for name, config in configs.items()}
-    keys = sorted(set().union(*flat.values()))
-    values = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
+    flattened = {name: flat(config) for name, config in configs.items()}
+    keys = sorted(set().union(*flattened.values()))
+    values = {key: {name: config.get(key) for name, config in flattened.items()} for key in keys}
     return [
         {"key": key, "values": by_member}
         for key, by_member in values.items()
@@ -160,4 +155,4 @@ def _differences(configs: Mapping[str, DictConfig]) -> list[dict[str, Any]]:
 
 
 def _is_around(key: str) -> bool:
-    return key == "seed" or any(key == name or key.startswith(f"{name}.") for name in AROUND)
+    return within(key, ("seed", *AROUND))

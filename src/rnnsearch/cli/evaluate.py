@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli import build, runs, trust
 from rnnsearch.cli.baseline import given_baseline, result_of, summary
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.rows import gold_rows, split_rows
 from rnnsearch.cli.terminal import say
@@ -53,7 +54,7 @@ def run(cfg: DictConfig) -> None:
     started = time.perf_counter()
     evaluation = evaluate(model.system)
     result = {
-        "run": runs.plain(cfg)["run"],
+        "run": plain(cfg)["run"],
         "split": cfg.split,
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
@@ -66,7 +67,7 @@ def run(cfg: DictConfig) -> None:
         logger.info("the baseline, %s", baseline.name)
         other = evaluate(baseline.system)
         compared = compare(evaluation.rows, other.rows, chance=chance, scoring=scoring)
-        names = {"run": runs.plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
+        names = {"run": plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
         result["baseline"] = names | result_of(compared, other.metrics)
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
     if cfg.translations:

@@ -208,8 +208,8 @@ FLAGS: Mapping[str, str] = {
 }
 
 _QUOTING = (
-    "A value with commas, equals signs, brackets, quotes or letters such as é is quoted twice, once for the shell and "
-    "once for Hydra: 'data.train.source=\"/a b,c/é.txt\"'."
+    "Names and paths mean what is typed. In a sweep a comma separates values, and a path that has one is quoted twice, "
+    "once for the shell and once for Hydra: 'data.train.source=\"/a b,c/é.txt\",d.txt'."
 )
 _DEBUGGING = "An error is one sentence; hydra.verbose=true adds the traceback."
 
@@ -227,6 +227,7 @@ def overview() -> str:
         _section("Examples", _examples(examples)),
         _section("Flags, after the command", _table(FLAGS)),
         _wrapped("`rnnsearch COMMAND --help` describes each option. " + _DEBUGGING),
+        _wrapped('Tab completes options and keys after eval "$(rnnsearch --shell-completion install=bash)"; or zsh.'),
     )
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.api import CONFIG
-from rnnsearch.cli import own_code, runs
+from rnnsearch.cli import own_code
 from rnnsearch.cli.build import make
+from rnnsearch.cli.plain import plain
+from rnnsearch.data import contradictions
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
+from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger
 
 logger = logging.getLogger(__name__)
@@ -34,10 +36,11 @@ class Inputs:
         self._asked: dict[str, DictConfig] = {}
         self._corpora: dict[str, Corpus] = {}
         self._checksums: dict[str, dict[str, str]] = {}
+        self._warned: set[str] = set()
 
     def ask(self, config: DictConfig) -> None:
         """Note the data of a training's config."""
-        self._asked.setdefault(_key(runs.plain(config.data)), config)
+        self._asked.setdefault(_key(plain(config.data)), config)
 
     def require_test(self) -> None:
         """Refuse data without a test split where the question is about one.
@@ -72,13 +75,31 @@ class Inputs:
         if names:
             raise ValueError(_sentence(names, max(done.values(), default=0), max(begun.values(), default=0), study))
 
+    def warn(self) -> None:
+        """Say what of the data contradicts the question. Data that are not on this machine are the points' business."""
+        for key in self._asked.keys() - self._warned:
+            self._warned.add(key)
+            config = self._asked[key]
+            try:
+                checksums = self._present(key, waiting=True)
+            except (OSError, ValueError):
+                continue
+            assert checksums is not None
+            most = contradictions.STREAMED if config.get("streaming") else None
+            cache = Path(config.paths.cache)
+            found = contradictions.examined(self._corpus(key), cache, checksums=checksums, most=most)
+            for sentence in contradictions.warnings(found):
+                logger.warning("%s", sentence)
+
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
+        from rnnsearch.cli.runs import read_config
+
         was = record["data"]["checksums"]
         known = [key for key in self._asked if self._present(key, waiting=waiting) is not None]
         if any(self._checksums[key] == was for key in known) or not (folder / CONFIG).is_file():
             return
-        key = _key(runs.plain(runs.read_config(folder)).get("data", {}))
+        key = _key(plain(read_config(folder)).get("data", {}))
         if key in known:
             now = self._checksums[key]
             for name in was.keys() | now.keys():

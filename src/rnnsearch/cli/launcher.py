@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -36,10 +35,16 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the points of the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""
         points = [ledger.read_point(_folder(overrides)) for overrides in job_overrides]
-        gpus = 0 if all(point.accelerator == "cpu" for point in points) else torch.cuda.device_count()
+        gpus = 0 if all(point.accelerator == "cpu" for point in points) else _gpus()
         slots = make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
         run([Job(point.devices, partial(_train, point.folder, given())) for point in points], slots)
         return [JobReturn() for _ in points]
+
+
+def _gpus() -> int:
+    import torch  # takes seconds, and points of a CPU do without
+
+    return torch.cuda.device_count()
 
 
 def _train(folder: Path, trust: Sequence[str], environment: Environment, stop: threading.Event) -> None:

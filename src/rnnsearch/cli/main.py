@@ -7,12 +7,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli import process
 from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
 from rnnsearch.cli.terminal import say
+from rnnsearch.records import LOCK
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,6 +23,7 @@ HELP = {"--help", "-h"}
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
 ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
 OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
+COMPLETION = {"--shell-completion", "-sc"}
 MANY = {"-m", "--multirun"}
 WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
@@ -57,6 +60,8 @@ def _command(arguments: list[str]) -> int:
         return _answer(overview())
     if command == "--version":
         return _answer(_version())
+    if COMPLETION & {command, *rest[:1]}:
+        return _complete([*arguments, ""][arguments.index((COMPLETION & {command, *rest[:1]}).pop()) + 1])
     if command not in COMMANDS:
         return _unknown(command)
     if HELP & set(rest):
@@ -76,6 +81,16 @@ def _answer(page: str) -> int:
         _unread()  # or Python would try again as it ends
         return code
     return 0
+
+
+def _complete(wanted: str) -> int:
+    from rnnsearch.cli.completion import answer
+    from rnnsearch.cli.errors import report
+
+    try:
+        return _answer(answer(wanted))
+    except ValueError as error:
+        return max(report(error, "--shell-completion", []), 2)
 
 
 def _version() -> str:
@@ -118,17 +133,22 @@ def _run(command: str, arguments: list[str]) -> int:
 
 def _hydra(command: str, arguments: list[str]) -> None:
     """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
+    from rnnsearch.cli import home
+
+    home.settle(os.environ)  # before a library looks for its place
     import hydra
 
     from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
+    from rnnsearch.cli.unread_keys import check_added
+    from rnnsearch.cli.yaml_source import install
     from rnnsearch.sweep.parent import follow_parent
     from rnnsearch.training import cluster
 
     refuse_secrets(arguments)
     cluster.settle(os.environ)
-
+    install()
     follow_parent()
     swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
@@ -137,14 +157,30 @@ def _hydra(command: str, arguments: list[str]) -> None:
     if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
         arguments = [*arguments, f"--config-dir={configs}"]
     words = spelled(command, arguments, swept=swept)
+    check_added(words, _folders(arguments))
     if command in SWEPT:
         words = _as_points(command, words)
         if any(one in MANY or one.startswith("hydra.mode=") for one in words):
             _register_plugins()  # seconds of imports, which other ways to call the command do without
-    job = _job(command, arguments)
+    job = _job(command, arguments, _there(arguments))
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
+
+
+def _folders(arguments: list[str]) -> list[Path]:
+    """The folders of YAML that the command line names.
+
+    Raises:
+        ValueError: for one that is not there.
+    """
+    from rnnsearch.cli.errors import parted
+
+    folders = [Path(one) for one in parted(arguments)[1]]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"--config-dir={folder}: there is no such folder")
+    return folders
 
 
 def _register_plugins() -> None:
@@ -176,7 +212,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
-def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
+def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConfig"], None]:
     """The function that Hydra calls: imports the command only now, and ends in a sentence where it fails."""
 
     def job(cfg: "DictConfig") -> None:
@@ -186,6 +222,7 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
 
         from rnnsearch.cli import trust
         from rnnsearch.cli.errors import report
+        from rnnsearch.cli.values import check_values
 
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
@@ -195,6 +232,8 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:
                 trust.check(cfg.get("trust") or [], trusted)
+                if not is_point:  # whose training looks at its own
+                    check_values(cfg, command)
                 with trust.trusting(trusted):
                     importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
@@ -204,10 +243,29 @@ def _job(command: str, arguments: list[str]) -> Callable[["DictConfig"], None]:
                 code = report(error, command, arguments)
                 if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
+                _leave_nothing(Path(hydra.runtime.output_dir), there)
                 raise SystemExit(code) from None
 
     job.__module__ = COMMANDS[command].module  # names hydra.job.name
     return job
+
+
+def _there(arguments: list[str]) -> Path:
+    """The deepest folder on the way to that of the run which is there before Hydra makes the rest."""
+    given = {key: value for key, _, value in (word.partition("=") for word in arguments)}
+    wanted = Path(given.get("hydra.run.dir", given.get("paths.output", "outputs")).strip("'\"")).absolute()
+    return next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+
+
+def _leave_nothing(folder: Path, there: Path) -> None:
+    """Remove the folders that Hydra made for a run that was refused."""
+    if there not in folder.parents or {path.name for path in folder.iterdir()} - {LOCK}:
+        return
+    (folder / LOCK).unlink(missing_ok=True)
+    for one in (folder, *folder.parents):
+        if one == there or any(one.iterdir()):
+            return
+        one.rmdir()
 
 
 @contextmanager

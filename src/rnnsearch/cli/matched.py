@@ -1,15 +1,15 @@
 """Models of different kinds made equal in size: the hidden sizes at which one matches another."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
 from omegaconf import DictConfig
 
 from rnnsearch.cli.trust import given
-from rnnsearch.model.build import build_translator
-from rnnsearch.model.translator import Translator
-from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.matching import match_hidden_sizes
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from rnnsearch.model.translator import Translator
 
 BY = ("parameters", "flops")
 LENGTH = 20  # tokens a side, at which operations are compared: what records call flops_per_token
@@ -17,6 +17,10 @@ LENGTH = 20  # tokens a side, at which operations are compared: what records cal
 
 def quantity(config: DictConfig, sizes: Mapping[str, int], by: str) -> float:
     """Trainable parameters, or operations a target token, of a config's model for vocabularies of the given sizes."""
+    import torch
+
+    from rnnsearch.model.build import build_translator
+
     with torch.device("meta"):
         translator = build_translator(
             config.model, source_size=sizes["source_size"], target_size=sizes["target_size"], trust=given()
@@ -24,11 +28,13 @@ def quantity(config: DictConfig, sizes: Mapping[str, int], by: str) -> float:
     return _operations(translator) if by == "flops" else _parameters(translator)
 
 
-def _parameters(translator: Translator) -> int:
+def _parameters(translator: "Translator") -> int:
     return sum(p.numel() for p in translator.parameters() if p.requires_grad)
 
 
-def _operations(translator: Translator) -> float:
+def _operations(translator: "Translator") -> float:
+    from rnnsearch.training.cost import operations_per_token
+
     return operations_per_token(translator, source_length=LENGTH, target_length=LENGTH).training
 
 

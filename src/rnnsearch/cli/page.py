@@ -20,7 +20,8 @@ from omegaconf import DictConfig, ListConfig
 
 from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli.compose import compose
-from rnnsearch.cli.runs import given_folders, plain
+from rnnsearch.cli.plain import plain
+from rnnsearch.cli.runs import given_folders
 from rnnsearch.cli.trust import given
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.settings import CommonSettings

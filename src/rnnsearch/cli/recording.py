@@ -14,8 +14,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from rnnsearch.cli import provenance, runs
+from rnnsearch.cli import provenance
 from rnnsearch.cli.own_code import own_code
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.faults import Diverged
@@ -40,11 +41,11 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "started": _now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
-        "config_hash": config_hash(runs.plain(cfg)),
+        "config_hash": config_hash(plain(cfg)),
         "seed": cfg.seed,
         "git": provenance.git(),
         "versions": provenance.versions(),
-        "code": own_code(runs.plain(cfg)),
+        "code": own_code(plain(cfg)),
         "results": {},
     }
 

@@ -11,23 +11,23 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.api import CONFIG
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, primary_keys
-from rnnsearch.cli.runs import flat, plain, read_config
+from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.runs import read_config
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
+from rnnsearch.cli.values import canonical
 from rnnsearch.evaluation.scoring import EARLIER
-from rnnsearch.records import JOB, config_hash, is_hashed, write_text
+from rnnsearch.keys.roles import ELSEWHERE, HYDRA
+from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
+from rnnsearch.search.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
 
 logger = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
-
-ELSEWHERE = ("hydra", "ckpt", "logger", "paths", "trust")  # keys that say where and how a run was watched
-NOT_OURS = ("hydra", "defaults")  # keys of a config by which it would tell Hydra what to do
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
 
 def _from_config(source: Path, record: Record) -> Repetition:
     """With the resolved config; keys that are newer than it are added where they change no result."""
+    check_file(source, record, CONFIG)
     config = read_config(source)
-    for key in NOT_OURS:
+    for key in HYDRA:
         if key in config:
             raise ValueError(
                 f"{source / CONFIG} has a key {key}, which no run's config has: somebody changed it; mend it"
@@ -147,8 +148,9 @@ def _from_overrides(source: Path, record: Record, folders: Sequence[Path]) -> Re
         folders=tuple(given.config_dir),
         directory=_directory(source),
     )
-    now = config_hash(plain(found.config()))
-    if now != record["config_hash"]:
+    values = plain(found.config())
+    now = config_hash(values)
+    if record["config_hash"] not in (now, config_hash(canonical(values))):
         raise ValueError(
             f"{source}: its overrides make another config by now ({now}, it had {record['config_hash']}); "
             f"use the version that trained it, {(record.get('git') or {}).get('commit', 'which its record names')}"
@@ -190,7 +192,7 @@ def _words_of_command(record: Record) -> list[str]:
 
 def _kept(overrides: Iterable[str]) -> Sequence[str]:
     tops = ((one, re.split("[./@]", key_of(one))[0]) for one in overrides if not one.startswith("-"))
-    return [one for one, top in tops if top not in ELSEWHERE]
+    return [one for one, top in tops if top not in (*HYDRA, *ELSEWHERE)]
 
 
 def _directory(source: Path) -> str | None:

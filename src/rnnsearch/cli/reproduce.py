@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import build, live
 from rnnsearch.cli.main import Reported
+from rnnsearch.cli.plain import flat
 from rnnsearch.cli.repetition import Record, Repetition, repetition
-from rnnsearch.cli.runs import flat
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trust import given
 from rnnsearch.records import read_record

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import build, runs
 from rnnsearch.evaluation.gold import format_gold, read_gold
-from rnnsearch.records import read_lines
+from rnnsearch.records import check_file, read_lines
 
 Rows = list[Mapping[str, Any]]
 
@@ -19,7 +19,7 @@ def split_rows(loaded: runs.LoadedRun, split: str) -> Rows:
     Raises:
         ValueError: if the corpus has no such split.
     """
-    kept = loaded.folder / "data" / f"{split}.jsonl"
+    kept = check_file(loaded.folder, loaded.record, f"data/{split}.jsonl")
     if kept.is_file():
         return list(read_lines(kept))
     have = loaded.record["data"]["pairs"]

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,18 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from rnnsearch.api import CONFIG, TrainedModel, load
+from rnnsearch.api import TrainedModel, load
 from rnnsearch.cli.errors import quoted
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.trust import given
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import read_record, write_json, write_lines, write_text
+from rnnsearch.records import RunRecord, check_file, read_record, write_json, write_lines, write_text
 from rnnsearch.search.hypotheses import Search
+from rnnsearch.search.run_config import CONFIG, bounded_yaml
 
 if TYPE_CHECKING:
     from rnnsearch.data.datamodule import ParallelDataModule
@@ -42,49 +45,44 @@ class LoadedRun:
     model: TrainedModel
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """A config, resolved, as plain values."""
-    values = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
-
-
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of a config under their dotted keys."""
-    values = plain(node) if isinstance(node, DictConfig) else node
-    if not isinstance(values, dict):
-        return {prefix.rstrip("."): values}
-    return {key: value for name, child in values.items() for key, value in flat(child, f"{prefix}{name}.").items()}
-
-
-def save_config(config: DictConfig, folder: Path) -> None:
+def save_config(config: DictConfig, folder: Path, record: RunRecord) -> None:
     """Write the resolved config, from which the run can be repeated."""
     values = {key: value for key, value in plain(config).items() if key != "trust"}  # which no file can give
     write_text(folder / CONFIG, OmegaConf.to_yaml(values))
+    record.write_digests(CONFIG)
 
 
-def save_texts(data: "ParallelDataModule", folder: Path) -> None:
+def save_texts(data: "ParallelDataModule", folder: Path, record: RunRecord) -> None:
     """Keep the validation and test pairs in the run's folder, so that it can be evaluated without the corpus."""
     for split in ("validation", "test"):
         if split in data.corpus.splits():
             rows = data.rows(split).select_columns(list(TEXT_COLUMNS))
             write_lines(folder / "data" / f"{split}.jsonl", (dict(row) for row in rows))
+            record.write_digests(f"data/{split}.jsonl")
 
 
 def evaluate_into(
-    folder: Path, system: System, rows: Iterable[Mapping[str, Any]], search: Search, split: str, scoring: Scoring
+    folder: Path,
+    system: System,
+    rows: Iterable[Mapping[str, Any]],
+    search: Search,
+    split: str,
+    scoring: Scoring,
+    record: RunRecord,
 ) -> dict[str, Any]:
     """Translate and score a split; sentences and alignments are written beside the record, the metrics returned."""
     evaluation = evaluate_split(system, rows, search, scoring=scoring)
     write_lines(folder / f"translations.{split}.jsonl", evaluation.rows)
     write_json(folder / f"alignments.{split}.json", evaluation.samples)
+    record.write_digests(f"translations.{split}.jsonl", f"alignments.{split}.json")
     return evaluation.metrics
 
 
-def checkpoint_content(config: DictConfig, tokenizers: TokenizerPair) -> dict[str, Any]:
-    """What makes a checkpoint complete: the model's config and both tokenizers, as plain values."""
+def checkpoint_content(config: DictConfig, tokenizers: TokenizerPair, run: str) -> dict[str, Any]:
+    """What makes a checkpoint complete: the run's id, the model's config and both tokenizers, as plain values."""
     return {
         "format": 1,
+        "run": run,
         "model": OmegaConf.to_container(config.model, resolve=True),
         "tokenizers": {"source": tokenizers.source.state(), "target": tokenizers.target.state()},
     }
@@ -116,7 +114,9 @@ def load_runs(cfg: DictConfig, key: str = "run") -> tuple[TrainedModel, LoadedRu
 
 
 def _with_record(folder: Path, model: TrainedModel) -> LoadedRun:
-    return LoadedRun(folder, read_record(folder), read_config(folder), model)
+    record = read_record(folder)
+    check_file(folder, record, CONFIG)
+    return LoadedRun(folder, record, read_config(folder), model)
 
 
 def read_config(folder: Path) -> DictConfig:
@@ -127,9 +127,9 @@ def read_config(folder: Path) -> DictConfig:
     """
     path = folder / CONFIG
     try:
-        config = OmegaConf.load(path)
-    except (YAMLError, UnicodeDecodeError, RecursionError, OmegaConfBaseException) as error:
-        raise ValueError(f"{path} is no config of a run: {' '.join(str(error).split())[:200]}") from None
+        config = OmegaConf.load(StringIO(bounded_yaml(path)))
+    except (YAMLError, RecursionError, OmegaConfBaseException):
+        raise ValueError(f"{path} is no config of a run: it can't be read as one") from None
     if not isinstance(config, DictConfig):
         raise ValueError(f"{path} is no config of a run: it holds no keys")
     for key, value in flat(OmegaConf.to_container(config, resolve=False)).items():

@@ -14,30 +14,35 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-TEXT = (  # keys whose values are names or paths, lists of them or mappings to them
-    "study", "member", "run", "baseline", "reverse_run", "checkpoint", "device", "host", "allowed_hosts", "trust",
-    "source", "target", "hypotheses", "translations", "prefixes", "lexicon", "publish", "question", "paths.*",
-    "alignments.output", "alignments.gold", "alignments.reverse_run", "sweep.wandb",
-    "protocol.question", "protocol.expectation", "protocol.varies", "protocol.held_equal", "protocol.baseline",
-    "protocol.comparisons", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.launcher.submitit_folder",
+from rnnsearch.keys.table import TABLE, key_in_table, text_keys
+
+HYDRAS = (  # keys of Hydra's own that are names or paths
+    *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.launcher.submitit_folder"),
     *(f"hydra.launcher.{name}" for name in ("name", "partition", "qos", "comment", "constraint", "account")),
-    *(f"logger.*.{name}" for name in ("name", "version", "project", "entity", "group", "run_id", "experiment")),
-    "logger.*.tracking_uri",
-    *(f"data{within}.{name}" for within in ("", ".members.*") for name in (
-        "name", "source_language", "target_language", "root", "cache", "mirrors", "path", "configuration", "revision",
-        "source_field", "target_field", "train_split", "validation_split", "test_split",
-        "train", "validation", "test", "train.*", "validation.*", "test.*",
-    )),
-)  # fmt: skip
+)
 UNSWEPT = ("study", "member", "trust", "publish", "question", "paths.*", "protocol.*", "sweep.*", "hydra.*")
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
+DEEPEST = 50
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
+
+
+def check_depth(override: str) -> None:
+    """Refuse brackets within brackets that no value needs, and that the grammar's parser can't follow.
+
+    Raises:
+        ValueError: if they are too deep.
+    """
+    depth = 0
+    for letter in override:
+        depth += (letter in "[{(") - (letter in "]})")
+        if depth > DEEPEST:
+            raise ValueError(f"{override[:40]}...: brackets are nested more than {DEEPEST} levels deep; no value is")
 
 
 def is_text(key: str) -> bool:
     """Whether the values of a dotted key are names or paths."""
-    return _matches(key, TEXT)
+    return key in HYDRAS or any(key_in_table(key) in text_keys(command) for command in TABLE)
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:

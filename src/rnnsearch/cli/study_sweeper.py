@@ -1,9 +1,9 @@
 """What the sweepers have in common: points in a study's folder, trained by a launcher as far as not done yet."""
 
-import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,18 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
-from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.compose import Composer, unknown_key
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
 from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import matched_overrides, quantity
-from rnnsearch.cli.recording import interruptible
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
-from rnnsearch.records import JOB, LOCK, RECORD, point_key
+from rnnsearch.cli.values import canonical, check_values
+from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
@@ -46,7 +46,12 @@ class StudySweeper(Sweeper):
     prefix: str  # of the study's name, where none was given
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's."""
+        """Hydra's.
+
+        Raises:
+            ValueError: for a value of the command that is not allowed.
+        """
+        check_values(config, str(config.hydra.job.config_name))
         self.config = config
         self.loader = hydra_context.config_loader
         self.study = (Path(config.paths.output) / self.study_name()).absolute()
@@ -58,12 +63,12 @@ class StudySweeper(Sweeper):
         )
         self.inputs = Inputs()
         self.vocabularies: dict[str, dict[str, int]] = {}
-        self.configs: dict[Overrides, DictConfig] = {}  # composed before: composing takes 30 times as long as a copy
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
             if source.provider == "command-line"
         )
+        self.composer = Composer("train", [flag.partition("=")[2] for flag in self.flags])
 
     @property
     @abstractmethod
@@ -86,10 +91,11 @@ class StudySweeper(Sweeper):
         Raises:
             Reported: if something failed, or could not begin; it has been printed what.
         """
-        self.study.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.study / LOCK, timeout=0), interruptible():
-                self._check_kind()
+            refuse_links(self.study)
+            self._check_kind()
+            self.judge(arguments)
+            with self._alone():
                 self.run(arguments)
         except Timeout:
             self._refuse(
@@ -97,6 +103,25 @@ class StudySweeper(Sweeper):
             )
         except ValueError as error:
             self._refuse(error)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the study's folder, which is made where it is missing; what was refused leaves none behind."""
+        from rnnsearch.cli.recording import interruptible  # and what trains, which takes seconds to import
+
+        made = [folder for folder in (self.study, *self.study.parents) if not folder.exists()]
+        self.study.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.study / LOCK, timeout=0), interruptible():
+                try:
+                    yield
+                finally:
+                    if made and [path.name for path in self.study.iterdir()] == [LOCK]:
+                        (self.study / LOCK).unlink()
+        finally:
+            with suppress(OSError):  # something lies in it
+                for folder in made:
+                    folder.rmdir()
 
     def _check_kind(self) -> None:
         found = described(self.study)
@@ -107,6 +132,14 @@ class StudySweeper(Sweeper):
     def _refuse(self, error: ValueError) -> None:
         command = str(self.config.hydra.job.config_name)
         raise Reported(report(error, command, list(self.config.hydra.overrides.task))) from None
+
+    @abstractmethod
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse what can't be trained, before anything is made.
+
+        Raises:
+            ValueError: naming every point that is refused.
+        """
 
     @abstractmethod
     def run(self, arguments: list[str]) -> None:
@@ -124,6 +157,8 @@ class StudySweeper(Sweeper):
         """
         done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
         self.inputs.check(self.study, waiting=not all(done))
+        if not all(done):
+            self.inputs.warn()
         write_points(points)
         self.describe(points)
         try:
@@ -146,11 +181,9 @@ class StudySweeper(Sweeper):
 
     def compose_config(self, overrides: Sequence[str]) -> DictConfig:
         """The config that ``rnnsearch train`` composes, for the caller to change."""
-        if (key := tuple(overrides)) not in self.configs:
-            config = compose("train", overrides, [flag.partition("=")[2] for flag in self.flags])
-            settle_budget(config, list(overrides))
-            self.configs[key] = config
-        return copy.deepcopy(self.configs[key])
+        config = self.composer(overrides)
+        settle_budget(config, list(overrides))
+        return config
 
     def compose_point(self, overrides: Overrides) -> Composed:
         """The overrides with the key of their config.
@@ -166,7 +199,7 @@ class StudySweeper(Sweeper):
                 raise
             raise UnknownKey(key, str(error)) from error
         values: Any = OmegaConf.to_container(config, resolve=True)
-        return Composed(overrides, point_key(values), config.seed)
+        return Composed(overrides, point_key(canonical(values)), config.seed, point_key(values))
 
     def matched(self, overrides: Overrides, reference: Overrides) -> Overrides:
         """The overrides with the hidden sizes at which their model equals the reference's, by what ``match`` says."""
@@ -187,9 +220,10 @@ class StudySweeper(Sweeper):
 
     def point(self, one: Composed, member: str, *, within: Path) -> Point:
         """A point with the folder that it has or will have in the folder ``within``."""
-        folder = ledger.find(within, one.key) or within / ledger.folder_name(member, one.seed, one.key)
+        there = [(folder, key) for key in (one.key, one.older_key) if (folder := ledger.find(within, key))]
+        folder, key = (*there, (within / ledger.folder_name(member, one.seed, one.key), one.key))[0]
         overrides = (*one.overrides, *self.names(member))
-        return self.point_in(folder, member, overrides, self.compose_config(one.overrides), key=one.key)
+        return self.point_in(folder, member, overrides, self.compose_config(one.overrides), key=key)
 
     def point_in(
         self,

@@ -10,21 +10,24 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.cli import live
 from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import Facts, describe, described, every_point, no_differences, protocol
+from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
-from rnnsearch.cli.runs import plain
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.spelling import as_typed, spelt, swept_values
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
+from rnnsearch.keys.roles import HIDDEN_SIZES, TRUST
 from rnnsearch.records import JOB, config_hash, write_text
-from rnnsearch.study.report import write_report
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import (
@@ -32,6 +35,7 @@ from rnnsearch.sweep.points import (
     Composed,
     Overrides,
     UnknownKey,
+    active,
     combinations,
     composed,
     in_words,
@@ -43,8 +47,6 @@ from rnnsearch.sweep.space import Choices, Dimension, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
-
-TRUST = "trust"  # is not written down
 
 
 class DurableSweeper(StudySweeper):
@@ -68,6 +70,25 @@ class DurableSweeper(StudySweeper):
             self.inputs.require_test()
         self.train_described(points)
         self._report(points)
+
+    def judge(self, arguments: list[str]) -> None:
+        """Refuse points that can't be trained, or a search that could try what can't be, before anything is made."""
+        if self.config.sweep.wandb:
+            return
+        candidates = self._extremes(arguments) if self.config.sweep.search else self._candidates(arguments)
+        judge(list(dict.fromkeys(map(self._active, candidates))), self.compose_config)
+
+    def _active(self, overrides: Overrides) -> Overrides:
+        """The overrides that a point has a place for; all of them where they make no config."""
+        try:
+            return active(overrides, self.compose_point)[0]
+        except (ValueError, HydraException, OmegaConfBaseException):
+            return overrides
+
+    def _extremes(self, arguments: list[str]) -> list[Overrides]:
+        """Each value that a search may choose, and both ends of a range, beside what it leaves alone."""
+        space, fixed = self._space(arguments)
+        return [fixed, *((*fixed, f"{key}={value}") for key, one in space.items() for value in _ends(one))]
 
     def describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
@@ -109,6 +130,8 @@ class DurableSweeper(StudySweeper):
         say(file)
 
     def _report(self, points: Sequence[Point]) -> None:
+        from rnnsearch.study.report import write_report  # with its figures, which take seconds to import
+
         live.show(points, stderr=True)
         if self.searched:
             say_best(self.study)
@@ -210,9 +233,7 @@ class DurableSweeper(StudySweeper):
         by = self.config.match
         if by not in BY:
             raise ValueError(f"match={by}: choose one of none, {', '.join(BY)}")
-        if {"model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size"} & set(
-            map(key_of, self.swept)
-        ):
+        if not set(HIDDEN_SIZES).isdisjoint(map(key_of, self.swept)):
             raise ValueError(f"match={by} finds the hidden sizes, so they can't be swept; set match=none")
         return self.compose_point(self.matched(one.overrides, self.fixed))
 
@@ -246,6 +267,13 @@ def _dimension(one: Override) -> Dimension:
     assert value.end is not None
     whole = type(value.start) is int and type(value.end) is int
     return Range(float(value.start), float(value.end), whole=whole, log="log" in value.tags)
+
+
+def _ends(dimension: Dimension) -> tuple[str, ...]:
+    if isinstance(dimension, Choices):
+        return dimension.choices
+    ends = (dimension.low, dimension.high)
+    return tuple(str(int(one) if dimension.whole else one) for one in ends)
 
 
 def _sweep_text(value: Any) -> str:

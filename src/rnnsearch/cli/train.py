@@ -10,40 +10,46 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.combinations import check_combinations
+from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.divergence import advised
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import (
     check_data,
     check_devices,
-    check_settings,
-    check_values,
+    check_named,
     clean,
+    corrections,
+    is_done,
     settle_budget,
     starting_point,
 )
 from rnnsearch.cli.terminal import say
+from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.scoring import Scoring, monitored
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_checkpoint, vocabularies
+from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own, vocabularies
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RunRecord, read_record
+from rnnsearch.records import RunRecord, read_record, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import BestCheckpoint, EarlyStopping, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
+from rnnsearch.training.metrics_csv import MetricsGoOn
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 from rnnsearch.training.processes import Processes
@@ -56,13 +62,18 @@ logger = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> None:
     """Train, validate and test one model; its folder is Hydra's output folder."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    check_values(cfg)
+    given: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
+    check_named(cfg.ckpt, given["dir"])
+    check_constructors(cfg)
     check_devices(cfg.trainer)
+    check_combinations(cfg)
     environment = build.build_environment(cfg.trainer)
     main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:
         for name, level in (("rnnsearch", logging.WARNING), ("sacrebleu", logging.ERROR)):
             logging.getLogger(name).setLevel(level)  # the first one tells how it goes
+    else:
+        refuse_links(folder)
     with claimed(folder) if main else nullcontext():
         _run(cfg, folder, environment, main=main)
 
@@ -73,15 +84,16 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         clean(folder)
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
-    refuse_secrets(f"{key}={value}" for key, value in runs.flat(cfg).items())
+    refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        check_settings(cfg, folder, values["config_hash"])
-        values = {**read_record(folder), "config_hash": values["config_hash"]}
-        given = vocabularies(read_checkpoint(resume))
+        values = _resumed(cfg, folder, values["config_hash"])
+        given = vocabularies(read_own(resume))
         data = build.build_data(cfg, replace(given, notes=values["tokenizer"]["notes"]))
         cfg.tokenizer.normalization = given.source.normalization  # an older run's, which has no such key
         check_data(cfg, folder, values, data)
+    if is_done(cfg, folder, values["config_hash"], resume):
+        return
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
@@ -95,6 +107,16 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
+
+
+def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
+    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
+    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    for key, values in corrected.items():
+        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
+    before = record.get("corrected", {})
+    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
+    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(
@@ -119,10 +141,12 @@ def train(
     data.prepare_data()
     data.setup("fit")
     if record.writes:
-        runs.save_config(cfg, folder)
-        runs.save_texts(data, folder)
+        for sentence in contradictions.warnings(data.contradictions):
+            logger.warning("%s", sentence)
+        runs.save_config(cfg, folder, record)
+        runs.save_texts(data, folder, record)
     scoring = Scoring.of_record(record.values) if resume else build.build_scoring(cfg, data)
-    module = _module(cfg, data, scoring)
+    module = _module(cfg, data, scoring, record.values["id"])
     translator = module.translator
     record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data), scoring=scoring.as_record())
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
@@ -140,16 +164,16 @@ def train(
             environment=environment,
             validate_every=cfg.validation.every,
             loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, *pruning, *own, BudgetBar()],
+            callbacks=[*profiles, Clock(), curves, MetricsGoOn(), *pruning, *own, BudgetBar()],
         )
-        open_dashboards(loggers, runs.plain(cfg))
+        open_dashboards(loggers, plain(cfg))
         with processes.together(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         if any(one.pruned for one in pruning):
             record.write(**_counts(module))
             raise Pruned
         if record.writes:
-            results = _results(cfg, folder, data, module, curves)
+            results = _results(cfg, folder, data, module, curves, record)
             record.write(results=results, **_counts(module))
             show_results(loggers, record.values)
         status = "finished"
@@ -176,7 +200,7 @@ def _quiet(*, profiling: bool) -> None:
     warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
 
 
-def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring) -> TranslationModule:
+def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
     translator = build_translator(
         cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
@@ -203,7 +227,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring) -> Tran
             lines=lambda rows: data.training_lines(rows),  # no method: averaging would copy the data with the module
         ),
         seed=cfg.seed,
-        checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers),
+        checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers, run),
     )
 
 
@@ -271,10 +295,15 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
 
 
 def _results(
-    cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, curves: Curves
+    cfg: DictConfig,
+    folder: Path,
+    data: ParallelDataModule,
+    module: TranslationModule,
+    curves: Curves,
+    record: RunRecord,
 ) -> dict[str, Any]:
     """Everything that the same seed gives again on the same machine: no times in here."""
-    load_weights(module.translator, read_checkpoint(checkpoint_path(folder, "best")))
+    load_weights(module.translator, read_own(checkpoint_path(folder, "best")))
     module.translator.eval()
     points = curves.curves["validation"]
     pick = min if cfg.validation.monitor == "nll" else max
@@ -284,8 +313,8 @@ def _results(
     system = System.of(module.translator, data.tokenizers)
     if cfg.test and "test" in data.corpus.splits():
         try:
-            search = build.build_search(cfg.search)
-            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", module.scoring)
+            search, scoring = build.build_search(cfg.search), module.scoring
+            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", scoring, record)
         except NoNumbers as error:
             raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from rnnsearch.cli.compose import compose, unknown_key
-from rnnsearch.cli.runs import plain
+from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.values import canonical
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records import JOB, point_key
 from rnnsearch.sweep import ledger, trials
@@ -22,7 +23,9 @@ from rnnsearch.sweep.points import Overrides, UnknownKey, active
 from rnnsearch.sweep.search import SEARCH, Search, read_search
 from rnnsearch.sweep.space import Choices, Parameters, suggest
 from rnnsearch.sweep.supervisor import supervise
-from rnnsearch.training.pruning import Pruning
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from rnnsearch.training.pruning import Pruning
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +109,7 @@ def _asked(point: Point) -> Point:
         config = _config(point, overrides)
         asked = replace(
             point,
-            key=point_key(plain(config)),
+            key=point_key(canonical(plain(config))),
             overrides=(*overrides, *point.trial["last"]),
             updates=config.budget.updates,
             trial={**point.trial, "number": number, "parameters": parameters},
@@ -198,12 +201,14 @@ def _number(point: Point) -> int:
     return int(point.trial["number"])
 
 
-def pruning(folder: Path) -> list[Pruning]:
+def pruning(folder: Path) -> list["Pruning"]:
     """The callback of a run that is a trial of a search; none for other runs."""
     if not (folder / JOB).is_file() or not (folder.parent / SEARCH).is_file():
         return []
     point = ledger.read_point(folder)
     if point.trial is None or "number" not in point.trial:
         return []
+    from rnnsearch.training.pruning import Pruning
+
     found = read_search(folder.parent)
     return [Pruning(metric=found.metric, report=trials.reporter(found, folder.parent, _number(point)))]

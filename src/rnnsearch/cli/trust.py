@@ -41,6 +41,16 @@ def whitelist() -> list[str]:
     return [*sorted({*shipped(), *NAMED}), *(pattern for name in given() for pattern in (name, f"{name}.*"))]
 
 
+def is_known(target: object) -> bool:
+    """Whether a ``_target_`` is one that a configuration may construct without being trusted."""
+    return isinstance(target, str) and (target in shipped() or target in NAMED)
+
+
+def may_construct(target: str) -> bool:
+    """Whether a configuration may name this constructor now."""
+    return is_known(target) or any(target == name or target.startswith(f"{name}.") for name in given())
+
+
 def given() -> tuple[str, ...]:
     """The packages that this command's ``trust=`` names."""
     return _trusted.get()

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from rnnsearch.data import encoded
 from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, padding_share
+from rnnsearch.data.contradictions import STREAMED, examined
 from rnnsearch.data.corpus import SPLITS, Corpus
 from rnnsearch.data.encoding import Advance, processes_allowed
 from rnnsearch.data.filters import Filters
@@ -178,6 +179,16 @@ class ParallelDataModule(LightningDataModule):
         rows = self.rows(split).data
         return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
 
+    @property
+    def contradictions(self) -> dict[str, dict[str, int]]:
+        """What of the data contradicts the question, counted by split; of streamed pairs, among the first ones."""
+        return examined(
+            self.corpus,
+            self.prepared.cache,
+            checksums=self.prepared.identity["checksums"],
+            most=STREAMED if self.streaming else None,
+        )
+
     def longest_source(self) -> int | None:
         """Length of the longest training source, by `corpus.word_count`; None where training pairs are streamed."""
         if self.streaming:
@@ -200,6 +211,7 @@ class ParallelDataModule(LightningDataModule):
         opened = self.prepared.datasets
         return {
             **self.prepared.identity,
+            "contradictions": self.contradictions,
             "pairs": {split: len(opened[split]) for split in SPLITS if split in opened},
             "filters": {split: report for split, report in self.prepared.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},

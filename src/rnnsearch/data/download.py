@@ -1,20 +1,19 @@
 """Fetching one pinned file: mirrors in turn, retries, a checksum, and a file that is whole or not there."""
 
 import contextlib
-import errno
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import pooch
 import requests
-from filelock import FileLock
 
 from rnnsearch.data.corpus import file_sha256
+from rnnsearch.data.exclusive import exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -51,28 +50,6 @@ def fetch(urls: Sequence[str], *, sha256: str, folder: Path, name: str, remedy: 
             logger.warning("%s is damaged (its SHA-256 is not %s); fetching it again", path, sha256)
         _from_mirrors(urls, sha256, path, remedy)
     return path
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock that belongs to a path of the cache, so that one process at a time makes what is there."""
-    with enough_space(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / f".{path.name}.lock"):
-            yield
-
-
-@contextlib.contextmanager
-def enough_space(path: Path) -> Iterator[None]:
-    """Turn a full disk into one sentence. Raises OSError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        full = OSError(f"no space left to write {path}; free some, or set paths.cache to a folder on another disk")
-        full.errno = error.errno
-        raise full from error
 
 
 def _from_mirrors(urls: Sequence[str], sha256: str, path: Path, remedy: str) -> None:

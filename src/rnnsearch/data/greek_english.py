@@ -22,7 +22,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256, words
-from rnnsearch.data.download import enough_space, exclusive
+from rnnsearch.data.exclusive import enough_space, exclusive
 from rnnsearch.data.lines import check_file, lines, paired_lines
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
-from rnnsearch.data.download import enough_space
+from rnnsearch.data.exclusive import enough_space
 from rnnsearch.data.files import text_at
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from rnnsearch.data.normalization import normalized
-from rnnsearch.evaluation.scoring import EARLIER, TOKENIZERS, Scoring, bleu_tokenizer
+from rnnsearch.evaluation.scoring import EARLIER, Scoring, bleu_tokenizer, check_known
 
 ORDERS = 4  # n-gram orders of BLEU
 CHARACTER_ORDERS = 6  # of chrF
@@ -66,22 +66,13 @@ def suitable_scoring(
 
     Raises: ValueError for a tokenizer that is not known or not installed.
     """
-    check_tokenizer(tokenizer)
+    check_known(tokenizer)
     every = [text for of_set in references for text in of_set]
     form = "nfkc" if normalization == "nfkc" else "nfc"
     how = Scoring(tokenizer or bleu_tokenizer(every, language), form)
     with _told_once() as warnings:
         degenerate = [score(of_set, of_set, how)["bleu"] == 0 for of_set in references if of_set]
     return replace(how, primary="chrf" if any(degenerate) else "bleu", warnings=tuple(warnings))
-
-
-def check_tokenizer(tokenizer: str | None) -> None:
-    """Raises ValueError for a tokenizer of BLEU that is not known or not installed; None is none."""
-    if tokenizer is None:
-        return
-    if tokenizer not in TOKENIZERS:
-        raise ValueError(f"validation.bleu_tokenizer={tokenizer}: choose one of {', '.join(TOKENIZERS)}, or null")
-    _bleu(Scoring(tokenizer))
 
 
 def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:

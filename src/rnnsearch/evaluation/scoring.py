@@ -66,6 +66,12 @@ def monitored(found: Mapping[str, float], metric: str) -> float:
     return found[metric] + (-better if metric == "nll" else better)
 
 
+def check_known(tokenizer: str | None) -> None:
+    """Raises ValueError for what is no tokenizer of BLEU; None is none."""
+    if tokenizer not in (None, *TOKENIZERS):
+        raise ValueError(f"validation.bleu_tokenizer={tokenizer}: choose one of {', '.join(TOKENIZERS)}, or null")
+
+
 def bleu_tokenizer(references: Sequence[str], language: str | None) -> str:
     """The tokenizer of BLEU that suits references; where they hold no letters, the language decides.
 

@@ -51,6 +51,13 @@ def build_translator(
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=model["tied_embeddings"])
 
 
+def is_ours(section: Any) -> bool:
+    """Whether every ``_target_`` of a config is a class of `rnnsearch.model`."""
+    if not isinstance(section, Mapping):
+        return True
+    return str(section.get("_target_", ROOM)).startswith(ROOM) and all(map(is_ours, section.values()))
+
+
 def _construct(section: Mapping[str, Any], trust: Sequence[str], **wired: Any) -> Any:
     """The module that a section describes, with what other parts give."""
     settings = {key: value for key, value in section.items() if not key.startswith("_")}

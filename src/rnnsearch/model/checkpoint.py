@@ -1,7 +1,8 @@
 """Checkpoints as they come back: model and tokenizers from a run's folder; nothing that a file holds is executed."""
 
-import pickle
+import logging
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ import torch
 from torch import Tensor
 
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
-from rnnsearch.model.build import build_translator
+from rnnsearch.model import archive
+from rnnsearch.model.build import build_translator, is_ours
+from rnnsearch.model.checkpoint_checks import check_content, check_sizes, layers, missing_for_training
 from rnnsearch.model.translator import Translator
+from rnnsearch.records import read_record
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 AVERAGE = "average"
 KEPT = "update-*.ckpt"  # what train's keep_best leaves
 PREFIX = "translator."  # of the weights of Lightning's module
-TRAINING = ("optimizer_states", "lr_schedulers", "loops", "counters")  # what a checkpoint holds beside a model
 
 
 def load_translator(folder: Path, name: str, trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
@@ -31,10 +36,10 @@ def load_translator(folder: Path, name: str, trust: Sequence[str] = ()) -> tuple
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing, damaged or foreign.
     """
-    if name != AVERAGE:
-        return restore(read_checkpoint(checkpoint_path(folder, name)), trust)
-    translator, tokenizers = restore(read_checkpoint(kept_checkpoints(folder)[0]), trust)
-    translator.load_state_dict(mean_weights(kept_checkpoints(folder)))
+    path = kept_checkpoints(folder)[0] if name == AVERAGE else checkpoint_path(folder, name)
+    translator, tokenizers = restore(read_own(path), path, trust)
+    if name == AVERAGE:
+        translator.load_state_dict(mean_weights(kept_checkpoints(folder)))
     return translator, tokenizers
 
 
@@ -52,7 +57,7 @@ def checkpoint_path(folder: Path, name: str) -> Path:
     return path
 
 
-def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
+def newest_whole(folder: Path, trust: Sequence[str] = ()) -> tuple[Path | None, list[str]]:
     """The checkpoint from which a run's training goes on, and why newer ones can't serve.
 
     That is ``last``, or else the most recently written of the others that can be read whole. None: there are none.
@@ -66,11 +71,12 @@ def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
     damaged = []
     for path in paths:
         try:
-            lacking = [key for key in TRAINING if key not in read_checkpoint(path)]
+            checkpoint = read_own(path)
+            restore(checkpoint, path, trust)
         except ValueError as error:
             damaged.append(str(error))
             continue
-        if not lacking:
+        if not (lacking := missing_for_training(checkpoint)):
             return path, damaged
         damaged.append(f"{path} holds a model, but no training to go on with: it lacks {', '.join(lacking)}")
     if damaged:
@@ -97,35 +103,74 @@ def mean_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
     kinds: dict[str, torch.dtype] = {}
     for path in paths:
-        for key, weight in weights_of(read_checkpoint(path)).items():
+        for key, weight in weights_of(read_own(path)).items():
             kinds[key] = weight.dtype
             sums[key] = weight.double() + sums[key] if key in sums else weight.double()
     return {key: (total / len(paths)).to(kinds[key]) for key, total in sums.items()}
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's values, tensors and plain values only: nothing in it is executed.
+def read_own(path: Path) -> dict[str, Any]:
+    """The values of a checkpoint that lies in its run's folder.
 
     Raises:
-        ValueError: if the file is truncated, holds more than values, or is not one of ours.
+        ValueError: as `read_checkpoint`, and if it is another run's.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
-        raise ValueError(f"{path} can't be read as a checkpoint; it is truncated or foreign ({reason})") from None
-    if not isinstance(checkpoint, dict) or "rnnsearch" not in checkpoint:
-        raise ValueError(
-            f"{path} is a checkpoint, but not one that rnnsearch train made: it lacks model and tokenizers"
-        )
+    checkpoint, folder = read_checkpoint(path), path.parent.parent
+    own, saved = read_record(folder).get("id"), checkpoint["rnnsearch"].get("run")  # earlier versions saved none
+    if None not in (own, saved) and own != saved:
+        raise ValueError(f"{path} was saved by the run {saved}, not by {own}, whose folder it lies in; put it back")
     return checkpoint
 
 
-def restore(checkpoint: dict[str, Any], trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
-    """Model, in evaluation mode, and tokenizers of a checkpoint."""
-    both = vocabularies(checkpoint)
-    config = checkpoint["rnnsearch"]["model"]
-    translator = build_translator(config, source_size=both.source.size, target_size=both.target.size, trust=trust)
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's values, tensors and plain values only: nothing in it is executed, and all is as it was saved.
+
+    Raises:
+        ValueError: if the file is truncated or changed, holds more than values, or is not one of ours.
+    """
+    if not archive.check(path):
+        _note_unsigned()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # sizes are compared with the entries
+    except Exception as error:  # whatever a stranger's file leads torch to
+        logger.debug("why %s can't be read", path, exc_info=error)
+        raise ValueError(
+            f"{path} can't be read as a checkpoint: it holds more than tensors and plain values; take another"
+        ) from None
+    check_content(checkpoint, path)
+    return checkpoint  # type: ignore[no-any-return]  # just checked
+
+
+@cache
+def _note_unsigned() -> None:
+    """Said once."""
+    logger.info("a checkpoint of an earlier version: it has no digest of its own, only checksums of its parts")
+
+
+def restore(checkpoint: dict[str, Any], place: object, trust: Sequence[str] = ()) -> tuple[Translator, TokenizerPair]:
+    """Model, in evaluation mode, and tokenizers of a checkpoint.
+
+    Raises:
+        ValueError: if the weights are not those of the model that is described beside them; ``place`` says where.
+    """
+    content, weights = checkpoint["rnnsearch"], weights_of(checkpoint)
+    try:
+        both = vocabularies(checkpoint)
+        build = partial(build_translator, source_size=both.source.size, target_size=both.target.size)
+        if is_ours(content["model"]):  # a model of a trusted package may need memory for its making
+            if max(layers(content["model"]), default=1) > len(weights):
+                raise ValueError("its model has more layers than weights")
+            with torch.device("meta"):
+                check_sizes(build(content["model"]), weights)
+        translator = build(content["model"], trust=trust)
+        check_sizes(translator, weights)
+    except ValueError as error:
+        raise ValueError(f"{place} holds no model that can be used: {error}") from None
+    except (KeyError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        logger.debug("why %s holds no model", place, exc_info=error)
+        raise ValueError(
+            f"{place} holds no model that can be used: what describes it is incomplete or wrong; take another"
+        ) from None
     load_weights(translator, checkpoint)
     return translator.eval(), both
 

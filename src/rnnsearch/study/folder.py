@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD
+from rnnsearch.records import JOB, RECORD, check_file, read_object
 from rnnsearch.study.origins import Apart, Origin, apart
 from rnnsearch.study.places import published, published_job
 
@@ -170,7 +170,7 @@ def _whole_run(member: str, seed: int, folder: Path) -> Run:
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
     status = _status(record, job.get("attempts") or [])
     scored = bool((record.get("results", {}).get("metrics", {}) or {}).get("test"))
-    rows = next((folder / name for name in TRANSLATIONS if (folder / name).is_file()), None)
+    rows = next((check_file(folder, record, name) for name in TRANSLATIONS if (folder / name).is_file()), None)
     ready = status == "finished" and scored and rows is not None
     return Run(member, seed, folder, status, record, _read_rows(rows) if ready and rows else (), job)
 
@@ -186,7 +186,7 @@ def _status(record: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) ->
 
 def read_attention(run: Run) -> list[dict[str, Any]]:
     """The run's alignment matrices (alignments.test.json); empty for a model without weights."""
-    path = run.folder / "alignments.test.json"
+    path = check_file(run.folder, run.record, "alignments.test.json")
     if not path.is_file():
         return []
     found = _parse(path.read_bytes(), path)
@@ -198,10 +198,7 @@ def read_attention(run: Run) -> list[dict[str, Any]]:
 def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the folder of a study")
-    found = _parse(path.read_bytes(), path)
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: a JSON object is needed, this is a {type(found).__name__}")
-    return found
+    return read_object(path)
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
@@ -230,19 +227,16 @@ def _read_lines(path: Path) -> tuple[Row, ...]:
     try:
         with (bz2.open if path.suffix == ".bz2" else open)(path, "rb") as file:
             content = file.read(LARGEST + 1)
-    except EOFError:
-        raise ValueError(f"{path} ends too early; publish the study again") from None
+    except (OSError, EOFError):
+        raise ValueError(f"{path} is damaged: it can't be unpacked; put a copy back") from None
     if len(content) > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes; no test set is so large")
-    return tuple(_parse(line, path) for line in content.split(b"\n") if line)
+    lines = content.split(b"\n")
+    return tuple(_parse(line, path) for line in lines if line)
 
 
-def _parse(text: bytes, path: Path) -> Any:
+def _parse(text: str | bytes, path: Path) -> Any:
     try:
-        return json.loads(text.decode())
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}: not valid JSON at line {error.lineno}; run the command that wrote it again"
-        ) from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ValueError(f"{path}: not valid JSON; run the command that wrote it again") from None
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is damaged: it holds no JSON; run the command that wrote it again") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD, json_text, write_json, written_aside
+from rnnsearch.records import FILES, JOB, RECORD, check_file, json_text, refuse_links, write_object, written_aside
 from rnnsearch.study.folder import SENTENCES, SHARED, STUDY, TRANSLATIONS, Row, Run, read_study
 from rnnsearch.study.report import write_report
 
@@ -24,9 +24,10 @@ def publish(study: Path, target: Path) -> None:
         study: a folder with study.json.
         target: made where it is missing. Files of other names, such as README.md, stay, and so does all if this fails.
     """
+    refuse_links(study)  # what is copied is the study's own
     found = read_study(study)
     with written_aside(target) as aside:
-        write_json(aside / STUDY, found.description)
+        write_object(aside / STUDY, found.description)
         shared = next((run.rows for run in found.runs if run.rows), ())
         _write_compressed(aside / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
         for run in found.runs:
@@ -41,13 +42,13 @@ def publish(study: Path, target: Path) -> None:
 def _publish_run(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if run.record:
-        write_json(folder / RECORD, run.record)
+        write_object(folder / RECORD, {key: run.record[key] for key in run.record if key != FILES})
     if run.job:
-        write_json(folder / JOB, run.job)
+        write_object(folder / JOB, run.job)
     if run.rows:
         _write_compressed(folder / TRANSLATIONS[1], map(_own, run.rows))
     if (run.folder / ALIGNMENTS).is_file():
-        shutil.copyfile(run.folder / ALIGNMENTS, folder / ALIGNMENTS)
+        shutil.copyfile(check_file(run.folder, run.record, ALIGNMENTS), folder / ALIGNMENTS)
 
 
 def _own(row: Row) -> Row:

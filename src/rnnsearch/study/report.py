@@ -1,5 +1,7 @@
 """Writes a study's report: report.html, one page that needs no network; report.md with figures/*.png; .tex and .csv."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.visible import visible, visible_line
 
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
+POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FEW = 4  # members that are all told of above the sections
 
 
@@ -141,11 +144,15 @@ def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> F
 
 
 def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
-    """One page: style and figures inside, all text escaped."""
+    """One page: style and figures inside, all text escaped; a browser takes this style and nothing else from it."""
     environment = _environment(autoescape=True)
     environment.filters["breakable"] = _breakable
     environment.filters["anchor"] = lambda title: slug(title).lower()
-    return environment.get_template("report.html").render(report=report, drawings=drawings)
+    widths = sorted({drawing.width for drawing in drawings.values()})
+    style = Markup(environment.get_template("style.css").render(widths=widths))
+    policy = POLICY.format(base64.b64encode(hashlib.sha256(style.encode()).digest()).decode())
+    template = environment.get_template("report.html")
+    return template.render(report=report, drawings=drawings, style=style, policy=policy)
 
 
 def render_markdown(report: Report, drawings: Mapping[str, Drawing]) -> str:

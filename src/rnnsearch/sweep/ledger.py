@@ -3,7 +3,6 @@
 A point's folder is found by the key of its config, so that the same sweep again, or a wider one, finds it.
 """
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, read_record, write_json
+from rnnsearch.records import JOB, read_object, read_record, write_object
 
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
@@ -121,7 +120,7 @@ def write_point(point: Point) -> None:
 
 def _write(point: Point, attempts: tuple[Attempt, ...]) -> None:
     values = {key: value for key, value in asdict(point).items() if key != "folder"}
-    write_json(point.folder / JOB, {"format": FORMAT, **values, "attempts": [asdict(one) for one in attempts]})
+    write_object(point.folder / JOB, {"format": FORMAT, **values, "attempts": [asdict(one) for one in attempts]})
 
 
 def read_point(folder: Path) -> Point:
@@ -188,10 +187,10 @@ def end_attempt(point: Point, attempt: Attempt) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); remove its folder, the sweep makes it again") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError(f"{error}; remove its folder, the sweep makes it again") from None
+    if values.get("format") != FORMAT:
         raise ValueError(f"{path} is not of format {FORMAT}; read it with the version that wrote it")
     return values
 

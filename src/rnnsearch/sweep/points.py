@@ -28,11 +28,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class Composed:
-    """The overrides of a point that its config has a place for, and what tells the config from others."""
+    """The overrides of a point that its config has a place for, and what tells the config from others.
+
+    Attributes:
+        older_key: the key that earlier versions gave it, to which 0 and 0.0 were two values.
+    """
 
     overrides: Overrides
     key: str
     seed: int
+    older_key: str = ""
 
 
 def combinations(fixed: Sequence[str], axes: Sequence[Axis], lists: Sequence[Sequence[str]] = ()) -> list[Overrides]:

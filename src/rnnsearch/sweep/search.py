@@ -7,13 +7,12 @@ neither a resumed search nor parallel trials repeat each other's draws; with one
 function of its seed, whether it was killed in between or not.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rnnsearch.records import write_json
+from rnnsearch.records import read_object, write_object
 from rnnsearch.sweep.points import key_of, value_of
 from rnnsearch.sweep.space import Dimension, Range, read_dimension, written
 
@@ -100,12 +99,12 @@ def write_search(search: Search, study: Path) -> None:
     """
     if (study / SEARCH).is_file():
         _check_same(read_search(study), search, study)
-    write_json(study / SEARCH, {"format": 1, **asdict(search)})
+    write_object(study / SEARCH, {"format": 1, **asdict(search)})
 
 
 def read_search(study: Path) -> Search:
     """The search of a study's folder."""
-    values = json.loads((study / SEARCH).read_text(encoding="utf-8"))
+    values = read_object(study / SEARCH)
     del values["format"]
     space = {key: read_dimension(one) for key, one in values.pop("space").items()}
     return Search(space=space, fixed=tuple(values.pop("fixed")), **values)

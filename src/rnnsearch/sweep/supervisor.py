@@ -19,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, LOCK, RECORD, write_json
+from rnnsearch.records import JOB, LOCK, RECORD, without_links, write_object
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
@@ -160,7 +160,7 @@ def _train(
     point: Point, words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
 ) -> tuple[int, bool]:
     """Exit code of the training's process (negative: a signal), and whether it was told to stop."""
-    with (point.folder / LOG).open("ab") as log:
+    with open(point.folder / LOG, "ab", opener=without_links) as log:
         process = subprocess.Popen(
             [sys.executable, *words],
             stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
@@ -251,4 +251,4 @@ def _correct_record(folder: Path, ended: Attempt) -> None:
     record = ledger.read_run(folder)
     if record.get("status") == "running":
         status = "interrupted" if ended.outcome == "interrupted" else "failed"
-        write_json(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})
+        write_object(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})

@@ -80,7 +80,8 @@ class TensorBoard(Board, TensorBoardLogger):
         from torch.utils.tensorboard.summary import hparams
 
         plain = {key: value if isinstance(value, int | float) else str(value) for key, value in _flat(config)}
-        for summary in hparams(plain, dict.fromkeys(FIGURES)):  # the columns alone: values come as scalars
+        columns = dict.fromkeys(FIGURES)  # values come as scalars
+        for summary in hparams(plain, columns):  # type: ignore[no-untyped-call]  # torch's
             self.experiment._get_file_writer().add_summary(summary)
 
     @harmless

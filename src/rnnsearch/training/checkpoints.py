@@ -16,17 +16,19 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
 from rnnsearch.evaluation.scoring import monitored
+from rnnsearch.model import archive
+from rnnsearch.model.checkpoint import read_checkpoint
+from rnnsearch.model.checkpoint_checks import not_finite
 from rnnsearch.training.faults import Diverged
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
 VALIDATION = "validation/"  # before the names of its measures
-WEIGHTS = ("state_dict", "current_model_state")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, then replaces the earlier one in one step.
+    """Writes a checkpoint with its digest beside its place, then replaces the earlier one in one step.
 
     A kill, a full disk or a power cut while one is written leaves the earlier one as it was. Lightning's own writes
     into the system's temporary folder and copies from there where that is another disk.
@@ -41,26 +43,26 @@ class AtomicCheckpoints(TorchCheckpointIO):
             Diverged: if a weight is no finite number; the earlier checkpoint stays.
             OSError, RuntimeError: if it cannot be written, as on a full disk.
         """
-        _require_finite(checkpoint)
+        if found := not_finite(checkpoint):
+            update = checkpoint["global_step"]
+            raise Diverged(f"{found} is not finite after update {update}, so it is not saved", update=update)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)  # a killed process's of the same number
+            with part.open("xb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
+            archive.sign(part)
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
 
-
-def _require_finite(checkpoint: dict[str, Any]) -> None:
-    for key in WEIGHTS:
-        for name, weight in checkpoint.get(key, {}).items():
-            if weight.is_floating_point() and not weight.isfinite().all():
-                update = checkpoint["global_step"]
-                raise Diverged(f"{name} is not finite after update {update}, so it is not saved", update=update)
+    def load_checkpoint(
+        self, path: str | os.PathLike[str], map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """A checkpoint as it was saved, on the CPU; see `read_checkpoint`."""
+        return read_checkpoint(Path(path))
 
 
 class BestCheckpoint(ModelCheckpoint):

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
+from torch.distributed.rendezvous import rendezvous
 
 from rnnsearch.records import STORIES, write_json
 from rnnsearch.training import cluster
@@ -106,7 +108,7 @@ def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
                 f"trainer.num_nodes={nodes}: torchrun or srun must start the command on each machine, and has not here"
             )
         cluster.leave(os.environ)
-        rank_zero_only.rank = 0
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]  # Lightning's place for it
         if devices > 1:
             os.environ[cluster.FIRST] = str(os.getpid())  # Lightning starts the others
         return LightningEnvironment()
@@ -115,7 +117,7 @@ def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
             f"{place.launcher} started {place.processes} processes, but trainer.devices={devices} on {nodes} machines "
             f"are {devices * nodes}; let them agree{_leftovers(place)}"
         )
-    rank_zero_only.rank = place.rank
+    rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
     if place.launcher != "run":
         _meet(place, gpu=gpu)
     return Placed(place)
@@ -126,9 +128,7 @@ def _meet(place: Place, *, gpu: bool) -> None:
     os.environ |= {"MASTER_ADDR": place.address, "MASTER_PORT": str(place.port)}
     patience = AGENT if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else MEETING
     try:
-        store, *_ = next(
-            torch.distributed.rendezvous("env://", rank=place.rank, world_size=place.processes, timeout=patience)
-        )
+        store, *_ = next(rendezvous("env://", rank=place.rank, world_size=place.processes, timeout=patience))
     except (RuntimeError, ValueError) as error:  # torch's DistError is a RuntimeError
         raise ValueError(
             f"process {place.rank} of {place.processes}, by {place.launcher}: the others did not meet at "

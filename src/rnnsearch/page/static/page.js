@@ -21,13 +21,33 @@ async function translate() {
   try {
     const response = await fetch("/results", { method: "POST", body: new URLSearchParams(new FormData(form)) });
     const text = await response.text();
-    if (response.headers.get("content-type").startsWith("text/html")) results.innerHTML = text; // escaped by the server
+    if (response.headers.get("content-type").startsWith("text/html")) show(text);
     else complain(`The server refused: ${text}`);
   } catch {
     complain("The server does not answer; is rnnsearch page still running?");
   }
   busy(false);
 }
+
+function show(text) {
+  results.innerHTML = text; // escaped by the server
+  watch();
+}
+
+// A matrix that is wider than its place fades where it goes on.
+const edges = new ResizeObserver((seen) => seen.forEach(({ target }) => fade(target)));
+
+function watch() {
+  edges.disconnect();
+  for (const one of results.querySelectorAll(".scroll")) edges.observe(one);
+}
+
+function fade(one) {
+  one.classList.toggle("more", one.scrollWidth - one.clientWidth - Math.abs(one.scrollLeft) > 1);
+}
+
+results.addEventListener("scroll", (event) => fade(event.target), true); // it does not bubble
+watch();
 
 function busy(is) {
   button.disabled = is;

@@ -1,0 +1,129 @@
+"""Values that have to go together, looked at before data are read: what costs nothing to make is made for a moment."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+
+import torch
+from omegaconf import DictConfig
+
+from rnnsearch.cli import build, trust
+from rnnsearch.model.build import build_translator
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch
+
+MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only look
+SMALL = 300  # words of any vocabulary
+BYTES = 8  # of a weight and its gradient
+PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  # of loggers
+
+
+def check_combinations(config: DictConfig) -> None:
+    """Refuse a training's values that do not go together, as its parts would one after another.
+
+    Raises:
+        ValueError: naming the keys and how to mend them.
+        HydraException: the same, of a constructor.
+    """
+    for check, _ in CHECKS:
+        check(config)
+
+
+def _make(config: DictConfig, *, section: str) -> None:
+    build.make(config[section])
+
+
+def _check_greedy(config: DictConfig) -> None:
+    build.build_greedy(config.search)
+
+
+def _check_budget(config: DictConfig) -> None:
+    build.build_budget(config, flops_per_token=1.0)
+
+
+def _model(config: DictConfig, *, source_size: int, target_size: int) -> Translator | None:
+    """The model without its weights; None where a class of the user's can't be made like that."""
+    try:
+        with torch.device("meta"):
+            return build_translator(
+                config.model, source_size=source_size, target_size=target_size, kernels="plain", trust=trust.given()
+            )
+    except ValueError:
+        raise
+    except Exception:
+        if all(trust.is_known(config.model[half]["_target_"]) for half in ("encoder", "context", "decoder")):
+            raise
+        return None
+
+
+def _check_vocabulary(config: DictConfig) -> None:
+    if config.model.tied_embeddings == "all" and not config.tokenizer.get("joint", False):
+        raise ValueError(
+            "model.tied_embeddings=all is one matrix for the words of both languages, so it needs one vocabulary: "
+            "set tokenizer=sentencepiece tokenizer.joint=true, or model.tied_embeddings=output"
+        )
+
+
+def _check_search(config: DictConfig) -> None:
+    model = _model(config, source_size=SMALL, target_size=SMALL)
+    if config.search.get("coverage_penalty", 0) and model is not None and model.decoder.context.constant:
+        raise ValueError(
+            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
+            "has none; set search.coverage_penalty=0"
+        )
+    least, most = config.search.get("min_length", 0), config.search.get("max_length")
+    if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
+        raise ValueError(f"search.min_length={least} is above search.max_length={most}; lower it, or raise the other")
+
+
+def _check_memory(config: DictConfig) -> None:
+    """Refuse weights that this machine has no room for."""
+    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
+    model = _model(config, source_size=source_size, target_size=target_size)
+    if model is None:
+        return
+    weights = sum(one.numel() for one in model.parameters())
+    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if weights * BYTES > room:
+        raise ValueError(
+            f"a model of {weights:,} weights takes {weights * BYTES / 2**30:,.0f} GiB with its gradients, and this "
+            f"machine has {room / 2**30:,.0f} GiB of memory; lower the model's sizes or those of the vocabularies"
+        )
+
+
+def _check_loggers(config: DictConfig) -> None:
+    for name, logger in (config.get("logger") or {}).items():
+        target = str(logger.get("_target_", "")).lower()
+        for word, package in PACKAGES.items():
+            if word in target and find_spec(package) is None:
+                raise ValueError(
+                    f"logger.{name} needs {package}, which is not installed; pip install {package}, or take logger=csv"
+                )
+
+
+def _check_streaming(config: DictConfig) -> None:
+    if config.get("streaming") is None:
+        return
+    if config.trainer.overfit_batches:
+        raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
+    if str(config.data.get("_target_", "")).endswith(".MixtureCorpus"):
+        raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
+
+
+def _check_graphs(config: DictConfig) -> None:
+    if config.cuda_graphs and not torch.cuda.is_available():
+        raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
+
+
+CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # each with the sections that it reads
+    *((partial(_make, section=section), (section,)) for section in MADE),
+    (_check_greedy, ("search",)),
+    (_check_budget, ("budget",)),
+    (_check_vocabulary, ("model", "tokenizer")),
+    (_check_search, ("model", "search")),
+    (_check_memory, ("model", "tokenizer")),
+    (_check_loggers, ("logger",)),
+    (_check_streaming, ("streaming", "trainer", "data")),
+    (_check_graphs, ("cuda_graphs",)),
+)

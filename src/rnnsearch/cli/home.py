@@ -1,0 +1,65 @@
+"""Where caches go when the home folder can't be written, as in a container or on a full disk."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from rnnsearch.cli.terminal import say
+
+CACHE = "RNNSEARCH_CACHE"
+LIBRARIES = {  # variables by which matplotlib, Hugging Face's libraries, wandb and Triton are told a place
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "MPLCONFIGDIR": "matplotlib",
+    "WANDB_CONFIG_DIR": "wandb",
+    "TRITON_CACHE_DIR": "triton",
+}
+
+
+def settle(environment: MutableMapping[str, str]) -> None:
+    """Name a temporary folder for what would go below a home that can't be written, and say so once.
+
+    Processes that this one starts take it over; what the environment names already stays.
+    """
+    home = environment.get("HOME")
+    if home and (_is_writable(Path(home) / ".cache" / "rnnsearch") or (Path(home) / ".cache" / "rnnsearch").is_dir()):
+        return
+    try:
+        place = _temporary()
+    except OSError:
+        return  # there is no such place either: whoever needs a file says so
+    for variable, name in LIBRARIES.items():
+        environment.setdefault(variable, str(place / name))
+    if CACHE in environment:
+        return
+    environment[CACHE] = str(place / "cache" / "rnnsearch")
+    why = f"HOME={home} can't be written" if home else "HOME is not set"
+    say(f"rnnsearch: {why}, so caches go to {place}; {CACHE}=DIR or paths.cache=DIR names another folder", stderr=True)
+
+
+def _temporary() -> Path:
+    """A folder that stays, and that no other user can have put anything into."""
+    place = Path(tempfile.gettempdir()) / f"rnnsearch-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    found = place.lstat()
+    is_ours = found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+    return place if is_ours else Path(tempfile.mkdtemp(prefix="rnnsearch-"))
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a folder is there, or could be made, and takes a file."""
+    try:
+        above = next(_there(folder))
+        with tempfile.TemporaryFile(dir=above) as file:
+            file.write(b"0")
+    except (OSError, StopIteration):
+        return False
+    return True
+
+
+def _there(folder: Path) -> Iterator[Path]:
+    """The folder and those above it, as far as they are there."""
+    return (place for place in (folder, *folder.parents) if os.path.lexists(place))

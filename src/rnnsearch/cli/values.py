@@ -1,0 +1,153 @@
+"""Every value of a composed configuration, judged by the table of keys before anything is read, made or begun."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from rnnsearch.cli import trust
+from rnnsearch.cli.config_dir import config_dir, groups
+from rnnsearch.keys.kinds import Kind, Named, Wrong
+from rnnsearch.keys.table import holds_keys, kind_of, required_keys, takes_text
+
+LONGEST = 80  # characters of a value in a sentence
+LOOKS_OTHERWISE = re.compile(r"|[+-]?[\d.][\d._e+-]*|\.?nan|[+-]?\.?inf|true|false|yes|no|on|off|null|~", re.IGNORECASE)
+
+Path = tuple[str, ...]
+
+
+def check_values(config: DictConfig, command: str = "train") -> None:
+    """Refuse what a key can't be, and give every other value its one spelling, in place: 0.0 for the dropout 0.
+
+    Args:
+        config: of a command, composed; what it constructs from a package of the user's is not looked at here.
+        command: whose keys they are.
+
+    Raises:
+        ValueError: naming each wrong key, what it got and what is allowed.
+    """
+    for resolve in (False, True):  # what takes its value from another key is looked at when that one is right
+        values = _plain(config, resolve=resolve)
+        wrong = list(_missing(values, command))
+        for path, value, kind in _leaves(values, command):
+            if _is_open(value):
+                continue
+            try:
+                found = _canonical(path, value, kind, command)
+            except Wrong as error:
+                wrong.append(str(error))
+            else:
+                if repr(found) != repr(value):
+                    put(config, path, found)
+        if wrong:
+            raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if wrong[3:] else ""))
+
+
+def canonical(values: Mapping[str, Any], command: str = "train") -> dict[str, Any]:
+    """Plain values of a configuration in their one spelling; what is wrong stays as it is."""
+    found: dict[str, Any] = _copied(values)
+    for path, value, kind in _leaves(found, command):
+        try:
+            put(found, path, _canonical(path, value, kind, command))
+        except Wrong:
+            continue
+    return found
+
+
+def _plain(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
+    """As plain values, without Hydra's own node."""
+    if "hydra" in config:
+        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    values = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _is_open(value: Any) -> bool:
+    """Whether a value is still to be looked up or given."""
+    if isinstance(value, list | dict):
+        return any(map(_is_open, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and ("${" in value or value == "???")
+
+
+def _copied(node: Any) -> Any:
+    return {key: _copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
+
+
+def _leaves(node: Mapping[str, Any], command: str, before: Path = ()) -> Iterator[tuple[Path, Any, Kind | None]]:
+    """Paths and values of what is to be judged, with what they may be; None: a section that got no keys."""
+    if "_target_" in node and not trust.is_known(node["_target_"]):
+        return  # a class of the user's, which says itself what it takes
+    for name, value in node.items():
+        path = (*before, str(name))
+        kind, is_section = kind_of(".".join(path), command), holds_keys(".".join(path), command)
+        if isinstance(value, dict) and (is_section or kind is None or isinstance(kind, Named) or "_target_" in value):
+            if isinstance(kind, Named):
+                yield path, value, kind
+            yield from _leaves(value, command, path)
+        elif kind is not None or is_section:
+            yield path, value, kind
+
+
+def _canonical(path: Path, value: Any, kind: Kind | None, command: str) -> Any:
+    key = ".".join(path)
+    if kind is None:
+        raise Wrong(f"{key}={_shown(value)}: {_section(key, command)}")
+    try:
+        return kind.canonical(value)
+    except Wrong as error:
+        raise Wrong(refusal(key, value, kind, str(error))) from None
+
+
+def refusal(key: str, value: Any, kind: Kind, wrong: str) -> str:
+    """The sentence for a value that a key can't have."""
+    quotes = "; in quotes a value is text" if takes_text(kind) and isinstance(value, bool | int | float) else ""
+    return f"{key}={_shown(value)}: {wrong}{quotes}"
+
+
+def _section(key: str, command: str) -> str:
+    """How to set what is a group of options, or has keys of its own."""
+    group = key.replace(".", "/")
+    if options := groups(config_dir()).get(group):
+        return f"{key} has keys of its own; choose an option with {group}=OPTION: {', '.join(options)}"
+    return f"{key} has keys of its own; set them, such as {key}.KEY=VALUE (rnnsearch {command} --help names them)"
+
+
+def _missing(values: Mapping[str, Any], command: str) -> Iterator[str]:
+    for key in required_keys(command):
+        *parents, last = key.split(".")
+        node: Any = values
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else node
+        if not isinstance(node, dict) or last in node:  # a section that is none is refused as such
+            continue
+        group = key.replace(".", "/")
+        if options := groups(config_dir()).get(group):
+            yield f"no {key} is chosen; choose one with {group}=OPTION: {', '.join(options)}"
+        else:
+            yield f"{key} is not there, which {command} needs; leave it where it is"
+
+
+def put(node: Any, path: Path, value: Any) -> None:
+    """Set what lies at a path."""
+    for name in path[:-1]:
+        node = node[name]
+    node[path[-1]] = value
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML has it, text in quotes where it would be something else without."""
+    if isinstance(value, str):
+        text = f"'{value}'" if LOOKS_OTHERWISE.fullmatch(value) or value != value.strip() else value
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {_shown(one)}" for key, one in value.items()) + "}"
+    elif isinstance(value, list | tuple | ListConfig):
+        text = f"[{', '.join(map(_shown, value))}]"
+    else:
+        text = {None: "null", True: "true", False: "false"}.get(value, str(value)) if _is_word(value) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def _is_word(value: Any) -> bool:
+    return value is None or isinstance(value, bool)

@@ -1,0 +1,43 @@
+"""The source from which Hydra takes YAML here: its files are read by `yaml_files`, a user's own are judged."""
+
+from pathlib import Path
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult
+from omegaconf import OmegaConf
+
+from rnnsearch.cli.config_dir import config_dir
+from rnnsearch.cli.unread_keys import check_read
+from rnnsearch.cli.yaml_files import header_of, package_of, read_text, read_values
+
+
+class YamlSource(FileConfigSource):
+    """A folder of YAML files, in the place of Hydra's own reader."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file.
+
+        Raises:
+            ValueError: if it is no configuration, or has keys that nothing reads.
+            ConfigLoadError: if it is not there.
+        """
+        path = Path(self.path, self._normalize_file_name(config_path))
+        if not path.is_file():
+            raise ConfigLoadError(f"{path} is not there")
+        text = read_text(path)
+        header = header_of(path, text)
+        package = package_of(header["package"], config_path)
+        values = read_values(path, text, package)
+        if Path(self.path).resolve() != config_dir().resolve():
+            check_read(path, package, values, group=config_path.rpartition("/")[0], folder=Path(self.path))
+        return ConfigResult(
+            config=OmegaConf.create(values), path=f"file://{self.path}", provider=self.provider, header=header
+        )
+
+
+def install() -> None:
+    """Let Hydra read with `YamlSource` from now on."""
+    Plugins.instance()  # which registers Hydra's own
+    SourcesRegistry.instance().types[YamlSource.scheme()] = YamlSource

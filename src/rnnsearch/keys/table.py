@@ -1,0 +1,171 @@
+"""The table of keys: what each key of each command may be."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from rnnsearch.keys.kinds import Choice, Either, Kind, Listed, Number, OrNull, Text, Whole
+from rnnsearch.keys.roles import Role, keys_of
+from rnnsearch.keys.training import (
+    COMPARISON,
+    COUNT,
+    FEW,
+    FLAG,
+    OPTIONAL_PATH,
+    PATH,
+    PATHS,
+    SEARCH,
+    TEXT,
+    TRAINING,
+)
+
+LINKING = ("intersection", "union", "grow_diag")
+NAME = Text("a name")
+RUN = Either((Text("a run's folder"), Listed(PATH, example="[A,B]", least=1, distinct=True)))
+OPTIONAL_RUN = OrNull(RUN)
+PORT = Whole(0, 65_535)
+
+TRAINED: Mapping[str, Kind] = {  # of a command that takes trained runs
+    "run": RUN,
+    "checkpoint": NAME,
+    "device": Text(
+        "one of auto, cpu, cuda, or one GPU of several", pattern=r"auto|cpu|cuda(:\d{1,4})?", example="cuda:1"
+    ),
+    "trust": TRAINING["trust"],
+}
+ALIGNMENTS: Mapping[str, Kind] = {
+    "alignments.method": Choice(("auto", "attention", "saliency")),
+    "alignments.threshold": OrNull(Number(above=0, most=1)),
+    "alignments.max_length": COUNT,
+}
+
+OPTIONS = (  # groups of options, each of which has the keys that its constructor takes
+    *("data", "filters", "tokenizer", "batches", "model.encoder", "model.context", "model.decoder"),
+    *("optimizer", "scheduler", "averaging", "search", "trainer"),
+)
+
+TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
+    "train": TRAINING,
+    "sweep": TRAINING,
+    "compare": {**TRAINING, **COMPARISON},
+    "translate": {
+        **TRAINED,
+        **SEARCH,
+        **ALIGNMENTS,
+        "threads": OrNull(FEW),
+        "format": Choice(("text", "tsv", "jsonl")),
+        "prefixes": OPTIONAL_PATH,
+        "replace_unknown": FLAG,
+        "lexicon": OPTIONAL_PATH,
+        "strict": FLAG,
+        "alignments.output": OPTIONAL_PATH,
+        "alignments.method": Choice(("auto", "attention", "saliency", "none")),
+    },
+    "evaluate": {
+        **TRAINED,
+        **SEARCH,
+        **ALIGNMENTS,
+        "baseline": OPTIONAL_RUN,
+        "split": Choice(("train", "validation", "test")),
+        "translations": OPTIONAL_PATH,
+        "alignments.gold": OPTIONAL_PATH,
+        "alignments.one_indexed": FLAG,
+        "alignments.reverse_run": OPTIONAL_RUN,
+        "alignments.symmetrize": OrNull(Choice(LINKING)),
+        "significance.resamples": Whole(2, 10_000_000),
+        "significance.shuffles": Whole(1, 10_000_000),
+        "significance.seed": Whole(1, 2**32 - 1),
+    },
+    "score": {
+        **TRAINED,
+        "source": OPTIONAL_PATH,
+        "target": OPTIONAL_PATH,
+        "tokens": FLAG,
+        "hypotheses": OPTIONAL_PATH,
+        "normalization": Choice(("none", "average")),
+        "pieces": Choice(("text", "own")),
+        "strict": FLAG,
+    },
+    "align": {
+        **TRAINED,
+        **ALIGNMENTS,
+        "source": PATH,
+        "target": PATH,
+        "format": Choice(("text", "jsonl")),
+        "reverse_run": OPTIONAL_RUN,
+        "symmetrize": OrNull(Choice(LINKING)),
+        "strict": FLAG,
+    },
+    "page": {
+        **TRAINED,
+        "host": TEXT,
+        "port": PORT,
+        "allowed_hosts": Either((Listed(NAME, example="['my.host.org']"), NAME)),
+        "beam_size": Whole(1, 1000),
+        "alternatives": Whole(1, 1000),
+        "max_beam_size": Whole(1, 1000),
+        "max_characters": COUNT,
+        "max_words": COUNT,
+        "max_waiting": Whole(0, 100_000),
+    },
+    "dashboard": {**PATHS, "port": PORT, "open": FLAG},
+    "status": {**PATHS, "study": NAME, "format": Choice(("table", "json"))},
+    "report": {**PATHS, "study": NAME, "publish": OPTIONAL_PATH},
+    "export": {**PATHS, "study": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
+    "reproduce": {**PATHS, "run": Text("a run's folder"), "trust": TRAINING["trust"]},
+}
+
+
+def kind_of(key: str, command: str) -> Kind | None:
+    """What a dotted key of a command may be; None for one that the table lacks."""
+    return TABLE[command].get(key_in_table(key))
+
+
+def key_in_table(key: str) -> str:
+    """The name under which the table has a key: members of a mixture have the keys of a corpus."""
+    return re.sub(r"^data\.members\.[^.]+\.", "data.", key)
+
+
+@cache
+def holds_keys(key: str, command: str) -> bool:
+    """Whether a dotted name is that of a section or group, which has keys and is none."""
+    return re.sub(r"^data\.members\.[^.]+", "data", key) in _sections(command)
+
+
+@cache
+def _sections(command: str) -> frozenset[str]:
+    parts = (key.split(".") for key in TABLE[command])
+    return frozenset(".".join(names[:count]) for names in parts for count in range(1, len(names)))
+
+
+def required_keys(command: str) -> tuple[str, ...]:
+    """Groups and keys without which a command can't be: what an option has besides is its constructor's business."""
+    chosen = tuple(group for group in OPTIONS if holds_keys(group, command))
+    optional = ("sweep.search.", "logger.", *(f"{group}." for group in chosen))
+    short = keys_of(Role.SOURCE)  # that nothing but other keys asks for
+    return (*chosen, *(key for key in TABLE[command] if not key.startswith(optional) and key not in short))
+
+
+@cache
+def text_keys(command: str) -> frozenset[str]:
+    """The keys of a command whose values are text, whatever they look like, or lists of it."""
+    return frozenset(key for key, kind in TABLE[command].items() if _is_text_alone(kind))
+
+
+def _is_text_alone(kind: Kind) -> bool:
+    if isinstance(kind, OrNull):
+        return _is_text_alone(kind.kind)
+    if isinstance(kind, Listed):
+        return _is_text_alone(kind.of)
+    if isinstance(kind, Either):
+        return all(map(_is_text_alone, kind.kinds))
+    return isinstance(kind, Text)
+
+
+def takes_text(kind: Kind) -> bool:
+    """Whether any text is of a kind, one that looks like a number too."""
+    if isinstance(kind, OrNull):
+        return takes_text(kind.kind)
+    if isinstance(kind, Either):
+        return any(map(takes_text, kind.kinds))
+    return isinstance(kind, Text) and not kind.pattern

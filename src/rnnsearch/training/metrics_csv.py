@@ -1,0 +1,88 @@
+"""metrics.csv: what was measured, a row each time, also over the restarts of a run."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+
+from rnnsearch.records import write_text
+
+Row = dict[str, Any]
+
+
+class Table(ExperimentWriter):
+    """The rows in memory and in the file. A row replaces an earlier one of the same update and the same columns."""
+
+    def __init__(self, log_dir: str) -> None:
+        self.path = Path(log_dir) / self.NAME_METRICS_FILE
+        self.kept = _read(self.path)
+        super().__init__(log_dir)
+
+    def drop_after(self, update: int) -> None:
+        """Forget the rows after an update: from there the run goes on, and measures them anew."""
+        self.kept = [row for row in self.kept if int(row["step"]) <= update]
+
+    def save(self) -> None:
+        """Replace the file, if there is something new."""
+        if not self.metrics:
+            return
+        rows = {_key(row): row for row in (*self.kept, *self.metrics)}
+        self.kept, self.metrics = list(rows.values()), []
+        columns = sorted({column for row in self.kept for column in row})
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns)
+        writer.writeheader()
+        writer.writerows(self.kept)
+        write_text(self.path, text.getvalue())
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning would remove the file here."""
+
+
+def _read(path: Path) -> list[Row]:
+    """The rows that are there, each with its own columns alone; none where the file is damaged."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
+    return [row for row in rows if str(row.get("step")).isdecimal()]
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return str(row["step"]), *sorted(row)
+
+
+class MetricsCsv(CSVLogger):
+    """Lightning's logger, which goes on with the file of a resumed run."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Table:
+        """The table."""
+        if self._experiment is None:
+            self._experiment = Table(self.log_dir)
+        return self._experiment  # type: ignore[return-value]
+
+
+class MetricsGoOn(Callback):
+    """Drops the rows after the checkpoint from which a run goes on, and saves those before a checkpoint with it."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Drop."""
+        for table in _tables(trainer):
+            table.drop_after(trainer.global_step)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Save."""
+        for table in _tables(trainer):
+            table.save()
+
+
+def _tables(trainer: Trainer) -> list[Table]:
+    logs = [log for log in trainer.loggers if isinstance(log, MetricsCsv)] if trainer.is_global_zero else []
+    return [log.experiment for log in logs]

@@ -1,0 +1,53 @@
+"""A run that commit 90c5914 trained: it translates, is evaluated and goes on as it did."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import rnnsearch
+from rnnsearch.cli import build, rows, runs
+from rnnsearch.evaluation.splits import evaluate_split
+from rnnsearch.records import read_lines, read_record
+
+from .conftest import Shell
+
+ARCHIVE = Path(__file__).parents[1] / "fixtures" / "run_of_90c5914.tar.xz"
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "small_run"
+
+
+def test_it_translates(earlier: Path) -> None:
+    kept = list(read_lines(earlier / "translations.test.jsonl"))
+    found = rnnsearch.load(earlier, device="cpu").translate([row["source"] for row in kept])
+    assert [one.text for one in found] == [row["hypothesis"] for row in kept]
+
+
+def test_it_is_evaluated(earlier: Path) -> None:
+    loaded = runs.load_run(earlier, device="cpu")
+    texts, search = rows.split_rows(loaded, "test"), build.build_search(loaded.config.search)
+    found = evaluate_split(loaded.model.system, texts, search).metrics
+    kept = loaded.record["results"]["metrics"]["test"]
+    assert {key: found[key] for key in ("nll", "chrf")} == pytest.approx({key: kept[key] for key in ("nll", "chrf")})
+
+
+@pytest.mark.slow
+def test_it_goes_on(earlier: Path, shell: Shell) -> None:
+    before = read_record(earlier)
+    words = [word for word in before["command"][2:] if not word.startswith(("hydra.", "budget.", "paths."))]
+    more = (f"paths.cache={shell.cache}", f"hydra.run.dir={earlier}", "ckpt=last")
+    kept = {path: path.read_bytes() for path in earlier.rglob("*") if path.is_file()}
+    shell("train", *words, *more, "budget.updates=12")
+    assert {path: path.read_bytes() for path in kept} == kept
+    shell("train", *words, *more, "budget.updates=18")
+    after = json.loads((earlier / "record.json").read_text())
+    assert (after["id"], after["updates"], after["status"]) == (before["id"], 18, "finished")
+    first = [point for point in after["results"]["curves"]["validation"] if point["update"] <= 12]
+    assert first == before["results"]["curves"]["validation"]
+    rnnsearch.load(earlier, device="cpu")
