@@ -18,6 +18,7 @@ class Ours(System):
     def __init__(self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None) -> None:
         from rnnsearch.cli import build as make
         from rnnsearch.cli.compose import compose
+        from rnnsearch.evaluation.scoring import EARLIER
         from rnnsearch.model.build import build_translator
         from rnnsearch.training.faults import Watch
         from rnnsearch.training.initialization import initialize
@@ -40,6 +41,7 @@ class Ours(System):
             label_smoothing=0.0,
             target=None,  # type: ignore[arg-type]  # tokenizer and references serve validation alone
             references=lambda rows: [],
+            scoring=EARLIER,
             search=make.build_greedy(self.config.search),
             cuda_graphs=False,
             watch=Watch(limit=1, above=None, lines=lambda rows: []),

@@ -75,6 +75,13 @@ def test_the_hash_stays_from_version_to_version() -> None:
     assert config_hash({"seed": 1}) == "a4bbadc1c78966d2"
 
 
+@pytest.mark.parametrize(("key", "usual", "other"), [("normalization", "nfc", "none"), ("joiners", True, False)])
+def test_a_new_key_with_its_usual_value_changes_no_hash(key: str, usual: object, other: object) -> None:
+    """Points of before the key keep their hashes; each other value is another point."""
+    assert config_hash(changed(f"tokenizer.{key}", usual)) == config_hash(changed("tokenizer.kind", None))
+    assert config_hash(changed(f"tokenizer.{key}", other)) != config_hash(CONFIG)
+
+
 def test_a_new_key_that_is_null_changes_no_hash() -> None:
     assert config_hash({**CONFIG, "new": None}) == config_hash(CONFIG)
     assert config_hash(changed("budget.new", None)) == config_hash(CONFIG)

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.keys.roles import Role, keys_of, within
+from rnnsearch.keys.roles import UNCOUNTED, Role, keys_of, within
 
 FORMAT = 1
 RECORD = "record.json"
@@ -49,18 +49,18 @@ def new_id() -> str:
 
 
 def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASHED) -> str:
-    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out`` and without those that are null.
+    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out``, null ones, and `UNCOUNTED`.
 
     Equal hashes mean: the same computation, apart from the machine, the number of threads and the files read, whose
     checksums stand in the record. A new key that is null for all that is older changes no hash.
     """
     kept = copy.deepcopy(dict(config))
-    for key in left_out:
+    for key in (*left_out, *UNCOUNTED):
         node: Any = kept
         *parents, last = key.split(".")
         for parent in parents:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
-        if isinstance(node, dict):
+        if isinstance(node, dict) and (key not in UNCOUNTED or node.get(last) == UNCOUNTED[key]):
             node.pop(last, None)
     return hashlib.sha256(json.dumps(_without_nulls(kept), sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -148,6 +148,7 @@ def _fails_with(error: BaseException):
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"), "for 2.00 GiB more; halve"),
         (OSError(errno.EMFILE, "Too many open files", "/x"), "too many files are open; raise the limit (ulimit -n 10"),
         (OSError(errno.EBADF, "Bad file descriptor"), "standard output is closed, and the results go there"),
+        (RuntimeError("unable to open shared memory object </torch_1> in read-write mode"), "data_workers=0 enco"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deeply; give it with fewer levels"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.main import main
+from rnnsearch.cli.unread_keys import check_added
 
 GLOBAL = "# @package _global_\n"
 BOMB = "x0: &x0 [1]\n" + "".join(f"x{i + 1}: &x{i + 1} [{', '.join([f'*x{i}'] * 9)}]\n" for i in range(9))
@@ -137,3 +138,29 @@ def test_nested_overrides(capfd: pytest.CaptureFixture[str]) -> None:
     err = capfd.readouterr().err
     assert "nested" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("+seeed=1", "did you mean seed"), ("++budget.udpates=3", "did you mean budget.updates")],
+)
+def test_a_key_that_is_added_and_nothing_reads(word: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        check_added([word], [])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["+trainer.max_time=null", "++seed=1", "+members.dot=[]", "+experiment=mine", "+data@data.members.a=files",
+     "+sweep.grid.seed=[1]", "+hydra.launcher.jobs=1", "+logger.csv.x=1", "+model.context.heads=3", "seeed=1"],
+)  # fmt: skip
+def test_a_key_that_is_added_and_something_reads(word: str, tmp_path: Path) -> None:
+    check_added([word], [tmp_path])
+    check_added(["+size=3", "sizes.units=${size}"], [])
+
+
+def test_a_folder_of_yaml_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--config-dir=/nowhere/at/all"]) == 2
+    err = capfd.readouterr().err
+    assert "--config-dir=/nowhere/at/all: there is no such folder" in err
+    assert err.count("\n") == 1

@@ -61,9 +61,36 @@ def test_tokens_are_measured_by_the_caller() -> None:
 
 def test_no_pair_left() -> None:
     filters = off(max_length=1)
+    assert not list(filters.apply(pairs(("", "b"), ("a b", "c"))))
     with pytest.raises(ValueError, match=r"no training pair is left .*2 pairs read, 1 empty, 1 too long.*0 kept"):
-        list(filters.apply(pairs(("", "b"), ("a b", "c"))))
+        filters.require_kept()
     assert filters.report()["kept"] == 0
+
+
+CHINESE = "从不农民帮助树，孩子喜欢树。"  # 14 characters
+THAI = "ไม่เคยชาวนาช่วยต้นไม้และเด็กชอบต้นไม้"
+ENGLISH = "never the farmer helps the tree and the child likes the tree ."
+
+
+def test_text_without_blanks_is_as_long_as_its_characters() -> None:
+    assert [pair.line for pair in off(max_length=14).apply(pairs((ENGLISH, CHINESE), ("a", CHINESE + "了")))] == [1]
+    assert not list(off(max_length=100).apply(pairs(("one sentence", "长" * 5000))))
+
+
+@pytest.mark.parametrize("text", [CHINESE, THAI, "決して農家は木を助ける、子供は木を好む。"])
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_ratio_between_words_and_characters_compares_like_with_like(text: str, swap: bool) -> None:
+    given = [(ENGLISH, text), (ENGLISH, text[:2]), ("a tree", text * 3), (text, text), (ENGLISH, ENGLISH)]
+    kept = off(max_length_ratio=3.0).apply(pairs(*(pair[::-1] if swap else pair for pair in given)))
+    assert [pair.line for pair in kept] == [1, 4, 5]
+
+
+def test_many_pairs_that_are_too_long_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    list(off(max_length=5).apply(pairs(("a", CHINESE), *[("a", "好")] * 8)))
+    assert "1 of 9 training pairs are longer than filters.max_length=5 words (characters, of a script" in caplog.text
+    caplog.clear()
+    list(off(max_length=5).apply(pairs(("a", CHINESE), *[("a", "好")] * 9)))
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

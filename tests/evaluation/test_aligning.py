@@ -81,8 +81,8 @@ def test_weights_of_words_by_hand(context: dict[str, Any], method: str) -> None:
     else:
         [weights_TS] = saliency(model.members[0].translator, [ids])
     assert weights_TS is not None
-    expected = [[row[0] + row[1], row[2], 0.0, row[3]] for row in (weights_TS[0], (weights_TS[1] + weights_TS[2]) / 2)]
-    assert found.source == ["s1,", "s2", "", "s4"]
+    expected = [[row[0] + row[1], row[2], row[3]] for row in (weights_TS[0], (weights_TS[1] + weights_TS[2]) / 2)]
+    assert found.source == ["s1,", "s2", "s4"]
     assert found.target == ["t1", "t3."]
     assert found.method == method
     np.testing.assert_allclose(found.weights_TS, expected, atol=1e-12)
@@ -94,12 +94,25 @@ def test_weights_of_words_by_hand(context: dict[str, Any], method: str) -> None:
 
 def test_nothing_is_linked_to_nothing() -> None:
     model = system(ADDITIVE, words())
-    found = align(model, [("", "t1 t2"), ("s1", ""), ("", ""), ("  ", "t1"), ("s1", " "), ("\x01", "t1")])
-    assert [one.links for one in found] == [frozenset()] * 6
-    assert [one.weights_TS.shape for one in found] == [(2, 0), (0, 1), (0, 0), (1, 3), (2, 1), (1, 1)]
-    assert [one.source for one in found] == [[], ["s1"], [], ["", "", ""], ["s1"], ["\x01"]]
+    found = align(model, [("", "t1 t2"), ("s1", ""), ("", ""), (" \t ", "t1"), ("s1", "\u3000")])
+    assert [one.links for one in found] == [frozenset()] * 5
+    assert [one.weights_TS.shape for one in found] == [(2, 0), (0, 1), (0, 0), (1, 0), (0, 1)]
+    assert [one.source for one in found] == [[], ["s1"], [], [], ["s1"]]
     assert not any(one.weights_TS.any() for one in found)
     assert align(model, []) == []
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+@pytest.mark.parametrize("blanks", ["  ", "\t", "\u00a0", "\u3000", " \u2003 "])
+def test_blanks_of_any_kind_and_number_are_no_words(pieces: TokenizerPair, kind: str, blanks: str) -> None:
+    """The links are those of the same words; as pieces, blanks are read, and weights may be others."""
+    model = system(ADDITIVE, words() if kind == "word" else pieces)
+    plain, spread = ("s1 s2 s4", "t1 t3"), (f"{blanks}s1{blanks}s2 s4{blanks}", f" t1{blanks}t3{blanks}")
+    one, other = align(model, [plain, spread])
+    assert (other.source, other.target) == (one.source, one.target) == (["s1", "s2", "s4"], ["t1", "t3"])
+    assert {target for _, target in other.links} == {0, 1}
+    if kind == "word":
+        assert same(one, other)
 
 
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
@@ -165,8 +178,8 @@ def test_any_text_has_an_alignment(
     pieces: TokenizerPair, source: str, target: str, context: dict[str, Any], kind: str
 ) -> None:
     [found] = align(system(context, words() if kind == "word" else pieces), [(source, target)])
-    assert found.source == (source.split(" ") if source else [])
-    assert found.target == (target.split(" ") if target else [])
+    assert found.source == source.split()
+    assert found.target == target.split()
     assert found.weights_TS.shape == (len(found.target), len(found.source))
     assert (found.weights_TS >= 0).all()
     assert (found.weights_TS.sum(1) <= 1 + 1e-9).all()

@@ -13,6 +13,7 @@ import pytest
 import sacrebleu
 
 from rnnsearch.evaluation.comparison import Chance, check_same_sentences, compare
+from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.significance import difference, resample
 
 WORDS = ["a", "the", "dog", "man", "house", "runs", "sees", "red", "green", "into", "over", "and"]
@@ -37,7 +38,7 @@ def test_p_values_are_those_of_sacrebleu_s_command(
     test: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, baseline = rows(120, 0.30, seed=1), rows(120, 0.34, seed=2)
-    found = compare(run, baseline, chance=CHANCE)
+    found = compare(run, baseline, chance=CHANCE, scoring=EARLIER)
     for file, texts in (
         ("reference", [row["reference"] for row in run]),
         ("run", [row["hypothesis"] for row in run]),
@@ -57,7 +58,7 @@ def test_p_values_are_those_of_sacrebleu_s_command(
 def test_both_scores_are_sacrebleu_s_and_its_seed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     run, baseline = rows(60, 0.30, seed=1), rows(60, 0.34, seed=2)
     monkeypatch.setenv("SACREBLEU_SEED", "77")
-    found = compare(run, baseline, chance=CHANCE)
+    found = compare(run, baseline, chance=CHANCE, scoring=EARLIER)
     assert os.environ["SACREBLEU_SEED"] == "77"
     for side, system in (("run", run), ("baseline", baseline)):
         texts = [row["hypothesis"] for row in system], [[row["reference"] for row in system]]
@@ -67,13 +68,13 @@ def test_both_scores_are_sacrebleu_s_and_its_seed_is_left_alone(monkeypatch: pyt
         assert one.difference.value == pytest.approx(one.run - one.baseline)
         assert one.difference.sentences.low < one.difference.value < one.difference.sentences.high
     monkeypatch.delenv("SACREBLEU_SEED")
-    assert compare(run, baseline, chance=CHANCE) == found
+    assert compare(run, baseline, chance=CHANCE, scoring=EARLIER) == found
     assert "SACREBLEU_SEED" not in os.environ
 
 
 def test_a_system_is_no_better_than_itself() -> None:
     same = rows(60, 0.3, seed=1)
-    found = compare(same, same, chance=CHANCE)["bleu"]
+    found = compare(same, same, chance=CHANCE, scoring=EARLIER)["bleu"]
     assert (found.run, found.difference.value, found.difference.p_value) == (found.baseline, 0.0, 1.0)
     assert found.difference.detectable == 0.0
 
@@ -84,9 +85,9 @@ def test_aer_is_compared_over_sentences_with_links_on_both_sides() -> None:
         row |= {"gold": "0-0 1-1", "links": links}
     for row, links in zip(baseline, ("1-0 0-1", None, "0-0"), strict=True):
         row |= {"gold": "0-0 1-1", "links": links}
-    found = compare(run, baseline, chance=CHANCE)["aer"]
+    found = compare(run, baseline, chance=CHANCE, scoring=EARLIER)["aer"]
     assert (found.run, found.baseline, found.p_bootstrap) == (0.0, 1.0, None)
-    assert "aer" not in compare(rows(3, 0.3, seed=1), baseline, chance=CHANCE)
+    assert "aer" not in compare(rows(3, 0.3, seed=1), baseline, chance=CHANCE, scoring=EARLIER)
 
 
 def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:

@@ -36,6 +36,14 @@ def test_a_compressed_file(tmp_path: Path) -> None:
     assert [one.sure for one in read_gold(path, TEXTS)] == [{(0, 0)}, {(0, 0)}]
 
 
+@pytest.mark.parametrize("text", ["a  b\tc ", "\u00a0a b\u3000c", " a \t b c"])
+def test_blanks_of_any_kind_and_number_are_no_words(tmp_path: Path, text: str) -> None:
+    [found] = read_gold(written(tmp_path, " 2-1\t\u00a00-0  \n"), [(text, " x  y ")])
+    assert found.sure == {(0, 0), (2, 1)}
+    with pytest.raises(ValueError, match="link 3-0 is beyond the 3 source and 2 target words"):
+        read_gold(written(tmp_path, "3-0\n"), [(text, " x  y ")])
+
+
 @given(links, links)
 def test_gold_survives_writing_and_reading(sure: frozenset[tuple[int, int]], more: frozenset[tuple[int, int]]) -> None:
     gold = GoldLinks(sure, sure | more)

@@ -1,7 +1,7 @@
 """Symmetrization: worked examples, and what must hold for any two alignments."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.evaluation.alignment import Link, Links, parse_pharaoh
@@ -42,6 +42,30 @@ def test_both_and_either_by_hand() -> None:
     one, other = links("0-0 1-1"), links("1-1 2-1")
     assert symmetrize(one, other, "intersection") == links("1-1")
     assert symmetrize(one, other, "union") == links("0-0 1-1 2-1")
+
+
+def published(forward: Links, backward: Links, size: int = 7) -> Links:
+    """GROW-DIAG as Koehn, Och and Marcu (2003) print it: over all places, those that were just added too."""
+    alignment, either = set(forward & backward), forward | backward
+    while True:
+        before = len(alignment)
+        for target in range(size):
+            for source in range(size):
+                if (source, target) not in alignment:
+                    continue
+                for i, j in NEIGHBOURS:
+                    new = source + i, target + j
+                    aligned = any(s == new[0] for s, _ in alignment) and any(t == new[1] for _, t in alignment)
+                    if new in either and new not in alignment and not aligned:
+                        alignment.add(new)
+        if len(alignment) == before:
+            return frozenset(alignment)
+
+
+@settings(max_examples=400)
+@given(one=alignments, other=alignments)
+def test_growing_is_the_published_loop(one: Links, other: Links) -> None:
+    assert symmetrize(one, other, "grow_diag") == published(one, other)
 
 
 @given(one=alignments, other=alignments)

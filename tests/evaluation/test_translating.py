@@ -22,6 +22,7 @@ from rnnsearch.evaluation.alignment import parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.references import Aligning
+from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.splits import (
     Evaluation,
     evaluate_split,
@@ -148,10 +149,10 @@ def test_long_sources_are_cut_counted_and_warned_of(attention: System, caplog: p
 def test_dropout_is_off_and_the_mode_comes_back() -> None:
     noisy = random_model(ADDITIVE, dropout=0.5).train()
     rows = pairs(12)
-    found = [evaluate_split(system(noisy), rows, search()) for _ in range(2)]
+    found = [evaluate_split(system(noisy), rows, search(), scoring=EARLIER) for _ in range(2)]
     assert noisy.training
     assert found[0] == found[1]
-    assert found[0] == evaluate_split(system(random_model(ADDITIVE)), rows, search())
+    assert found[0] == evaluate_split(system(random_model(ADDITIVE)), rows, search(), scoring=EARLIER)
 
 
 # Forced decoding
@@ -193,7 +194,7 @@ def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch
 
 @pytest.fixture(scope="module")
 def evaluation(attention: System) -> Evaluation:
-    return evaluate_split(attention, pairs(60), search())
+    return evaluate_split(attention, pairs(60), search(), scoring=EARLIER)
 
 
 def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> None:
@@ -244,33 +245,35 @@ def line(**values: Any) -> dict[str, Any]:
 
 def test_alignment_error_counts_linked_sentences_alone() -> None:
     linked = [line(gold="0-0 1-1", links="0-0 0-1"), line(gold="0-0", links="0-0"), line(links="5-5")]
-    assert split_metrics(linked)["aer"] == pytest.approx(1 - (2 + 2) / (3 + 3))
-    assert split_metrics([line(gold="0-0")])["aer"] is None
-    assert split_metrics([line(links="0-0")])["aer"] is None
-    assert split_metrics([line(gold="", links="0-0")])["aer"] is None
+    assert split_metrics(linked, scoring=EARLIER)["aer"] == pytest.approx(1 - (2 + 2) / (3 + 3))
+    assert split_metrics([line(gold="0-0")], scoring=EARLIER)["aer"] is None
+    assert split_metrics([line(links="0-0")], scoring=EARLIER)["aer"] is None
+    assert split_metrics([line(gold="", links="0-0")], scoring=EARLIER)["aer"] is None
 
 
 def test_nll_is_a_sum_over_a_sum() -> None:
-    assert split_metrics([line(nll=1.0, tokens=1), line(nll=8.0, tokens=8)])["nll"] == 1.0
+    assert split_metrics([line(nll=1.0, tokens=1), line(nll=8.0, tokens=8)], scoring=EARLIER)["nll"] == 1.0
 
 
 def test_no_rows_are_refused(attention: System) -> None:
     with pytest.raises(ValueError, match="no sentences to score"):
-        evaluate_split(attention, [], search())
+        evaluate_split(attention, [], search(), scoring=EARLIER)
 
 
 def test_a_model_without_weights_is_aligned_by_saliency_where_there_is_gold() -> None:
     rows = pairs(20)
-    found = evaluate_split(system(random_model(FIXED)), rows, search())
+    found = evaluate_split(system(random_model(FIXED)), rows, search(), scoring=EARLIER)
     assert found.samples == []
     assert found.metrics["attention"] is None
     assert found.metrics["alignment"]["method"] == "saliency"
     assert found.metrics["aer"] == found.metrics["alignment"]["aer"]
     without = [{**row, "links": None} for row in rows]
-    plain = evaluate_split(system(random_model(FIXED)), without, search())
+    plain = evaluate_split(system(random_model(FIXED)), without, search(), scoring=EARLIER)
     assert (plain.metrics["aer"], plain.metrics["alignment"]) == (None, None)
     assert {(row["links"], row["links_method"]) for row in plain.rows} == {(None, None)}
-    asked = evaluate_split(system(random_model(FIXED)), without, search(), aligning=Aligning(method="saliency"))
+    asked = evaluate_split(
+        system(random_model(FIXED)), without, search(), scoring=EARLIER, aligning=Aligning(method="saliency")
+    )
     assert [row["links"] for row in asked.rows] == [row["links"] for row in found.rows]
 
 
@@ -279,7 +282,7 @@ def test_both_directions_are_joined(attention: System) -> None:
     rows = pairs(20)
     back = System.of(random_model(FIXED), TokenizerPair(TOKENIZERS.target, TOKENIZERS.source, {}))
     one, other, both = (
-        evaluate_split(*given, search(), aligning=aligning).rows
+        evaluate_split(*given, search(), scoring=EARLIER, aligning=aligning).rows
         for given, aligning in (
             ((attention, rows), Aligning()),
             ((back, [_turned(row) for row in rows]), Aligning(method="saliency")),
@@ -340,6 +343,6 @@ def test_progress_counts_every_sentence(attention: System) -> None:
         yield advance
 
     rows = [pair for pair in pairs(30) if pair["source_text"]]  # nothing is translated as nothing, without the model
-    evaluate_split(attention, rows, search(), aligning=Aligning(method="saliency"), progress=watch)
+    evaluate_split(attention, rows, search(), scoring=EARLIER, aligning=Aligning(method="saliency"), progress=watch)
     count = len(rows)
     assert counted == [[doing, count, count] for doing in ("translations", "references", "alignments")]

@@ -23,7 +23,7 @@ from rnnsearch.model.translator import Translator
 from ..model.designs import MODERN, build
 
 SOURCE = WordTokenizer("en", ["the", "house", "stood"])
-TARGET = WordTokenizer("de", ["das", "Haus", "stand", ",", "."])
+TARGET = WordTokenizer("de", ["das", "Haus", "stand", "‿,", "‿."])
 TEXT = "Zoe's house, the (old) one."  # Zoe 's house , the ( old ) one .
 
 
@@ -60,7 +60,7 @@ def weights_on(*columns: int | None) -> Any:
 
 
 def test_each_unknown_word_is_copied_or_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SOURCE.split(TEXT) == ["Zoe", "'s", "house", ",", "the", "(", "old", ")", "one", "."]
+    assert SOURCE.split(TEXT) == ["Zoe", "‿'s", "house", "‿,", "the", "(‿", "old", "‿)", "one", "‿."]
     monkeypatch.setattr(unknown, "token_weights", weights_on(0, 3, 6, 4, 9))
     ids = [UNK, UNK, UNK, 5, UNK]  # <unk> <unk> <unk> Haus <unk>
     replacement = Replacement(system(small("additive")), {"old": "alte", ".": "!"})
@@ -124,7 +124,25 @@ def test_only_words_can_be_unknown() -> None:
         Replacement(mixed, {})
 
 
+def test_an_older_vocabulary_joins_as_moses_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown, "token_weights", weights_on(0, 3, 9))
+    old = [WordTokenizer(tokenizer.language, ["das"], joined=False) for tokenizer in (SOURCE, TARGET)]
+    written = Translation("<unk> <unk> <unk>", (old[0].encode(TEXT),), [UNK, UNK, UNK], 0.0, 0.0)
+    [[one]] = Replacement(system(small("additive"), source=old[0], target=old[1]), {".": "!"}).apply(
+        [[written]], [TEXT]
+    )
+    assert one.text == "Zoe,!"
+
+
 # The lexicon
+
+
+def test_a_lexicon_in_another_form_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown, "token_weights", weights_on(0))
+    cut = Translation("<unk>", (SOURCE.encode("Zo\u00eb"),), [UNK], 0.0, 0.0)
+    lexicon = {"Zoe\u0308": "Zoe\u0308", "Zo\u00eb": "nobody"}  # the first line counts
+    [[one]] = Replacement(system(small("additive")), lexicon).apply([[cut]], ["Zoe\u0308"])
+    assert one.text == "Zo\u00eb"
 
 
 def test_a_lexicon_from_a_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rnnsearch.study.places import published_job
 from rnnsearch.study.planned import planned, section
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
-from rnnsearch.study.statistics import compare
+from rnnsearch.study.statistics import WEAK, compare
 from rnnsearch.study.tables import Table
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
@@ -110,7 +110,7 @@ def test_weak_models_are_not_compared(
     study = read_study(three(make_study, edit_json, tmp_path, [["mean", "fixed"]]))
     comparison = compare(study, resamples=50)
     assert comparison is not None
-    monkeypatch.setattr("rnnsearch.study.planned.WEAK", 101.0)
+    monkeypatch.setitem(WEAK, "bleu", 101.0)
     (only,) = planned(study, comparison)
     assert only.difference is None
     assert "not reported: the better has" in section(study, comparison).tables[0].rows[0][1]

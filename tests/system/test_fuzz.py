@@ -24,10 +24,10 @@ from rnnsearch.cli.errors import FAILED, explain, shown
 from rnnsearch.cli.pairs import pair_blocks
 from rnnsearch.cli.streaming import Tally, blocks
 from rnnsearch.cli.translate import method_of_alignments, translate_stream, translating, with_prefixes, writing
+from rnnsearch.data.corpus import words
 from rnnsearch.data.files import FilesCorpus, JsonLinesCorpus, TsvCorpus
 from rnnsearch.data.greek_english import GreekEnglishCorpus
 from rnnsearch.evaluation import forcing, saliency
-from rnnsearch.evaluation.aligning import words
 from rnnsearch.evaluation.alignment import parse_pharaoh
 from rnnsearch.evaluation.unknown import read_lexicon
 from rnnsearch.search.beam import BeamSearch

@@ -133,7 +133,7 @@ def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, tmp_path: Path) 
     assert workshop.train(tmp_path / "run", DROPOUT) == 0
     run = tmp_path / "run"
     before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
-    for more in ("", "budget.updates=10"):
+    for more in ("test=true", "budget.updates=10"):
         assert workshop.train(run, DROPOUT, more, "ckpt=last") == 0
         after = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
         assert after == before

@@ -6,6 +6,7 @@ import pytest
 import sacrebleu
 import torch
 
+from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
 
 HYPOTHESES = ["the cat sat on the mat .", "a dog", "", "two men are running , fast !", "Das ist ein Test ."]
@@ -15,7 +16,7 @@ REFERENCES = ["the cat sat on a mat .", "the dog barks", "nothing here", "two me
 @pytest.mark.parametrize("kind", ["bleu", "chrf"])
 @pytest.mark.parametrize("cut", [0, 1, 3, 5])
 def test_two_processes_equal_one(kind: str, cut: int) -> None:
-    whole, first, second = CorpusScore(kind), CorpusScore(kind), CorpusScore(kind)  # type: ignore[arg-type]
+    whole, first, second = CorpusScore(kind, EARLIER), CorpusScore(kind, EARLIER), CorpusScore(kind, EARLIER)  # type: ignore[arg-type]
     whole.update(HYPOTHESES, REFERENCES)
     for part, slice_ in ((first, slice(cut)), (second, slice(cut, None))):
         if HYPOTHESES[slice_]:
@@ -31,7 +32,7 @@ def test_two_processes_equal_one(kind: str, cut: int) -> None:
 
 @pytest.mark.parametrize(("kind", "score"), [("bleu", sacrebleu.corpus_bleu), ("chrf", sacrebleu.corpus_chrf)])
 def test_sacrebleu_agrees(kind: str, score: object) -> None:
-    metric = CorpusScore(kind)  # type: ignore[arg-type]
+    metric = CorpusScore(kind, EARLIER)  # type: ignore[arg-type]
     for hypothesis, reference in zip(HYPOTHESES, REFERENCES, strict=True):
         metric.update([hypothesis], [reference])
     assert float(metric.compute()) == score(HYPOTHESES, [REFERENCES]).score  # type: ignore[operator]

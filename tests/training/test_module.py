@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from rnnsearch.data.batching import Batch, Row, collate
 from rnnsearch.data.tokenizer import EOS
+from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
@@ -101,6 +102,7 @@ def module(
         label_smoothing=smoothing,
         target=Letters(),
         references=lambda rows: [texts[row] for row in rows],
+        scoring=EARLIER,
         search=SEARCH,
         cuda_graphs=False,
         watch=Watch(limit=2, above=None, lines=lambda rows: [row + 1 for row in rows]),

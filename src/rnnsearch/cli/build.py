@@ -1,5 +1,6 @@
 """From configs to objects: the only caller of Hydra's ``instantiate``."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,16 @@ from rnnsearch.cli.progress import bar
 from rnnsearch.cli.trust import whitelist
 from rnnsearch.training.budget import Budget
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
     from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
     from rnnsearch.data.datamodule import ParallelDataModule
+    from rnnsearch.data.tokenizer import TokenizerPair
+    from rnnsearch.evaluation.scoring import Scoring
     from rnnsearch.search.hypotheses import Search
 
 
@@ -29,13 +34,14 @@ def make(config: DictConfig, **wired: Any) -> Any:
     return instantiate(config, _execution_whitelist_=whitelist(), **wired)
 
 
-def build_data(config: DictConfig) -> "ParallelDataModule":
-    """The data module of a whole config."""
+def build_data(config: DictConfig, vocabularies: "TokenizerPair | None" = None) -> "ParallelDataModule":
+    """The data module of a whole config; with the vocabularies of a run that goes on, none are learnt."""
     from rnnsearch.data.datamodule import ParallelDataModule
+    from rnnsearch.data.tokenizer import GivenTokenizers
 
     return ParallelDataModule(
         corpus=make(config.data),
-        tokenizer=make(config.tokenizer),
+        tokenizer=make(config.tokenizer) if vocabularies is None else GivenTokenizers(vocabularies),
         filters=make(config.filters),
         batches=make(config.batches),
         cache=Path(config.paths.cache),
@@ -47,6 +53,29 @@ def build_data(config: DictConfig) -> "ParallelDataModule":
         streaming=config.get("streaming"),
         progress=partial(bar, total=None),
     )
+
+
+def build_scoring(config: DictConfig, data: "ParallelDataModule") -> "Scoring":
+    """By the references of validation and, if there will be one, of the test; says what is not the usual."""
+    from rnnsearch.evaluation.bleu import suitable_scoring
+
+    texts = [list(data.rows("validation")["target_text"])[: config.validation.sentences]]
+    if config.test and "test" in data.corpus.splits():
+        texts.append(list(data.rows("test")["target_text"]))
+    found = suitable_scoring(
+        texts,
+        language=data.corpus.target_language,
+        normalization=data.tokenizers.target.normalization,
+        tokenizer=config.validation.bleu_tokenizer,
+    )
+    if found.bleu_tokenizer != "13a":
+        logger.info("BLEU is counted by sacreBLEU's tokenizer %s, which suits the references", found.bleu_tokenizer)
+    if found.primary != "bleu":
+        logger.warning(
+            "BLEU is 0 even of the references against themselves, for they have no four words in a row: chrF is the "
+            "measure of this run"
+        )
+    return found
 
 
 def build_search(config: DictConfig, **changes: Any) -> "Search":

@@ -47,6 +47,10 @@ _NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
 }
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
 _NO_MEMORY = r"can't allocate memory|Cannot allocate memory|std::bad_alloc|out of memory"
+_NO_SHARED_MEMORY = (
+    "processes find no memory to share here (/dev/shm is missing, full or can't be written); do without them: "
+    "data_workers=0 encoding_processes=1"
+)
 _FULL_DISK = (  # what pyarrow, datasets and torch say of a full disk without its error number
     "No space left on device",
     "Not enough disk space",
@@ -84,6 +88,8 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
         return _composition(error, command, arguments), MISUSED
     if isinstance(error, OmegaConfBaseException):
         return (_value(error), MISUSED) if isinstance(error, _CONFIG_ERRORS) else None
+    if _is_shared_memory(error):
+        return _NO_SHARED_MEMORY, FAILED
     if _is_full_disk(error):
         return _full_disk(error), FAILED
     if isinstance(error, OSError):
@@ -204,7 +210,7 @@ def _unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
 
 def _names(key: str, command: str, arguments: Sequence[str]) -> list[str]:
     """The valid names beside an unknown key; composed without it, or without any override if others are wrong too."""
-    overrides, folders = _split(arguments)
+    overrides, folders = parted(arguments)
     for attempt in ([o for o in overrides if o.lstrip("+~").partition("=")[0] != key], []):
         try:
             return valid_names(command, attempt, folders)
@@ -213,7 +219,7 @@ def _names(key: str, command: str, arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The overrides and the --config-dir folders among a command's arguments."""
     overrides = [argument for argument in arguments if not argument.startswith("-") and re.search("=|^~", argument)]
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith(("--config-dir=", "-cd="))]
@@ -241,6 +247,15 @@ def _full_disk(error: BaseException) -> str:
     path = getattr(error, "filename", None)
     place = f"for {path}" if path else "on the disk"
     return f"no space left {place}; free some, or set paths.output=DIR (runs) or paths.cache=DIR (data) elsewhere"
+
+
+def _is_shared_memory(error: BaseException) -> bool:
+    """Whether processes found none to share, as where /dev/shm is missing, tiny or can't be written."""
+    if isinstance(error, RuntimeError):
+        return bool(re.search("shared memory|unable to write to file </torch_", str(error)))
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    return any("/multiprocessing/" in frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _is_memory(error: BaseException) -> bool:

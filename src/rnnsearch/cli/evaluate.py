@@ -22,6 +22,7 @@ from rnnsearch.cli.translate import chosen_search
 from rnnsearch.data.corpus import SPLITS
 from rnnsearch.evaluation.comparison import Chance, compare
 from rnnsearch.evaluation.references import DEFAULT, Aligning
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.records import append_line, read_record, write_lines
 
@@ -38,15 +39,18 @@ def run(cfg: DictConfig) -> None:
     aligning = given_aligning(cfg, first)
     baseline = None if cfg.baseline is None else given_baseline(cfg, rows, aligning)
     search = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
+    scoring = Scoring.of_record(first.record)
     evaluate = partial(
         evaluate_split,
         rows=rows,
         search=build.build_search(search),
+        scoring=scoring,
         aligning=aligning,
         resamples=chance.resamples,
         seed=chance.seed,
         progress=bar,
     )
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
     started = time.perf_counter()
     evaluation = evaluate(model.system)
     result = {
@@ -56,13 +60,13 @@ def run(cfg: DictConfig) -> None:
         "search": OmegaConf.to_container(search, resolve=True),
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": weights_of(model),
+        "scoring": scoring.as_record(),
         **evaluation.metrics,
     }
     if baseline is not None:
         logger.info("the baseline, %s", baseline.name)
-        logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
         other = evaluate(baseline.system)
-        compared = compare(evaluation.rows, other.rows, chance=chance)
+        compared = compare(evaluation.rows, other.rows, chance=chance, scoring=scoring)
         names = {"run": plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
         result["baseline"] = names | result_of(compared, other.metrics)
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)

@@ -208,8 +208,8 @@ FLAGS: Mapping[str, str] = {
 }
 
 _QUOTING = (
-    "A value with commas, equals signs, brackets, quotes or letters such as é is quoted twice, once for the shell and "
-    "once for Hydra: 'data.train.source=\"/a b,c/é.txt\"'."
+    "Names and paths mean what is typed. In a sweep a comma separates values, and a path that has one is quoted twice, "
+    "once for the shell and once for Hydra: 'data.train.source=\"/a b,c/é.txt\",d.txt'."
 )
 _DEBUGGING = "An error is one sentence; hydra.verbose=true adds the traceback."
 

@@ -82,8 +82,15 @@ def _tell(point: Point, before: State, now: State) -> None:
     if now.status == "failed":
         logger.error("%s failed: %s (traceback in job.json, messages in %s)", name, now.error, point.folder / LOG)
     elif now.status in ("finished", "pruned", "interrupted"):
-        score = "" if now.bleu is None else f", validation BLEU {now.bleu:.2f}"
+        score = f", validation {'BLEU ' if now.chrf is None else ''}{_score(now)}" if _score(now) else ""
         logger.info("%s is %s%s", name, now.status, score)
+
+
+def _score(state: State) -> str:
+    """BLEU, or the measure in its place, which is named."""
+    if state.chrf is not None:
+        return f"chrF {state.chrf:.2f}"
+    return "" if state.bleu is None else f"{state.bleu:.2f}"
 
 
 def states_of(points: Sequence[Point], known: States | None = None) -> States:
@@ -112,7 +119,7 @@ def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
         str(point.seed),
         Text(state.status, style=STYLES[state.status]),
         _progress(point, state),
-        "" if state.bleu is None else f"{state.bleu:.2f}",
+        _score(state),
         _time(state),
         Text(visible_line(_note(state)), style="red" if state.error else "dim"),
     )

@@ -141,6 +141,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
     from rnnsearch.cli import trust
     from rnnsearch.cli.compose import spelled
     from rnnsearch.cli.secrets import refuse_secrets
+    from rnnsearch.cli.unread_keys import check_added
     from rnnsearch.cli.yaml_source import install
     from rnnsearch.sweep.parent import follow_parent
     from rnnsearch.training import cluster
@@ -156,6 +157,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
     if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
         arguments = [*arguments, f"--config-dir={configs}"]
     words = spelled(command, arguments, swept=swept)
+    check_added(words, _folders(arguments))
     if command in SWEPT:
         words = _as_points(command, words)
         if any(one in MANY or one.startswith("hydra.mode=") for one in words):
@@ -164,6 +166,21 @@ def _hydra(command: str, arguments: list[str]) -> None:
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
+
+
+def _folders(arguments: list[str]) -> list[Path]:
+    """The folders of YAML that the command line names.
+
+    Raises:
+        ValueError: for one that is not there.
+    """
+    from rnnsearch.cli.errors import parted
+
+    folders = [Path(one) for one in parted(arguments)[1]]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"--config-dir={folder}: there is no such folder")
+    return folders
 
 
 def _register_plugins() -> None:

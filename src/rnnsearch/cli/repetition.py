@@ -18,6 +18,7 @@ from rnnsearch.cli.runs import read_config
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.values import canonical
+from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.keys.roles import ELSEWHERE, HYDRA
 from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
 from rnnsearch.search.run_config import CONFIG
@@ -88,6 +89,8 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
     config = found.config()
     keys = ("paths.cache", *(("data.cache",) if "cache" in config.data else ()))
     found = found.with_(*(f"{key}={quoted(cache)}" for key in keys))
+    if "scoring" not in record:  # a run from before there was a choice
+        found = found.with_(f"++validation.bleu_tokenizer={EARLIER.bleu_tokenizer}")
     if config.budget.seconds is not None:
         logger.warning(
             "its budget was in seconds, which no two trainings share: %d updates instead; a schedule over the budget "

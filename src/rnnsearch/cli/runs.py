@@ -19,6 +19,7 @@ from rnnsearch.cli.errors import quoted
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.trust import given
 from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.translator import Translator
@@ -61,10 +62,16 @@ def save_texts(data: "ParallelDataModule", folder: Path, record: RunRecord) -> N
 
 
 def evaluate_into(
-    folder: Path, system: System, rows: Iterable[Mapping[str, Any]], search: Search, split: str, record: RunRecord
+    folder: Path,
+    system: System,
+    rows: Iterable[Mapping[str, Any]],
+    search: Search,
+    split: str,
+    scoring: Scoring,
+    record: RunRecord,
 ) -> dict[str, Any]:
     """Translate and score a split; sentences and alignments are written beside the record, the metrics returned."""
-    evaluation = evaluate_split(system, rows, search)
+    evaluation = evaluate_split(system, rows, search, scoring=scoring)
     write_lines(folder / f"translations.{split}.jsonl", evaluation.rows)
     write_json(folder / f"alignments.{split}.json", evaluation.samples)
     record.write_digests(f"translations.{split}.jsonl", f"alignments.{split}.json")

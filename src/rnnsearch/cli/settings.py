@@ -13,7 +13,7 @@ from rnnsearch.cli.inputs import changed
 from rnnsearch.cli.own_code import own_code
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.trust import given
-from rnnsearch.keys.roles import CORRECTED, LIMITS, within
+from rnnsearch.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
@@ -84,7 +84,7 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
 
     old, new = flat(read_config(folder)), flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not within(key, LIMITS)]
-    changed = [key for key in hashed if old.get(key) != new.get(key)]
+    changed = [key for key in hashed if old.get(key, UNCOUNTED.get(key)) != new.get(key)]
     if read := [key for key in changed if key not in CORRECTED]:
         values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)
         raise ValueError(

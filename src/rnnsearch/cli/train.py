@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch import Callback, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
@@ -36,14 +36,15 @@ from rnnsearch.cli.terminal import say
 from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
+from rnnsearch.evaluation.scoring import Scoring, monitored
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own
+from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own, vocabularies
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, read_record, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
-from rnnsearch.training.checkpoints import BestCheckpoint, KeptCheckpoints, LastCheckpoint
+from rnnsearch.training.checkpoints import BestCheckpoint, EarlyStopping, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
@@ -69,7 +70,8 @@ def run(cfg: DictConfig) -> None:
     environment = build.build_environment(cfg.trainer)
     main = environment.global_rank() == 0  # other processes of one run share the first one's folder
     if not main:
-        logging.getLogger("rnnsearch").setLevel(logging.WARNING)  # the first one tells how it goes
+        for name, level in (("rnnsearch", logging.WARNING), ("sacrebleu", logging.ERROR)):
+            logging.getLogger(name).setLevel(level)  # the first one tells how it goes
     else:
         refuse_links(folder)
     with claimed(folder) if main else nullcontext():
@@ -86,7 +88,9 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     values, data = beginnings(cfg, folder), None
     if resume:
         values = _resumed(cfg, folder, values["config_hash"])
-        data = build.build_data(cfg)
+        given = vocabularies(read_own(resume))
+        data = build.build_data(cfg, replace(given, notes=values["tokenizer"]["notes"]))
+        cfg.tokenizer.normalization = given.source.normalization  # an older run's, which has no such key
         check_data(cfg, folder, values, data)
     if is_done(cfg, folder, values["config_hash"], resume):
         return
@@ -141,9 +145,10 @@ def train(
             logger.warning("%s", sentence)
         runs.save_config(cfg, folder, record)
         runs.save_texts(data, folder, record)
-    module = _module(cfg, data, record.values["id"])
+    scoring = Scoring.of_record(record.values) if resume else build.build_scoring(cfg, data)
+    module = _module(cfg, data, scoring, record.values["id"])
     translator = module.translator
-    record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data))
+    record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data), scoring=scoring.as_record())
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
@@ -195,7 +200,7 @@ def _quiet(*, profiling: bool) -> None:
     warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
 
 
-def _module(cfg: DictConfig, data: ParallelDataModule, run: str) -> TranslationModule:
+def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str) -> TranslationModule:
     source, target = data.tokenizers.source, data.tokenizers.target
     translator = build_translator(
         cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
@@ -213,6 +218,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule, run: str) -> TranslationM
         label_smoothing=cfg.label_smoothing,
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
+        scoring=scoring,
         search=build.build_greedy(cfg.search),
         cuda_graphs=cfg.cuda_graphs,
         watch=Watch(
@@ -301,13 +307,14 @@ def _results(
     module.translator.eval()
     points = curves.curves["validation"]
     pick = min if cfg.validation.monitor == "nll" else max
-    best = pick(points, key=lambda point: point[cfg.validation.monitor])
-    metrics = {"validation": {**best, "bleu_signature": score(["a"], ["a"])["bleu_signature"]}}
+    best = pick(points, key=lambda point: monitored(point, cfg.validation.monitor))
+    signature = score(["a"], ["a"], module.scoring)["bleu_signature"]
+    metrics = {"validation": {**best, "bleu_signature": signature}}
     system = System.of(module.translator, data.tokenizers)
     if cfg.test and "test" in data.corpus.splits():
         try:
-            search = build.build_search(cfg.search)
-            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", record)
+            search, scoring = build.build_search(cfg.search), module.scoring
+            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", scoring, record)
         except NoNumbers as error:
             raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])

@@ -15,6 +15,7 @@ from rnnsearch.cli.compose import compose, unknown_key
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.values import canonical
+from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records import JOB, point_key
 from rnnsearch.sweep import ledger, trials
 from rnnsearch.sweep.ledger import Attempt, Point
@@ -192,7 +193,7 @@ def _curve(point: Point, metric: str) -> dict[int, float]:
     """The metric of each validation by updates; of a point that is the same as another, of that."""
     folder = point.folder.parent / (point.trial or {}).get("same_as", point.folder.name)
     validations = ledger.read_run(folder).get("results", {}).get("curves", {}).get("validation", [])
-    return {int(one["update"]): float(one[metric]) for one in validations}
+    return {int(one["update"]): monitored(one, metric) for one in validations}
 
 
 def _number(point: Point) -> int:

@@ -1,7 +1,7 @@
 """Keys of a user's own YAML that no command would ever read are refused, with what was probably meant."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,42 @@ def check_read(path: Path, package: str, values: Values, *, group: str, folder: 
         raise ValueError(
             f"{path}: nothing reads {listed}; so that its keys stand at the top, begin the file with the line {GLOBAL}"
         )
-    near = nearest(unread[0], read)
-    guess = (
-        f"did you mean {' or '.join(near)}?" if near else "`rnnsearch train --cfg job` prints the keys that there are"
-    )
-    raise ValueError(f"{path}: nothing reads {listed}; {guess}")
+    raise ValueError(f"{path}: nothing reads {listed}; {_guess(unread[0], read)}")
 
 
 def _without_defaults(values: Values) -> Values:
     """The keys of a file, without the list of options that it begins with."""
     return {key: value for key, value in values.items() if key != "defaults"}
+
+
+def check_added(words: Sequence[str], folders: Sequence[Path]) -> None:
+    """Refuse keys that a command line adds, as in ``+seeed=3``, and nothing reads.
+
+    Args:
+        words: of the command line.
+        folders: of the user's YAML.
+
+    Raises:
+        ValueError: naming such a key, and what was probably meant.
+    """
+    added = [found[1] for word in words if (found := re.match(r"\+{1,2}([\w.]+)=", word))]
+    if not added:
+        return
+    read = known().union(*map(_options_of, folders))
+    used = _names_in(words).union(*map(_looked_up, folders))
+    for key in added:
+        above = [key.rsplit(".", depth)[0] for depth in range(key.count(".") + 1)]
+        group = any((folder / key).is_dir() for folder in (config_dir(), *folders))
+        made = any(f"{one}._target_" in read or one in OPEN for one in above)
+        if not (
+            group or made or key in read or used & {key, key.split(".")[0]} or _is_leaf(key.rpartition(".")[0], read)
+        ):
+            raise ValueError(f"+{key}: nothing reads {key}; {_guess(key, read)}")
+
+
+def _guess(key: str, read: frozenset[str]) -> str:
+    near = nearest(key, read)
+    return f"did you mean {' or '.join(near)}?" if near else "`rnnsearch train --cfg job` prints those that there are"
 
 
 def _unread(values: Values, prefix: str, read: frozenset[str]) -> Iterator[str]:
@@ -87,6 +113,10 @@ def _options_of(folder: Path) -> frozenset[str]:
 def _looked_up(folder: Path) -> frozenset[str]:
     """The names that values of the user's YAML are taken from, as in ${size}."""
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.yaml") if path.is_file())
+    return _names_in(texts)
+
+
+def _names_in(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name for text in texts for name in re.findall(r"\$\{([\w.]+)\}", text))
 
 

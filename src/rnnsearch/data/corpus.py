@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from rnnsearch.data.scripts import units
+
 SPLITS = ("train", "validation", "test")
 """The names of the splits, in the order in which they are reported."""
 
@@ -16,7 +18,7 @@ class Pair:
     """A sentence and its translation, as raw text.
 
     `line` counts from 1 (line of the file, or index of the generated pair). `links` are gold word alignments
-    (source word, target word), counted from 0 over the words of `text.split(" ")`; None where there are none.
+    (source word, target word), counted from 0 over the `words` of each text; None where there are none.
     `member` names the corpus of a mixture that the pair, and its line, belong to.
     """
 
@@ -139,9 +141,14 @@ def swapped(pair: Pair) -> Pair:
     return replace(pair, source=pair.target, target=pair.source, links=links)
 
 
+def words(text: str) -> list[str]:
+    """The words of raw text: what stands between white space, of whatever kind and length; none is empty."""
+    return text.split()
+
+
 def word_count(text: str) -> int:
-    """Number of words of raw text; only blanks (U+0020) separate words."""
-    return sum(1 for word in text.split(" ") if word)
+    """Length of raw text in words; of a script without blanks in characters, see `scripts.units`."""
+    return units(text)
 
 
 def file_sha256(path: Path) -> str:

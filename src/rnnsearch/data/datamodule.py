@@ -21,6 +21,7 @@ from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, e
 from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
 from rnnsearch.data.prepared import PreparedCorpus, Progress
 from rnnsearch.data.sampler import BatchSampler
+from rnnsearch.data.scripts import Unit, unit_of
 from rnnsearch.data.streaming import StreamingLoader, check_window
 from rnnsearch.data.tokenizer import TokenizerPair, TokenizerTraining
 
@@ -189,7 +190,7 @@ class ParallelDataModule(LightningDataModule):
         )
 
     def longest_source(self) -> int | None:
-        """Words of the longest training source; None where training pairs are streamed."""
+        """Length of the longest training source, by `corpus.word_count`; None where training pairs are streamed."""
         if self.streaming:
             return None
         return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
@@ -215,6 +216,7 @@ class ParallelDataModule(LightningDataModule):
             "filters": {split: report for split, report in self.prepared.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},
             "padding_share": self._padding_share(),
+            "length_units": self._length_units() if "validation" in opened else None,
         }
 
     # Within
@@ -266,6 +268,11 @@ class ParallelDataModule(LightningDataModule):
 
     def _pin_memory(self) -> bool:
         return bool(self.trainer and self.trainer.strategy.root_device.type == "cuda")
+
+    def _length_units(self) -> dict[str, Unit]:
+        """What the lengths of both sides are numbers of, by the script of the validation split."""
+        texts = list(self.texts("validation"))
+        return {"source": unit_of(source for source, _ in texts), "target": unit_of(target for _, target in texts)}
 
     def _padding_share(self) -> float | None:
         if "train" not in self.prepared.datasets:

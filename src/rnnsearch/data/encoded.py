@@ -23,7 +23,7 @@ from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Version of what the cache folders hold: part of every hash."""
 MANIFEST = "manifest.json"
 ARROW = "pairs.arrow"

@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
         "target_words": pa.int32(),
     }
 )
-"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are blank-separated, raw text.
+"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are `corpus.word_count` of raw text.
 
 `member` is the part of a mixture that a pair comes from, or null.
 """

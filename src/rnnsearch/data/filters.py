@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
 from rnnsearch.data.corpus import Pair, word_count
+from rnnsearch.data.scripts import estimated_words
 
 logger = logging.getLogger(__name__)
 
 Unit = Literal["words", "tokens"]
-Lengths = Callable[[Pair], tuple[int, int]]
+Lengths = Callable[[Pair], tuple[float, float]]
 """Length of the source and of the target."""
+MANY = 0.1  # the share of pairs dropped as too long that deserves a warning
 
 
 class Filters:
     """Drops pairs with an empty side, a side over `max_length`, unlike lengths, or that were seen before.
 
-    `max_length_ratio` is the longer side over the shorter. `unit` says what lengths count: blank-separated words of
-    the raw text, or tokens. None switches a filter off; empty sides are always dropped.
+    `max_length_ratio` is the longer side over the shorter. `unit` says what lengths count: words of the raw text, or
+    tokens. Of a script without blanks between words each character counts, and for the ratio about as many words as
+    the characters make (`scripts.estimated_words`), so that it compares like with like. None switches a filter off;
+    empty sides are always dropped.
     """
 
     def __init__(
@@ -41,12 +45,11 @@ class Filters:
         """The pairs that pass, lazily; the counts of `report` begin anew and are final when the last pair is out.
 
         With unit=tokens, and only then, `length` is asked for the tokens of the two sides.
-        Raises ValueError, at the end, if none passed.
         """
         if self.unit == "words":
-            return self._passing(pairs, _words)
+            return self._passing(pairs, _words, _estimated_words)
         assert length is not None, "unit=tokens needs the tokenizer's lengths"
-        return self._passing(pairs, length)
+        return self._passing(pairs, length, length)
 
     def report(self) -> dict[str, int]:
         """How many pairs were read, dropped for each reason (the first that applied), and kept.
@@ -55,11 +58,19 @@ class Filters:
         """
         return dict(self._counts)
 
-    def _passing(self, pairs: Iterable[Pair], length: Lengths) -> Iterator[Pair]:
+    def require_kept(self) -> None:
+        """Raises ValueError if no pair passed the last time."""
+        if self._counts["kept"] == 0:
+            raise ValueError(
+                f"no training pair is left after filtering ({_sentence(self._counts)}); "
+                "raise filters.max_length or filters.max_length_ratio, or look at the files"
+            )
+
+    def _passing(self, pairs: Iterable[Pair], length: Lengths, comparable: Lengths) -> Iterator[Pair]:
         counts = self._counts = _no_counts()
         seen: set[int] = set()
         for pair in pairs:
-            reason = self._reason(pair, length, seen)
+            reason = self._reason(pair, length, comparable, seen)
             for key in ("read", reason):
                 counts[key] += 1
                 if pair.member is not None:
@@ -67,18 +78,23 @@ class Filters:
             if reason == "kept":
                 yield pair
         logger.info("filters: %s", _sentence(counts))
-        if counts["kept"] == 0:
-            raise ValueError(
-                f"no training pair is left after filtering ({_sentence(counts)}); "
-                "raise filters.max_length or filters.max_length_ratio, or look at the files"
-            )
+        if counts["too_long"] > MANY * counts["read"] and counts["kept"]:
+            logger.warning(
+                "%d of %d training pairs are longer than filters.max_length=%s %s and left out; raise it to keep them",
+                counts["too_long"], counts["read"], self.max_length, self.counted,
+            )  # fmt: skip
 
-    def _reason(self, pair: Pair, length: Lengths, seen: set[int]) -> str:
+    @property
+    def counted(self) -> str:
+        """What a length is a number of, in words."""
+        return "tokens" if self.unit == "tokens" else "words (characters, of a script without blanks)"
+
+    def _reason(self, pair: Pair, length: Lengths, comparable: Lengths, seen: set[int]) -> str:
         if is_empty(pair):
             return "empty"
-        shorter, longer = sorted(length(pair))
-        if self.max_length is not None and longer > self.max_length:
+        if self.max_length is not None and max(length(pair)) > self.max_length:
             return "too_long"
+        shorter, longer = sorted(comparable(pair)) if self.max_length_ratio is not None else (0, 0)
         if self.max_length_ratio is not None and longer > self.max_length_ratio * shorter:
             return "ratio"
         if self.drop_duplicates and _seen_before(pair, seen):
@@ -93,6 +109,10 @@ def is_empty(pair: Pair) -> bool:
 
 def _words(pair: Pair) -> tuple[int, int]:
     return word_count(pair.source), word_count(pair.target)
+
+
+def _estimated_words(pair: Pair) -> tuple[float, float]:
+    return estimated_words(pair.source), estimated_words(pair.target)
 
 
 def _seen_before(pair: Pair, seen: set[int]) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256, words
 from rnnsearch.data.exclusive import enough_space, exclusive
 from rnnsearch.data.lines import check_file, lines, paired_lines
 
@@ -121,7 +121,7 @@ def _links(line: str, pair: Pair, where: str) -> tuple[tuple[int, int], ...]:
         links = tuple((int(i), int(j)) for i, j in (link.split("-") for link in line.split()))
     except ValueError as error:
         raise ValueError(f"{where}: {line!r} is not a list of links such as 0-0 1-2") from error
-    n, m = len(pair.source.split(" ")), len(pair.target.split(" "))
+    n, m = len(words(pair.source)), len(words(pair.target))
     for i, j in links:
         if not (0 <= i < n and 0 <= j < m):
             raise ValueError(f"{where}: link {i}-{j} leaves the verse of {n} and {m} words, counted from 0")

@@ -102,19 +102,26 @@ class PreparedCorpus:
         key: dict[str, object] = {
             **self.identity,
             "split": split,
-            "tokenizers": [self.tokenizers.source.checksum, self.tokenizers.target.checksum],
+            "tokenizers": [
+                [one.checksum, one.normalization] for one in (self.tokenizers.source, self.tokenizers.target)
+            ],
             "filters": self._filter_settings() if split == "train" else None,
         }
         folder = self.cache / "encoded" / encoded.cache_key(key) / split
         return encoded.cached_folder(folder, lambda aside: self._write(split, aside))
 
     def pairs(self, split: str) -> Iterator[Pair]:
-        """The pairs of a split, read from the corpus; those of the training split that pass the filters."""
+        """The pairs of a split, read from the corpus; those of the training split that pass the filters.
+
+        Raises ValueError, for the training split at its end, where there are none.
+        """
         self.require(split)
         pairs = self.corpus.pairs(split)
-        if split != "train":
-            return pairs
-        return self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
+        return pairs if split != "train" else self._passing(pairs)
+
+    def _passing(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        yield from self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
+        self.filters.require_kept()
 
     def encode(self, pairs: Iterator[Pair], *, sharers: int = 1) -> Generator[pa.RecordBatch, None, None]:
         """The pairs as Arrow batches, lazily, by this one's share of the processes where several encode at once."""

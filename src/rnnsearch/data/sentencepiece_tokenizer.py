@@ -16,6 +16,7 @@ from typing import Literal
 
 import sentencepiece
 
+from rnnsearch.data.normalization import check_form, normalized, word_of_characters
 from rnnsearch.data.tokenizer import (
     BOS,
     EOS,
@@ -37,6 +38,8 @@ ESCAPE = "\ue000"  # private use
 ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
 ORIGINAL = {code: character for character, code in ESCAPED.items()}
 REPLACEMENT = "\ufffd"
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+BROKEN = "surrogateescape"  # how Python's codecs keep bytes that are no UTF-8, which only a model writes
 MOST = 500_000
 """Texts that a vocabulary is learnt from: SentencePiece holds them all in memory, and more change it little."""
 SILENT = 2  # SentencePiece's log level: errors only
@@ -56,7 +59,9 @@ def unescape(text: str) -> str:
 class SentencePieceTokenizer:
     """A learnt SentencePiece model, given as its serialised bytes."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, *, normalization: str) -> None:
+        check_form(normalization, "tokenizer.normalization")
+        self.normalization = normalization
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.checksum = state_checksum(self.state())
@@ -64,7 +69,7 @@ class SentencePieceTokenizer:
     @classmethod
     def from_state(cls, state: State) -> "SentencePieceTokenizer":
         """The tokenizer whose `state()` this is."""
-        return cls(base64.b64decode(str(state["model"])))
+        return cls(base64.b64decode(str(state["model"])), normalization=str(state.get("normalization", "none")))
 
     @property
     def size(self) -> int:
@@ -72,44 +77,65 @@ class SentencePieceTokenizer:
         return int(self._processor.vocab_size())
 
     def state(self) -> dict[str, Value]:
-        """The serialised model as base64."""
-        return {"kind": "sentencepiece", "model": base64.b64encode(self._model).decode("ascii")}
+        """The serialised model as base64, and the Unicode form of its text."""
+        state: dict[str, Value] = {"kind": "sentencepiece", "model": base64.b64encode(self._model).decode("ascii")}
+        return state if self.normalization == "none" else state | {"normalization": self.normalization}
+
+    def normalized(self, text: str) -> str:
+        """Text in the Unicode form of this vocabulary."""
+        return normalized(text, self.normalization)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a line of text."""
-        ids: list[int] = self._processor.encode(escape(text))
+        ids: list[int] = self._processor.encode(escape(self.normalized(text)))
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text, exactly, of ids that `encode` gave; a line break, which only a model writes, becomes a blank."""
+        """The normalised text, exactly, of ids that `encode` gave; a model's own line break becomes a blank."""
         kept = [int(i) for i in ids if i not in (PAD, BOS, EOS)]
         return unescape(self._processor.decode(kept)).replace("\n", " ")
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """A readable piece for each id; "▁" marks a blank."""
-        plain = (SPECIALS[i] if i < len(SPECIALS) else self._processor.id_to_piece(int(i)) for i in ids)
-        return [unescape(piece) for piece in plain]
+        return [unescape(self._piece(i)) for i in ids]
+
+    def _piece(self, i: int) -> str:
+        return SPECIALS[i] if i < len(SPECIALS) else str(self._processor.id_to_piece(int(i)))
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
-        """For each id the index of its word: one more at each blank, but for the one put before the text."""
-        return self._words(ids, ("<0x20>", "<0x0A>"))
+        """For each id the index of its word in `decode(ids).split()`."""
+        text = b"".join(self._written(ids)).decode("utf-8", BROKEN)
+        return self._words(ids, zip(text, word_of_characters(text, "none"), strict=True))
 
     def word_of_token(self, text: str) -> list[int]:
-        """For each id of `encode(text)` the index of its word of `text.split(" ")`, which no line break divides."""
-        return self._words(self.encode(text), ())
+        """For each id of `encode(text)` the index of its word of `text.split()`."""
+        words = word_of_characters(text, self.normalization)
+        characters = zip(map(escape, self.normalized(text)), words, strict=True)
+        return self._words(self.encode(text), characters)
 
-    def _words(self, ids: Sequence[int], dividing: Sequence[str]) -> list[int]:
-        """One word more at each blank and each byte in `dividing`."""
+    def _written(self, ids: Sequence[int]) -> list[bytes]:
+        """What each id writes, in bytes, without the blank that is put before the text."""
+        found = [b"" if i in (PAD, BOS, EOS) else _bytes(self._piece(i)) for i in ids]
+        first = next((place for place, part in enumerate(found) if part), None)
+        if first is not None:
+            found[first] = found[first].removeprefix(b" ")
+        return found
+
+    def _words(self, ids: Sequence[int], characters: Iterable[tuple[str, int]]) -> list[int]:
+        """The word of each id's first byte, from the characters that all of them write and the word of each."""
+        of_byte = [word for text, word in characters for _ in text.encode("utf-8", BROKEN)]
         words: list[int] = []
-        word = 0
-        at_start = True
-        for i in ids:
-            piece = "" if i < len(SPECIALS) else self._processor.id_to_piece(int(i))
-            blanks = piece.count(BLANK) + (piece in dividing)
-            word += blanks - (at_start and piece.startswith(BLANK))
-            at_start = at_start and i in (PAD, BOS, EOS)
-            words.append(word)
+        position = 0
+        for part in self._written(ids):
+            known = part and position < len(of_byte)
+            words.append(of_byte[position] if known else words[-1] if words else 0)
+            position += len(part)
         return words
+
+
+def _bytes(piece: str) -> bytes:
+    byte = BYTE.fullmatch(piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.replace(BLANK, " ").encode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +151,10 @@ class SentencePieceTraining:
     joint: bool
     character_coverage: float
     threads: int
+    normalization: str = "none"  # runs of earlier versions lack it
 
     def __post_init__(self) -> None:
+        check_form(self.normalization, "tokenizer.normalization")
         if self.algorithm not in ("bpe", "unigram"):
             raise ValueError(f"tokenizer.algorithm={self.algorithm}: allowed are bpe and unigram")
         if self.joint and self.source_size != self.target_size:
@@ -164,7 +192,7 @@ class SentencePieceTraining:
         reader, model = _Reader(_sample(texts, MOST)), io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=map(escape, reader),
+                sentence_iterator=(escape(normalized(text, self.normalization)) for text in reader),
                 model_writer=model,
                 model_type=self.algorithm,
                 vocab_size=size,
@@ -191,7 +219,7 @@ class SentencePieceTraining:
             if reader.failed is not None:
                 raise reader.failed from None
             raise ValueError(_explain(error, size, side)) from error
-        return SentencePieceTokenizer(model.getvalue())
+        return SentencePieceTokenizer(model.getvalue(), normalization=self.normalization)
 
 
 def _sample(texts: Iterable[str], most: int) -> Iterator[str]:

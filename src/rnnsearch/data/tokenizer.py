@@ -32,6 +32,15 @@ class Tokenizer(Protocol):
         """SHA-256 of the state."""
         ...
 
+    @property
+    def normalization(self) -> str:
+        """The Unicode form that text is brought to: nfc, nfkc or none."""
+        ...
+
+    def normalized(self, text: str) -> str:
+        """Text in that form, as `decode` gives it back."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """The ids of a line of text, without begin or end of sentence."""
         ...
@@ -45,14 +54,14 @@ class Tokenizer(Protocol):
         ...
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
-        """For each id the index, from 0, of the word of `text.split(" ")` that it belongs to.
+        """For each id the index, from 0, of the word of `text.split()` that it belongs to.
 
         The end of sentence and other specials count with the word before them.
         """
         ...
 
     def word_of_token(self, text: str) -> list[int]:
-        """For each id of `encode(text)` the index, from 0, of the word of `text.split(" ")` that it comes from.
+        """For each id of `encode(text)` the index, from 0, of the word of `text.split()` that it comes from.
 
         A word is that of the id's first character that is no blank; an id of blanks alone counts with the word after
         them. The indices never fall.
@@ -101,8 +110,13 @@ class GivenTokenizers:
 
 
 def state_checksum(state: State) -> str:
-    """SHA-256 of a tokenizer's state, in hexadecimal."""
-    return hashlib.sha256(json.dumps(state, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """SHA-256 of a tokenizer's state, in hexadecimal.
+
+    NFC, the usual form, is left out: a vocabulary learnt from text that was in it anyway is the same vocabulary as
+    one from before there was a choice, and shares ensembles and studies with it.
+    """
+    counted = {key: value for key, value in state.items() if (key, value) != ("normalization", "nfc")}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def load_tokenizer(state: State) -> Tokenizer:

@@ -1,13 +1,17 @@
 """Words by Moses' rules (sacremoses), the K most frequent of them; the rest are unknown, as in the paper."""
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import accumulate
 
 from sacremoses import MosesDetokenizer, MosesTokenizer
 
+from rnnsearch.data import joiners
+from rnnsearch.data.normalization import check_form, normalized, word_of_characters
 from rnnsearch.data.tokenizer import (
     BOS,
     EOS,
@@ -26,10 +30,17 @@ logger = logging.getLogger(__name__)
 
 
 class WordTokenizer:
-    """Moses tokenisation and a list of known words; ids 0 to 3 are the specials, words follow."""
+    """Tokens by Moses' rules and a list of known ones; ids 0 to 3 are the specials, the others follow.
 
-    def __init__(self, language: str, words: Sequence[str]) -> None:
+    Tokens carry `joiners`, so that decoding gives back every text in its Unicode form, single blanks between its
+    words; a vocabulary from before there were any (``joined=False``) is decoded by Moses' own rules, which guess.
+    """
+
+    def __init__(self, language: str, words: Sequence[str], *, joined: bool = True, normalization: str = "nfc") -> None:
+        check_form(normalization, "tokenizer.normalization")
         self.language = language
+        self.joined = joined
+        self.normalization = normalization
         self._words = [*SPECIALS, *words]
         self._ids = {word: i for i, word in enumerate(words, len(SPECIALS))}
         self._splitter = MosesTokenizer(lang=language)
@@ -41,7 +52,12 @@ class WordTokenizer:
         """The tokenizer whose `state()` this is."""
         words = state["words"]
         assert isinstance(words, list)
-        return cls(str(state["language"]), words)
+        return cls(
+            str(state["language"]),
+            words,
+            joined="joiner" in state,
+            normalization=str(state.get("normalization", "none")),
+        )
 
     @property
     def size(self) -> int:
@@ -49,13 +65,32 @@ class WordTokenizer:
         return len(self._words)
 
     def state(self) -> dict[str, Value]:
-        """Language and words, the most frequent first."""
-        return {"kind": "word", "language": self.language, "words": self._words[len(SPECIALS) :]}
+        """Language, Unicode form and words, the most frequent first; the joiner, where there is one."""
+        state: dict[str, Value] = {"kind": "word", "language": self.language, "words": self._words[len(SPECIALS) :]}
+        state |= {"joiner": joiners.JOINER} if self.joined else {}
+        return state if self.normalization == "none" else state | {"normalization": self.normalization}
+
+    def normalized(self, text: str) -> str:
+        """Text in the Unicode form of this vocabulary."""
+        return normalized(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
-        """The tokens of a line of text by Moses' rules."""
+        """The tokens of a line of text, by Moses' rules but for characters that these would tear apart."""
+        return [token for token, _ in self._tokens(self.normalized(text))]
+
+    def _tokens(self, text: str) -> list[tuple[str, int]]:
+        """Tokens and where each begins in the text."""
         tokens: list[str] = self._splitter.tokenize(text, escape=False)
-        return tokens
+        starts = _starts(text, tokens)
+        if not self.joined:
+            return list(zip(tokens, starts, strict=True))
+        found: list[tuple[str, int]] = []
+        for word in _WORDS.finditer(text):
+            places = [start - word.start() for start in starts if word.start() < start < word.end()]
+            parts = joiners.cut(word[0], places)
+            ends = accumulate(map(len, parts), initial=word.start())
+            found += zip(joiners.joined(parts), ends, strict=False)
+        return found
 
     def encode(self, text: str) -> list[int]:
         """The ids of a line of text; words that are not known become `UNK`."""
@@ -74,52 +109,62 @@ class WordTokenizer:
         return self.word_of_written(["" if i in (PAD, BOS, EOS) else self._words[i] for i in ids])
 
     def word_of_written(self, tokens: Sequence[str]) -> list[int]:
-        """For each token the index of its word in `join(tokens)`, found by reading that text along with the tokens.
-
-        An empty token counts with the word before it.
-        """
+        """For each token the index of its word in `join(tokens)`; an empty token counts with the word before it."""
+        if self.joined:
+            return joiners.words_of(tokens)
         text, position = self.join(tokens), 0
+        word_of = list(word_of_characters(text, "none"))
         words: list[int] = []
         for token in tokens:
             start = len(text) - len(text[position:].lstrip())
             if token and text.startswith(token, start):
-                words.append(text.count(" ", 0, start))
+                words.append(word_of[start])
                 position = start + len(token)
             else:
-                words.append(text.count(" ", 0, position))
+                words.append(words[-1] if words else 0)
         return words
 
     def word_of_token(self, text: str) -> list[int]:
-        """For each id of `encode(text)` the index of its word of `text.split(" ")`, by reading the text along with it.
-
-        Moses' tokens are the text's characters in order, without what `_is_dropped`. Where a rule has rewritten some
-        (a text may hold the marks that Moses itself puts in, such as DOTMULTI), the next token that is found goes on.
-        """
-        kept = [(character, word) for character, word in _words_of_characters(text) if not _is_dropped(character)]
-        characters, words = "".join(character for character, _ in kept), [word for _, word in kept]
-        found: list[int] = []
-        position = 0
-        for token in self.split(text):
-            start = characters.find(token, position)
-            if start >= 0:
-                position = start + len(token)
-            found.append(words[start] if start >= 0 else words[min(position, len(words) - 1)])
-        return found
+        """For each id of `encode(text)` the index of its word of `text.split()`."""
+        word_of = list(word_of_characters(text, self.normalization))
+        return [word_of[start] for _, start in self._tokens(self.normalized(text))]
 
     def join(self, tokens: Sequence[str]) -> str:
-        """The detokenised text of tokens, known words or not; the empty ones are left out."""
+        """The text of tokens, known words or not; the empty ones are left out."""
+        if self.joined:
+            return joiners.text_of(tokens)
         text: str = self._joiner.detokenize([token for token in tokens if token], unescape=False)
         return text
 
+    def bare(self, token: str) -> str:
+        """What a token of `split` stands for in the text."""
+        return joiners.bare(token) if self.joined else token
 
-def _words_of_characters(text: str) -> Iterator[tuple[str, int]]:
-    """Each character of the words of a text, and the index of its word."""
-    return ((character, word) for word, part in enumerate(text.split(" ")) for character in part)
+    def in_place_of(self, token: str, text: str) -> str:
+        """Text as a token for `join`, joined with its neighbours as another token of `split` was."""
+        return joiners.in_place_of(token, text) if self.joined else text
 
 
-def _is_dropped(character: str) -> bool:
-    """Whether Moses leaves a character out: white space and control characters."""
-    return character.isspace() or character < " "
+_WORDS = re.compile(r"\S+")
+
+
+def _starts(text: str, tokens: Sequence[str]) -> list[int]:
+    """Where each of Moses' tokens begins in the text, by reading both along.
+
+    Moses' tokens are the text's characters in order, without white space and control characters. Where a rule has
+    rewritten some (a text may hold the marks that Moses itself puts in, such as DOTMULTI), the next token that is found
+    goes on.
+    """
+    kept = [place for place, character in enumerate(text) if not (character.isspace() or character < " ")]
+    characters = "".join(text[place] for place in kept)
+    starts: list[int] = []
+    position = 0
+    for token in tokens:
+        start = characters.find(token, position)
+        if start >= 0:
+            position = start + len(token)
+        starts.append(kept[start if start >= 0 else min(position, len(kept) - 1)])
+    return starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +173,11 @@ class WordTraining:
 
     source_size: int
     target_size: int
+    normalization: str = "none"  # runs of earlier versions lack this and the next
+    joiners: bool = False
 
     def __post_init__(self) -> None:
+        check_form(self.normalization, "tokenizer.normalization")
         for key, size in (("source_size", self.source_size), ("target_size", self.target_size)):
             if size <= len(SPECIALS):
                 raise ValueError(f"tokenizer.{key}={size}: must be above {len(SPECIALS)}, the number of special ids")
@@ -140,8 +188,8 @@ class WordTraining:
 
     def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
         """Count words in training pairs; a size above the number of different words is lowered, logged and noted."""
-        source = _most_frequent(source_language, (pair.source for pair in pairs()), self.source_size)
-        target = _most_frequent(target_language, (pair.target for pair in pairs()), self.target_size)
+        source = self._most_frequent(source_language, (pair.source for pair in pairs()), self.source_size)
+        target = self._most_frequent(target_language, (pair.target for pair in pairs()), self.target_size)
         notes: dict[str, object] = {"kind": "word"}
         for side, requested, tokenizer in (
             ("source", self.source_size, source),
@@ -151,11 +199,14 @@ class WordTraining:
                 logger.warning(sentence)
         return TokenizerPair(source, target, notes)
 
+    def _most_frequent(self, language: str, texts: Iterable[str], size: int) -> WordTokenizer:
+        """A tokenizer of the `size` - 4 most frequent words; equally frequent ones are in the order of the alphabet."""
+        logger.info("counting %s words for a vocabulary of %d", language, size)
 
-def _most_frequent(language: str, texts: Iterable[str], size: int) -> WordTokenizer:
-    """A tokenizer of the `size` - 4 most frequent words; equally frequent ones stand in the order of the alphabet."""
-    logger.info("counting %s words for a vocabulary of %d", language, size)
-    splitter = WordTokenizer(language, [])
-    counts = Counter(token for text in texts for token in splitter.split(text))
-    ranked = sorted(counts, key=lambda word: (-counts[word], word))
-    return WordTokenizer(language, ranked[: size - len(SPECIALS)])
+        def tokenizer(words: Sequence[str]) -> WordTokenizer:
+            return WordTokenizer(language, words, joined=self.joiners, normalization=self.normalization)
+
+        splitter = tokenizer([])
+        counts = Counter(token for text in texts for token in splitter.split(text))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return tokenizer(ranked[: size - len(SPECIALS)])

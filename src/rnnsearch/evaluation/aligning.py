@@ -1,8 +1,8 @@
-"""Word alignments of given translations, by attention weights or by gradient saliency, over words split at blanks.
+"""Word alignments of given translations, by attention weights or by gradient saliency, over words between white space.
 
 A word's weights are made from its pieces' by one rule, `alignment.word_weights`: summed over the source word's pieces,
-averaged over the target word's, ends of sentence left out. The empty word between two blanks is no word: it keeps its
-place in the count, without weights and links. T target words, S source words (of pieces, where it says so).
+averaged over the target word's, ends of sentence left out. No word is empty, however many blanks there are. T target
+words, S source words (of pieces, where it says so).
 """
 
 import logging
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rnnsearch.data.corpus import words
 from rnnsearch.evaluation.alignment import Links, Weights, links_of_words, word_weights
 from rnnsearch.evaluation.forcing import Forced, force
 from rnnsearch.evaluation.heatmap import heatmap
@@ -92,7 +93,8 @@ def align_forced(
     cut = tuple(
         words[: weights_TS.shape[1] - 1] for words, weights_TS in zip(pair.word_of_source, weights, strict=True)
     )
-    weights_TS = _weights_of_words(replace(pair, word_of_source=cut), weights)
+    whole = pair.source and pair.target
+    weights_TS = _weights_of_words(replace(pair, word_of_source=cut), weights) if whole else _nothing(pair)
     return _alignment(pair, weights_TS, "attention", threshold)
 
 
@@ -126,11 +128,6 @@ class _Pair:
         """Whether no side has more pieces, and there are no more weights of words than of so many pieces."""
         pieces = max(map(len, (self.target_ids, *self.sources)))
         return pieces <= max_length and len(self.source) * len(self.target) <= max_length**2
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, split at single blanks; an empty text has none."""
-    return text.split(" ") if text else []
 
 
 def _given(system: System, source: str, target: str) -> _Pair:
@@ -197,7 +194,4 @@ def _weights_of_words(pair: _Pair, of_members: Sequence[Weights]) -> Weights:
         word_weights(weights_TS, word_of_source, pair.word_of_target, shape=shape)
         for weights_TS, word_of_source in zip(of_members, pair.word_of_source, strict=True)
     ]
-    weights_TS = np.mean(parts, axis=0)
-    weights_TS[[not word for word in pair.target]] = 0.0
-    weights_TS[:, [not word for word in pair.source]] = 0.0
-    return np.asarray(weights_TS, dtype=np.float64)
+    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)

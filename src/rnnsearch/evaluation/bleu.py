@@ -2,18 +2,26 @@
 
 Shape suffixes: N sentences, K sufficient statistics, R resamples (any leading dimensions).
 
-BLEU is Papineni et al. 2002 with the 13a tokenizer, cased, exponential smoothing; chrF is Popović 2015 (character
-6-grams, beta 2); TER is Snover et al. 2006 with sacreBLEU's defaults, which ignore case. The signature beside each
-score says so. Post, 2018, "A call for clarity in reporting BLEU scores".
+BLEU is Papineni et al. 2002 with the tokenizer of a `Scoring`, cased, exponential smoothing; chrF is Popović 2015
+(character 6-grams, beta 2); TER is Snover et al. 2006 with sacreBLEU's defaults, which ignore case, and its support of
+Asian scripts where those are scored by characters. The signature beside each score says so. Post, 2018, "A call for
+clarity in reporting BLEU scores". Hypotheses and references are brought to one Unicode form first.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
+
+from rnnsearch.data.normalization import normalized
+from rnnsearch.evaluation.scoring import EARLIER, Scoring, bleu_tokenizer, check_known
 
 ORDERS = 4  # n-gram orders of BLEU
 CHARACTER_ORDERS = 6  # of chrF
@@ -24,27 +32,57 @@ CHRF_STATISTICS = 3 * CHARACTER_ORDERS  # for each order: n-grams of the hypothe
 Floats = NDArray[np.float64]
 
 
-def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float | str]:
+def score(
+    hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring | None = None
+) -> dict[str, float | str]:
     """BLEU, chrF and TER of a corpus (percent), each with sacreBLEU's signature.
 
-    Raises: ValueError when there is nothing to score or the two differ in length.
+    Args:
+        scoring: None takes that which suits the references. What sacreBLEU warns of is logged, once.
+
+    Raises: ValueError when there is nothing to score, the two differ in length, or a tokenizer is not installed.
     """
     _check(hypotheses, references)
+    how = scoring or Scoring(bleu_tokenizer(references, None), "nfc")
+    texts = [[normalized(text, how.normalization) for text in side] for side in (hypotheses, references)]
     scores: dict[str, float | str] = {}
-    for name, metric in (("bleu", _bleu()), ("chrf", CHRF()), ("ter", TER())):
-        scores[name] = float(metric.corpus_score(hypotheses, [references]).score)
-        scores[f"{name}_signature"] = str(metric.get_signature())
+    with _told_once():
+        for name, metric in (("bleu", _bleu(how, warns=True)), ("chrf", CHRF()), ("ter", _ter(how))):
+            scores[name] = float(metric.corpus_score(texts[0], texts[1:]).score)
+            scores[f"{name}_signature"] = str(metric.get_signature())
     return scores
 
 
-def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
+def suitable_scoring(
+    references: Sequence[Sequence[str]], *, language: str, normalization: str, tokenizer: str | None = None
+) -> Scoring:
+    """How translations into a language are scored, by the references of one or more test sets alone.
+
+    Args:
+        references: of each set.
+        language: of the references, as it is said to be.
+        normalization: Unicode form of what the model writes; the references are brought to it, at least to NFC.
+        tokenizer: of BLEU, in place of the one that suits them.
+
+    Raises: ValueError for a tokenizer that is not known or not installed.
+    """
+    check_known(tokenizer)
+    every = [text for of_set in references for text in of_set]
+    form = "nfkc" if normalization == "nfkc" else "nfc"
+    how = Scoring(tokenizer or bleu_tokenizer(every, language), form)
+    with _told_once() as warnings:
+        degenerate = [score(of_set, of_set, how)["bleu"] == 0 for of_set in references if of_set]
+    return replace(how, primary="chrf" if any(degenerate) else "bleu", warnings=tuple(warnings))
+
+
+def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
     """BLEU's counts of each sentence, [N, BLEU_STATISTICS]; sum them over sentences for the corpus."""
-    return _statistics(_bleu(), hypotheses, references)
+    return _statistics(_bleu(scoring), hypotheses, references, scoring)
 
 
-def chrf_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
+def chrf_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
     """chrF's counts of each sentence, [N, CHRF_STATISTICS]; sum them over sentences for the corpus."""
-    return _statistics(CHRF(), hypotheses, references)
+    return _statistics(CHRF(), hypotheses, references, scoring)
 
 
 def bleu_from_statistics(summed_K: ArrayLike) -> float:
@@ -84,13 +122,52 @@ def chrf_of_sums(sums_RK: Floats) -> Floats:
     return np.asarray(score, dtype=np.float64)
 
 
-def _bleu() -> BLEU:
-    return BLEU(tokenize="13a", lowercase=False, force=True)  # force: no warning about text that looks tokenized
+def _bleu(scoring: Scoring, *, warns: bool = False) -> BLEU:
+    try:
+        return BLEU(tokenize=scoring.bleu_tokenizer, lowercase=False, force=not warns)
+    except (ImportError, RuntimeError):
+        package = scoring.bleu_tokenizer.partition("-")[0]
+        raise ValueError(
+            f"BLEU by {scoring.bleu_tokenizer} needs packages that are not installed; install them with "
+            f"pip install 'sacrebleu[{package}]', or choose another validation.bleu_tokenizer"
+        ) from None
 
 
-def _statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
+def _ter(scoring: Scoring) -> TER:
+    asian = scoring.bleu_tokenizer in ("zh", "char", "ja-mecab")
+    return TER(normalized=asian, asian_support=asian)
+
+
+def _statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring) -> Floats:
     _check(hypotheses, references)
-    return np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
+    texts = [[normalized(text, scoring.normalization) for text in side] for side in (hypotheses, references)]
+    return np.asarray(metric._extract_corpus_statistics(texts[0], texts[1:]), dtype=np.float64)
+
+
+@contextmanager
+def _told_once() -> Iterator[list[str]]:
+    """What sacreBLEU warns of within, which is passed on once in a process."""
+    found: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING and "`force`" not in message:  # which is no option here
+            found.append(message)
+        return False
+
+    sacrebleu = logging.getLogger("sacrebleu")
+    sacrebleu.addFilter(keep)
+    try:
+        yield found
+    finally:
+        sacrebleu.removeFilter(keep)
+    for message in found:
+        _tell(message)
+
+
+@cache
+def _tell(message: str) -> None:
+    logging.getLogger("sacrebleu").warning(message)
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:

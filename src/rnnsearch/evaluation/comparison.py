@@ -24,7 +24,9 @@ from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 from sacrebleu.significance import PairedTest, Result
 
+from rnnsearch.data.normalization import normalized
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row, alignment_metrics
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference, difference, resample
 
 SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
@@ -63,19 +65,23 @@ class Compared:
     p_randomization: float | None
 
 
-def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> dict[str, Compared]:
+def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, scoring: Scoring) -> dict[str, Compared]:
     """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> what was found.
 
-    AER is over the sentences with gold links for which both have links. Both must be of the same sentences, see
-    `check_same_sentences`.
+    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links. Both must
+    be of the same sentences, see `check_same_sentences`.
     """
     p_values = sacrebleu_p_values(
         [row["hypothesis"] for row in rows],
         [row["hypothesis"] for row in baseline],
         [row["reference"] for row in rows],
         chance=chance,
+        scoring=scoring,
     )
-    found = {metric.name: _compared(metric, rows, baseline, chance, p_values[metric.name]) for metric in (BLEU, CHRF)}
+    found = {
+        metric.name: _compared(metric, rows, baseline, chance, scoring, p_values[metric.name])
+        for metric in (BLEU, CHRF)
+    }
     pairs = [
         pair
         for pair in zip(rows, baseline, strict=True)
@@ -83,15 +89,20 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance) -> 
     ]
     linked, others = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     if alignment_metrics(linked) and alignment_metrics(others):
-        found[AER.name] = _compared(AER, linked, others, chance, {})
+        found[AER.name] = _compared(AER, linked, others, chance, scoring, {})
     return found
 
 
 def _compared(
-    metric: Metric, rows: Sequence[Row], baseline: Sequence[Row], chance: Chance, p_values: Mapping[str, float]
+    metric: Metric,
+    rows: Sequence[Row],
+    baseline: Sequence[Row],
+    chance: Chance,
+    scoring: Scoring,
+    p_values: Mapping[str, float],
 ) -> Compared:
     drawn = [
-        resample([metric.sentence_statistics(one)], metric.score, seed=chance.seed, resamples=chance.resamples)
+        resample([metric.sentence_statistics(one, scoring)], metric.score, seed=chance.seed, resamples=chance.resamples)
         for one in (baseline, rows)
     ]
     return Compared(
@@ -104,11 +115,20 @@ def _compared(
 
 
 def sacrebleu_p_values(
-    hypotheses: Sequence[str], baseline: Sequence[str], references: Sequence[str], *, chance: Chance
+    hypotheses: Sequence[str],
+    baseline: Sequence[str],
+    references: Sequence[str],
+    *,
+    chance: Chance,
+    scoring: Scoring,
 ) -> dict[str, dict[str, float]]:
     """sacreBLEU's own p-values: metric -> test ("bs" paired bootstrap, "ar" approximate randomisation) -> p."""
-    metrics = {BLEU.name: SacreBLEU(force=True, references=[references]), CHRF.name: SacreCHRF(references=[references])}
-    systems = [("baseline", baseline), ("run", hypotheses)]
+    formed, other, own = (_normalized(texts, scoring) for texts in (references, baseline, hypotheses))
+    metrics = {
+        BLEU.name: SacreBLEU(tokenize=scoring.bleu_tokenizer, force=True, references=[formed]),
+        CHRF.name: SacreCHRF(references=[formed]),
+    }
+    systems = [("baseline", other), ("run", own)]
     found: dict[str, dict[str, float]] = {name: {} for name in metrics}
     for test, samples in (("bs", chance.resamples), ("ar", chance.shuffles)):
         with _sacrebleu_seed(chance.seed):
@@ -119,6 +139,10 @@ def sacrebleu_p_values(
             assert result.p_value is not None
             found[name][test] = result.p_value
     return found
+
+
+def _normalized(texts: Sequence[str], scoring: Scoring) -> Sequence[str]:
+    return [normalized(text, scoring.normalization) for text in texts]
 
 
 @contextmanager

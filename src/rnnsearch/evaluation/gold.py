@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rnnsearch.data.corpus import words
 from rnnsearch.data.lines import lines
 from rnnsearch.evaluation.alignment import GoldLinks, Link, parse_pharaoh
 
 
 def read_gold(path: Path, texts: Sequence[tuple[str, str]], *, one_indexed: bool = False) -> list[GoldLinks]:
-    """The gold links of (source, target) texts, counted from 0 over the words of ``text.split(" ")``.
+    """The gold links of (source, target) texts, counted from 0 over `corpus.words` of each.
 
     A line may be empty: then none of its words has a counterpart. The file may be compressed.
 
@@ -36,18 +37,18 @@ def _read_line(place: str, line: str, texts: tuple[str, str], *, one_indexed: bo
         gold = parse_pharaoh(line, one_indexed=one_indexed)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
-    words = tuple(len(text.split(" ")) for text in texts)
+    lengths = tuple(len(words(text)) for text in texts)
     for link in sorted(gold.possible):
-        if link[0] >= words[0] or link[1] >= words[1]:
-            raise ValueError(f"{place}: {_beyond(link, words, one_indexed=one_indexed)}")
+        if link[0] >= lengths[0] or link[1] >= lengths[1]:
+            raise ValueError(f"{place}: {_beyond(link, lengths, one_indexed=one_indexed)}")
     return gold
 
 
-def _beyond(link: Link, words: tuple[int, ...], *, one_indexed: bool) -> str:
+def _beyond(link: Link, lengths: tuple[int, ...], *, one_indexed: bool) -> str:
     first = 1 if one_indexed else 0
     return (
-        f"link {link[0] + first}-{link[1] + first} is beyond the {words[0]} source and {words[1]} target words of the "
-        f"pair, counted from {first}" + ("" if one_indexed else "; set one_indexed=true if the file counts from 1")
+        f"link {link[0] + first}-{link[1] + first} is beyond the {lengths[0]} source and {lengths[1]} target words of "
+        f"the pair, counted from {first}" + ("" if one_indexed else "; set one_indexed=true if the file counts from 1")
     )
 
 

@@ -1,30 +1,34 @@
 """Quality against source length: the buckets of the paper's Figure 2.
 
-A length is the number of blank-separated words of the raw source. A bucket {low, high} holds low <= length <= high.
-Buckets of fewer than `MINIMUM` sentences say little and are merged: the smallest bucket (the shortest of equals) joins
-the smaller of its two neighbours (the shorter of equals), until all are large enough or one is left.
+A length is the number of words of the raw source; of a script without blanks, of characters. A bucket {low, high} holds
+low <= length <= high. Buckets of fewer than `MINIMUM` sentences say little and are merged: the smallest bucket (the
+shortest of equals) joins the smaller of its two neighbours (the shorter of equals), until all are large enough or one
+is left.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
+from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.evaluation.significance import Floats
 
 MINIMUM = 50  # sentences a bucket
-NARROW, WIDE = 5, 10  # widths in words
+NARROW, WIDE = 5, 10  # widths, in units of `length_unit`
 ATTENTION = ("entropy", "coverage", "diagonality")
-LONGEST_FOR_NARROW = 40  # words; above this 95th percentile of the lengths the wide buckets are used
+LONGEST_FOR_NARROW = 40  # units; above this 95th percentile of the lengths the wide buckets are used
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Sentences of low..high source words (both inclusive), as row numbers."""
+    """Sentences of a length of low..high (both inclusive), as row numbers."""
 
     low: int
     high: int
@@ -37,8 +41,14 @@ class Bucket:
 
     @property
     def label(self) -> str:
-        """The range in words, as a reader wants it."""
+        """The range of lengths, as a reader wants it."""
         return f"{self.low}–{self.high}" if self.low < self.high else str(self.low)
+
+
+def length_unit(record: Mapping[str, Any]) -> Unit:
+    """What a run's source lengths are numbers of: words, or characters of a script without blanks."""
+    unit: Unit = ((record.get("data") or {}).get("length_units") or {}).get("source") or "words"
+    return unit
 
 
 def default_edges(lengths: Sequence[int]) -> list[int]:
@@ -89,17 +99,19 @@ def by_length(
     edges: Sequence[int] | None = None,
     minimum: int = MINIMUM,
     statistics: Mapping[str, Floats] | None = None,
+    scoring: Scoring = EARLIER,
 ) -> list[dict[str, int | float | None]]:
     """Corpus BLEU, corpus chrF and nats a token of each length bucket; AER and attention statistics where measured.
 
     Each row has hypothesis, reference, source_words, nll (sum over reference tokens, nats) and tokens, and may have
-    gold, links and attention. Returns objects of low, high (words, both inclusive), n, bleu, chrf, nll; with gold links
-    aer; with attention entropy, coverage and diagonality, see `metrics`; None where a bucket alone has none.
+    gold, links and attention. Returns objects of low, high (lengths, both inclusive), n, bleu, chrf, nll; with gold
+    links aer; with attention entropy, coverage and diagonality, see `metrics`; None where a bucket alone has none.
 
     Args:
         statistics: counts of bleu and chrf of the rows, if they are known already.
+        scoring: else how the rows are scored.
     """
-    counts = statistics or {metric.name: metric.sentence_statistics(rows) for metric in (BLEU, CHRF)}
+    counts = statistics or {metric.name: metric.sentence_statistics(rows, scoring) for metric in (BLEU, CHRF)}
     found = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
     scored = [_scores([rows[i] for i in bucket.rows]) for bucket in found]
     measured = [key for key in (AER.name, *ATTENTION) if any(scores[key] is not None for scores in scored)]

@@ -12,6 +12,7 @@ import numpy as np
 from rnnsearch.evaluation.alignment import aer_of_sums, alignment_score, alignment_statistics, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import AttentionSums, attention_statistics
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.evaluation.significance import Floats, ScoreOfSums, perplexity_of_sums
 
 Row = Mapping[str, Any]  # one line of translations.<split>.jsonl
@@ -22,19 +23,26 @@ class Metric:
     """A corpus score as a function of summed sentence statistics."""
 
     name: str
-    sentence_statistics: Callable[[Sequence[Row]], Floats]  # rows -> [N, K]
+    counted: Callable[[Sequence[Row], Scoring], Floats]  # rows -> [N, K]
     score: ScoreOfSums
 
+    def sentence_statistics(self, rows: Sequence[Row], scoring: Scoring = EARLIER) -> Floats:
+        """The counts of each row, [N, K]; of text, scored so."""
+        return self.counted(rows, scoring)
 
-def _of_text(statistics: Callable[[Sequence[str], Sequence[str]], Floats]) -> Callable[[Sequence[Row]], Floats]:
-    return lambda rows: statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows])
+
+def _of_text(statistics: Callable[[Sequence[str], Sequence[str], Scoring], Floats]) -> Callable[..., Floats]:
+    def counted(rows: Sequence[Row], scoring: Scoring) -> Floats:
+        return statistics([row["hypothesis"] for row in rows], [row["reference"] for row in rows], scoring)
+
+    return counted
 
 
-def _likelihood(rows: Sequence[Row]) -> Floats:
+def _likelihood(rows: Sequence[Row], _: Scoring) -> Floats:
     return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
 
 
-def _links(rows: Sequence[Row]) -> Floats:
+def _links(rows: Sequence[Row], _: Scoring) -> Floats:
     counts = [alignment_statistics(parse_pharaoh(row["links"]).sure, parse_pharaoh(row["gold"])) for row in rows]
     return np.array(counts, dtype=np.float64)
 

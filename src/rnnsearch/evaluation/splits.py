@@ -14,6 +14,7 @@ from rnnsearch.evaluation.length import by_length
 from rnnsearch.evaluation.metrics import BLEU, CHRF, alignment_metrics, attention_metrics
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
@@ -22,7 +23,7 @@ from rnnsearch.search.hypotheses import Search
 logger = logging.getLogger(__name__)
 
 SAMPLES = 8
-SAMPLE_WORDS = range(6, 21)  # source words of sentences whose alignment is worth a picture
+SAMPLE_WORDS = range(6, 21)  # length of sentences whose alignment is worth a picture
 OVERFLOW = 700.0  # nats; the exponential of more is no float
 
 
@@ -47,6 +48,7 @@ def evaluate_split(
     rows: Iterable[Mapping[str, Any]],
     search: Search,
     *,
+    scoring: Scoring,
     aligning: Aligning = DEFAULT,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -56,6 +58,7 @@ def evaluate_split(
 
     Args:
         rows: each has source_text, target_text, links (gold ones, "0-1 2p3", or None) and line.
+        scoring: how the translations are scored.
         aligning: how the references are aligned.
         resamples, seed: of the intervals.
 
@@ -77,7 +80,7 @@ def evaluate_split(
         for index in sample_places([sentence["source_words"] for sentence in sentences])
         if (alignment := _alignment(system, translations[index]))["weights"] is not None
     ]
-    metrics = split_metrics(sentences, resamples=resamples, seed=seed)
+    metrics = split_metrics(sentences, scoring=scoring, resamples=resamples, seed=seed)
     if metrics["alignment"]:
         metrics["alignment"] |= aligning.description
     return Evaluation(sentences, metrics, samples)
@@ -111,15 +114,15 @@ def _sentence(
 
 
 def split_metrics(
-    sentences: Sequence[Mapping[str, Any]], *, resamples: int = RESAMPLES, seed: int = SEED
+    sentences: Sequence[Mapping[str, Any]], *, scoring: Scoring, resamples: int = RESAMPLES, seed: int = SEED
 ) -> dict[str, Any]:
     """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed.
 
     ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
     ``alignment``, which says how the links were made.
     """
-    scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences])
-    counts = {metric.name: metric.sentence_statistics(sentences) for metric in (BLEU, CHRF)}
+    scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences], scoring)
+    counts = {metric.name: metric.sentence_statistics(sentences, scoring) for metric in (BLEU, CHRF)}
     nll = math.fsum(s["nll"] for s in sentences) / sum(s["tokens"] for s in sentences)
     alignment = alignment_metrics(sentences)
     return {

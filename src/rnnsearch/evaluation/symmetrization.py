@@ -39,16 +39,18 @@ def union(forward: Links, backward: Links) -> Links:
 def grow_diag(forward: Links, backward: Links) -> Links:
     """The intersection, and links of the union beside it that align a word which has no link yet.
 
-    Points are visited as in the paper's algorithm: those of the alignment by target word, then source word, and the
-    eight neighbours of each as `NEIGHBOURS` lists them; a link that was added counts at once. This is repeated until
-    nothing is added. The outcome depends on this order, which therefore is fixed.
+    The loop of the paper, and of Moses: all places are visited by target word, then source word; at one that is linked
+    by now, the eight neighbours as `NEIGHBOURS` lists them. A link that was added counts at once, its own place is
+    visited too where it comes later, and all is repeated until nothing is added. The outcome depends on this order.
     """
     grown, candidates = set(forward & backward), forward | backward
     sources, targets = {source for source, _ in grown}, {target for _, target in grown}
-    added = True
+    places, added = sorted(candidates, key=_by_target), bool(grown)
     while added:
         added = False
-        for source, target in sorted(grown, key=_by_target):
+        for source, target in places:
+            if (source, target) not in grown:
+                continue
             for link in ((source + i, target + j) for i, j in NEIGHBOURS):
                 if link in candidates and link not in grown and not (link[0] in sources and link[1] in targets):
                     grown.add(link)

@@ -34,7 +34,9 @@ class Replacement:
     lexicon: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        word_tokenizers(self.system)
+        source, _ = word_tokenizers(self.system)
+        known = {source.normalized(word): translated for word, translated in reversed([*self.lexicon.items()])}
+        object.__setattr__(self, "lexicon", known)
 
     def apply(self, translations: Sequence[Sequence[Translation]], sources: Sequence[str]) -> list[list[Translation]]:
         """The n-best translations of source texts, without `<unk>` where the source says what it stands for.
@@ -62,7 +64,9 @@ class Replacement:
             weights_S = weights_TS[place, : len(source_words)]
             if token == UNK and weights_S.any():
                 strongest = source_words[int(weights_S.argmax())]
-                words[place] = self.lexicon.get(strongest, strongest)
+                copied = source_tokenizer.bare(strongest)
+                text = self.lexicon.get(copied, copied)
+                words[place] = target_tokenizer.in_place_of(strongest, target_tokenizer.normalized(text))
         text = target_tokenizer.join(words)
         return replace(translation, text=text, word_of_target=target_tokenizer.word_of_written(words))
 
@@ -81,13 +85,18 @@ def word_tokenizers(system: System) -> tuple[WordTokenizer, WordTokenizer]:
         )
     first = sources[0]
     if not isinstance(first, WordTokenizer) or not all(
-        isinstance(other, WordTokenizer) and other.language == first.language for other in sources
+        isinstance(other, WordTokenizer) and _splitting(other) == _splitting(first) for other in sources
     ):
         raise ValueError(
             "replace_unknown=true: the members of this ensemble split the source into different tokens, so their "
             "weights can't be joined; set replace_unknown=false"
         )
     return first, system.target
+
+
+def _splitting(tokenizer: WordTokenizer) -> tuple[str, bool, str]:
+    """What a text's tokens depend on."""
+    return tokenizer.language, tokenizer.joined, tokenizer.normalization
 
 
 def token_weights(system: System, pairs: Sequence[tuple[Sources, Ids]]) -> Iterator[tuple[int, Weights]]:

@@ -58,6 +58,7 @@ OWN: Mapping[str, Kind] = {
     "validation.sentences": OrNull(COUNT),
     "validation.batch_size": Whole(1, 1_000_000),
     "validation.monitor": Choice(METRICS),
+    "validation.bleu_tokenizer": OrNull(Choice(("13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab"))),
     "early_stopping": OrNull(COUNT),
     "checkpoints.every": OrNull(COUNT),
     "checkpoints.minutes": OrNull(POSITIVE),
@@ -145,6 +146,8 @@ TEXTS: Mapping[str, Kind] = {
     "tokenizer.joint": FLAG,
     "tokenizer.character_coverage": Number(least=0.98, most=1),  # SentencePiece's own bounds
     "tokenizer.threads": FEW,
+    "tokenizer.normalization": Choice(("nfc", "nfkc", "none")),
+    "tokenizer.joiners": FLAG,
     "batches.unit": Choice(("sentences", "tokens")),
     "batches.size": Whole(1, 10_000_000),
     "batches.batch_size": Whole(1, 10_000_000),
@@ -180,7 +183,7 @@ MODEL: Mapping[str, Kind] = {
 }
 
 OPTIMIZATION: Mapping[str, Kind] = {
-    "optimizer.lr": Number(above=0, bound=1e4),
+    "optimizer.lr": Number(above=0, bound=1e38),  # what is too high for a model shows: its training diverges
     "optimizer.betas": Listed(RATE, example="[0.9,0.999]", least=2, most=2),
     "optimizer.eps": Number(above=0, most=1),
     "optimizer.rho": RATE,

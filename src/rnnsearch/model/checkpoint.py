@@ -155,8 +155,8 @@ def restore(checkpoint: dict[str, Any], place: object, trust: Sequence[str] = ()
     """
     content, weights = checkpoint["rnnsearch"], weights_of(checkpoint)
     try:
-        source, target = (load_tokenizer(content["tokenizers"][side]) for side in ("source", "target"))
-        build = partial(build_translator, source_size=source.size, target_size=target.size)
+        both = vocabularies(checkpoint)
+        build = partial(build_translator, source_size=both.source.size, target_size=both.target.size)
         if is_ours(content["model"]):  # a model of a trusted package may need memory for its making
             if max(layers(content["model"]), default=1) > len(weights):
                 raise ValueError("its model has more layers than weights")
@@ -172,7 +172,15 @@ def restore(checkpoint: dict[str, Any], place: object, trust: Sequence[str] = ()
             f"{place} holds no model that can be used: what describes it is incomplete or wrong; take another"
         ) from None
     load_weights(translator, checkpoint)
-    return translator.eval(), TokenizerPair(source, target, {})
+    return translator.eval(), both
+
+
+def vocabularies(checkpoint: dict[str, Any]) -> TokenizerPair:
+    """Both tokenizers of a checkpoint, one object where they are equal."""
+    states = checkpoint["rnnsearch"]["tokenizers"]
+    source = load_tokenizer(states["source"])
+    target = source if states["target"] == states["source"] else load_tokenizer(states["target"])
+    return TokenizerPair(source, target, {})
 
 
 def load_weights(translator: Translator, checkpoint: dict[str, Any]) -> None:

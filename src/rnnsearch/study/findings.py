@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnnsearch.evaluation.metrics import BLEU
+from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores
-from rnnsearch.study.statistics import WEAK, Comparison
+from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores, scoring
+from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 
 MANY = 8  # runs that are named one by one
@@ -21,15 +22,16 @@ def headline(study: Study, comparison: Comparison | None) -> str:
     if not compares(study):
         return _best_trial(study)
     if comparison is not None and len(study.members) == 1:
-        found = comparison.whole.scores[study.baseline][BLEU.name]
-        return (
-            f"{study.baseline} has {number(found.value)} BLEU {interval(found.interval)}; there is nothing to compare."
-        )
+        found = comparison.whole.scores[study.baseline][comparison.metric]
+        name = TITLES[comparison.metric]
+        value = f"{number(found.value)} {name} {interval(found.interval)}"
+        return f"{study.baseline} has {value}; there is nothing to compare."
     if comparison is None:
         return "No comparison yet: no run is finished and evaluated."
-    best, bleu = better(study, comparison)
-    if bleu < WEAK:
-        return f"This comparison says nothing: the better member, {best}, has {number(bleu)} BLEU, under 10."
+    best, score = better(study, comparison)
+    if score < comparison.weak:
+        name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
+        return f"This comparison says nothing: the better member, {best}, has {number(score)} {name}, under {least}."
     if not comparison.compared:
         return f"No comparison yet: no other member has finished a seed in common with {study.baseline}."
     return finding(study, comparison, leader(study, comparison))
@@ -53,7 +55,7 @@ def _best_trial(study: Study) -> str:
 
 def finding(study: Study, comparison: Comparison, member: str) -> str:
     """What a member gains over the baseline, and whether the interval excludes 0."""
-    found = comparison.whole.differences[member][BLEU.name]
+    found = comparison.whole.differences[member][comparison.metric]
     verb = "gains" if found.value >= 0 else "loses"
     against = "over" if found.value >= 0 else "against"
     name = member if "=" in member else member[0].upper() + member[1:]
@@ -61,8 +63,8 @@ def finding(study: Study, comparison: Comparison, member: str) -> str:
         (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
     )
     return (
-        f"{name} {verb} {number(abs(found.value))} BLEU [{number(ends[0])}, {number(ends[1])}] {against} "
-        f"{study.baseline}: the 95 % interval {excludes(found)}."
+        f"{name} {verb} {number(abs(found.value))} {TITLES[comparison.metric]} [{number(ends[0])}, {number(ends[1])}] "
+        f"{against} {study.baseline}: the 95 % interval {excludes(found)}."
     )
 
 
@@ -73,24 +75,30 @@ def excludes(found: Difference) -> str:
 
 def verdict(study: Study, comparison: Comparison, member: str) -> str:
     """The difference in full, with its p-value and its sources of chance."""
-    found = comparison.whole.differences[member][BLEU.name]
+    found = comparison.whole.differences[member][comparison.metric]
     chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
     return (
-        f"{member} − {study.baseline} = {signed(found.value)} BLEU, 95 % interval {interval(found.interval)} "
-        f"over {chance}, two-sided {p_value(found.p_value)}: the interval {excludes(found)}."
+        f"{member} − {study.baseline} = {signed(found.value)} {TITLES[comparison.metric]}, "
+        f"95 % interval {interval(found.interval)} over {chance}, two-sided {p_value(found.p_value)}: "
+        f"the interval {excludes(found)}."
     )
 
 
 def better(study: Study, comparison: Comparison) -> tuple[str, float]:
-    """The member with the highest BLEU, and its BLEU."""
-    bleu = {member: comparison.whole.scores[member][BLEU.name].value for member in study.members}
-    best = max(bleu, key=lambda member: bleu[member])
-    return best, bleu[best]
+    """The member with the highest primary score, and that score."""
+    best = max(study.members, key=lambda member: standing(comparison, member))
+    return best, comparison.whole.scores[best][comparison.metric].value
+
+
+def standing(comparison: Comparison, member: str) -> tuple[float, ...]:
+    """Orders members by their primary score; chrF, then likelihood, decide between equals."""
+    found = comparison.whole.scores[member]
+    return found[comparison.metric].value, found[CHRF.name].value, -found[PERPLEXITY.name].value
 
 
 def leader(study: Study, comparison: Comparison) -> str:
-    """The member with the highest BLEU of those that are compared with the baseline."""
-    return max(comparison.compared, key=lambda member: comparison.whole.scores[member][BLEU.name].value)
+    """The member with the highest primary score of those that are compared with the baseline."""
+    return max(comparison.compared, key=lambda member: standing(comparison, member))
 
 
 def doubts(study: Study, comparison: Comparison | None) -> list[str]:
@@ -111,7 +119,7 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
     found += rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
     found += unequal(study, runs)
-    found += _unequal_data(study, runs) + _unequal_records(study, comparison)
+    found += _unequal_data(study, runs) + _unequal_scoring(study, runs) + _unequal_records(study, comparison)
     return found
 
 
@@ -209,6 +217,18 @@ def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str
         seen = {repr(read(run.record)) for of_member in runs.values() for run in of_member}
         if len(seen) > 1:
             found.append(f"The runs do not share one {name}: its checksums differ.")
+    return found
+
+
+def _unequal_scoring(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    every = {Scoring.of_record(run.record) for of_member in runs.values() for run in of_member}
+    warned = sorted({warning for how in every for warning in how.warnings})
+    found = [f"sacreBLEU warns of the references: {' '.join(warned)}"] if warned else []
+    if scoring(study).primary != "bleu":
+        found.append("BLEU is 0 even of the references against themselves: chrF is this study's primary measure.")
+    if len({(how.bleu_tokenizer, how.normalization, how.primary) for how in every}) > 1:
+        used = scoring(study).bleu_tokenizer
+        found.append(f"The records do not share one way of scoring; this report scores all translations by {used}.")
     return found
 
 

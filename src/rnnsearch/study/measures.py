@@ -1,11 +1,13 @@
 """A study's primary measure, each member's score by it, and which members a crowded section shows."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.study.folder import Run, Study
 
 TITLES = {
@@ -17,6 +19,7 @@ TITLES = {
     "aer": "AER",
     "tokens_per_second": "tokens a second",
 }
+TIES = ("chrf", "nll")  # what decides where members are equal
 FALLING = ("ter", "nll", "perplexity", "aer")  # lower is better
 
 
@@ -65,10 +68,22 @@ class Score:
     values: tuple[float, ...]
 
 
+def scoring(study: Study) -> Scoring:
+    """How the translations of a study are scored: as those of its baseline's first run that says so were."""
+    records = [run.record for run in study.runs if run.record.get("results")]
+    return Scoring.of_record(next(iter(records), {}))
+
+
+def text_metric(study: Study) -> str:
+    """``bleu``, or ``chrf`` where BLEU is degenerate on the study's references."""
+    return scoring(study).primary
+
+
 def primary(study: Study) -> Measure:
     """What the study is decided by: a search's on the validation set, every other's on the test set where it is."""
     search, protocol = study.description.get("search") or {}, study.description.get("protocol") or {}
     key = str(search.get("metric") or protocol.get("metric") or "bleu")
+    key = text_metric(study) if key == "bleu" else key
     if key == "tokens_per_second":
         return Measure(key, "training")
     tested = Measure(key, "test")
@@ -97,10 +112,17 @@ def scores(study: Study, measure: Measure) -> dict[str, Score]:
 
 
 def ranked(study: Study) -> list[str]:
-    """The members with a score, the best first."""
+    """The members with a score, the best first; chrF, then likelihood, decide between equals."""
     measure = primary(study)
     found = scores(study, measure)
-    return sorted(found, key=lambda member: (-measure.better(found[member].mean), study.members.index(member)))
+    others = [Measure(key, measure.split) for key in TIES] if measure.split != "training" else []
+    ties = [(other, scores(study, other)) for other in others]
+
+    def order(member: str) -> tuple[float, ...]:
+        decided = (-other.better(of[member].mean) if member in of else math.inf for other, of in ties)
+        return (-measure.better(found[member].mean), *decided, study.members.index(member))
+
+    return sorted(found, key=order)
 
 
 def shown_members(study: Study, members: Sequence[str], limit: int) -> list[str]:

@@ -8,8 +8,8 @@ from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Difference, holm
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import Measure, compares
-from rnnsearch.study.statistics import WEAK, Comparison, better_bleu, paired, shared_seeds
+from rnnsearch.study.measures import TITLES, Measure, compares, text_metric
+from rnnsearch.study.statistics import Comparison, better_score, paired, shared_seeds
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
 LEVEL = 0.05  # of the whole family of comparisons
@@ -22,7 +22,7 @@ class Planned:
 
     Attributes:
         seeds: that both have finished.
-        bleu: of the better one.
+        score: the primary score of the better one.
         difference: None where they share no seed, or where the better one is too weak.
         adjusted: Holm's p-value over all that were planned; None without a difference.
     """
@@ -30,7 +30,7 @@ class Planned:
     system: str
     baseline: str
     seeds: tuple[int, ...]
-    bleu: float | None
+    score: float | None
     difference: Difference | None
     adjusted: float | None
 
@@ -52,7 +52,8 @@ def pairs(study: Study) -> list[tuple[str, str]]:
 def metric_of(study: Study) -> str:
     """The primary metric, as `rnnsearch.evaluation.metrics` names it."""
     stated: Mapping[str, Any] = study.description.get("protocol") or {}
-    return METRICS.get(str(stated.get("metric") or "bleu"), BLEU.name)
+    metric = METRICS.get(str(stated.get("metric") or "bleu"), BLEU.name)
+    return text_metric(study) if metric == BLEU.name else metric
 
 
 def title(study: Study) -> str:
@@ -75,9 +76,9 @@ def _compared(comparison: Comparison, system: str, baseline: str, metric: str) -
     shared = shared_seeds(seeds_of, system, baseline)
     if not shared:
         return Planned(system, baseline, (), None, None, None)
-    bleu = better_bleu(comparison.whole.scores, seeds_of, system, baseline)
-    gap = paired(system, baseline, drawn, seeds_of, metric) if bleu >= WEAK else None
-    return Planned(system, baseline, shared, bleu, gap, None)
+    score = better_score(comparison.whole.scores, seeds_of, system, baseline, comparison.metric)
+    gap = paired(system, baseline, drawn, seeds_of, metric) if score >= comparison.weak else None
+    return Planned(system, baseline, shared, score, gap, None)
 
 
 def section(study: Study, comparison: Comparison) -> Section:
@@ -85,9 +86,9 @@ def section(study: Study, comparison: Comparison) -> Section:
     heading = "Planned comparisons"
     if not compares(study) or len(study.members) < 2:
         return Section(heading)
-    found = planned(study, comparison)
+    found, name = planned(study, comparison), TITLES[comparison.metric]
     header = ("comparison", "difference", "p-value", "Holm", "by seed", "least seen, sentences", "and seeds")
-    rows = tuple(_row(one) for one in found)
+    rows = tuple(_row(one, name) for one in found)
     reported = sum(one.difference is not None for one in found)
     certain = sum(one.significant for one in found)
     left_out = f", {len(found) - reported} of them not reported" if reported < len(found) else ""
@@ -98,8 +99,8 @@ def section(study: Study, comparison: Comparison) -> Section:
     notes = (
         "“Least seen” is the smallest difference that a test at 5 % would find with 80 % power: with these test "
         "sentences for these very runs, and with as many sentences and seeds for new runs. "
-        f"No comparison is reported where the better model has under {WEAK:.0f} BLEU; the correction counts it as one "
-        "that does not hold.",
+        f"No comparison is reported where the better model has under {comparison.weak:.0f} {name}; the correction "
+        "counts it as one that does not hold.",
         "Few seeds say little of the next training: an interval over three is about 2.5 standard deviations of them "
         "wide on either side (Student's t), over two 9. A difference may stay open that every seed shows.",
     )
@@ -107,12 +108,12 @@ def section(study: Study, comparison: Comparison) -> Section:
     return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 
-def _row(one: Planned) -> tuple[str, ...]:
+def _row(one: Planned, name: str) -> tuple[str, ...]:
     pair = f"{one.system} − {one.baseline}"
     gap = one.difference
     if gap is None or one.adjusted is None:
-        weak = f"not reported: the better has {number(one.bleu)} BLEU"
-        why = "no seed finished by both" if one.bleu is None else weak
+        weak = f"not reported: the better has {number(one.score)} {name}"
+        why = "no seed finished by both" if one.score is None else weak
         return (pair, why, "", "", "", "", "")
     return (
         pair,

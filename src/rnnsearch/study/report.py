@@ -10,15 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.records import written_aside
 from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.figures import save_png, svg
 from rnnsearch.study.folder import Study, read_study
+from rnnsearch.study.measures import TITLES
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
-from rnnsearch.study.statistics import WEAK, Comparison, compare
+from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.visible import visible, visible_line
 
@@ -79,7 +79,7 @@ def write_report(folder: Path) -> Path:
 
 def build_report(study: Study, comparison: Comparison | None) -> Report:
     """The report's content."""
-    says_nothing = comparison is not None and findings.better(study, comparison)[1] < WEAK
+    says_nothing = comparison is not None and findings.better(study, comparison)[1] < comparison.weak
     others: list[str] = []
     if comparison is not None and comparison.compared:
         leader = None if says_nothing else findings.leader(study, comparison)
@@ -137,19 +137,19 @@ def _visible(value: object) -> object:
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
     """Each member's score and difference from the baseline; of many members those of the baseline and the best."""
-    best = findings.leader(study, comparison)
+    best, metric, name = findings.leader(study, comparison), comparison.metric, TITLES[comparison.metric]
     shown = study.members if len(study.members) <= FEW else (study.baseline, best)
     found = [
-        Card(member, number(score[BLEU.name].value), f"BLEU {interval(score[BLEU.name].interval)}")
+        Card(member, number(score[metric].value), f"{name} {interval(score[metric].interval)}")
         for member, score in comparison.whole.scores.items()
         if member in shown
     ]
     for member, differences in comparison.whole.differences.items():
         if member not in shown or member not in comparison.compared:
             continue
-        gap = differences[BLEU.name]
-        name = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
-        found.append(Card(name, signed(gap.value), f"BLEU {interval(gap.interval)}, {p_value(gap.p_value)}"))
+        gap = differences[metric]
+        title = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
+        found.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {p_value(gap.p_value)}"))
     return tuple(found)
 
 

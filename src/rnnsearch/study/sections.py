@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import (
     cards,
@@ -24,11 +23,10 @@ from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.curves import Curve
 from rnnsearch.study.folder import Study
 from rnnsearch.study.length_figures import Band
-from rnnsearch.study.measures import ranked
+from rnnsearch.study.measures import TITLES, ranked, text_metric
 from rnnsearch.study.score_figures import Bar
-from rnnsearch.study.statistics import WEAK, Comparison
+from rnnsearch.study.statistics import Comparison
 
-CURVES = (("nll", "validation loss, nats a token"), ("bleu", "validation BLEU, greedy"))
 CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
 
 
@@ -55,7 +53,7 @@ def _results(study: Study, comparison: Comparison) -> Section:
         f"member){both}. Each score is computed again from the summed counts of the drawn sentences, then averaged "
         "over seeds; sd is the standard deviation over n seeds, t Student's 95 % interval of the mean over seeds "
         "alone. p-values are two-sided. TER is read from the records and has no interval. Differences are left out "
-        f"where the better model has under {WEAK:.0f} BLEU."
+        f"where the better model has under {comparison.weak:.0f} {TITLES[comparison.metric]}."
         + (" “Sentences only” keeps these very training runs fixed." if seeds > 1 else ""),
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
@@ -66,11 +64,12 @@ def _results(study: Study, comparison: Comparison) -> Section:
 
 
 def _score_picture(study: Study, comparison: Comparison) -> Picture:
-    found = {member: comparison.whole.scores[member][BLEU.name] for member in study.members}
+    found = {member: comparison.whole.scores[member][comparison.metric] for member in study.members}
     bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in found.items()]
     several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
-    caption = f"Test BLEU of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
-    return Picture("scores", caption, score_figures.scores(bars, quantity="test BLEU"))
+    name = TITLES[comparison.metric]
+    caption = f"Test {name} of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
+    return Picture("scores", caption, score_figures.scores(bars, quantity=f"test {name}"))
 
 
 def _costs(study: Study) -> Section:
@@ -81,7 +80,11 @@ def _costs(study: Study) -> Section:
 def _curves(study: Study) -> Section:
     records = {(run.member, run.seed): run.record for run in study.runs if run.record}
     pictures = []
-    for key, quantity in CURVES:
+    metric = text_metric(study)
+    for key, quantity in (
+        ("nll", "validation loss, nats a token"),
+        (metric, f"validation {TITLES[metric]}, greedy"),
+    ):
         found = curves.curves_of(records, key=key)
         for axis, words in CURVE_AXES:
             drawn = [curve for curve in found if curve.at(axis)]
@@ -103,7 +106,8 @@ def _curve_picture(study: Study, drawn: Sequence[Curve], *, key: str, quantity: 
 
 
 def _length(study: Study, comparison: Comparison) -> Section:
-    scores = {member: [part.scores[member][BLEU.name] for part in comparison.by_length] for member in study.members}
+    metric, name, unit = comparison.metric, TITLES[comparison.metric], comparison.unit
+    scores = {member: [part.scores[member][metric] for part in comparison.by_length] for member in study.members}
     bands = [
         Band(
             member,
@@ -119,12 +123,13 @@ def _length(study: Study, comparison: Comparison) -> Section:
         [bucket.label for bucket in comparison.buckets],
         [bucket.n for bucket in comparison.buckets],
         bands,
-        quantity="test BLEU",
+        quantity=f"test {name}",
         trained=length_figures.trained_place(spans, trained) if trained else None,
     )
-    caption = "BLEU against source length (Figure 2 of the paper), with 95 % bootstrap bands."
-    caption += f" Training sentences had at most {trained} words." if trained else ""
-    note = "Lengths are blank-separated words of the raw source; buckets of fewer than 50 sentences are merged."
+    caption = f"{name} against source length (Figure 2 of the paper), with 95 % bootstrap bands."
+    caption += f" Training sentences had at most {trained} {unit}." if trained else ""
+    lengths = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
+    note = f"Lengths are {lengths} of the raw source; buckets of fewer than 50 sentences are merged."
     many = len(bands) > length_figures.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""
     picture = Picture("bleu_by_length", caption, drawn, wide=many)

@@ -10,7 +10,7 @@ from rnnsearch.evaluation.alignment import word_weights
 from rnnsearch.study import figures, tables
 from rnnsearch.study.blocks import Example, Group, Picture, Section
 from rnnsearch.study.folder import Run, Study, read_attention
-from rnnsearch.study.measures import shown_members
+from rnnsearch.study.measures import scoring, shown_members
 from rnnsearch.study.statistics import Comparison, sentence_chrf
 
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
@@ -55,7 +55,7 @@ def translations(study: Study) -> Section:
     if not shown:
         return Section("Translations side by side")
     rows = {member: runs[member].rows for member in shown}
-    chrf = np.stack([sentence_chrf(of_member) for of_member in rows.values()])
+    chrf = np.stack([sentence_chrf(of_member, scoring(study)) for of_member in rows.values()])
     chosen = pick_examples(np.ptp(chrf, axis=0).tolist())
     examples = tuple(_example(place, differs, rows, chrf) for place, differs in chosen)
     seeds = sorted({runs[member].seed for member in shown})

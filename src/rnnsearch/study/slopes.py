@@ -1,4 +1,4 @@
-"""How much a model loses with length: BLEU per ten source words, as one number with an interval.
+"""How much a model loses with length: the primary score per ten source words, as one number with an interval.
 
 The slope is that of the weighted least-squares line through the length buckets: a bucket's place is the mean length of
 its sentences, its weight their number, its height BLEU. It is a fixed linear combination of the buckets' BLEU, so that
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import Difference, Estimate, estimate, weighted_sum
+from rnnsearch.study.measures import TITLES
 from rnnsearch.study.statistics import Comparison, paired
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
@@ -33,15 +33,16 @@ def slopes(comparison: Comparison) -> list[Slope]:
         return []
     weights = weights_of_line(comparison.mean_lengths, [bucket.n for bucket in comparison.buckets])
     members, compared = list(comparison.whole.scores), comparison.compared
+    metric = comparison.metric
     drawn = {
-        member: {BLEU.name: weighted_sum([part.drawn[member][BLEU.name] for part in comparison.by_length], weights)}
+        member: {metric: weighted_sum([part.drawn[member][metric] for part in comparison.by_length], weights)}
         for member in members
     }
     return [
         Slope(
             member,
-            estimate(drawn[member][BLEU.name]),
-            paired(member, members[0], drawn, comparison.seeds_of, BLEU.name) if member in compared else None,
+            estimate(drawn[member][metric]),
+            paired(member, members[0], drawn, comparison.seeds_of, metric) if member in compared else None,
         )
         for member in members
     ]
@@ -70,5 +71,6 @@ def table(comparison: Comparison) -> Table | None:
         )
         for one in found
     )
-    caption = f"Slope: BLEU gained per {WORDS} more source words (weighted least squares over the buckets)"
+    gained = f"{TITLES[comparison.metric]} gained per {WORDS} more source {comparison.unit}"
+    caption = f"Slope: {gained} (weighted least squares over the buckets)"
     return Table(caption, ("member", "slope", "sd", f"minus {found[0].member}", "p-value"), rows, 1)

@@ -9,9 +9,11 @@ from statistics import fmean
 
 import numpy as np
 
+from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.comparison import check_same_sentences
-from rnnsearch.evaluation.length import Bucket, buckets
+from rnnsearch.evaluation.length import Bucket, buckets, length_unit
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
     SEED,
@@ -25,9 +27,9 @@ from rnnsearch.evaluation.significance import (
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
-from rnnsearch.study.measures import compares
+from rnnsearch.study.measures import compares, scoring
 
-WEAK = 10.0  # BLEU: a comparison of models that have not learnt to translate says nothing
+WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # a comparison of models that have not learnt to translate says nothing
 
 Drawn = Mapping[str, Mapping[str, Resampled]]  # member -> metric -> scores and draws of its seeds
 Seeds = Mapping[str, Sequence[int]]  # member -> the seeds it has finished
@@ -47,14 +49,21 @@ class Part:
 class Comparison:
     """Everything that the report says about scores."""
 
+    metric: str  # the primary one of text: bleu, or chrf where BLEU is degenerate
     seeds: tuple[int, ...]
     seeds_of: Seeds
     whole: Part
+    unit: Unit  # of source lengths: words or characters
     buckets: tuple[Bucket, ...]
-    mean_lengths: tuple[float, ...]  # words of a bucket's sentences
-    by_length: tuple[Part, ...]  # BLEU alone, one part a bucket, each with resamples of its own
+    mean_lengths: tuple[float, ...]  # of a bucket's sentences
+    by_length: tuple[Part, ...]  # the primary metric alone, one part a bucket, each with resamples of its own
     aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
     alignment_methods: Mapping[str, str]  # of those members: attention or saliency
+
+    @property
+    def weak(self) -> float:
+        """The score under which nothing is compared."""
+        return WEAK[self.metric]
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -66,7 +75,7 @@ class Comparison:
         return tuple(
             member
             for member, found in self.whole.differences.items()
-            if found and better_bleu(self.whole.scores, self.seeds_of, member, baseline) >= WEAK
+            if found and better_score(self.whole.scores, self.seeds_of, member, baseline, self.metric) >= self.weak
         )
 
 
@@ -80,7 +89,9 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     runs = {member: study.compared(member) for member in study.members}
     rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
-    statistics = {metric: _statistics(metric, rows) for metric in (BLEU, CHRF, PERPLEXITY)}
+    how = scoring(study)
+    statistics = {metric: _statistics(metric, rows, how) for metric in (BLEU, CHRF, PERPLEXITY)}
+    [chief] = [metric for metric in statistics if metric.name == how.primary]
     linked = _linked(rows)
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
@@ -92,16 +103,19 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         return _part(counted, seeds_of, pairs=pairs, resamples=resamples, seed=(seed, *more))
 
     by_length = tuple(
-        part({BLEU: _select(statistics[BLEU], bucket.rows)}, place) for place, bucket in enumerate(sorted_rows, start=1)
+        part({chief: _select(statistics[chief], bucket.rows)}, place)
+        for place, bucket in enumerate(sorted_rows, start=1)
     )
     return Comparison(
+        metric=chief.name,
         seeds=study.compared_seeds,
         seeds_of=seeds_of,
         whole=part(statistics),
+        unit=length_unit(runs[study.baseline][0].record),
         buckets=tuple(sorted_rows),
         mean_lengths=tuple(fmean(lengths[row] for row in bucket.rows) for bucket in sorted_rows),
         by_length=by_length,
-        aer=part({AER: _statistics(AER, linked)}) if linked else None,
+        aer=part({AER: _statistics(AER, linked, how)}) if linked else None,
         alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
     )
 
@@ -123,21 +137,23 @@ def shared_seeds(seeds_of: Seeds, system: str, baseline: str) -> tuple[int, ...]
     return tuple(seed for seed in seeds_of[system] if seed in seeds_of[baseline])
 
 
-def better_bleu(scores: Mapping[str, Mapping[str, Estimate]], seeds_of: Seeds, system: str, baseline: str) -> float:
-    """BLEU of the better of two on the seeds that both have finished."""
+def better_score(
+    scores: Mapping[str, Mapping[str, Estimate]], seeds_of: Seeds, system: str, baseline: str, metric: str
+) -> float:
+    """The score of the better of two on the seeds that both have finished."""
     shared = shared_seeds(seeds_of, system, baseline)
-    by_seed = {member: scores[member][BLEU.name].by_seed for member in (system, baseline)}
+    by_seed = {member: scores[member][metric].by_seed for member in (system, baseline)}
     return max(fmean(by_seed[m][list(seeds_of[m]).index(seed)] for seed in shared) for m in by_seed)
 
 
-def sentence_chrf(rows: Sequence[Row]) -> Floats:
+def sentence_chrf(rows: Sequence[Row], how: Scoring) -> Floats:
     """chrF of each translation alone, [N]."""
-    return CHRF.score(CHRF.sentence_statistics(rows))
+    return CHRF.score(CHRF.sentence_statistics(rows, how))
 
 
-def _statistics(metric: Metric, rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, Floats]:
+def _statistics(metric: Metric, rows: Mapping[str, Sequence[Sequence[Row]]], how: Scoring) -> dict[str, Floats]:
     return {
-        member: np.stack([metric.sentence_statistics(of_seed) for of_seed in of_member])
+        member: np.stack([metric.sentence_statistics(of_seed, how) for of_seed in of_member])
         for member, of_member in rows.items()
     }
 

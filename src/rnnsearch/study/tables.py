@@ -13,6 +13,7 @@ from typing import Any
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval, over_seeds
 from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.measures import TITLES as NAMES
 from rnnsearch.study.measures import compares
 from rnnsearch.study.statistics import Comparison
 
@@ -170,15 +171,17 @@ def tuning(study: Study) -> Table | None:
 
 
 def by_length(study: Study, comparison: Comparison) -> Table:
-    """BLEU of each member and the paired differences in each length bucket."""
+    """The primary score of each member and the paired differences in each length bucket."""
+    metric = comparison.metric
     rows = []
     for bucket, part in zip(comparison.buckets, comparison.by_length, strict=True):
-        found = [_score(part.scores[member][BLEU.name], deviation=False) for member in study.members]
-        gaps = [part.differences[member][BLEU.name] for member in comparison.compared]
+        found = [_score(part.scores[member][metric], deviation=False) for member in study.members]
+        gaps = [part.differences[member][metric] for member in comparison.compared]
         shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
         rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
     pairs = (f"{member} − {study.baseline}" for member in comparison.compared)
-    table = Table("BLEU by source length in words", ("words", *study.members, *pairs), tuple(rows))
+    caption = f"{NAMES[metric]} by source length in {comparison.unit}"
+    table = Table(caption, (comparison.unit, *study.members, *pairs), tuple(rows))
     return oriented(table, len(study.members))
 
 

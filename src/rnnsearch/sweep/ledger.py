@@ -86,6 +86,7 @@ class State:
         seconds: of training, as far as recorded.
         error: one line, for a point that failed.
         attempts: how often it was started.
+        chrf: the best of validation so far, where that is the primary measure in place of BLEU.
     """
 
     status: str
@@ -94,6 +95,7 @@ class State:
     seconds: float | None = None
     error: str | None = None
     attempts: tuple[Attempt, ...] = field(default=())
+    chrf: float | None = None
 
 
 def folder_name(member: str, seed: int, key: str) -> str:
@@ -230,10 +232,12 @@ def state(point: Point) -> State:
     record = read_run(point.folder)
     validations = record.get("results", {}).get("curves", {}).get("validation", [])
     best = max((float(one["bleu"]) for one in validations), default=None)
+    by_chrf = (record.get("scoring") or {}).get("primary") == "chrf"
+    chrf = max((float(one["chrf"]) for one in validations), default=None) if by_chrf else None
     updates = int(validations[-1]["update"]) if validations else 0
     status = _status(point.folder, attempts, record)
     error = _error(attempts, record) if status == "failed" else None
-    return State(status, updates, best, record.get("seconds"), error, attempts)
+    return State(status, updates, best, record.get("seconds"), error, attempts, chrf)
 
 
 def has_diverged(point: Point) -> bool:

@@ -139,7 +139,7 @@ class Curves(Callback):
 
 
 class BudgetBar(Callback):
-    """A progress bar over the budget, on a terminal: loss, tokens a second, validation BLEU, time left."""
+    """A progress bar over the budget, on a terminal: loss, tokens a second, validation's primary measure, time left."""
 
     EVERY = 0.2  # seconds between its changes
 
@@ -175,10 +175,12 @@ class BudgetBar(Callback):
         loss, kept = float(torch.stack(self._sums).sum()) / self._tokens, 0.98 ** len(self._sums)
         self._loss = loss if self._loss != self._loss else kept * self._loss + (1 - kept) * loss
         self._shown, self._sums, self._tokens = now, [], 0
-        bleu = trainer.callback_metrics.get("validation/bleu")
+        measure = module.scoring.primary
+        score = trainer.callback_metrics.get(f"validation/{measure}")
         speed = module.counters.tokens / max(module.counters.seconds, 1e-9)
         figures = f"loss {self._loss:.3f} · {speed:,.0f} tokens/s · update {module.counters.updates}"
-        figures += "" if bleu is None else f" · validation BLEU {float(bleu):.2f}"
+        name = {"bleu": "BLEU", "chrf": "chrF"}[measure]
+        figures += "" if score is None else f" · validation {name} {float(score):.2f}"
         self._bar.update(self._task, completed=min(1.0, module.progress()), figures=figures)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -11,8 +11,11 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from lightning.pytorch.strategies import FSDPStrategy
+from torch import Tensor
 
+from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import read_checkpoint
 from rnnsearch.model.checkpoint_checks import not_finite
@@ -21,6 +24,7 @@ from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
+VALIDATION = "validation/"  # before the names of its measures
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -62,7 +66,14 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """The best checkpoint. Where the run's folder was moved, Lightning's own class would forget the best score."""
+    """The best checkpoint, of `monitored` ties the later one that is better by the next measure.
+
+    Where the run's folder was moved, Lightning's own class would forget the best score.
+    """
+
+    def _monitor_candidates(self, trainer: Trainer) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = super()._monitor_candidates(trainer)
+        return with_ties_broken(found, str(self.monitor))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up scores and paths, those of the folder as it lies now."""
@@ -75,6 +86,29 @@ class BestCheckpoint(ModelCheckpoint):
         scores = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         here = {name: moved(state_dict[name]) for name in paths}
         super().load_state_dict({**state_dict, **here, "best_k_models": scores, "dirpath": new})
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Ends a training whose measure, ties broken as in `monitored`, gets no better; states know it by this name."""
+
+    def _run_early_stopping_check(self, trainer: Trainer) -> None:
+        self._found = dict(trainer.callback_metrics)
+        super()._run_early_stopping_check(trainer)
+
+    def _evaluate_stopping_criteria(self, current: Tensor) -> tuple[bool, str | None]:
+        found: tuple[bool, str | None] = super()._evaluate_stopping_criteria(
+            with_ties_broken(self._found, self.monitor)[self.monitor]
+        )
+        return found
+
+
+def with_ties_broken(found: dict[str, Tensor], monitor: str) -> dict[str, Tensor]:
+    """Lightning's metrics, that of `monitor` ("validation/bleu") as `monitored` has it, in float64."""
+    values = {key.removeprefix(VALIDATION): float(value) for key, value in found.items() if key.startswith(VALIDATION)}
+    if not {"chrf", "nll"} <= values.keys():
+        return found  # before any validation
+    value = monitored(values, monitor.removeprefix(VALIDATION))
+    return {**found, monitor: torch.tensor(value, dtype=torch.float64)}
 
 
 class KeptCheckpoints(BestCheckpoint):

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
+from rnnsearch.evaluation.length import length_unit
 from rnnsearch.records import read_record, write_text
 from rnnsearch.training.boards import Board, Mlflow, Wandb
 
@@ -160,14 +161,14 @@ def heatmap(weights: Sequence[Sequence[float]], source_pieces: Sequence[str], ta
     return figure
 
 
-def length_curve(buckets: Sequence[Mapping[str, Any]]) -> Figure:
+def length_curve(buckets: Sequence[Mapping[str, Any]], *, unit: str = "words") -> Figure:
     """BLEU against source length (the paper's Figure 2), with the number of sentences under each bucket."""
     figure = Figure(figsize=(5.4, 3.6), layout="constrained")
     axes = figure.subplots()
     places = list(range(len(buckets)))
     axes.plot(places, [bucket["bleu"] for bucket in buckets], marker="o")
     axes.set_xticks(places, [f"{bucket['low']}–{bucket['high']}\nn = {bucket['n']:,}" for bucket in buckets])
-    axes.set_xlabel("source length in words")
+    axes.set_xlabel(f"source length in {unit}")
     axes.set_ylabel("test BLEU")
     axes.set_ylim(bottom=0.0)
     return figure
@@ -200,13 +201,13 @@ def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
     for board in _boards(loggers):
         board.summary({**scores, **{key: record[key] for key in COST if key in record}})
         if buckets:
-            _show_lengths(board, buckets, record["updates"])
+            _show_lengths(board, buckets, length_unit(record), record["updates"])
 
 
-def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], step: int) -> None:
+def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], unit: str, step: int) -> None:
     columns = [key for key in ("low", "high", "n", "bleu", "chrf") if key in buckets[0]]
     board.table("length", columns, [[bucket[key] for key in columns] for bucket in buckets], step)
-    board.figures("bleu_by_length", [length_curve(buckets)], step)
+    board.figures("bleu_by_length", [length_curve(buckets, unit=unit)], step)
 
 
 @rank_zero_only

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_statistics, chrf_from_statistics, chrf_statistics
+from rnnsearch.evaluation.scoring import Scoring
 
 
 class TokenLikelihood(Metric):
@@ -37,21 +38,22 @@ class TokenLikelihood(Metric):
 
 
 class CorpusScore(Metric):
-    """A corpus score from the sum of sacreBLEU's sufficient statistics of each sentence: ``bleu`` (13a) or ``chrf``."""
+    """A corpus score from the sum of sacreBLEU's sufficient statistics of each sentence: ``bleu`` or ``chrf``."""
 
     full_state_update = False
     statistics: Tensor
 
-    def __init__(self, kind: Literal["bleu", "chrf"]) -> None:
+    def __init__(self, kind: Literal["bleu", "chrf"], scoring: Scoring) -> None:
         super().__init__()
+        self._scoring = scoring
         self._of_sentences = {"bleu": bleu_statistics, "chrf": chrf_statistics}[kind]
         self._score = {"bleu": bleu_from_statistics, "chrf": chrf_from_statistics}[kind]
-        size = self._of_sentences([""], [""]).shape[1]
+        size = self._of_sentences([""], [""], scoring).shape[1]
         self.add_state("statistics", torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, hypotheses: Sequence[str], references: Sequence[str]) -> None:
         """Add sentences, detokenised."""
-        sums = self._of_sentences(hypotheses, references).sum(axis=0)
+        sums = self._of_sentences(hypotheses, references, self._scoring).sum(axis=0)
         self.statistics += torch.as_tensor(sums, dtype=torch.float64, device=self.statistics.device)
 
     def compute(self) -> Tensor:

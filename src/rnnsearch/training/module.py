@@ -21,6 +21,7 @@ from torch.profiler import record_function
 
 from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
@@ -61,6 +62,7 @@ class TranslationModule(LightningModule):
         label_smoothing: share of probability spread over the vocabulary in the training loss; validation has none.
         target: tokenizer of the target language, for the text of validation's translations.
         references: raw text of validation's targets.
+        scoring: how validation's translations are scored.
         search: validation's search, greedy.
         cuda_graphs: on one GPU, record the launches of each shape of batches and replay them.
         watch: over updates that would spoil the weights.
@@ -78,6 +80,7 @@ class TranslationModule(LightningModule):
         label_smoothing: float,
         target: Tokenizer,
         references: References,
+        scoring: Scoring,
         search: Search,
         cuda_graphs: bool,
         watch: Watch,
@@ -92,6 +95,7 @@ class TranslationModule(LightningModule):
         self.label_smoothing = label_smoothing
         self.target = target
         self.references = references
+        self.scoring = scoring
         self.search = search
         self.cuda_graphs = cuda_graphs
         self.replayed: Readouts | None = None
@@ -102,8 +106,8 @@ class TranslationModule(LightningModule):
         self.skipped = Skipped()
         self.plateau = PlateauState()
         self.likelihood = TokenLikelihood()
-        self.bleu = CorpusScore("bleu")
-        self.chrf = CorpusScore("chrf")
+        self.bleu = CorpusScore("bleu", scoring)
+        self.chrf = CorpusScore("chrf", scoring)
         self.pending_tokens = 0  # target tokens whose gradients wait for the next update
 
     # Training

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from rnnsearch.training.checkpoints import VALIDATION, with_ties_broken
 from rnnsearch.training.module import TranslationModule
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ class Pruning(Callback):
     """Tells a search each validation's metric and stops the training when the search says so.
 
     Args:
-        metric: of validation: bleu, chrf or nll.
+        metric: of validation: bleu, chrf or nll; ties are broken as in `monitored`.
         report: given updates and metric, says whether to stop. An error of its own, such as a disk that is away, is
             warned of once and stops nothing.
     """
@@ -44,10 +45,14 @@ class Pruning(Callback):
         assert isinstance(pl_module, TranslationModule)
         if trainer.sanity_checking:
             return
-        value = float(trainer.callback_metrics[f"validation/{self.metric}"])
-        found = trainer.is_global_zero and self._should_stop(pl_module.counters.updates, value)
+        found = trainer.is_global_zero and self._should_stop(pl_module.counters.updates, self.value(trainer))
         if trainer.strategy.broadcast(found) and pl_module.progress() < 1.0:
             self.pruned = trainer.should_stop = True
+
+    def value(self, trainer: Trainer) -> float:
+        """What the last validation found."""
+        monitor = f"{VALIDATION}{self.metric}"
+        return float(with_ties_broken(dict(trainer.callback_metrics), monitor)[monitor])
 
     def _should_stop(self, update: int, value: float) -> bool:
         try:

@@ -1,0 +1,80 @@
+"""Writing systems: which put no blanks between words, and in what unit text of one is counted.
+
+By Unicode's properties Script_Extensions and Line_Break (Unicode Standard Annexes 24 and 14): Line_Break=SA are the
+letters whose words only a dictionary can tell apart, those of Thai, Lao, Khmer, Burmese and their relatives.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import regex
+
+Unit = Literal["words", "characters"]
+
+HAN = r"\p{scx=Han}"
+KANA = r"\p{scx=Hiragana}\p{scx=Katakana}"
+IDEOGRAPHS = rf"{HAN}{KANA}\p{{scx=Bopomofo}}\p{{scx=Yi}}\p{{scx=Tangut}}\p{{scx=Nushu}}"
+LETTERS = r"\p{lb=SA}\p{scx=Tibetan}\p{scx=Javanese}\p{scx=Balinese}"
+"""Of scripts with an alphabet or syllables and no blanks between words."""
+IDEOGRAPHS_A_WORD, LETTERS_A_WORD = 2, 4
+"""About how long a word is, where no blank says so: for ratios between languages, nothing else."""
+
+_UNSPACED = regex.compile(rf"[{IDEOGRAPHS}{LETTERS}]")
+_UNITS = regex.compile(rf"[{IDEOGRAPHS}{LETTERS}]\p{{M}}*|[^{IDEOGRAPHS}{LETTERS}\s]+")
+_IDEOGRAPH = regex.compile(rf"[{IDEOGRAPHS}]")
+_HAN, _KANA = regex.compile(r"\p{Script=Han}"), regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}]")
+
+
+def units(text: str) -> int:
+    """Number of words between blanks; of a script without blanks each character counts, with the marks on it."""
+    if text.isascii() or not _UNSPACED.search(text):
+        return len(text.split())
+    return sum(1 for _ in _UNITS.finditer(text))
+
+
+def estimated_words(text: str) -> float:
+    """As `units`, but about so many words as the characters of scripts without blanks make."""
+    if text.isascii() or not _UNSPACED.search(text):
+        return len(text.split())
+    return sum(_share_of_a_word(found[0]) for found in _UNITS.finditer(text))
+
+
+def _share_of_a_word(unit: str) -> float:
+    if not _UNSPACED.match(unit):
+        return 1.0
+    return 1 / (IDEOGRAPHS_A_WORD if _IDEOGRAPH.match(unit) else LETTERS_A_WORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """How many characters of scripts without blanks texts have, and how many words of letters of all other scripts."""
+
+    han: int = 0
+    kana: int = 0
+    others: int = 0  # of scripts without blanks
+    words: int = 0
+
+    @property
+    def unspaced(self) -> int:
+        """Characters of scripts without blanks."""
+        return self.han + self.kana + self.others
+
+
+def letters_of(texts: Iterable[str]) -> Letters:
+    """What the letters of texts are."""
+    han = kana = unspaced = words = 0
+    for text in texts:
+        if not text.isascii():
+            han += len(_HAN.findall(text))
+            kana += len(_KANA.findall(text))
+            unspaced += sum(character.isalpha() for character in _UNSPACED.findall(text))
+            text = _UNSPACED.sub(" ", text)
+        words += sum(any(map(str.isalpha, part)) for part in text.split())
+    return Letters(han, kana, max(0, unspaced - han - kana), words)
+
+
+def unit_of(texts: Iterable[str]) -> Unit:
+    """What `units` mostly counts in these texts, as an axis or a record names it."""
+    letters = letters_of(texts)
+    return "characters" if letters.unspaced > letters.words else "words"
