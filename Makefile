@@ -14,6 +14,8 @@ BENCH_ARGS ?=
 BENCH_RESULTS ?= benchmarks/results
 COMPARE_ARGS ?= data=controlled study=controlled
 DASHBOARD_ARGS ?=
+FUZZ_FOLDER ?= outputs/fuzz
+FUZZ_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +25,7 @@ AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard docs test test-slow lint format peers bench aligner constraints audit
+.PHONY: help install compare dashboard docs test test-slow fuzz lint format peers bench aligner constraints audit
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +47,9 @@ test: install  ## the quick tests
 
 test-slow: install  ## the slow tests: packaging, real downloads, long properties
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
+
+fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.keys.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
 
 lint: install  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """The reference of all configuration, made from conf/'s YAML and the constructors that it names.
 
 `::configuration overview` becomes a table of the groups, `::configuration commands` the keys of each command,
-`::configuration groups` every option of every group: keys, defaults, types, and what comment or docstring says of them.
+`::configuration groups` every option of every group: keys, defaults, what the table of keys says that they take, and
+what comment or docstring says of them.
 """
 
 import html
@@ -17,6 +18,7 @@ from hydra.utils import get_object
 
 from rnnsearch.cli.config_dir import config_dir, description, groups, primary_keys
 from rnnsearch.cli.help import COMMANDS
+from rnnsearch.keys.table import kind_of
 
 OURS = "rnnsearch."
 LAUNCHERS = "hydra/launcher"
@@ -50,14 +52,14 @@ def _commands() -> Iterator[str]:
     for command, about in COMMANDS.items():
         values, comments = flat(_read(conf / f"{command}.yaml")), _comments(command)
         rows = [
-            [_code(key), _code(_shown(value)), _type_of(value), comments.get(key, "")]
+            [_code(key), _code(_shown(value)), _taken(key, command), comments.get(key, "")]
             for key, value in values.items()
             if not key.startswith(("hydra.", "defaults"))
         ]
         yield f"### rnnsearch {command}"
         yield about.summary
         if rows:
-            yield _table(["key", "default", "type", ""], rows)
+            yield _table(["key", "default", "takes", ""], rows)
 
 
 def _groups() -> Iterator[str]:
@@ -100,9 +102,10 @@ def _keys_of(group: str, alike: Mapping[str, Mapping[str, Any]]) -> Iterator[str
         kind, said = parameter(target, key.split(".")[0] if "" in targets else name)
         about = next((text for option in alike if (text := _comments(f"{group}/{option}").get(key))), said)
         typed = key if whole else f"{group.replace('/', '.')}.{key}"
-        rows.append([_code(typed), _defaults({one: values[one][key] for one in alike}), kind, about])
+        defaults = _defaults({one: values[one][key] for one in alike})
+        rows.append([_code(typed), defaults, _taken(typed, "train") or kind, about])
     if rows:
-        yield _table(["key", "default", "type", ""], rows)
+        yield _table(["key", "default", "takes", ""], rows)
 
 
 def _defaults(values: Mapping[str, object]) -> str:
@@ -190,8 +193,10 @@ def _shown(value: object) -> str:
     return str(value) if value != "" else '""'
 
 
-def _type_of(value: object) -> str:
-    return "" if value is None or value == "???" else _code(type(value).__name__)
+def _taken(key: str, command: str) -> str:
+    """What the table of keys says that a key may be."""
+    kind = kind_of(key, command)
+    return "" if kind is None else _escaped(kind.noun)
 
 
 def _code(text: str) -> str:

@@ -56,6 +56,13 @@ def test_a_wrong_value_is_named(override: str) -> None:
         train(override)
 
 
+@pytest.mark.parametrize("value", ["null", "1", "nan", "true", "[]", "[beam,greedy]", "{a:1}"])
+def test_what_is_no_option_of_a_group(value: str) -> None:
+    with pytest.raises(ValueError, match=r"^search=.*: search is a group; choose one of its options: beam, greedy, sa"):
+        train(f"search={value}")
+    assert train("logger=[csv,tensorboard]").logger.keys() == {"csv", "tensorboard"}
+
+
 def test_several_wrong_values_are_named_together() -> None:
     with pytest.raises(ValueError, match=r"^curve_every=0: .*; test='no': .*; model\.dropout=2: [^;]*$"):
         train("test=no", "curve_every=0", "model=tiny", "model.dropout=2")  # and not what takes its value from there

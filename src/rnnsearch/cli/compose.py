@@ -11,11 +11,13 @@ from hydra import initialize_config_search_path
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.config_dir import chosen_groups, config_dir, groups
 from rnnsearch.cli.spelling import as_typed, check_depth
 from rnnsearch.cli.yaml_source import install
+from rnnsearch.keys.table import OPTIONS
 from rnnsearch.records import new_id
 
 OVERLAYS = ("experiment", "debug")
@@ -97,13 +99,35 @@ def spelled(command: str, arguments: Iterable[str], *, swept: bool = False) -> l
 
     Both groups stand in the defaults lists as null, so that Hydra would refuse to append to them. A name is what was
     typed: Hydra would take 007 for 7; of a sweep (``swept``) commas separate the values.
+
+    Raises:
+        ValueError: for what can't be the name of a group's option.
     """
     overlays = [group for group in OVERLAYS if group in chosen_groups(config_dir(), command)]
     appended = re.compile(rf"^\++(?=(?:{'|'.join(overlays)})=)") if overlays else None
     texts = [appended.sub("", argument) if appended else argument for argument in arguments]
     for text in texts:
         check_depth(text)
+        _check_option(text)
     return [as_typed(text, swept=swept) for text in texts]
+
+
+def _check_option(text: str) -> None:
+    """Refuse a number, null, a truth value or a mapping for a group, and several options where there is one."""
+    named = re.fullmatch(r"\+{0,2}([\w/]+)=(.*)", text, re.DOTALL)
+    if named is None or not (config_dir() / named[1]).is_dir():
+        return
+    try:
+        parsed = OverridesParser.create().parse_override(text)
+    except HydraException:
+        return  # which composing says
+    value = None if parsed.is_sweep_override() else parsed.value()
+    is_list = isinstance(value, list) and all(type(one) is str for one in value)
+    is_one = named[1].replace("/", ".") in (*OPTIONS, "model", "paths")
+    if parsed.is_sweep_override() or type(value) is str or (is_list and not is_one):
+        return
+    options = ", ".join(groups(config_dir()).get(named[1], ()))
+    raise ValueError(f"{named[1]}={named[2]}: {named[1]} is a group; choose one of its options: {options}")
 
 
 def unknown_key(error: Exception) -> str | None:
