@@ -7,7 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, groups
-from rnnsearch.cli.settings import settle_budget, starting_point
+from rnnsearch.cli.resume import starting_point
+from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.values import check_values
 
 GROUPS = (

@@ -21,17 +21,9 @@ from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.divergence import advised
 from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
+from rnnsearch.cli.resume import check_data, check_named, clean, is_done, record_going_on, starting_point
 from rnnsearch.cli.secrets import hidden, refuse_secrets
-from rnnsearch.cli.settings import (
-    check_data,
-    check_devices,
-    check_named,
-    clean,
-    corrections,
-    is_done,
-    settle_budget,
-    starting_point,
-)
+from rnnsearch.cli.settings import check_devices, settle_budget
 from rnnsearch.cli.terminal import say
 from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
@@ -42,7 +34,7 @@ from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own, vocabularies
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RunRecord, read_record, refuse_links
+from rnnsearch.records import RunRecord, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import BestCheckpoint, EarlyStopping, KeptCheckpoints, LastCheckpoint
 from rnnsearch.training.cost import operations_per_token
@@ -87,7 +79,7 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
     values, data = beginnings(cfg, folder), None
     if resume:
-        values = _resumed(cfg, folder, values["config_hash"])
+        values = record_going_on(cfg, folder, values["config_hash"])
         given = vocabularies(read_own(resume))
         data = build.build_data(cfg, replace(given, notes=values["tokenizer"]["notes"]))
         cfg.tokenizer.normalization = given.source.normalization  # an older run's, which has no such key
@@ -107,16 +99,6 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
-
-
-def _resumed(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
-    """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
-    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
-    for key, values in corrected.items():
-        logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
-    before = record.get("corrected", {})
-    both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
-    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
 def train(

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.main import main
 from rnnsearch.cli.plain import plain
-from rnnsearch.cli.settings import check_named, corrections
+from rnnsearch.cli.resume import check_named, corrections
 from rnnsearch.keys.roles import CORRECTED
 from rnnsearch.records import config_hash, write_json
 
