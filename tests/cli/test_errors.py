@@ -79,7 +79,7 @@ def test_the_nearest_key_is_found_beside_other_overrides(
     conf: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "my" / "model").mkdir(parents=True)
-    (tmp_path / "my" / "model" / "mine.yaml").write_text("width: 3\n")
+    (tmp_path / "my" / "model" / "mine.yaml").write_text("_target_: mypackage.Model\nwidth: 3\n")
     assert "did you mean model.width" in said(
         ["train", "--config-dir", str(tmp_path / "my"), "model=mine", "model.widht=4"], capfd
     )

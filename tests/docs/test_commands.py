@@ -5,6 +5,7 @@ are composed alone. The rest is run: what reads runs and studies as it stands, w
 """
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -72,6 +73,10 @@ def check(command: Command) -> None:
         targets = [word for word in words if "=" not in word]
         subprocess.run(["make", "-n", *words], cwd=ROOT, check=True, capture_output=True)
         assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
+    elif program == "eval":
+        printed = re.fullmatch(r"\$\((.*)\)", words[0])
+        assert printed is not None
+        assert call(Command(shlex.split(printed[1]), stdout="evaluated.sh")) == 0
     elif program in ("pip", "wandb", "torchrun", "srun", "sbatch", ".", "export"):
         check_extras(words)
     elif program.endswith(("python", "python3")):

@@ -17,7 +17,7 @@ from rnnsearch.evaluation.bleu import (
     chrf_statistics,
 )
 from rnnsearch.evaluation.length import by_length
-from rnnsearch.study.report import write_report
+from rnnsearch.study.report import Written, write_report
 
 LEXICON = [
     ("Ein", "A"), ("Mann", "man"), ("Frau", "woman"), ("großer", "large"), ("Hund", "dog"), ("läuft", "runs"),
@@ -255,7 +255,7 @@ def edit_json() -> Callable[[Path, Callable[[Any], None]], None]:
 def written(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two members and three seeds with its report; read it, don't change it."""
     folder = make_study(tmp_path_factory.mktemp("study"))
-    assert write_report(folder) == folder / "report.html"
+    assert write_report(folder) == Written(folder / "report.html", left_out=())
     return folder
 
 
@@ -264,5 +264,5 @@ def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
     """A sweep of sixteen members, two of whose runs did not finish, with its report; read it, don't change it."""
     folder = write_sweep(make_study, tmp_path_factory.mktemp("sweep"), sentences=24)
     stop_runs(folder)
-    write_report(folder)
+    assert not write_report(folder).left_out
     return folder

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from rnnsearch.study import curve_figures
 from rnnsearch.study.curve_figures import best_of_many, look_for, small_multiples
 from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve
+from rnnsearch.study.folder import Run
 from rnnsearch.study.panels import columns_of
 
 
@@ -20,7 +23,8 @@ def test_a_run_that_broke_off_does_not_shorten_the_mean() -> None:
 
 def test_curves_know_their_tokens_and_whether_they_ended() -> None:
     points = [{"update": 1, "tokens_seen": 50, "nll": 2.0}, {"update": 2, "tokens_seen": 90, "nll": None}]
-    (curve,) = curves_of({("a", 0): {"status": "pruned", "results": {"curves": {"validation": points}}}}, key="nll")
+    run = Run("a", 0, Path("a"), "pruned", {"results": {"curves": {"validation": points}}}, ())
+    (curve,) = curves_of([run], key="nll")
     assert (curve.updates, curve.tokens, curve.values, curve.finished) == ((1,), (50,), (2.0,), False)
 
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from rnnsearch.study import fonts
 from rnnsearch.study.curve_figures import learning_curves
 from rnnsearch.study.curves import Curve, mean_curve
-from rnnsearch.study.figures import attention_matrix, save_png, svg, words_of_pieces
+from rnnsearch.study.figures import attention_matrix, plain, png, svg, words_of_pieces
 from rnnsearch.study.length_figures import Band, score_by_length, trained_place
 
 
@@ -50,6 +51,14 @@ def test_place_of_the_trained_length() -> None:
         (["Ein", "Mann", "</s>"], ["Ein", "Mann", "</s>"], [0, 1, 2]),
         (["▁", "ἐν", "▁ἀρχῇ"], ["ἐν", "ἀρχῇ"], [0, 0, 1]),
         (["▁", "▁a"], ["␣", "a"], [0, 1]),
+        (
+            ["▁经常", "农民", "听到", "它", "。", "</s>"],
+            ["经常", "农民", "听到", "它", "。", "</s>"],
+            [0, 1, 2, 3, 4, 5],
+        ),
+        (["▁", "我", "用", "▁i", "Phone", "打"], ["我", "用", "iPhone", "打"], [0, 0, 1, 2, 2, 3]),
+        (["▁ที่", "นี", "่", "ดี"], ["ที่", "นี่", "ดี"], [0, 1, 1, 2]),
+        (["▁나는", "▁학생", "이다"], ["나는", "학생이다"], [0, 1, 1]),
     ],
 )
 def test_pieces_become_readable_words(pieces: list[str], words: list[str], word_of_piece: list[int]) -> None:
@@ -61,7 +70,7 @@ def test_no_word_of_a_matrix_is_cut_off_or_read_as_a_formula(tmp_path: Path) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = attention_matrix(np.eye(4), source, ["a", "incomprehensibilities", "$5", "\\frac"])
-        save_png(figure, tmp_path / "matrix.png")
+        (tmp_path / "matrix.png").write_bytes(png(figure, "digest"))
     pixels = imread(tmp_path / "matrix.png")
     assert pixels.shape[0] > 400
     for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
@@ -70,9 +79,55 @@ def test_no_word_of_a_matrix_is_cut_off_or_read_as_a_formula(tmp_path: Path) -> 
     assert [label.get_text() for label in axes.get_xticklabels()] == source
 
 
-def test_a_script_that_the_font_lacks_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    svg(attention_matrix(np.eye(1), ["漢"], ["字"]))
-    assert "Glyph" in caplog.text
+def test_a_script_that_no_font_has_is_told_once_and_left_to_the_browser(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "_fonts", lambda: ())
+    fonts.families_for.cache_clear()
+    fonts._say_missing.cache_clear()
+    for _ in range(2):
+        figure = attention_matrix(np.eye(1), ["漢"], ["字"])
+        drawn = svg(figure)
+        assert ">漢<" in drawn
+        assert ">字<" in drawn
+    with pytest.raises(ValueError, match="no font here has 字 漢"):
+        png(figure, "digest")
+    (told,) = caplog.messages
+    assert "CJK characters (字 漢)" in told
+    assert "rnnsearch[fonts]" in told
+    fonts.families_for.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "text", ["经常 농민 聴く", "สวัสดี ที่นี่", "नमस्ते क्षत्रिय", "ខ្ញុំចូលចិត្ត", "မြန်မာ", "שלום انتباه", "ἐν — …"]
+)
+def test_every_script_is_drawn_with_letters(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    figure = attention_matrix(np.eye(1), [text], ["a"])
+    assert fonts.fit(figure) == ""
+    assert png(figure, "digest")
+    assert caplog.messages == []
+
+
+def test_columns_of_a_sentence_that_is_read_from_the_right_run_from_the_right() -> None:
+    arabic = attention_matrix(np.eye(2), ["يقرأ", "</s>"], ["he", "reads"])
+    assert arabic.axes[0].xaxis.get_inverted()
+    assert not attention_matrix(np.eye(2), ["he", "reads"], ["يقرأ", "</s>"]).axes[0].xaxis.get_inverted()
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("short", "short"),
+        ("", ""),
+        ("one two three", "one two\nthree"),
+        ("abcdefghijkl", "abcdefgh\nijkl"),
+        ("长长长长长长", "长长长长\n长长"),
+        ("abcdefghijklmnopqrstuvwxyz", "abcdefg…\ntuvwxyz"),
+        ("a$b$ \x1b", "a$b$\n\\u001b"),
+    ],
+)
+def test_a_label_is_drawn_on_a_few_lines(text: str, drawn: str) -> None:
+    assert plain(text, 8, 2) == drawn
 
 
 def test_figures_are_the_same_twice() -> None:

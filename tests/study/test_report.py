@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnsearch.study import figures, sections
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.report import write_report
 from rnnsearch.study.side_by_side import pick_examples
@@ -179,15 +180,13 @@ def test_unfinished_and_unequal_runs_are_told(make_study: Callable[..., Path], e
     edit_json(
         folder / "additive-seed0" / "record.json", lambda record: record.update(parameters=6_000_000, updates=5000)
     )
-    edit_json(folder / "additive-seed2" / "record.json", lambda record: record["data"].update(checksums={"x": "1"}))
     shutil.rmtree(folder / "additive-seed1")
     write_report(folder)
     text = page_of(folder).text
-    assert "Not every run is finished and evaluated: fixed seed 1 (failed), additive seed 1 (not started)." in text
+    assert "Not every run is finished: fixed seed 1 (failed), additive seed 1 (not started)." in text
     assert "ValueError: loss is <nan> at update 7" in text
     assert "additive has 6,000,000 total parameters, fixed 5,212,000: more than 1 % apart" in text
     assert "additive has 5,000 updates" in text
-    assert "do not share one data" in text
 
 
 def test_nothing_finished_still_gives_a_page(make_study: Callable[..., Path], tmp_path: Path) -> None:
@@ -232,3 +231,114 @@ def test_numbers_as_readers_want_them() -> None:
     assert (number(1234.5), number(None), number(float("nan"))) == ("1,234.50", "–", "nan")
     assert [duration(seconds) for seconds in (5, 65, 3725, None)] == ["5 s", "1 min 05 s", "1 h 02 min", "–"]
     assert (p_value(0.0005), p_value(0.0312)) == ("p < 0.001", "p = 0.031")
+
+
+def test_a_part_that_fails_costs_no_other(
+    make_study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A figure and a section that fail are a sentence in their place and in the log; the rest is there."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise IndexError("list index out of range")
+
+    folder = make_study(tmp_path, seeds=(0,), sentences=12, matrices=1)
+    monkeypatch.setattr(sections.length_figures, "score_by_length", fails)
+    monkeypatch.setattr(sections.side_by_side, "translations", fails)
+    report = write_report(folder)
+    told = [f"The {what} is left out: making it failed with IndexError" for what in (
+        "section “Translations side by side”", "figure “bleu_by_length”"
+    )]  # fmt: skip
+    assert [sentence.split(" (")[0] for sentence in report.left_out] == told
+    assert caplog.messages == list(report.left_out)
+    text, markdown = page_of(folder).text, (folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    for sentence in report.left_out:
+        assert sentence in text
+        assert sentence in markdown
+    assert "index out of range" not in text  # Python's words
+    assert not (folder / "figures" / "bleu_by_length.png").exists()
+    assert (folder / "figures" / "learning_nll.png").is_file()
+    assert "Every run" in text
+
+
+def test_a_run_that_is_damaged_costs_no_other(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path, seeds=(0, 1), sentences=12, matrices=0)
+    (folder / "additive-seed1" / "record.json").write_text('{"format": 1,')
+    (folder / "fixed-seed1" / "translations.test.jsonl").write_text('{"source": 1}\n')
+    report = write_report(folder)
+    assert [sentence.partition(":")[0] for sentence in report.left_out] == [
+        "fixed, seed 1, is left out",
+        "additive, seed 1, is left out",
+    ]
+    text = page_of(folder).text
+    assert "translations.test.jsonl, line 1: no source as a translation has it" in text
+    assert "record.json is damaged: it holds no JSON" in text
+    assert "Additive gains" in text
+
+
+def test_runs_of_other_data_are_not_averaged(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    """The doubt names the file and the points, and the mean is that of the others."""
+
+    def replaced(record: dict[str, Any]) -> None:
+        record["data"]["checksums"]["train.source"] = "1" * 64
+        record["command"].append("data.train.source=corpus/train.de")
+        record["results"]["metrics"]["test"]["ter"] = 999.0
+
+    folder = make_study(tmp_path, sentences=12, matrices=0)
+    for path in folder.glob("*/record.json"):
+        edit_json(path, lambda record: record["data"]["checksums"].update({"train.source": "0" * 64}))
+    edit_json(folder / "additive-seed2" / "record.json", replaced)
+    assert write_report(folder).left_out == ()
+    study, text = read_study(folder), page_of(folder).text
+    assert [run.seed for run in study.compared("additive")] == [0, 1]
+    assert "additive seed 2 (train.de is not of the same content as for 5 others)" in text
+    assert "made from other data" in text
+    assert "999" not in text.split("Every run")[0]
+
+
+@pytest.mark.parametrize(("key", "apart"), [("data.train_pairs", 0), ("model.hidden_size", 3)])
+def test_members_differ_in_their_data_only_where_that_is_asked(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path, key: str, apart: int
+) -> None:
+    folder = make_study(tmp_path, sentences=12, matrices=0)
+    edit_json(folder / "study.json", lambda study: study.update(config_difference=[{"key": key, "values": {}}]))
+    for path in folder.glob("additive-*/record.json"):
+        edit_json(path, lambda record: record["data"].update(checksums={"train.de.gz": "1" * 64}))
+    assert len(read_study(folder).apart) == apart
+
+
+@pytest.mark.parametrize("why", ["no test split", "test=false"])
+def test_runs_without_a_test_are_told_as_such(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path, why: str
+) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=12, matrices=0)
+    for path in folder.glob("*/record.json"):
+        edit_json(path, lambda record: record["results"]["metrics"].pop("test"))
+        if why == "no test split":
+            edit_json(path, lambda record: record["data"]["pairs"].pop("test"))
+    assert write_report(folder).left_out == ()
+    text = page_of(folder).text
+    assert "No comparison yet: 2 runs are finished, but" in text
+    assert "All runs are finished, but" in text
+    assert why in text
+    assert "Not every run" not in text
+    assert "no run is finished" not in text
+
+
+def test_a_report_again_changes_what_its_inputs_changed_and_nothing_else(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit_json: Edit
+) -> None:
+    """Another matplotlib draws otherwise; figures whose data did not change stay as they were."""
+    again = shutil.copytree(written, tmp_path / "again")
+    monkeypatch.setitem(figures.STYLE, "font.size", 13)
+    edit_json(again / "fixed-seed0" / "record.json", lambda record: record.update(parameters=9_000_000))
+    write_report(again)
+    changed = {path.stem for path in (again / "figures").iterdir() if not same(path, written)}
+    assert changed == {"quality_parameters"}
+    damaged = again / "figures" / "learning_nll.png"
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    write_report(again)
+    assert len(damaged.read_bytes()) > 900
+
+
+def same(path: Path, written: Path) -> bool:
+    return path.read_bytes() == (written / "figures" / path.name).read_bytes()

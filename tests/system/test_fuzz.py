@@ -66,8 +66,8 @@ def assert_sentence(error: Exception) -> None:
 def assert_links(pharaoh: str, source: str, target: str) -> None:
     """That links lie inside the words, and not at an empty one."""
     for i, j in parse_pharaoh(pharaoh).sure:
-        assert source.split(" ")[i]
-        assert target.split(" ")[j]
+        assert words(source)[i]
+        assert words(target)[j]
 
 
 def parsed(line: str) -> Any:
@@ -279,7 +279,7 @@ def check_readers(configs: Mapping[str, DictConfig], case: Case) -> None:
         assert [pair.line for pair in found][-1] >= len(found)
         assert all((pair.source + pair.target).encode() or True for pair in found)
         for pair in found:
-            assert all(i < len(pair.source.split(" ")) and j < len(pair.target.split(" ")) for i, j in pair.links or ())
+            assert all(i < len(words(pair.source)) and j < len(words(pair.target)) for i, j in pair.links or ())
         if name == "files" and case["place"] is None:
             assert [(pair.source, pair.target) for pair in found] == list(
                 zip(*map(texts_of, case["pair"]), strict=True)

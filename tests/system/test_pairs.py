@@ -88,7 +88,7 @@ def test_align_says_what_the_interface_says(said: Said, files: list[str], traine
     assert [parse_pharaoh(line).sure for line in out.split("\n")[:-1]] == expected
     assert "links are attention weights" in err
     for links, (source, target) in zip(expected, PAIRS, strict=True):
-        assert all(i < len(source.split(" ")) and j < len(target.split(" ")) for i, j in links)
+        assert all(i < len(source.split()) and j < len(target.split()) for i, j in links)
     assert sum(map(len, expected)) >= 8
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 

@@ -19,6 +19,7 @@ from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.judging import judge
 from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.spelling import as_typed
+from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
 from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
@@ -218,9 +219,10 @@ class ComparisonSweeper(StudySweeper):
             names, diverged = ", ".join(left), any(ledger.has_diverged(point) for point in points)
             raise ValueError(
                 f"not finished: {names}; the same command again goes on with them"
-                f"{DIVERGED_STAY if diverged else ''} (report so far: {report})"
+                f"{DIVERGED_STAY if diverged else ''} (report so far: {report.page})"
             )
-        say(report)
+        say(report.page)
+        check_whole(report)
 
 
 @contextmanager

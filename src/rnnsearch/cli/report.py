@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from rnnsearch.cli.studies import study_folder
+from rnnsearch.cli.studies import check_whole, study_folder
 from rnnsearch.cli.terminal import say
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
@@ -14,9 +14,12 @@ def run(cfg: DictConfig) -> None:
     """Write report.html, .md, .tex and .csv into the study's folder; print the page's path.
 
     Raises:
-        FileNotFoundError, ValueError: if there is no such study, or its files are damaged.
+        FileNotFoundError, ValueError: if there is no such study, or its files are damaged; if a part of the report
+            could not be made.
     """
     folder = study_folder(cfg)
-    say(write_report(folder).absolute())
+    report = write_report(folder)
+    say(report.page.absolute())
     if cfg.publish:
         publish(folder, Path(cfg.publish))
+    check_whole(report)

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from rnnsearch.study.folder import STUDY
+from rnnsearch.study.report import Written
 
 LONGEST = 200  # bytes of a name, of the 255 that file systems give one: temporary ones are longer
 JOINERS = "\u200c\u200d"  # within words of Persian, Hindi and other languages
@@ -48,3 +49,14 @@ def study_folder(cfg: DictConfig) -> Path:
     there = sorted(path.parent.name for path in output.glob(f"*/{STUDY}"))
     listed = f"; it has {', '.join(there)}" if there else ", nor any other; rnnsearch sweep makes one"
     raise FileNotFoundError(f"{output} has no study {cfg.study}{listed}")
+
+
+def check_whole(report: Written) -> None:
+    """Let a command fail whose report lacks something; what that is has been said.
+
+    Raises:
+        ValueError: if a part of the report could not be made.
+    """
+    if report.left_out:
+        parts = "a part" if len(report.left_out) == 1 else f"{len(report.left_out)} parts"
+        raise ValueError(f"{report.page} lacks {parts} that could not be made; a sentence in its place says why")

@@ -22,6 +22,7 @@ from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.spelling import as_typed, spelt, swept_values
+from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
 from rnnsearch.cli.trial import check_keys, say_best, settle
@@ -135,8 +136,9 @@ class DurableSweeper(StudySweeper):
         if self.searched:
             say_best(self.study)
         states = live.states_of(points)
-        if any(state.status == "finished" for state in states.values()):
-            say(write_report(self.study))
+        report = write_report(self.study) if any(state.status == "finished" for state in states.values()) else None
+        if report:
+            say(report.page)
         diverged = [point for point in points if ledger.has_diverged(point)]
         left = [point for point in points if states[point.folder].status not in ledger.DONE]
         if self.searched and len(diverged) < len(points):  # its values were tried
@@ -151,6 +153,8 @@ class DurableSweeper(StudySweeper):
                 DIVERGED_STAY if story["diverged"] else "",
             )
             raise Reported(1)
+        if report:
+            check_whole(report)
 
     def _points(self, arguments: list[str]) -> list[Point]:
         """The points that the arguments and the sweep section make, with the folders that they have or will have."""

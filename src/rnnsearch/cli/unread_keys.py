@@ -31,7 +31,7 @@ def check_read(path: Path, package: str, values: Values, *, group: str, folder: 
     """
     if not group and "defaults" not in values:
         return  # the whole config of a run, of this version or an earlier one
-    read = known() | _options_of(folder)
+    read = known(config_dir()) | _options_of(folder)
     used = _looked_up(folder)
     unread = [key for key in _unread(_without_defaults(values), package, read) if not used & {key, key.split(".")[0]}]
     if not unread:
@@ -63,7 +63,9 @@ def check_added(words: Sequence[str], folders: Sequence[Path]) -> None:
     added = [found[1] for word in words if (found := re.match(r"\+{1,2}([\w.]+)=", word))]
     if not added:
         return
-    read = known().union(*map(_options_of, folders))
+    read = frozenset(key for key in added if key.endswith("._target_")).union(
+        known(config_dir()), *map(_options_of, folders)
+    )
     used = _names_in(words).union(*map(_looked_up, folders))
     for key in added:
         above = [key.rsplit(".", depth)[0] for depth in range(key.count(".") + 1)]
@@ -98,9 +100,9 @@ def _is_leaf(key: str, read: frozenset[str]) -> bool:
 
 
 @cache
-def known() -> frozenset[str]:
+def known(conf: Path) -> frozenset[str]:
     """Every dotted name that the shipped YAML has."""
-    return frozenset(key for package, values in _files(config_dir()) for key in _names(values, package))
+    return frozenset(key for package, values in _files(conf) for key in _names(values, package))
 
 
 def _options_of(folder: Path) -> frozenset[str]:

@@ -26,6 +26,11 @@ _IDEOGRAPH = regex.compile(rf"[{IDEOGRAPHS}]")
 _HAN, _KANA = regex.compile(r"\p{Script=Han}"), regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}]")
 
 
+def is_unspaced(letter: str) -> bool:
+    """Whether a character is of a script without blanks between words; a mark that many scripts share is not."""
+    return bool(_UNSPACED.match(letter))
+
+
 def units(text: str) -> int:
     """Number of words between blanks; of a script without blanks each character counts, with the marks on it."""
     if text.isascii() or not _UNSPACED.search(text):

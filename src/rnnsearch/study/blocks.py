@@ -1,5 +1,6 @@
 """What a report's sections are made of: plain blocks, which both templates (HTML and Markdown) render."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -9,12 +10,13 @@ from rnnsearch.study.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure with its file name, its caption and the text that stands for it."""
+    """A figure that is still to be drawn, with its file name and its caption."""
 
     name: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]
     wide: bool = False  # a figure of many panels: takes the page's whole width
+    shades: bool = False  # its shades stand for numbers, so that they stay as they are on a dark page
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Section:
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, values
     folds: tuple[Fold, ...] = ()
     notes: tuple[str, ...] = ()  # small print, last
+    left_out: tuple[str, ...] = ()  # a sentence for each part that could not be made
 
     @property
     def empty(self) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 
 from rnnsearch.study import tables
 from rnnsearch.study.blocks import Fold, Section
-from rnnsearch.study.findings import tokenizer_checksums
-from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.folder import DAMAGED, OTHER_DATA, Run, Study
 from rnnsearch.study.measures import primary
+from rnnsearch.study.origins import tokenizer_checksums
 
 Record = Mapping[str, Any]
 FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
@@ -71,7 +71,7 @@ def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
     return Fold(
         f"{run.member}, seed {run.seed}",
         run.status if value is None else f"{tables.number(value)} {measure.title}",
-        alarm=run.status in ("failed", "interrupted", "killed"),
+        alarm=run.status in ("failed", "interrupted", "killed", DAMAGED, OTHER_DATA),
         facts=tuple(facts),
         own=own | {"Error", "Attempts"},
         code=str((error or {}).get("traceback") or "").strip("\n"),

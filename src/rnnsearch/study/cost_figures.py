@@ -72,6 +72,6 @@ def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
         axes.set_xlim(low / 1.35, high * 1.35)
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        room = max(0.14 * (high - low), 0.1 * high)  # equal costs are not blown up to look different
+        room = max(0.14 * (high - low), 0.1 * high) or 1.0  # equal costs are not blown up to look different
         axes.set_xlim(max(0.0, low - room), high + room)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))

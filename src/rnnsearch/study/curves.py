@@ -1,11 +1,13 @@
 """Validation curves out of the records."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rnnsearch.study.folder import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +26,23 @@ class Curve:
         return self.tokens if axis == "tokens" else self.updates
 
 
-def curves_of(records: Mapping[tuple[str, int], Mapping[str, Any]], *, key: str) -> list[Curve]:
+def curves_of(runs: Sequence[Run], *, key: str) -> list[Curve]:
     """Validation curves of one quantity out of run records, without the points that lack it."""
     found = []
-    for (member, seed), record in records.items():
+    for run in runs:
+        record = run.record
         points = record.get("results", {}).get("curves", {}).get("validation", [])
-        points = [point for point in points if point.get(key) is not None]
+        points = [point for point in points if point.get(key) is not None and math.isfinite(point[key])]
         if points:
             tokens = tuple(point["tokens_seen"] for point in points if point.get("tokens_seen") is not None)
             found.append(
                 Curve(
-                    member,
-                    seed,
+                    run.member,
+                    run.seed,
                     tuple(point["update"] for point in points),
                     tuple(point[key] for point in points),
                     tokens if len(tokens) == len(points) else (),
-                    record.get("status", "finished") == "finished",
+                    run.status == "finished",
                 )
             )
     return found

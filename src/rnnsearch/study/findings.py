@@ -1,13 +1,14 @@
 """The report's sentences: what was found, and what stands against believing it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference
-from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores, scoring
+from rnnsearch.study.origins import tokenizer_checksums
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 
@@ -27,7 +28,9 @@ def headline(study: Study, comparison: Comparison | None) -> str:
         value = f"{number(found.value)} {name} {interval(found.interval)}"
         return f"{study.baseline} has {value}; there is nothing to compare."
     if comparison is None:
-        return "No comparison yet: no run is finished and evaluated."
+        untested = _untested(study)
+        why = f"{_of_runs(len(untested))} finished, but {_no_test(untested)}" if untested else "no run is finished"
+        return f"No comparison yet: {why}."
     best, score = better(study, comparison)
     if score < comparison.weak:
         name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
@@ -103,7 +106,7 @@ def leader(study: Study, comparison: Comparison) -> str:
 
 def doubts(study: Study, comparison: Comparison | None) -> list[str]:
     """Everything a reader must know before believing the headline; empty when there is nothing."""
-    found = _unfinished(study) + _other_baseline(study)
+    found = _unfinished(study) + _without_test(study) + _made_apart(study) + _other_baseline(study)
     if comparison is None or len(study.members) == 1:
         return found
     if len(comparison.seeds) == 1:
@@ -130,16 +133,58 @@ def _other_baseline(study: Study) -> list[str]:
 
 
 def _unfinished(study: Study) -> list[str]:
-    ranked_only = not compares(study)  # trials are pruned, and neither they nor what is timed are tested
-    left_out = [
-        f"{run.member} seed {run.seed} ({run.status})"
-        for run in study.runs
-        if not (run.status in ("finished", "pruned") if ranked_only else run.comparable)
-    ]
-    if not left_out:
+    done = ("finished", "pruned", OTHER_DATA)
+    left = [f"{run.member} seed {run.seed} ({run.status})" for run in study.runs if run.status not in done]
+    return [f"Not every run is finished: {_listed(left)}."] if left else []
+
+
+def _untested(study: Study) -> list[Run]:
+    """Finished runs without test translations, where members are compared on them."""
+    return [run for run in study.runs if run.status == "finished" and not run.comparable] if compares(study) else []
+
+
+def _no_test(untested: Sequence[Run]) -> str:
+    splits = [(run.record.get("data") or {}).get("pairs") or {} for run in untested]
+    if all(found and "test" not in found for found in splits):
+        return "their data have no test split (data.test), so that only the validation set can be told of"
+    return "without test translations: they were trained with test=false, or the files are gone"
+
+
+def _without_test(study: Study) -> list[str]:
+    untested = _untested(study)
+    if not untested:
         return []
-    more = f" and {len(left_out) - MANY} more" if len(left_out) > MANY else ""
-    return [f"Not every run is finished and evaluated: {', '.join(left_out[:MANY])}{more}."]
+    named = "All runs are" if len(untested) == len(study.runs) else f"{_of_runs(len(untested))}"
+    listed = "" if len(untested) == len(study.runs) else f": {_listed([_named(run) for run in untested])}"
+    return [f"{named} finished, but {_no_test(untested)}{listed}."]
+
+
+def _made_apart(study: Study) -> list[str]:
+    """Runs that are left out since they were made from other data, vocabularies or code; which files differ."""
+    if not study.apart:
+        return []
+    runs = {run.folder.name: run for run in study.runs}
+    told = [
+        f"{_named(runs[one.run.label])} ({', '.join(one.names)} {'is' if len(one.names) == 1 else 'are'} not of the "
+        f"same content as for {one.others} other{'s' if one.others > 1 else ''})"
+        for one in study.apart
+    ]
+    return [
+        f"Left out, for what they were made from has changed: {_listed(told)}. Train them anew from the same files, "
+        "or keep them in a study of their own."
+    ]
+
+
+def _named(run: Run) -> str:
+    return f"{run.member} seed {run.seed}"
+
+
+def _of_runs(count: int) -> str:
+    return "1 run is" if count == 1 else f"{count} runs are"
+
+
+def _listed(told: Sequence[str]) -> str:
+    return ", ".join(told[:MANY]) + (f" and {len(told) - MANY} more" if len(told) > MANY else "")
 
 
 def rates_at_an_end(study: Study) -> list[str]:
@@ -200,11 +245,6 @@ def _apart(
             worst = max(values, key=lambda value: abs(value / reference - 1))
             found.append(f"{member} has {worst:,.0f} {name}, {study.baseline} {reference:,.0f}: more than 1 % apart.")
     return found
-
-
-def tokenizer_checksums(record: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of both tokenizers of a run."""
-    return {side: t["checksum"] for side, t in (record.get("tokenizer") or {}).items() if side in ("source", "target")}
 
 
 def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:

@@ -3,19 +3,22 @@
 import bz2
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rnnsearch.records import JOB, RECORD, check_file, read_object
+from rnnsearch.study.origins import Apart, Origin, apart
 from rnnsearch.study.places import published, published_job
 
 FORMAT = 1  # of study.json and of record.json
 STUDY = "study.json"
 SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
 DIGITS = 6  # of a negative log-likelihood in nats; more would not be seen, and take half of a published study
+COLUMNS = {"source": str, "reference": str, "hypothesis": str, "source_words": int, "tokens": int}  # of all
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
 TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
+DAMAGED, OTHER_DATA = "damaged", "other data"  # how a run is that cannot be read, or must not be compared
 LARGEST = 1 << 28  # bytes of such a file, unpacked
 
 Row = dict[str, Any]  # one line of translations.test.jsonl
@@ -28,7 +31,7 @@ class Run:
     member: str
     seed: int
     folder: Path
-    status: str  # finished, pruned, running, failed, interrupted, not started
+    status: str  # finished, pruned, running, failed, interrupted, not started, damaged, other data
     record: dict[str, Any]  # empty when there is none
     rows: tuple[Row, ...]  # test translations, in the order of the test set; empty unless comparable
     job: dict[str, Any] = field(default_factory=dict)  # a sweep's job.json; empty where there is none
@@ -62,6 +65,7 @@ class Study:
             whose trials are not tested.
         seeds: of all runs.
         runs: all of them, also those of members that have finished none.
+        apart: those of other data than the others; they count neither in a mean nor in a comparison.
     """
 
     folder: Path
@@ -69,6 +73,7 @@ class Study:
     members: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
+    apart: tuple[Apart, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -94,9 +99,9 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Reads study.json and every run that it names.
+    """Reads study.json and every run that it names; a run whose files are damaged is one of that status.
 
-    Raises: FileNotFoundError without study.json; ValueError when a file is not what it should be.
+    Raises: FileNotFoundError without study.json; ValueError when it is not what it should be.
     """
     description = published(_read_object(folder / STUDY))
     if description.get("format") != FORMAT:
@@ -114,11 +119,21 @@ def _study(folder: Path, description: dict[str, Any]) -> Study:
     members = _names(description)
     if not members or len(set(members)) < len(members):
         raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
-    runs = tuple(_read_run(member, seed, folder / name) for member, seed, name in _places(description, members))
+    read = [_read_run(member, seed, folder / name) for member, seed, name in _places(description, members)]
+    others = _apart(read, description)
+    labels = {one.run.label for one in others}
+    runs = tuple(replace(run, status=OTHER_DATA, rows=()) if run.folder.name in labels else run for run in read)
     seeds = tuple(dict.fromkeys(int(seed) for seed in description["seeds"]))
     done = {run.member for run in runs if run.comparable}
     compared = () if _only_ranks(description, runs) else tuple(member for member in members if member in done)
-    return Study(folder, description, compared or members, seeds, runs)
+    return Study(folder, description, compared or members, seeds, runs, others)
+
+
+def _apart(runs: Sequence[Run], description: Mapping[str, Any]) -> tuple[Apart, ...]:
+    found = description.get("config_difference")
+    differing = None if found is None else [str(entry["key"]) for entry in found]
+    done = [run for run in runs if run.status in ("finished", "pruned")]
+    return tuple(apart([Origin(run.folder.name, run.member, run.record) for run in done], differing))
 
 
 def _only_ranks(description: Mapping[str, Any], runs: Sequence[Run]) -> bool:
@@ -142,6 +157,15 @@ def _places(description: Mapping[str, Any], members: Sequence[str]) -> list[tupl
 
 
 def _read_run(member: str, seed: int, folder: Path) -> Run:
+    try:
+        return _whole_run(member, seed, folder)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        story = str(error) if type(error) is ValueError else f"a file in {folder.name} is not what a run writes"
+        told = published({"type": "Damaged", "message": story, "traceback": ""})
+        return Run(member, seed, folder, DAMAGED, {}, (), {"attempts": [{"error": told, "outcome": DAMAGED}]})
+
+
+def _whole_run(member: str, seed: int, folder: Path) -> Run:
     record = published(_read_object(folder / RECORD)) if (folder / RECORD).is_file() else {}
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
     status = _status(record, job.get("attempts") or [])
@@ -165,7 +189,7 @@ def read_attention(run: Run) -> list[dict[str, Any]]:
     path = check_file(run.folder, run.record, "alignments.test.json")
     if not path.is_file():
         return []
-    found = _parse(path.read_text(encoding="utf-8"), path)
+    found = _parse(path.read_bytes(), path)
     if not isinstance(found, list):
         raise ValueError(f"{path}: a list of alignments is needed; run the evaluation again")
     return [entry for entry in found if entry.get("weights")]
@@ -180,11 +204,19 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _read_rows(path: Path) -> tuple[Row, ...]:
     rows = tuple(_rounded(row) for row in _read_lines(path))
     if not rows or "source" in rows[0]:
-        return rows
+        return _checked(rows, path)
     shared = _read_lines(path.parent.parent / SENTENCES)
     if len(shared) != len(rows):
         raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
-    return tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True))
+    return _checked(tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True)), path)
+
+
+def _checked(rows: tuple[Row, ...], path: Path) -> tuple[Row, ...]:
+    for number, row in enumerate(rows, start=1):
+        wrong = [key for key, kind in COLUMNS.items() if not isinstance(row.get(key), kind)]
+        if wrong:
+            raise ValueError(f"{path}, line {number}: no {wrong[0]} as a translation has it; evaluate the run again")
+    return rows
 
 
 def _rounded(row: Row) -> Row:

@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from rnnsearch.study import fonts
 from rnnsearch.study.figures import INK, plain
 
 Pixels = NDArray[np.float64]  # [2]
@@ -39,6 +40,7 @@ def place_labels(
     """
     figure: Any = axes.figure
     canvas: Any = FigureCanvasAgg(figure)
+    fonts.fit(figure)
     canvas.draw()  # settles the layout, so that pixels can be counted
     figure.set_layout_engine("none")
     taken = [_round_mark(axes, *mark) for mark in marks]
@@ -47,6 +49,7 @@ def place_labels(
     for x, y, text in sorted(labels, key=lambda label: (-label[1], label[0], label[2])):
         halo = [withStroke(linewidth=2.2, foreground="white")]
         written = axes.annotate(plain(text), (x, y), fontsize=8, color=INK, va="bottom", zorder=4, path_effects=halo)
+        fonts.fit(figure)
         size = written.get_window_extent(canvas.get_renderer())
         centre = axes.transData.transform((x, y))
         box, ring = _best_place(centre, size.width, size.height, taken, axes.get_window_extent())

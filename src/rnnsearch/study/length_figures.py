@@ -29,14 +29,16 @@ def score_by_length(
     bands: Sequence[Band],
     *,
     quantity: str,
+    unit: str = "words",
     trained: float | None = None,
 ) -> Figure:
     """Score against source length with bands (the paper's Figure 2); labels and n under each bucket.
 
+    unit: of the lengths.
     trained: place of the longest training length on the axis of bucket numbers, where there is one.
     """
     if len(bands) > FEW:
-        return _multiples(labels, bands, quantity=quantity, trained=trained)
+        return _multiples(labels, bands, quantity=quantity, unit=unit, trained=trained)
     with mpl.rc_context(STYLE):
         figure, axes = panel(max(5.4, 1.2 + 0.62 * len(labels)), 4.0)
         places = list(range(len(labels)))
@@ -47,7 +49,7 @@ def score_by_length(
         axes.set_xlim(-0.4, len(labels) - 0.6)
         axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
         axes.grid(visible=False, axis="x")
-        axes.set_xlabel("source length in words, and number of sentences")
+        axes.set_xlabel(f"source length in {unit}, and number of sentences")
         axes.set_ylabel(quantity)
         if trained is not None:
             axes.axvline(trained, color=INK, linestyle=":", linewidth=1.3, label="longest training sentence")
@@ -56,10 +58,12 @@ def score_by_length(
         return figure
 
 
-def _multiples(labels: Sequence[str], bands: Sequence[Band], *, quantity: str, trained: float | None) -> Figure:
+def _multiples(
+    labels: Sequence[str], bands: Sequence[Band], *, quantity: str, unit: str, trained: float | None
+) -> Figure:
     """A panel for each member but the first, whose line and band are grey in every panel."""
     with mpl.rc_context(STYLE):
-        figure, panels = grid(len(bands) - 1, x="source length in words", y=quantity)
+        figure, panels = grid(len(bands) - 1, x=f"source length in {unit}", y=quantity)
         places = list(range(len(labels)))
         for axes, band in zip(panels, bands[1:], strict=False):
             _fill(axes, bands[0], GREY, opacity=0.3)

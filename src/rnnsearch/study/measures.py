@@ -43,16 +43,15 @@ class Measure:
     def of(self, run: Run) -> float | None:
         """The value of a finished run; None where there is none."""
         if self.split == "training":
-            return float(run.record[self.key]) if run.status == "finished" else None
+            return _finite(run.record.get(self.key)) if run.status == "finished" else None
         metrics = (run.record.get("results") or {}).get("metrics") or {}
-        value = (metrics.get(self.split) or {}).get(self.key)
-        return None if value is None or run.status != "finished" else float(value)
+        return _finite((metrics.get(self.split) or {}).get(self.key)) if run.status == "finished" else None
 
     def last(self, run: Run) -> float | None:
         """The last validation's value of any run, also of one that was stopped or failed."""
         points = ((run.record.get("results") or {}).get("curves") or {}).get("validation") or []
-        values = [point[self.key] for point in points if point.get(self.key) is not None]
-        return float(values[-1]) if values else None
+        values = [value for point in points if (value := _finite(point.get(self.key))) is not None]
+        return values[-1] if values else None
 
     def better(self, value: float) -> float:
         """The value, turned so that more is better."""
@@ -137,6 +136,10 @@ def settings(study: Study) -> dict[str, dict[str, Any]]:
     entries: Sequence[Mapping[str, Any]] = study.description.get("members") or []
     found = {str(entry["name"]): dict(entry.get("settings") or {}) for entry in entries}
     return found if any(found.values()) else {}
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Small multiples: one panel a member, all on the same scales, so that many members stay readable."""
 
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -31,8 +30,7 @@ def grid(count: int, *, x: str, y: str) -> tuple[Figure, list[Axes]]:
 
 def panel_title(axes: Axes, text: str) -> None:
     """The member's name over its panel, on two lines where it is long."""
-    lines = textwrap.wrap(text, TITLE, max_lines=2, placeholder=" …") or [""]
-    axes.set_title(plain("\n".join(lines)), fontsize=8.5, loc="left", parse_math=False)
+    axes.set_title(plain(text, TITLE), fontsize=8.5, loc="left")
 
 
 def hide_rest(panels: Sequence[Axes], count: int) -> None:

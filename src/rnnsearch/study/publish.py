@@ -32,7 +32,7 @@ def publish(study: Path, target: Path) -> None:
         _write_compressed(aside / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
         for run in found.runs:
             _publish_run(run, aside / run.folder.relative_to(study))
-        write_report(aside).unlink()
+        write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
     for path in [*(target / "figures").iterdir(), target / "report.html"]:
         if path.name not in drawn:  # an earlier report's

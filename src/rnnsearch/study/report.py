@@ -3,18 +3,19 @@
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from rnnsearch.records import written_aside
 from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
-from rnnsearch.study.figures import save_png, svg
-from rnnsearch.study.folder import Study, read_study
+from rnnsearch.study.drawing import Drawing, drawn
+from rnnsearch.study.failures import attempted
+from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import TITLES
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
@@ -23,7 +24,6 @@ from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.visible import visible, visible_line
 
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
-_PIXELS_A_POINT = 96 / 72
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FEW = 4  # members that are all told of above the sections
 
@@ -38,85 +38,130 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What stands above everything else."""
+
+    headline: str
+    says_nothing: bool = False
+    others: tuple[str, ...] = ()  # findings on the members that the headline leaves out
+    cards: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that both templates render."""
+    """Everything that both templates render, and what could not be made of it."""
 
     name: str
     kind: str  # Comparison | Sweep | Search
-    headline: str
-    says_nothing: bool
-    others: tuple[str, ...]  # findings on the members that the headline leaves out
+    first: First
     doubts: tuple[str, ...]
-    cards: tuple[Card, ...]
     sections: tuple[Section, ...]
+    left_out: tuple[str, ...]
+    comparison: Comparison | None
 
 
-def write_report(folder: Path) -> Path:
-    """Reads a study's folder, writes report.html, .md, .tex, .csv and figures/ into it, and returns the page's path.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report on the disk.
 
-    Where that fails, an earlier report stays as it was.
+    Attributes:
+        page: its report.html.
+        left_out: a sentence for each part that could not be made.
+    """
 
-    Raises: FileNotFoundError without study.json; ValueError when its runs can't be compared.
+    page: Path
+    left_out: tuple[str, ...]
+
+
+def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
+    """Reads a study's folder and writes report.html, .md, .tex, .csv and figures/ into it.
+
+    A part that fails is left out, with a sentence in its place. Where writing fails, an earlier report stays as it was.
+
+    Args:
+        folder: of the study.
+        earlier: with an earlier report, whose figures stay where they show the same; the folder itself by default.
+    Raises: FileNotFoundError without study.json; ValueError where that is damaged.
     """
     study = read_study(folder)
-    comparison = compare(study)
-    report = build_report(study, comparison)
+    report = build_report(study)
     pictures = [picture for section in report.sections for picture in section.all_pictures()]
-    texts = {
-        "report.md": render_markdown(report),
-        "report.csv": export.as_csv(study),
-        "report.tex": export.document(export.tables(study, comparison)),
-        "report.html": render_html(report),
+    figures = (earlier or folder) / "figures"
+    drawings = {picture.name: drawn(picture, figures / f"{picture.name}.png") for picture in pictures}
+    makers = {
+        "report.md": lambda: render_markdown(report, drawings),
+        "report.csv": lambda: export.as_csv(study),
+        "report.tex": lambda: export.document(export.tables(study, report.comparison)),
+        "report.html": lambda: render_html(report, drawings),
     }
+    texts = {name: attempted(name, make) for name, make in makers.items()}
     with written_aside(folder) as aside:
         (aside / "figures").mkdir()
-        for picture in pictures:
-            save_png(picture.figure, aside / "figures" / f"{picture.name}.png")
-        for name, text in texts.items():
-            (aside / name).write_text(text, encoding="utf-8")
-    return folder / "report.html"
+        for name, drawing in drawings.items():
+            if drawing.png is not None:
+                (aside / "figures" / f"{name}.png").write_bytes(drawing.png)
+        for name, (text, _) in texts.items():
+            if text is not None:
+                (aside / name).write_text(text, encoding="utf-8")
+    missing = [*report.left_out, *(one.left_out for one in drawings.values()), *(told for _, told in texts.values())]
+    return Written(folder / "report.html", tuple(sentence for sentence in missing if sentence))
 
 
-def build_report(study: Study, comparison: Comparison | None) -> Report:
+def build_report(study: Study) -> Report:
     """The report's content."""
+    comparison, no_comparison = attempted("The comparison", lambda: compare(study))
+    first, no_first = attempted("The headline", lambda: _first(study, comparison, no_comparison))
+    doubts, no_doubts = attempted("What stands against believing it", lambda: findings.doubts(study, comparison))
+    made = sections(study, comparison)
+    damaged = [
+        f"{run.member}, seed {run.seed}, is left out: {(run.error or {}).get('message')}"
+        for run in study.runs
+        if run.status == DAMAGED
+    ]
+    missing = [no_comparison, no_first, no_doubts, *damaged]
+    return Report(
+        name=str(study.description.get("name", study.folder.name)),
+        kind=str(study.description.get("kind", "comparison")).capitalize(),
+        first=first or First(no_first),
+        doubts=tuple(told for told in (no_comparison if first else "", no_doubts, *damaged, *(doubts or [])) if told),
+        sections=tuple(made),
+        left_out=tuple(told for told in (*missing, *(told for section in made for told in section.left_out)) if told),
+        comparison=comparison,
+    )
+
+
+def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> First:
+    if no_comparison:
+        return First("No comparison could be made.")
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < comparison.weak
     others: list[str] = []
     if comparison is not None and comparison.compared:
         leader = None if says_nothing else findings.leader(study, comparison)
         told = comparison.compared if len(study.members) <= FEW else ()
         others = [findings.finding(study, comparison, member) for member in told if member != leader]
-    return Report(
-        name=str(study.description.get("name", study.folder.name)),
-        kind=str(study.description.get("kind", "comparison")).capitalize(),
-        headline=findings.headline(study, comparison),
-        says_nothing=says_nothing,
-        others=tuple(others),
-        doubts=tuple(findings.doubts(study, comparison)),
-        cards=_cards(study, comparison) if comparison is not None and comparison.compared else (),
-        sections=tuple(sections(study, comparison)),
-    )
+    cards = _cards(study, comparison) if comparison is not None and comparison.compared else ()
+    return First(findings.headline(study, comparison), says_nothing, tuple(others), cards)
 
 
-def render_html(report: Report) -> str:
+def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
     """One page: style and figures inside, all text escaped; a browser takes this style and nothing else from it."""
     environment = _environment(autoescape=True)
     environment.filters["breakable"] = _breakable
     environment.filters["anchor"] = lambda title: slug(title).lower()
-    pictures = [picture for section in report.sections for picture in section.all_pictures()]
-    images = {picture.name: _picture(picture.figure) for picture in pictures}
-    widths = sorted({image["width"] for image in images.values()})
+    widths = sorted({drawing.width for drawing in drawings.values()})
     style = Markup(environment.get_template("style.css").render(widths=widths))
     policy = POLICY.format(base64.b64encode(hashlib.sha256(style.encode()).digest()).decode())
-    return environment.get_template("report.html").render(report=report, images=images, style=style, policy=policy)
+    template = environment.get_template("report.html")
+    return template.render(report=report, drawings=drawings, style=style, policy=policy)
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: Report, drawings: Mapping[str, Drawing]) -> str:
     """The same content as Markdown; figures are linked relative to the study's folder."""
     environment = _environment(autoescape=False)
     environment.filters["md"] = _markdown
     environment.filters["code"] = _code
     environment.filters["fenced"] = _fenced
-    return environment.get_template("report.md").render(report=report)
+    return environment.get_template("report.md").render(report=report, drawings=drawings)
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -151,14 +196,6 @@ def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
         title = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
         found.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {p_value(gap.p_value)}"))
     return tuple(found)
-
-
-def _picture(figure: Figure) -> dict[str, str | int]:
-    drawn = svg(figure)
-    width = re.search(r'<svg [^>]*?width="([0-9.]+)pt"', drawn, re.DOTALL)
-    assert width is not None, "matplotlib writes the width in points"
-    encoded = base64.b64encode(drawn.encode()).decode()
-    return {"source": f"data:image/svg+xml;base64,{encoded}", "width": round(float(width[1]) * _PIXELS_A_POINT)}
 
 
 def _breakable(text: str) -> Markup:

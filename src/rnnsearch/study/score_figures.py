@@ -24,7 +24,9 @@ def scores(bars: Sequence[Bar], *, quantity: str) -> Figure:
     """A row a member, the best on top; the first member's score goes on as a line."""
     ordered = sorted(bars, key=lambda bar: -bar.score)
     with mpl.rc_context(STYLE):
-        figure, axes = panel(6.6, 1.0 + 0.3 * len(bars))
+        names = [plain(bar.member) for bar in reversed(ordered)]
+        lines = max(name.count("\n") + 1 for name in names)
+        figure, axes = panel(6.6, 1.0 + (0.13 + 0.17 * lines) * len(bars))
         axes.axvline(bars[0].score, color=COLOURS[0], linewidth=1.0, linestyle="--", zorder=1)
         for row, bar in enumerate(reversed(ordered)):
             colour = COLOURS[0] if bar is bars[0] else COLOURS[1]
@@ -35,7 +37,7 @@ def scores(bars: Sequence[Bar], *, quantity: str) -> Figure:
             axes.annotate(
                 f"{bar.score:.2f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK
             )
-        axes.set_yticks(range(len(bars)), [plain(bar.member) for bar in reversed(ordered)], parse_math=False)
+        axes.set_yticks(range(len(bars)), names)
         axes.set_ylim(-0.6, len(bars) - 0.4)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")

@@ -13,9 +13,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnsearch.study.figures import COLOURS, INK, STYLE, panel, plain
 from rnnsearch.study.panels import GREY
-from rnnsearch.study.trials import Axis, Trial
+from rnnsearch.study.trials import MISSING, Axis, Trial
 
 MAP = "viridis"
+CELL, ROW = 14, 24  # letters of a label under a column and beside a row of a heat map
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def parallel_coordinates(
     low, high = min(values), max(values)
     scale = Normalize(low, high if high > low else low + 1)
     with mpl.rc_context(STYLE):
-        figure, axes = panel(max(6.0, 1.7 * (len(axes_of) + 1)), 4.3)
+        rows = max(len(axis.ticks()) for axis in axes_of)
+        figure, axes = panel(max(6.0, 1.7 * (len(axes_of) + 1)), max(4.3, 0.9 + 0.17 * rows))
         colours = mpl.colormaps[MAP if higher else f"{MAP}_r"]
         for trial in trials:
             if not trial.done:
@@ -63,8 +65,8 @@ def _parallel_frame(
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks([])
-    titles = [names[axis.key] + ("\n(log scale)" if axis.log else "") for axis in axes_of]
-    axes.set_xticks(range(len(axes_of) + 1), [plain(text) for text in [*titles, measure]])
+    titles = [names[axis.key] + (" (log scale)" if axis.log else "") for axis in axes_of]
+    axes.set_xticks(range(len(axes_of) + 1), [plain(text, 18, 4) for text in [*titles, measure]])
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.25, len(axes_of) + 0.35)
     axes.set_ylim(-0.22 if any(t.settings.get(a.key) is None for t in trials for a in axes_of) else -0.06, 1.06)
@@ -72,9 +74,9 @@ def _parallel_frame(
     for column, marks in enumerate([*(axis.ticks() for axis in axes_of), ticks]):
         axes.vlines(column, 0, 1, color=INK, linewidth=1.0, zorder=3)
         missing = column < len(axes_of) and any(trial.settings.get(axes_of[column].key) is None for trial in trials)
-        for place, text in [*marks, *([(-0.14, "–")] if missing else [])]:
+        for place, text in [*marks, *([(MISSING, "–")] if missing else [])]:
             axes.plot([column], [place], marker="_", color=INK, markersize=6, zorder=3)
-            axes.text(column + 0.05, place, plain(text), fontsize=8, va="center", zorder=4, bbox=box)
+            axes.text(column + 0.05, place, plain(text, 20, 1), fontsize=8, va="center", zorder=4, bbox=box)
 
 
 def _value_ticks(low: float, high: float) -> list[tuple[float, str]]:
@@ -148,7 +150,9 @@ def heat_map(
     colours = mpl.colormaps[MAP if higher else f"{MAP}_r"]
     tall, broad = len(rows[1]), len(columns[1])
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=((1.05 * broad + 0.9) * len(cells) + 0.6, 0.68 * tall + 1.1), layout="constrained")
+        beside = 0.085 * max(len(line) for text in rows[1] for line in plain(text, ROW).split("\n"))
+        size = (1.05 * broad * len(cells) + beside + 0.9, 0.68 * tall + 1.6)
+        figure = Figure(figsize=size, layout="constrained")
         panels = list(figure.subplots(1, len(cells), squeeze=False, sharey=True).flat)
         for axes, (title, of_panel) in zip(panels, cells.items(), strict=True):
             image = np.full((tall, broad), np.nan)
@@ -156,12 +160,12 @@ def heat_map(
                 image[row, column] = cell.mean
                 _write(axes, row, column, cell, colours(scale(cell.mean)))
             axes.pcolormesh(image, cmap=colours, norm=scale, edgecolors="white", linewidth=2)
-            axes.set_xticks(np.arange(broad) + 0.5, [plain(text) for text in columns[1]])
-            axes.set_yticks(np.arange(tall) + 0.5, [plain(text) for text in rows[1]])
+            axes.set_xticks(np.arange(broad) + 0.5, [plain(text, CELL, 3) for text in columns[1]])
+            axes.set_yticks(np.arange(tall) + 0.5, [plain(text, ROW) for text in rows[1]])
             axes.tick_params(length=0)
             axes.grid(visible=False)
             axes.set_xlabel(plain(columns[0]))
-            axes.set_title(plain(title), fontsize=9.5)
+            axes.set_title(plain(title, CELL * broad, 3), fontsize=9.5)
             axes.spines[["left", "bottom"]].set_visible(False)
         panels[0].set_ylabel(plain(rows[0]))
         figure.suptitle(f"mean {measure} ± sd", fontsize=9.5, x=0.02, ha="left")

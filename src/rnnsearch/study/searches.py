@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
 
 from rnnsearch.study import search_figures
 from rnnsearch.study.blocks import Picture, Section
+from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, score, short_keys
 from rnnsearch.study.search_figures import Cell
@@ -23,15 +24,19 @@ def section(study: Study) -> Section:
     over = axes(found, (study.description.get("search") or {}).get("space"))
     names = short_keys([axis.key for axis in over])
     done = [trial for trial in found if trial.done]
+    heat, no_heat = attempted("The heat map", lambda: _heat(done, over, names, measure))
+    importance, no_importance = attempted(
+        "The importance of the settings", lambda: _importance(found, over, names, measure)
+    )
+    text, bars = importance or ((), [])
     pictures = [
-        *_heat(done, over, names, measure),
+        *(heat or ()),
         *(_parallel(found, over, names, measure) if done and len(over) > 1 else ()),
+        *bars,
+        *([_history(found, measure)] if study.description.get("kind") == "search" and done else ()),
     ]
-    text, bars = _importance(found, over, names, measure)
-    pictures += bars
-    if study.description.get("kind") == "search" and done:
-        pictures.append(_history(found, measure))
-    return Section("Settings", text if over else (), pictures=tuple(pictures))
+    missing = tuple(sentence for sentence in (no_heat, no_importance) if sentence)
+    return Section("Settings", text if over else (), pictures=tuple(pictures), left_out=missing)
 
 
 def _parallel(
@@ -40,8 +45,9 @@ def _parallel(
     best = "yellow" if measure.higher else "yellow, the lowest,"
     stopped = " Dotted: not finished." if not all(trial.done for trial in found) else ""
     caption = f"A line is one run, from its settings to its {measure.title}; {best} is best.{stopped}"
-    figure = search_figures.parallel_coordinates(found, over, names=names, measure=measure.title, higher=measure.higher)
-    return (Picture("parallel_coordinates", caption, figure),)
+    look = search_figures.parallel_coordinates
+    draw = partial(look, found, over, names=names, measure=measure.title, higher=measure.higher)
+    return (Picture("parallel_coordinates", caption, draw, shades=True),)
 
 
 def _importance(
@@ -62,14 +68,14 @@ def _importance(
         "values tried here and not of others, says nothing of direction or cause, and from few runs it is rough: "
         "seeds and chance count in it."
     )
-    figure = search_figures.importance_bars(shares, names=names, measure=measure.title)
-    return (text,), [Picture("importance", "Importance of the settings (fANOVA).", figure)]
+    draw = partial(search_figures.importance_bars, shares, names=names, measure=measure.title)
+    return (text,), [Picture("importance", "Importance of the settings (fANOVA).", draw)]
 
 
 def _history(found: Sequence[Trial], measure: Measure) -> Picture:
     caption = f"{measure.title[0].upper()}{measure.title[1:]} of each trial in the order of the search."
-    figure = search_figures.history(found, measure=measure.title, higher=measure.higher)
-    return Picture("search_history", caption, figure)
+    draw = partial(search_figures.history, found, measure=measure.title, higher=measure.higher)
+    return Picture("search_history", caption, draw)
 
 
 def _heat(
@@ -79,15 +85,16 @@ def _heat(
     if grid is None:
         return ()
     rows, columns, cells = grid
-    figure = search_figures.heat_map(
+    draw = partial(
+        search_figures.heat_map,
         cells,
-        (names[rows.key], [text for _, text in rows.ticks()]),
-        (names[columns.key], [text for _, text in columns.ticks()]),
+        (names[rows.key], rows.labels),
+        (names[columns.key], columns.labels),
         measure=measure.title,
         higher=measure.higher,
     )
     caption = f"Mean {measure.title} over seeds at each point of the grid, standard deviation and number of runs."
-    return (Picture("grid", caption, figure, wide=len(cells) > 1),)
+    return (Picture("grid", caption, draw, wide=len(cells) > 1, shades=True),)
 
 
 def grid_of(
@@ -107,8 +114,8 @@ def grid_of(
         asked = trial.settings
         if asked.get(rows.key) is None or asked.get(columns.key) is None:
             continue
-        title = ", ".join(f"{names[axis.key]}={_text(asked.get(axis.key))}" for axis in others)
-        place = (rows.values.index(asked[rows.key]), columns.values.index(asked[columns.key]))
+        title = ", ".join(f"{names[axis.key]}={axis.label(asked.get(axis.key))}" for axis in others)
+        place = (rows.number(asked[rows.key]), columns.number(asked[columns.key]))
         values[title][place].append(trial.known)
     total = len(values) * len(rows.values) * len(columns.values)
     if not 1 <= len(values) <= PANELS or sum(map(len, values.values())) < FULL * total:
@@ -120,7 +127,3 @@ def grid_of(
 def _cell(values: Sequence[float]) -> Cell:
     found = score(values)
     return Cell(found.mean, found.deviation, len(values))
-
-
-def _text(value: Any) -> str:
-    return "–" if value is None else str(value)

@@ -1,6 +1,7 @@
 """The report's sections as plain blocks, which both templates (HTML and Markdown) render."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import (
@@ -21,7 +22,8 @@ from rnnsearch.study import (
 )
 from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.curves import Curve
-from rnnsearch.study.folder import Study
+from rnnsearch.study.failures import attempted
+from rnnsearch.study.folder import OTHER_DATA, Study
 from rnnsearch.study.length_figures import Band
 from rnnsearch.study.measures import TITLES, ranked, text_metric
 from rnnsearch.study.score_figures import Bar
@@ -31,16 +33,32 @@ CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
 
 
 def sections(study: Study, comparison: Comparison | None) -> list[Section]:
-    """All sections for which there is something to show."""
-    found = [protocol.section(study), differences.section(study)]
+    """All sections for which there is something to show; of one that fails the heading and a sentence."""
+    made = [_made(title, build) for title, build in _builders(study, comparison)]
+    return [section for section in made if not section.empty]
+
+
+def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
+    yield "Protocol", lambda: protocol.section(study)
+    yield "What differs", lambda: differences.section(study)
     if comparison is not None:
-        found += [planned.section(study, comparison), _results(study, comparison), _costs(study)]
-    found += [trade_offs.section(study), searches.section(study), _curves(study)]
+        yield "Planned comparisons", lambda: planned.section(study, comparison)
+        yield "Results", lambda: _results(study, comparison)
+        yield "Size, cost and tuning", lambda: _costs(study)
+    yield "Quality against cost", lambda: trade_offs.section(study)
+    yield "Settings", lambda: searches.section(study)
+    yield "Learning curves", lambda: _curves(study)
     if comparison is not None:
-        found += [_length(study, comparison)]
-    found += [side_by_side.alignments(study, comparison), side_by_side.translations(study)]
-    found += [_runs(study), cards.section(study)]
-    return [section for section in found if not section.empty]
+        yield "Source length", lambda: _length(study, comparison)
+    yield "Alignments", lambda: side_by_side.alignments(study, comparison)
+    yield "Translations side by side", lambda: side_by_side.translations(study)
+    yield "Runs", lambda: _runs(study)
+    yield "Provenance", lambda: cards.section(study)
+
+
+def _made(title: str, build: Callable[[], Section]) -> Section:
+    section, sentence = attempted(f"The section “{title}”", build)
+    return Section(title, left_out=(sentence,)) if section is None else section
 
 
 def _results(study: Study, comparison: Comparison) -> Section:
@@ -69,7 +87,7 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
     name = TITLES[comparison.metric]
     caption = f"Test {name} of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
-    return Picture("scores", caption, score_figures.scores(bars, quantity=f"test {name}"))
+    return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
 
 
 def _costs(study: Study) -> Section:
@@ -78,14 +96,14 @@ def _costs(study: Study) -> Section:
 
 
 def _curves(study: Study) -> Section:
-    records = {(run.member, run.seed): run.record for run in study.runs if run.record}
+    runs = [run for run in study.runs if run.record and run.status != OTHER_DATA]
     pictures = []
     metric = text_metric(study)
     for key, quantity in (
         ("nll", "validation loss, nats a token"),
         (metric, f"validation {TITLES[metric]}, greedy"),
     ):
-        found = curves.curves_of(records, key=key)
+        found = curves.curves_of(runs, key=key)
         for axis, words in CURVE_AXES:
             drawn = [curve for curve in found if curve.at(axis)]
             if drawn:
@@ -96,13 +114,14 @@ def _curves(study: Study) -> Section:
 def _curve_picture(study: Study, drawn: Sequence[Curve], *, key: str, quantity: str, axis: str, words: str) -> Picture:
     look, how = curve_figures.look_for(len({curve.member for curve in drawn}))
     best = (ranked(study) or [""])[0]
-    figure = look(drawn, members=study.members, quantity=quantity, axis=axis, words=words, best=best)
+    members = tuple(dict.fromkeys((*study.members, *study.all_members)))  # also those that have finished none
+    draw = partial(look, drawn, members=members, quantity=quantity, axis=axis, words=words, best=best)
     several = len({curve.seed for curve in drawn}) > 1 and look is curve_figures.learning_curves
     seeds = " A thin line is one seed, the thick one their mean." if several else ""
     stopped = "" if all(curve.finished for curve in drawn) else " A cross: a run ended there unfinished."
     caption = f"{quantity[0].upper()}{quantity[1:]}, against {words}.{seeds}{how}{stopped}"
     name = f"learning_{key}" + ("" if axis == "updates" else f"_{axis}")
-    return Picture(name, caption, figure, wide=look is curve_figures.small_multiples)
+    return Picture(name, caption, draw, wide=look is curve_figures.small_multiples)
 
 
 def _length(study: Study, comparison: Comparison) -> Section:
@@ -119,11 +138,13 @@ def _length(study: Study, comparison: Comparison) -> Section:
     ]
     trained = study.description.get("trained_length")
     spans = [(bucket.low, bucket.high) for bucket in comparison.buckets]
-    drawn = length_figures.score_by_length(
+    draw = partial(
+        length_figures.score_by_length,
         [bucket.label for bucket in comparison.buckets],
         [bucket.n for bucket in comparison.buckets],
         bands,
         quantity=f"test {name}",
+        unit=unit,
         trained=length_figures.trained_place(spans, trained) if trained else None,
     )
     caption = f"{name} against source length (Figure 2 of the paper), with 95 % bootstrap bands."
@@ -132,7 +153,7 @@ def _length(study: Study, comparison: Comparison) -> Section:
     note = f"Lengths are {lengths} of the raw source; buckets of fewer than 50 sentences are merged."
     many = len(bands) > length_figures.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""
-    picture = Picture("bleu_by_length", caption, drawn, wide=many)
+    picture = Picture("bleu_by_length", caption, draw, wide=many)
     slope = slopes.table(comparison)
     shown = (*((slope,) if slope else ()), tables.by_length(study, comparison))
     return Section("Source length", tables=shown, pictures=(picture,), notes=(note,))

@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.alignment import word_weights
 from rnnsearch.study import figures, tables
@@ -16,7 +18,8 @@ from rnnsearch.study.statistics import Comparison, sentence_chrf
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
 EXAMPLES_SEED = 0
 SENTENCES = 4  # whose matrices are shown
-READABLE = 20  # words on either side of an attention matrix
+LONGEST = 120  # letters of a member in a file's name
+READABLE, DRAWABLE = 20, 120  # words on either side of an attention matrix
 MATRICES, TRANSLATIONS = 4, 6  # members beside each other
 
 Entry = Mapping[str, Any]
@@ -80,7 +83,8 @@ def pick_examples(
 def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
     """Numbers of the sentences whose matrices are shown: those that all members have and that are short enough.
 
-    Where no sentence is short enough, the shortest one; where the members share none, those of the first member.
+    Where no sentence is short enough, the shortest one if it can be drawn; where the members share none, those of the
+    first member.
     """
     of_members = [{int(entry["index"]): entry for entry in of_member} for of_member in entries.values()]
     if not of_members:
@@ -88,7 +92,8 @@ def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
     shared = [index for index in of_members[0] if all(index in of_member for of_member in of_members)]
     sizes = {index: _size(of_members[0][index]) for index in shared or of_members[0]}
     short = [index for index, size in sizes.items() if size <= READABLE]
-    return short[:SENTENCES] or sorted(sizes, key=lambda index: sizes[index])[:1]
+    drawable = [index for index in sorted(sizes, key=lambda index: sizes[index]) if sizes[index] <= DRAWABLE]
+    return short[:SENTENCES] or drawable[:1]
 
 
 def _first_runs(study: Study) -> list[Run]:
@@ -106,7 +111,7 @@ def _left_out(members: int, shown: int) -> str:
 
 
 def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tuple[Group, ...]:
-    seeds = {run.member: run.seed for run in runs}
+    seeds, names = {run.member: run.seed for run in runs}, _file_names(list(entries))
     groups = []
     for index in pick_sentences(entries):
         found = [
@@ -114,11 +119,17 @@ def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tu
         ]
         pictures = []
         for member, entry in found:
-            drawn = figures.attention_matrix(*_words(entry))
-            name = f"attention_{slug(member)}_{index + 1}"
-            pictures.append(Picture(name, f"{member}, seed {seeds[member]}, test sentence {index + 1}", drawn))
+            draw = partial(_matrix, entry)
+            name = f"attention_{names[member]}_{index + 1}"
+            pictures.append(
+                Picture(name, f"{member}, seed {seeds[member]}, test sentence {index + 1}", draw, shades=True)
+            )
         groups.append(Group(f"Test sentence {index + 1}", tuple(pictures)))
     return tuple(groups)
+
+
+def _matrix(entry: Entry) -> Figure:
+    return figures.attention_matrix(*_words(entry))
 
 
 def _size(entry: Entry) -> int:
@@ -139,6 +150,15 @@ def _words(entry: Entry) -> tuple[Any, list[str], list[str]]:
 def slug(text: str) -> str:
     """A file's name out of a label."""
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
+
+
+def _file_names(members: Sequence[str]) -> dict[str, str]:
+    """A name for each member's files: those that would be one get a number."""
+    slugs = [slug(member)[:LONGEST] for member in members]
+    return {
+        member: name if slugs.count(name) == 1 else f"{name}-{place}"
+        for place, (member, name) in enumerate(zip(members, slugs, strict=True), start=1)
+    }
 
 
 def _example(place: int, differs: bool, rows: Mapping[str, Sequence[Mapping[str, Any]]], chrf: Any) -> Example:

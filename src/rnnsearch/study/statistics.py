@@ -206,4 +206,4 @@ def _method(rows: Sequence[Sequence[Row]]) -> str:
 def _check_same_sentences(runs: Sequence[Run]) -> None:
     texts = [[(row["source"], row["reference"]) for row in run.rows] for run in runs]
     for run, others in zip(runs[1:], texts[1:], strict=True):
-        check_same_sentences(texts[0], others, names=(str(runs[0].folder), str(run.folder)))
+        check_same_sentences(texts[0], others, names=(runs[0].folder.name, run.folder.name))

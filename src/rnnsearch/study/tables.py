@@ -12,7 +12,7 @@ from typing import Any
 
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval, over_seeds
-from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import TITLES as NAMES
 from rnnsearch.study.measures import compares
 from rnnsearch.study.statistics import Comparison
@@ -257,7 +257,8 @@ def _reason(run: Run) -> str:
     if run.error:
         message = str(run.error.get("message") or "").strip()
         return f"{run.error.get('type')}: {message}" if message else str(run.error.get("type"))
-    return "no test translations" if run.status == "finished" else "did not finish"
+    reasons = {"finished": "no test translations", OTHER_DATA: "made from other data; see above"}
+    return reasons.get(run.status, "did not finish")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -45,8 +46,8 @@ def section(study: Study) -> Section:
         if len(points) < 2:
             continue
         caption = f"{measure.title[0].upper()}{measure.title[1:]} against {cost.axis.split(',')[0]}. {_equal(points)}"
-        figure = quality_against_cost(points, cost=cost.axis, quality=measure.title, higher=measure.higher)
-        pictures.append(Picture(f"quality_{cost.name}", caption.strip(), figure))
+        draw = partial(quality_against_cost, points, cost=cost.axis, quality=measure.title, higher=measure.higher)
+        pictures.append(Picture(f"quality_{cost.name}", caption.strip(), draw))
     if pictures:
         notes.append(
             "A point is a member's mean over its seeds, the bar their standard deviation, the dots the seeds. On the "

@@ -11,10 +11,13 @@ from typing import Any
 
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import primary, settings
+from rnnsearch.study.tables import plain
 
 DECADE = 10.0  # numbers that span this factor lie on a logarithmic axis
 FEWEST = 4  # finished trials from which importance is told
 TREES = 64
+WHOLE = 1e9  # under which a whole number is written out
+MISSING = -0.14  # the place of a setting that a trial lacks, below the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,39 @@ class Axis:
     key: str
     numeric: bool
     log: bool
-    values: tuple[Any, ...]  # distinct, sorted; without None
+    values: tuple[Any, ...]  # distinct, sorted; without None; text where they are not all numbers
+
+    def number(self, value: Any) -> int:
+        """The place of a value among the values."""
+        return self.values.index(float(value) if self.numeric else _name(value))
 
     def place(self, value: Any) -> float:
-        """Between 0 and 1; -0.14 for None."""
+        """Between 0 and 1; below the axis for None."""
         if value is None:
-            return -0.14
+            return MISSING
         if not self.numeric:
-            return 0.5 if len(self.values) == 1 else self.values.index(value) / (len(self.values) - 1)
+            return 0.5 if len(self.values) == 1 else self.number(value) / (len(self.values) - 1)
         low, high = self._scaled(self.values[0]), self._scaled(self.values[-1])
         return 0.5 if low == high else (self._scaled(value) - low) / (high - low)
 
+    @property
+    def labels(self) -> list[str]:
+        """A label for each value, with as many digits as it takes to tell them apart."""
+        if not self.numeric:
+            return [*map(str, self.values)]
+        short = [
+            f"{value:.0f}" if value.is_integer() and abs(value) < WHOLE else f"{value:.4g}" for value in self.values
+        ]
+        return short if len(set(short)) == len(short) else [f"{value:.17g}" for value in self.values]
+
+    def label(self, value: Any) -> str:
+        """The label of a value; a dash for None."""
+        return "–" if value is None else self.labels[self.number(value)]
+
     def ticks(self) -> list[tuple[float, str]]:
-        """Places with labels: every value of a few, else both ends and three between."""
+        """Places with labels: every value of a few numbers and of words, else both ends and three between."""
         if not self.numeric or len(self.values) <= 6:
-            return [(self.place(value), _label(value)) for value in self.values]
+            return [(self.place(value), text) for value, text in zip(self.values, self.labels, strict=True)]
         low, high = self._scaled(self.values[0]), self._scaled(self.values[-1])
         steps = [low + part * (high - low) / 4 for part in range(5)]
         return [(part / 4, f"{math.exp(step) if self.log else step:.3g}") for part, step in enumerate(steps)]
@@ -99,11 +120,11 @@ def axes(found: Sequence[Trial], space: Mapping[str, Mapping[str, Any]] | None =
     made = []
     for key in keys:
         told = [trial.settings.get(key) for trial in found]
-        values = {_label(value): value for value in told if value is not None}
-        if len(values) + (None in told) < 2:
+        values = [value for value in told if value is not None]
+        numeric = all(_is_number(value) for value in values)
+        ordered: tuple[Any, ...] = tuple(sorted({float(value) if numeric else _name(value) for value in values}))
+        if len(ordered) + (None in told) < 2:
             continue
-        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
-        ordered = tuple(sorted(values.values())) if numeric else tuple(values[text] for text in sorted(values))
         positive = numeric and ordered[0] > 0
         wide = positive and ordered[-1] / ordered[0] >= DECADE
         made.append(Axis(key, numeric, wide or (positive and bool(((space or {}).get(key) or {}).get("log"))), ordered))
@@ -150,10 +171,13 @@ def _optuna_trial(trial: Trial, over: Sequence[Axis]) -> Any:
 def _categories(axis: Axis) -> Any:
     import optuna
 
-    return optuna.distributions.CategoricalDistribution([-0.14, *(axis.place(value) for value in axis.values)])
+    return optuna.distributions.CategoricalDistribution([MISSING, *(axis.place(value) for value in axis.values)])
 
 
-def _label(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "–"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _name(value: Any) -> str:
+    """A value that is no number, as a reader writes it: 1 and "1" are one."""
+    return plain(value)
