@@ -220,7 +220,7 @@ def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, c
         ("seed=x", "seed=x: give a whole number from 0 to"),
         ("validation.monitor=ter", "validation.monitor=ter: choose one of bleu, chrf, nll"),
         ("validation.every=0", "validation.every=0: give a whole number, 1 or more"),
-        ("profile=0", "profile=0: give a whole number, 1 or more"),
+        ("profile=0", "profile=0: give a whole number from 1 to 100000, or null"),
         ("curve_every=0", "curve_every=0: give a whole number, 1 or more"),
         ("trainer.precision=64-true", "trainer.precision=64-true: choose one of 32-true"),
         ("budget.updates=null", "no budget is given"),
