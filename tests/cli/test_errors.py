@@ -68,7 +68,7 @@ def said(arguments: list[str], capfd: pytest.CaptureFixture[str], code: int = 2)
         ("~seed=9", "The value of 'seed' is 1 and not 9"),
         ("seed", "'seed' is no override; write KEY=VALUE"),
         ("a b=3", "'a b' in 'a b=3' is no key"),
-        ("data=null", "must be a string or a list"),
+        ("data=null", "data is a group; choose one of its options: files, other"),
     ],
 )
 def test_a_wrong_override(conf: Path, capfd: pytest.CaptureFixture[str], override: str, expected: str) -> None:

@@ -55,4 +55,4 @@ def test_a_study_that_is_not_there(study: Path, capsys: pytest.CaptureFixture[st
     assert main(["status", "study=none"]) == 1
     assert "outputs has no study none; it has mine" in capsys.readouterr().err
     assert main(["status", "study=mine", "format=xml"]) == 1
-    assert "format=xml: choose table or json" in capsys.readouterr().err
+    assert "format=xml: choose one of table, json" in capsys.readouterr().err

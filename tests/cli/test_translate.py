@@ -233,10 +233,10 @@ def test_checkpoints_and_threads(translate: Translate) -> None:
     ("overrides", "sentence"),
     [
         (["format=xml"], "format=xml: choose one of text, tsv, jsonl"),
-        (["threads=0"], "threads=0: give a whole number, 1 or more, or null"),
+        (["threads=0"], "threads=0: give a whole number from 1 to 1024, or null"),
         (["checkpoint=worst"], "run has no checkpoint 'worst': it has best, update-10, update-9; "),
         (["run=[run,word]"], "run and word can't translate together: their target vocabularies differ"),
-        (["run=[]"], "no run to load"),
+        (["run=[]"], "run=[]: give a run's folder, or a list"),
         (["prefixes=nowhere"], "nowhere does not exist"),
         (["lexicon=nowhere"], "lexicon=nowhere: only replace_unknown=true uses it"),
         (["lexicon=nowhere", "replace_unknown=true"], "nowhere does not exist"),

@@ -144,6 +144,12 @@ def test_what_a_constructor_does_not_take(overrides: list[str], sentence: str) -
         check_constructors(cfg)
 
 
+def test_a_budget_without_updates_is_taken() -> None:
+    cfg = train("budget.updates=null", "budget.tokens=1000")
+    check_constructors(cfg)
+    assert cfg.trainer.max_steps is None
+
+
 OWN = """
 from typing import Literal
 

@@ -34,10 +34,9 @@ from rnnsearch.keys.kinds import Named
 from rnnsearch.keys.table import kind_of
 
 VALUES = (
-    *("no", "yes", "on", "off", "y", "true", "false", "True", "null", "~", "None", "none"),
-    *("nan", "inf", "-inf", ".inf", "-1", "0", "1", "-0.5", "0.5", "1.5", "2.0", "1e3", "1e18", "1e-300", "-1e400"),
-    *("99999999999999999999", "007", "1_000", "0x10", "'3'", "'0.5'", "'true'", "'null'", "abc", "''", "' '", "adam"),
-    *("[]", "[1,2]", "[no]", "[null]", "[[1]]", "{a:1}", "{}", "additive", "2024_11_30", "1,000", "3 km", "é"),
+    *("no", "on", "true", "null", "~", "none", "nan", "inf", "-inf", "-1", "0", "1", "0.5", "1.5", "1e3", "1e18"),
+    *("-1e400", "99999999999999999999", "007", "'3'", "'null'", "abc", "''", "[]", "[1,2]", "[null]", "{a:1}"),
+    *("additive", "3 km", "é"),
 )
 NEEDED = {  # what a command must be given besides
     "translate": ["run=x"], "evaluate": ["run=x"], "score": ["run=x"], "align": ["run=x", "source=x", "target=x"],
@@ -174,7 +173,7 @@ def complaint(case: Case, refusal: str | None, meant: Any, found: Any) -> str | 
     if refusal is not None:
         said = re.search(NEVER_SAID, refusal)
         return f"says {said.group()!r}: {refusal}" if said or "\n" in refusal else None
-    if repr(meant) != repr(found) and not (_is_number(meant) and _is_number(found) and float(meant) == found):
+    if not _is_same(meant, found):
         return f"was {meant!r} and became {found!r}"
     if any(word in repr(found) for word in ("nan", "inf")) and not _holds_text(found):
         return f"is {found!r}"
@@ -185,6 +184,15 @@ def complaint(case: Case, refusal: str | None, meant: Any, found: Any) -> str | 
     if _is_number(case.default) and _is_number(found) and found < 0 and case.key not in ALL_BY_MINUS_ONE:
         return f"is negative: {found!r}"
     return None
+
+
+def _is_same(meant: Any, found: Any) -> bool:
+    """Whether a value became what it was meant as; a mapping is added to what stands there."""
+    if isinstance(meant, list) and isinstance(found, list):
+        return len(meant) == len(found) and all(map(_is_same, meant, found))
+    if isinstance(meant, dict) and isinstance(found, dict):
+        return all(key in found and _is_same(value, found[key]) for key, value in meant.items())
+    return repr(meant) == repr(found) or (_is_number(meant) and _is_number(found) and float(meant) == found)
 
 
 def _is_number(value: Any) -> bool:

@@ -11,13 +11,13 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, ListConfig, read_write
+from omegaconf import DictConfig, read_write
 
 from rnnsearch.cli import live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.judging import judge
-from rnnsearch.cli.matched import BY, quantity
+from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
@@ -129,19 +129,6 @@ class ComparisonSweeper(StudySweeper):
             if key.lstrip("+") == "seed":
                 seed = override.value()
                 raise ValueError(f"seed={seed}: a comparison takes a list; write 'seeds=[{seed}]'")
-        seeds = list(self.config.seeds) if isinstance(self.config.seeds, ListConfig) else []
-        if not seeds or len(set(seeds)) < len(seeds) or any(type(seed) is not int or seed < 0 for seed in seeds):
-            raise ValueError(
-                f"seeds={self.config.seeds}: give a list of different whole numbers, such as 'seeds=[0,1,2]'"
-            )
-        if self.config.match not in ("none", *BY):
-            raise ValueError(f"match={self.config.match}: choose one of none, {', '.join(BY)}")
-        for name, overrides in self.config.members.items():
-            if not isinstance(overrides, ListConfig):
-                raise ValueError(
-                    f"members.{name}={overrides}: give a list of quoted overrides, such as "
-                    f"'+members.{name}=[\"model/context=dot\"]'"
-                )
         if len(self.config.members) < 2:
             raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
 

@@ -41,6 +41,7 @@ WIRED: Mapping[str, tuple[str, ...]] = {  # what the code adds to the keys of a 
         *("plugins", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"),
     ),
 }
+REPLACED = ("trainer.max_steps",)  # null where budget.updates is; the code gives Lightning its own
 SIMPLE: Mapping[Any, Kind] = {
     bool: Flag(),
     int: Whole(-(2**63), 2**63 - 1),
@@ -67,7 +68,8 @@ def check_constructors(config: DictConfig) -> None:
         _check_names(place, target, given, parameters)
         for key in given:
             dotted = f"{place}.{key}"
-            kind = kind_of_annotation(parameters[key].annotation) if key in parameters else Anything()
+            is_annotated = key in parameters and dotted not in REPLACED
+            kind = kind_of_annotation(parameters[key].annotation) if is_annotated else Anything()
             try:
                 found = kind.canonical(node[key])
             except Wrong as error:

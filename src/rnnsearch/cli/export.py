@@ -14,6 +14,4 @@ def run(cfg: DictConfig) -> None:
     Raises:
         FileNotFoundError, ValueError: if there is no such study, or no such format.
     """
-    if cfg.format not in FORMATS:
-        raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
     say(FORMATS[cfg.format](read_study(study_folder(cfg))), end="")

@@ -22,9 +22,6 @@ from rnnsearch.data.corpus import Pair
 def run(cfg: DictConfig) -> None:
     """Print a line for each line of the files."""
     given = [key for key in ("source", "target", "hypotheses") if cfg[key] is not None]
-    for key, allowed in (("pieces", ("text", "own")), ("normalization", ("none", "average"))):
-        if cfg[key] not in allowed:
-            raise ValueError(f"{key}={cfg[key]}: choose one of {', '.join(allowed)}")
     if given == ["source", "target"]:
         blocks = _scored(cfg)
     elif given == ["hypotheses"]:

@@ -16,10 +16,7 @@ def run(cfg: DictConfig) -> None:
 
     Raises:
         FileNotFoundError: if there is no such study.
-        ValueError: for an unknown format.
     """
-    if cfg.format not in ("table", "json"):
-        raise ValueError(f"format={cfg.format}: choose table or json")
     points = ledger.read_points(study_folder(cfg))
     if cfg.format == "table":
         live.show(points)

@@ -83,24 +83,14 @@ def check_options(cfg: DictConfig) -> None:
     Raises:
         FileNotFoundError, ValueError: for what is not allowed, or a file that is not there.
     """
-    if cfg.format not in FORMATS:
-        raise ValueError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
     if cfg.lexicon is not None and not cfg.replace_unknown:
         raise ValueError(f"lexicon={cfg.lexicon}: only replace_unknown=true uses it; give both or neither")
-    threshold = cfg.alignments.threshold
-    if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold <= 1):
-        raise ValueError(f"alignments.threshold={threshold}: give a number above 0, at most 1, or null")
-    longest = cfg.alignments.max_length
-    if type(longest) is not int or longest < 1:
-        raise ValueError(f"alignments.max_length={longest}: give a whole number, 1 or more")
     if cfg.alignments.output is not None and cfg.alignments.method == "none":
         raise ValueError("alignments.output needs alignments; choose another alignments.method than none")
     for file in (cfg.prefixes, cfg.lexicon):
         if file is not None:
             check_file(Path(file))
     if cfg.threads is not None:
-        if type(cfg.threads) is not int or cfg.threads < 1:
-            raise ValueError(f"threads={cfg.threads}: give a whole number, 1 or more, or null")
         torch.set_num_threads(cfg.threads)
 
 

@@ -12,7 +12,9 @@ from rnnsearch.keys.kinds import Kind, Named, Wrong
 from rnnsearch.keys.table import holds_keys, kind_of, required_keys, takes_text
 
 LONGEST = 80  # characters of a value in a sentence
-LOOKS_OTHERWISE = re.compile(r"|[+-]?[\d.][\d._e+-]*|\.?nan|[+-]?\.?inf|true|false|yes|no|on|off|null|~", re.IGNORECASE)
+LOOKS_OTHERWISE = re.compile(
+    r"|[\[{].*|[+-]?[\d.][\d._e+-]*|\.?nan|[+-]?\.?inf|true|false|yes|no|on|off|null|~", re.IGNORECASE | re.DOTALL
+)
 
 Path = tuple[str, ...]
 
@@ -84,7 +86,7 @@ def _leaves(node: Mapping[str, Any], command: str, before: Path = ()) -> Iterato
         kind, is_section = kind_of(".".join(path), command), holds_keys(".".join(path), command)
         if isinstance(value, dict) and (is_section or kind is None or isinstance(kind, Named) or "_target_" in value):
             if isinstance(kind, Named):
-                yield path, value, kind
+                yield from (((*path, str(name)), one, kind.of) for name, one in value.items())
             yield from _leaves(value, command, path)
         elif kind is not None or is_section:
             yield path, value, kind
