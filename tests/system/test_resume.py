@@ -185,6 +185,26 @@ def test_a_run_that_was_moved_knows_its_best_checkpoint(workshop: Any, tmp_path:
     assert not (tmp_path / "old").exists()
 
 
+@pytest.mark.parametrize("harm", ["removed", "damaged"])
+@pytest.mark.parametrize("budget", [12, 14])  # without a validation after the loss, and with one
+def test_a_run_that_lost_its_best_checkpoint_ends_with_another(
+    workshop: Any, tmp_path: Path, capsys: Any, harm: str, budget: int
+) -> None:
+    """Validation gets worse from the first on, so that none to come is as good as the lost one."""
+    words = "optimizer=sgd optimizer.lr=9 validation.every=2 scheduler=none averaging=none keep_best=1"
+    run, untested = tmp_path / "run", f"{words} test=false budget.updates=12"
+    assert workshop.train(run, untested) == 0
+    best = run / "checkpoints" / "best.ckpt"
+    best.unlink() if harm == "removed" else best.write_bytes(best.read_bytes()[:-9])
+    capsys.readouterr()
+    assert workshop.train(run, f"{words} budget.updates={budget}", "ckpt=last") == 0
+    assert capsys.readouterr().err.count(str(best)) == (2 if budget == 12 else 1)
+    found = torch.load(best, weights_only=True)["counters"]["updates"]
+    results = workshop.record(run)["results"]
+    assert found == results["metrics"]["validation"]["update"] == budget
+    assert results["metrics"]["test"]["bleu"] >= 0
+
+
 def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
     each = workshop.record(trained)["flops_per_token"]
     words = "budget.updates=null budget.{}={} scheduler=cosine curve_every=1"

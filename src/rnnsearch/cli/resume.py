@@ -51,15 +51,12 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
 
 
 def _warn_of_lost_best(folder: Path, found: Path) -> None:
-    from rnnsearch.model.checkpoint import CHECKPOINTS, read_own
+    from rnnsearch.model.checkpoint import CHECKPOINTS
+    from rnnsearch.training.checkpoints import lost
 
     best = folder / CHECKPOINTS / "best.ckpt"
-    if found == best or not best.exists():
-        return
-    try:
-        read_own(best)
-    except ValueError as error:
-        logger.warning("%s; unless a better one comes, the run can't be tested at its end", error)
+    if found != best and (reason := lost(best)):
+        logger.warning("%s; the best of the validations that are to come takes its place, or else the last", reason)
 
 
 def check_named(ckpt: str | None, folder: str) -> None:

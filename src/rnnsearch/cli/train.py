@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -28,15 +29,21 @@ from rnnsearch.cli.terminal import say
 from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
-from rnnsearch.evaluation.scoring import Scoring, monitored
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, checkpoint_path, load_weights, read_own, vocabularies
+from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights, read_own, vocabularies
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
-from rnnsearch.training.checkpoints import BestCheckpoint, EarlyStopping, KeptCheckpoints, LastCheckpoint
+from rnnsearch.training.checkpoints import (
+    BestCheckpoint,
+    EarlyStopping,
+    KeptCheckpoints,
+    LastCheckpoint,
+    best_or_last,
+)
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
@@ -243,6 +250,11 @@ def _callbacks(
     return [*([samples] if cfg.samples else []), *build.make(cfg.averaging), *stopping, *kept]
 
 
+def _measured(points: Sequence[dict[str, Any]], update: int) -> dict[str, Any]:
+    """What validation found of the checkpoint after an update."""
+    return next(point for point in reversed(points) if point["update"] == update)
+
+
 def _sizes(translator: Translator) -> dict[str, Any]:
     parameters = {id(p): p.numel() for p in translator.parameters() if p.requires_grad}
     embeddings = {id(e.weight) for e in (translator.encoder.embedding, translator.decoder.embedding)}
@@ -285,11 +297,10 @@ def _results(
     record: RunRecord,
 ) -> dict[str, Any]:
     """Everything that the same seed gives again on the same machine: no times in here."""
-    load_weights(module.translator, read_own(checkpoint_path(folder, "best")))
+    checkpoint = best_or_last(folder / CHECKPOINTS)
+    load_weights(module.translator, checkpoint)
     module.translator.eval()
-    points = curves.curves["validation"]
-    pick = min if cfg.validation.monitor == "nll" else max
-    best = pick(points, key=lambda point: monitored(point, cfg.validation.monitor))
+    best = _measured(curves.curves["validation"], checkpoint["counters"]["updates"])
     signature = score(["a"], ["a"], module.scoring)["bleu_signature"]
     metrics = {"validation": {**best, "bleu_signature": signature}}
     system = System.of(module.translator, data.tokenizers)

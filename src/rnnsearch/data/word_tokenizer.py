@@ -86,7 +86,7 @@ class WordTokenizer:
             return list(zip(tokens, starts, strict=True))
         found: list[tuple[str, int]] = []
         for word in _WORDS.finditer(text):
-            places = [start - word.start() for start in starts if word.start() < start < word.end()]
+            places = sorted({start - word.start() for start in starts if word.start() < start < word.end()})
             parts = joiners.cut(word[0], places)
             ends = accumulate(map(len, parts), initial=word.start())
             found += zip(joiners.joined(parts), ends, strict=False)

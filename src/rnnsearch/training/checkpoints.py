@@ -1,5 +1,6 @@
 """Checkpoints: written in one step, when, and what a resumed run needs beside what Lightning keeps."""
 
+import logging
 import os
 import random
 import time
@@ -17,11 +18,13 @@ from torch import Tensor
 
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.model import archive
-from rnnsearch.model.checkpoint import read_checkpoint
+from rnnsearch.model.checkpoint import read_checkpoint, read_own
 from rnnsearch.model.checkpoint_checks import not_finite
 from rnnsearch.training.faults import Diverged
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
+
+logger = logging.getLogger(__name__)
 
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
 VALIDATION = "validation/"  # before the names of its measures
@@ -65,10 +68,37 @@ class AtomicCheckpoints(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
+def lost(path: Path) -> str | None:
+    """Why a run's checkpoint can't be loaded, as a sentence; None where it can."""
+    if not path.is_file():
+        return f"{path} is gone"
+    try:
+        read_own(path)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def best_or_last(folder: Path) -> dict[str, Any]:
+    """The best checkpoint in a folder of checkpoints; where it is lost, the last one takes its place there.
+
+    Raises:
+        ValueError: if that is not whole either.
+    """
+    best, last = folder / "best.ckpt", folder / "last.ckpt"
+    if not (reason := lost(best)):
+        return read_own(best)
+    logger.warning("%s; %s takes its place", reason, last)
+    checkpoint = read_own(last)
+    AtomicCheckpoints().save_checkpoint(checkpoint, best)
+    return checkpoint
+
+
 class BestCheckpoint(ModelCheckpoint):
     """The best checkpoint, of `monitored` ties the later one that is better by the next measure.
 
-    Where the run's folder was moved, Lightning's own class would forget the best score.
+    Where the run's folder was moved, Lightning's own class would forget the best score. What is lost by now, removed or
+    damaged, is no longer the best: the next validation's is.
     """
 
     def _monitor_candidates(self, trainer: Trainer) -> dict[str, Tensor]:
@@ -84,8 +114,11 @@ class BestCheckpoint(ModelCheckpoint):
 
         paths = ("best_model_path", "last_model_path", "kth_best_model_path")
         scores = {moved(path): score for path, score in state_dict["best_k_models"].items()}
+        whole = {path: score for path, score in scores.items() if not lost(Path(path))}
         here = {name: moved(state_dict[name]) for name in paths}
-        super().load_state_dict({**state_dict, **here, "best_k_models": scores, "dirpath": new})
+        if here["best_model_path"] not in whole:
+            here |= {"best_model_path": "", "best_model_score": None}
+        super().load_state_dict({**state_dict, **here, "best_k_models": whole, "dirpath": new})
 
 
 class EarlyStopping(LightningEarlyStopping):
