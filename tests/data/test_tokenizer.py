@@ -128,6 +128,29 @@ def test_words_of_tokens_are_where_their_bytes_are(pieces: SentencePieceTokenize
     assert words == pieces.word_of_piece(ids)
 
 
+@settings(max_examples=80, deadline=None)
+@given(text=TEXTS)
+@example("  two  blanks \t tab  ")
+@example("▁ a literal ▁▁ mark, \ue000, \ue000\ue001 and ▅")
+@example("ὁ κύων 犬は寝る 👩‍👩‍👧 e\u0301 ﬁ ①")
+@example("")
+def test_what_pieces_write_is_the_text(pieces: SentencePieceTokenizer, text: str) -> None:
+    ids = pieces.encode(text)
+    assert "".join("".join(pieces.written(ids)).split()) == "".join(text.split())
+    assert pieces.written([*ids, EOS, PAD]) == [*pieces.written(ids), "", ""]
+
+
+def test_what_pieces_write_by_hand(pieces: SentencePieceTokenizer) -> None:
+    written = pieces.written(pieces.encode("the 犬é"))
+    assert written[-6:] == ["", "犬", "", "", "é", ""]
+    assert "".join(written[:-6]) == "the"
+    [lead, _] = pieces.encode("é")[1:]
+    assert pieces.written([lead, *pieces.encode("the")]) == [
+        "\ufffd",
+        *pieces.written(pieces.encode("the")),
+    ]  # a model's own broken character
+
+
 def bytes_of(piece: str) -> bytes:
     byte = re.fullmatch(r"<0x([0-9A-F]{2})>", piece)
     return bytes([int(byte[1], 16)]) if byte else piece.replace("▁", " ").encode()
@@ -166,6 +189,7 @@ def test_words_give_back_every_text(text: str, language: str, form: str) -> None
     kept = " ".join(normalized(text, form).split())
     assert tokenizer.decode(ids) == kept
     assert tokenizer.encode(kept) == ids
+    assert "".join(tokenizer.written([*ids, EOS])) == kept.replace(" ", "")
     words, written = tokenizer.word_of_token(text), tokenizer.word_of_piece(ids)
     assert len(words) == len(ids) == len(written)
     assert written == sorted(written)

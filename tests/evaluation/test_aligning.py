@@ -2,7 +2,9 @@
 
 import logging
 import random
+import re
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnnsearch.data.corpus import Pair
+from rnnsearch.data.joiners import JOINER
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
@@ -188,6 +191,112 @@ def test_any_text_has_an_alignment(
         assert found.source[j]
         assert found.target[i]
         assert found.weights_TS[i, j] == found.weights_TS[i].max() > 0
+
+
+# Scripts without blanks between words
+
+
+def learnt(text: str, size: int) -> TokenizerPair:
+    """Pieces of a text's language, of which the same tokenizer reads and writes."""
+    training = SentencePieceTraining(
+        algorithm="bpe", source_size=size, target_size=size, joint=True, character_coverage=1.0, threads=1
+    )
+    return training.fit(lambda: iter([Pair(text, text, 1)] * 9), "xx", "xx")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("经常农民听到房子，它很大。", 288),
+        ("決して農家は木を助ける、子供は木を好む。", 292),
+        ("แมวกินปลา หมาเห็นแมว", 286),
+        ("ကြောင်သည် ငါးစားသည်", 284),
+    ],
+    ids=["zh", "ja", "th", "my"],
+)
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+def test_a_sentence_without_blanks_is_drawn_by_its_pieces(text: str, size: int, context: dict[str, Any]) -> None:
+    tokenizers = learnt(text, size)
+    model, ids = system(context, tokenizers), tokenizers.source.encode(text)
+    written = filter(None, tokenizers.source.written(ids))
+    parts = [part for part in written if not category(part[0]).startswith("M")]  # a mark stays with its letter
+    english = "the small house"
+    for one, other in align_both(model, text, english):
+        assert one.source == text.split()  # links are of the words of the text
+        assert {j for j, _ in one.links} <= set(range(len(text.split())))
+        assert len(one.drawn.source) == len(parts) > len(text.split())
+        assert "".join(one.drawn.source) == text.replace(" ", "")
+        assert one.drawn.target == english.split()
+        assert one.drawn.weights_TS.shape == (3, len(parts))
+        assert heads(one) == (["col"] * len(parts), ["row"] * 3)
+        np.testing.assert_allclose(one.drawn.weights_TS.sum(1), one.weights_TS.sum(1), atol=1e-12)
+        assert other.target == text.split()
+        assert "".join(other.drawn.target) == text.replace(" ", "")
+        assert heads(other) == (["col"] * 3, ["row"] * len(parts))
+
+
+def align_both(model: System, text: str, other: str) -> list[tuple[Alignment, Alignment]]:
+    """As source and as target: given, and as translations of the model's own."""
+    pairs = [(text, other), (other, text)]
+    ids = [model.target.encode(target) for _, target in pairs]
+    own = [
+        Translation(target, model.source_ids(source), of_target, 0.0, 0.0)
+        for (source, target), of_target in zip(pairs, ids, strict=True)
+    ]
+    forward, backward = align(model, pairs)
+    written, turned = align_translations(model, own, [source for source, _ in pairs])
+    return [(forward, backward), (written, turned)]
+
+
+def heads(one: Alignment) -> tuple[list[str], list[str]]:
+    scopes = re.findall('<th scope="(...)"', one._repr_html_())
+    return [scope for scope in scopes if scope == "col"], [scope for scope in scopes if scope == "row"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Grüne Häuser schlafen nicht.", "나는 학생이다.", "ὁ κύων", "घर छोटा है", "البيت صغير"]
+)
+def test_a_sentence_with_blanks_is_drawn_by_its_words(pieces: TokenizerPair, text: str) -> None:
+    for of_text in align_both(system(ADDITIVE, pieces), text, "the house"):
+        assert [one.finer for one in of_text] == [None, None]
+        assert heads(of_text[0]) == (["col"] * len(text.split()), ["row"] * 2)
+
+
+def test_what_is_drawn_is_spelled_as_the_text_is(pieces: TokenizerPair) -> None:
+    """Characters that the vocabulary lacks are read in bytes, which are no columns."""
+    [found] = align(system(ADDITIVE, pieces), [("私は  iPhone を😀好む。", "the house")])
+    assert found.drawn.source == ["私", "は", "iPhone", "を", "😀", "好", "む", "。"]
+    assert found.source == ["私は", "iPhone", "を😀好む。"]
+
+
+def test_words_of_a_vocabulary_are_drawn_without_its_joiners() -> None:
+    tokenizers = TokenizerPair(WordTokenizer("ja", ["犬は", f"{JOINER}!"]), WordTokenizer("en", TARGET), {})
+    [found] = align(system(ADDITIVE, tokenizers), [("犬は! 犬は", "t1")])
+    assert found.drawn.source == ["犬は", "!", "犬は"]
+
+
+def test_what_was_cut_off_a_source_without_blanks_is_drawn() -> None:
+    text = "经常农民听到房子，它很大。"
+    model = system(ADDITIVE, learnt(text, 288))
+    sources = ([*model.source_ids(text)[0][:3]],)
+    [found] = align_translations(model, [Translation("很大", sources, model.target.encode("很大"), 0.0, 0.0)], [text])
+    assert "".join(found.drawn.source) == text
+    read = len([part for part in model.members[0].source.written(sources[0]) if part])
+    assert found.drawn.weights_TS[:, :read].all()
+    assert not found.drawn.weights_TS[:, read:].any()
+
+
+def test_members_that_part_a_text_otherwise_share_its_words() -> None:
+    text = "经常农民听到房子，它很大。"
+    fine, coarse = learnt(text, 280), learnt(text, 288)
+    alone = [system(ADDITIVE, TokenizerPair(one.source, coarse.target, {})) for one in (fine, coarse, coarse)]
+    [apart] = align(System.joined(alone[:2], ["a", "b"]), [(text, "the house")])
+    assert apart.drawn.source == [text]
+    [same_pieces] = align(System.joined(alone[1:], ["b", "c"]), [(text, "the house")])
+    [one] = align(alone[1], [(text, "the house")])
+    assert same_pieces.drawn.source == one.drawn.source
+    assert len(one.drawn.source) > 3
+    np.testing.assert_allclose(same_pieces.drawn.weights_TS, one.drawn.weights_TS, atol=1e-12)
 
 
 # Translations of the system's own

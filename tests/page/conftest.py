@@ -50,6 +50,7 @@ class FakeModel:
         alignment = SimpleNamespace(
             source=source, target=target, weights_TS=weights_TS, links=links, method=self.method
         )
+        alignment.drawn = alignment
         return SimpleNamespace(text=" ".join(target), score=-0.5 - number, log_prob=-1.25 - number, alignment=alignment)
 
 

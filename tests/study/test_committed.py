@@ -8,10 +8,11 @@ import pytest
 from rnnsearch.study.report import write_report
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+STUDIES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.json"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fixed_vs_attention_bible", "strategies"])
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_report_of_a_committed_study_changes_no_byte(name: str, tmp_path: Path) -> None:
     study = shutil.copytree(EXPERIMENTS / name, tmp_path / name)
     assert write_report(study).left_out == ()

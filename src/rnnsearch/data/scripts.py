@@ -1,12 +1,13 @@
-"""Writing systems: which put no blanks between words, and in what unit text of one is counted.
+"""Writing systems: which put no blanks between words, in what unit text of one is counted, in what parts drawn.
 
 By Unicode's properties Script_Extensions and Line_Break (Unicode Standard Annexes 24 and 14): Line_Break=SA are the
 letters whose words only a dictionary can tell apart, those of Thai, Lao, Khmer, Burmese and their relatives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import category
 
 import regex
 
@@ -26,21 +27,49 @@ _IDEOGRAPH = regex.compile(rf"[{IDEOGRAPHS}]")
 _HAN, _KANA = regex.compile(r"\p{Script=Han}"), regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}]")
 
 
-def is_unspaced(letter: str) -> bool:
+def has_unspaced(text: str) -> bool:
     """Whether a character is of a script without blanks between words; a mark that many scripts share is not."""
-    return bool(_UNSPACED.match(letter))
+    return not text.isascii() and bool(_UNSPACED.search(text))
+
+
+def drawn_words(pieces: Sequence[str], word_of_piece: Sequence[int]) -> tuple[list[str], list[int]]:
+    """What is drawn as one word of a sentence, and for each piece the number of its drawn word.
+
+    That is a word between blanks; of a script without blanks each piece, a mark staying with its letter.
+
+    Args:
+        pieces: what each adds to the text, without blanks; an empty one belongs to what is before it.
+        word_of_piece: the word between blanks of each.
+    """
+    drawn: list[str] = []
+    drawn_of_piece: list[int] = []
+    last = -1
+    for piece, word in zip(pieces, word_of_piece, strict=True):
+        if not drawn or word != last or _goes_on_without_blank(drawn[-1], piece):
+            drawn.append("")
+        drawn[-1] += piece
+        drawn_of_piece.append(len(drawn) - 1)
+        last = word
+    return drawn, drawn_of_piece
+
+
+def _goes_on_without_blank(word: str, piece: str) -> bool:
+    """Whether a piece is told from the word before it although no blank parts them."""
+    if not word or not piece or category(piece[0]) in ("Mn", "Mc", "Cf"):
+        return False
+    return has_unspaced(word[-1]) or has_unspaced(piece[0])
 
 
 def units(text: str) -> int:
     """Number of words between blanks; of a script without blanks each character counts, with the marks on it."""
-    if text.isascii() or not _UNSPACED.search(text):
+    if not has_unspaced(text):
         return len(text.split())
     return sum(1 for _ in _UNITS.finditer(text))
 
 
 def estimated_words(text: str) -> float:
     """As `units`, but about so many words as the characters of scripts without blanks make."""
-    if text.isascii() or not _UNSPACED.search(text):
+    if not has_unspaced(text):
         return len(text.split())
     return sum(_share_of_a_word(found[0]) for found in _UNITS.finditer(text))
 

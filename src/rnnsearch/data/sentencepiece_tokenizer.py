@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from random import Random
 from typing import Literal
 
@@ -37,6 +38,7 @@ BLANK = "▁"
 ESCAPE = "\ue000"  # private use
 ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
 ORIGINAL = {code: character for character, code in ESCAPED.items()}
+CHARACTER = re.compile(f"{'|'.join(ORIGINAL)}|.", re.DOTALL)  # of escaped text
 REPLACEMENT = "\ufffd"
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 BROKEN = "surrogateescape"  # how Python's codecs keep bytes that are no UTF-8, which only a model writes
@@ -99,19 +101,23 @@ class SentencePieceTokenizer:
         """A readable piece for each id; "▁" marks a blank."""
         return [unescape(self._piece(i)) for i in ids]
 
+    def written(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to `decode(ids)`, without blanks around it; of a character in bytes the first has it."""
+        return texts_of_pieces(["" if i in (PAD, BOS, EOS) else self._piece(i) for i in ids])
+
     def _piece(self, i: int) -> str:
         return SPECIALS[i] if i < len(SPECIALS) else str(self._processor.id_to_piece(int(i)))
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
         """For each id the index of its word in `decode(ids).split()`."""
         text = b"".join(self._written(ids)).decode("utf-8", BROKEN)
-        return self._words(ids, zip(text, word_of_characters(text, "none"), strict=True))
+        return _of_first_bytes(self._written(ids), zip(text, word_of_characters(text, "none"), strict=True))
 
     def word_of_token(self, text: str) -> list[int]:
         """For each id of `encode(text)` the index of its word of `text.split()`."""
         words = word_of_characters(text, self.normalization)
         characters = zip(map(escape, self.normalized(text)), words, strict=True)
-        return self._words(self.encode(text), characters)
+        return _of_first_bytes(self._written(self.encode(text)), characters)
 
     def _written(self, ids: Sequence[int]) -> list[bytes]:
         """What each id writes, in bytes, without the blank that is put before the text."""
@@ -121,16 +127,27 @@ class SentencePieceTokenizer:
             found[first] = found[first].removeprefix(b" ")
         return found
 
-    def _words(self, ids: Sequence[int], characters: Iterable[tuple[str, int]]) -> list[int]:
-        """The word of each id's first byte, from the characters that all of them write and the word of each."""
-        of_byte = [word for text, word in characters for _ in text.encode("utf-8", BROKEN)]
-        words: list[int] = []
-        position = 0
-        for part in self._written(ids):
-            known = part and position < len(of_byte)
-            words.append(of_byte[position] if known else words[-1] if words else 0)
-            position += len(part)
-        return words
+
+def texts_of_pieces(pieces: Sequence[str]) -> list[str]:
+    """What each piece adds to a text, without blanks around it; of a character in bytes the first has it."""
+    parts = [_bytes(piece) for piece in pieces]
+    characters = CHARACTER.findall(b"".join(parts).decode("utf-8", BROKEN))
+    starts = _of_first_bytes(parts, zip(characters, range(len(characters)), strict=True))
+    bounds = pairwise([*dict.fromkeys(starts), len(characters)])
+    added = {start: "".join(characters[start:end]).encode("utf-8", BROKEN) for start, end in bounds}
+    return [unescape(added.pop(start, b"").decode("utf-8", "replace")).strip() for start in starts]
+
+
+def _of_first_bytes(parts: Sequence[bytes], characters: Iterable[tuple[str, int]]) -> list[int]:
+    """The number of each part's first byte, from the characters that all parts write and the number of each."""
+    of_byte = [number for text, number in characters for _ in text.encode("utf-8", BROKEN)]
+    numbers: list[int] = []
+    position = 0
+    for part in parts:
+        known = part and position < len(of_byte)
+        numbers.append(of_byte[position] if known else numbers[-1] if numbers else 0)
+        position += len(part)
+    return numbers
 
 
 def _bytes(piece: str) -> bytes:

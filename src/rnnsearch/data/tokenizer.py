@@ -53,6 +53,13 @@ class Tokenizer(Protocol):
         """A readable piece for each id."""
         ...
 
+    def written(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to the text, without blanks around it and without marks of the vocabulary's own.
+
+        Of a character in several ids the first has it; these, like specials and blanks, leave an empty string.
+        """
+        ...
+
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
         """For each id the index, from 0, of the word of `text.split()` that it belongs to.
 

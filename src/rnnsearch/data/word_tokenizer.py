@@ -104,6 +104,10 @@ class WordTokenizer:
         """The word of each id."""
         return [self._words[i] for i in ids]
 
+    def written(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to the detokenised text, `<unk>` for an unknown word."""
+        return ["" if i in (PAD, BOS, EOS) else self.bare(self._words[i]) for i in ids]
+
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
         """For each id the index of its word in the detokenised text."""
         return self.word_of_written(["" if i in (PAD, BOS, EOS) else self._words[i] for i in ids])

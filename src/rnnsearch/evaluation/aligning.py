@@ -1,17 +1,20 @@
 """Word alignments of given translations, by attention weights or by gradient saliency, over words between white space.
 
 A word's weights are made from its pieces' by one rule, `alignment.word_weights`: summed over the source word's pieces,
-averaged over the target word's, ends of sentence left out. No word is empty, however many blanks there are. T target
-words, S source words (of pieces, where it says so).
+averaged over the target word's, ends of sentence left out. No word is empty, however many blanks there are. Links are
+of these words always; what people look at is parted further where a script has no blanks, see `Alignment.drawn`. T
+target words, S source words (of pieces, where it says so).
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnsearch.data.corpus import words
+from rnnsearch.data.scripts import drawn_words, has_unspaced
 from rnnsearch.evaluation.alignment import Links, Weights, links_of_words, word_weights
 from rnnsearch.evaluation.forcing import Forced, force
 from rnnsearch.evaluation.heatmap import heatmap
@@ -30,7 +33,8 @@ class Alignment:
     """Words of a pair, the weight of each source word for each target word `[T, S]`, and links.
 
     A row sums to at most 1: what the end of sentence had is left out. Links are 0-indexed (source word, target word).
-    `method` is ``attention`` or ``saliency``.
+    `method` is ``attention`` or ``saliency``. `finer` is the same by pieces, where the script of a side has no blanks
+    between words; the other side's words stay words.
     """
 
     source: list[str]
@@ -38,11 +42,17 @@ class Alignment:
     weights_TS: Weights
     links: Links
     method: str
+    finer: "Alignment | None" = None
+
+    @property
+    def drawn(self) -> "Alignment":
+        """What a heatmap shows: this, or the finer one."""
+        return self if self.finer is None else self.finer
 
     def _repr_html_(self) -> str:
         """A heatmap, which a notebook shows."""
-        caption = "attention" if self.method == "attention" else "gradient saliency"
-        return heatmap(self.source, self.target, self.weights_TS, self.links, caption=caption)
+        caption, shown = "attention" if self.method == "attention" else "gradient saliency", self.drawn
+        return heatmap(shown.source, shown.target, shown.weights_TS, shown.links, caption=caption)
 
 
 def align(
@@ -115,14 +125,15 @@ def chosen_method(system: System, method: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Words, pieces, and the word of each piece (of each member's source pieces)."""
+    """The source's text, words, pieces, and the word of each piece (of each member's source pieces)."""
 
+    text: str
     source: list[str]
     target: list[str]
     sources: Sources
     target_ids: Ids
-    word_of_source: tuple[list[int], ...]
-    word_of_target: list[int]
+    word_of_source: tuple[Sequence[int], ...]
+    word_of_target: Sequence[int]
 
     def fits(self, max_length: int) -> bool:
         """Whether no side has more pieces, and there are no more weights of words than of so many pieces."""
@@ -133,7 +144,7 @@ class _Pair:
 def _given(system: System, source: str, target: str) -> _Pair:
     word_of_source = tuple(member.source.word_of_token(source) for member in system.members)
     ids = system.source_ids(source), system.target.encode(target)
-    return _Pair(words(source), words(target), *ids, word_of_source, system.target.word_of_token(target))
+    return _Pair(source, words(source), words(target), *ids, word_of_source, system.target.word_of_token(target))
 
 
 def _written(system: System, translation: Translation, source: str) -> _Pair:
@@ -147,7 +158,42 @@ def _written(system: System, translation: Translation, source: str) -> _Pair:
     if word_of_target is None:
         last = max(0, len(target) - 1)  # a text that was changed may have fewer words than its pieces
         word_of_target = [min(word, last) for word in system.target.word_of_piece(ids)]
-    return _Pair(words(source), target, translation.sources, ids, word_of_source, word_of_target)
+    return _Pair(source, words(source), target, translation.sources, ids, word_of_source, word_of_target)
+
+
+def _parted(system: System, pair: _Pair) -> _Pair:
+    """The pair with pieces for words on a side whose script has no blanks; the same where both keep their words.
+
+    Members of an ensemble that part the source differently have only its words in common.
+    """
+    parted = pair
+    if has_unspaced(pair.text):
+        readers = [member.source for member in system.members]
+        found = [
+            _parts(pair.source, reader.written(reader.encode(pair.text)), reader.word_of_token(pair.text))
+            for reader in readers
+        ]
+        source, _ = found[0]
+        if all(parts == source for parts, _ in found):
+            read = zip(found, pair.word_of_source, strict=True)
+            cut = tuple(part_of_piece[: len(of_read)] for (_, part_of_piece), of_read in read)
+            parted = replace(parted, source=source, word_of_source=cut)
+    if has_unspaced("".join(pair.target)):
+        target, part_of_piece = _parts(pair.target, system.target.written(pair.target_ids), pair.word_of_target)
+        parted = replace(parted, target=target, word_of_target=part_of_piece)
+    return parted
+
+
+def _parts(
+    words: Sequence[str], pieces: Sequence[str], word_of_piece: Sequence[int]
+) -> tuple[list[str], Sequence[int]]:
+    """What is drawn of words, spelled as they are unless they are parted, and the part of each piece."""
+    drawn, part_of_piece = drawn_words(pieces, word_of_piece)
+    word_of_part = dict(zip(part_of_piece, word_of_piece, strict=True))
+    if [*dict.fromkeys(word_of_part.values())] != [*range(len(words))]:
+        return [*words], word_of_piece  # a text that was changed may have words without pieces
+    counts = Counter(word_of_part.values())
+    return [words[word] if counts[word] == 1 else drawn[part] for part, word in word_of_part.items()], part_of_piece
 
 
 def _align(
@@ -161,8 +207,13 @@ def _align(
             max_length,
             len(whole) - len(short),
         )
-    found = {id(short[place]): weights_TS for place, weights_TS in _weights(system, short, method)}
-    return [_alignment(pair, found.get(id(pair), _nothing(pair)), method, threshold) for pair in pairs]
+    found: dict[int, Alignment] = {}
+    for place, weights in _weights(system, short, method):
+        pair, parted = short[place], _parted(system, short[place])
+        finer = None if parted is pair else _alignment(parted, _weights_of_words(parted, weights), method, threshold)
+        of_words = _alignment(pair, _weights_of_words(pair, weights), method, threshold)
+        found[id(pair)] = replace(of_words, finer=finer)
+    return [found.get(id(pair)) or _alignment(pair, _nothing(pair), method, threshold) for pair in pairs]
 
 
 def _nothing(pair: _Pair) -> Weights:
@@ -173,18 +224,17 @@ def _alignment(pair: _Pair, weights_TS: Weights, method: str, threshold: float |
     return Alignment(pair.source, pair.target, weights_TS, links_of_words(weights_TS, threshold=threshold), method)
 
 
-def _weights(system: System, pairs: Sequence[_Pair], method: str) -> Iterator[tuple[int, Weights]]:
-    """Each pair's place and weights of words, out of order."""
+def _weights(system: System, pairs: Sequence[_Pair], method: str) -> Iterator[tuple[int, Sequence[Weights]]]:
+    """Each pair's place and each member's weights of pieces, out of order."""
     if method == "attention":
         for place, forced in force(system, [(pair.sources, pair.target_ids) for pair in pairs]):
-            yield place, _weights_of_words(pairs[place], [part for part in forced.weights if part is not None])
+            yield place, [part for part in forced.weights if part is not None]
         return
     by_member = [
         saliency(member.translator, [(pair.sources[i], pair.target_ids) for pair in pairs])
         for i, member in enumerate(system.members)
     ]
-    for place, of_members in enumerate(zip(*by_member, strict=True)):
-        yield place, _weights_of_words(pairs[place], of_members)
+    yield from enumerate(zip(*by_member, strict=True))
 
 
 def _weights_of_words(pair: _Pair, of_members: Sequence[Weights]) -> Weights:

@@ -1,6 +1,6 @@
 """What the page shows of a sentence, one panel a run. All of it is text that the templates escape."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,9 +27,13 @@ class TranslatingModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of one side: its text, the words of the other side that it is linked to, and those in words."""
+    """A word of one side, or a piece where a script has no blanks, and the words of the other side it is linked to.
+
+    ``before`` is the blank between it and the last one, or nothing; ``note`` says the links in words.
+    """
 
     text: str
+    before: str
     links: tuple[int, ...]
     note: str
 
@@ -83,26 +87,38 @@ def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
 
 
 def _candidate(hypothesis: "Hypothesis") -> Candidate:
-    alignment = hypothesis.alignment
+    alignment = hypothesis.alignment.drawn
+    source, target = hypothesis.alignment.source, hypothesis.alignment.target
     return Candidate(
         text=hypothesis.text,
         score=_decimal(hypothesis.score),
         log_prob=_decimal(hypothesis.log_prob),
-        source=_words(alignment.source, alignment.target, alignment.links),
-        target=_words(alignment.target, alignment.source, [(j, i) for i, j in alignment.links]),
+        source=_words(alignment.source, alignment.target, alignment.links, source),
+        target=_words(alignment.target, alignment.source, [(j, i) for i, j in alignment.links], target),
         cells=_cells(alignment),
     )
 
 
-def _words(own: Sequence[str], others: Sequence[str], links: Iterable[tuple[int, int]]) -> list[Word]:
-    """The words of one side; ``links`` begin on it."""
+def _words(
+    own: Sequence[str], others: Sequence[str], links: Iterable[tuple[int, int]], whole: Sequence[str]
+) -> list[Word]:
+    """The words of one side; ``links`` begin on it, and ``whole`` are its words between blanks."""
     linked: list[list[int]] = [[] for _ in own]
     for here, there in sorted(links):
         linked[here].append(there)
     return [
-        Word(text, tuple(to), f"linked to: {', '.join(others[i] for i in to)}" if to else "no link")
-        for text, to in zip(own, linked, strict=True)
+        Word(text, before, tuple(to), f"linked to: {', '.join(others[i] for i in to)}" if to else "no link")
+        for text, before, to in zip(own, _blanks(own, " ".join(whole)), linked, strict=True)
     ]
+
+
+def _blanks(words: Sequence[str], text: str) -> Iterator[str]:
+    """What stands before each word of a text: nothing where it goes on from the one before, else a blank."""
+    end = 0
+    for word in words:
+        start = text.find(word, end)
+        yield "" if start == end else " "
+        end = start + len(word) if start >= 0 else end
 
 
 def _cells(alignment: "Alignment") -> list[list[Cell]]:

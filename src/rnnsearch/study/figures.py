@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
-from unicodedata import bidirectional, category, east_asian_width
+from unicodedata import bidirectional, east_asian_width
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rnnsearch.data.scripts import is_unspaced
+from rnnsearch.data.scripts import drawn_words
+from rnnsearch.data.sentencepiece_tokenizer import texts_of_pieces
 from rnnsearch.study import fonts
 from rnnsearch.visible import visible
 
@@ -156,25 +157,12 @@ def _cut(text: str, columns: int) -> str:
 
 
 def words_of_pieces(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Joins pieces to readable words: words, and for each piece the number of its word.
+    """Joins pieces to readable words, see `drawn_words`, and gives for each piece the number of its word.
 
-    A piece that starts with SentencePiece's ▁ starts a word; where no piece has one, each piece is a word already. In a
-    script without blanks between words each piece stands for itself. The end of sentence is a word of its own.
+    A piece that starts with SentencePiece's ▁ starts a word; where no piece has one, each piece is a word already. The
+    end of sentence is a word of its own.
     """
     marked = any(piece.startswith("▁") for piece in pieces)
-    words: list[str] = []
-    word_of_piece: list[int] = []
-    for piece in pieces:
-        starts = not marked or piece.startswith("▁") or not words or piece == "</s>"
-        if starts or _goes_on_without_blank(words[-1], piece):
-            words.append("")
-        words[-1] += piece.removeprefix("▁")
-        word_of_piece.append(len(words) - 1)
+    starts = (not marked or piece.startswith("▁") or piece == "</s>" for piece in pieces)
+    words, word_of_piece = drawn_words(texts_of_pieces(pieces) if marked else pieces, [*accumulate(starts)])
     return [word or "␣" for word in words], word_of_piece
-
-
-def _goes_on_without_blank(word: str, piece: str) -> bool:
-    """Whether a piece is told from the word before it although no blank parts them; a mark belongs to its letter."""
-    if not word or not piece or category(piece[0]) in ("Mn", "Mc", "Cf"):
-        return False
-    return is_unspaced(word[-1]) or is_unspaced(piece[0])
