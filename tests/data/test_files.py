@@ -397,5 +397,5 @@ def test_hub_errors(dataset: Path, tmp_path: Path) -> None:
         list(hub(dataset, tmp_path / "cache", target="translation.fr").pairs("train"))
 
 
-def test_words_are_separated_by_blanks_alone() -> None:
-    assert word_count(" a\u00a0b  c\td ") == 2
+def test_words_are_separated_by_white_space_of_any_kind() -> None:
+    assert word_count(" a\u00a0b  c\td ") == 4

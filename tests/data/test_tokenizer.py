@@ -179,6 +179,7 @@ EVERY_SCRIPT = st.text(
 @example("“See what you have done!” she said. “I melt.”", "en", "nfc")
 @example("ខ្ញុំចូលចិត្ត 👩\u200d👧 ok 🇩🇪🇫🇷", "km", "nfc")
 @example("https://example.org/a?b=c&d=1,5 1.000,50 € DOTMULTI...", "en", "none")
+@example("DOTMULTI DOTDOTMULTI DOTMULTI. ...DOTMULTI @-@a", "fi", "nfc")
 @example("a\x01b\x00 ‿ a‿b ¨ x¨y ½ ﬁ", "en", "nfkc")
 @example("tabs\tand\u00a0others   are\u3000one blank", "de", "nfc")
 def test_words_give_back_every_text(text: str, language: str, form: str) -> None:
@@ -235,7 +236,9 @@ def test_one_form_of_text(form: str) -> None:
     nfd = [Pair("scho\u0308n ﬁn", "scho\u0308n ﬁn", 1)] * 9
     for learnt in (
         pieces_of(300, source=lambda: iter(nfd), normalization=form).target,
-        WordTraining(source_size=20, target_size=20, normalization=form).fit(lambda: iter(nfd), "de", "de").target,
+        WordTraining(source_size=20, target_size=20, joiners=True, normalization=form)
+        .fit(lambda: iter(nfd), "de", "de")
+        .target,
     ):
         again = load_tokenizer(json.loads(json.dumps(learnt.state())))
         for tokenizer in (learnt, again):
