@@ -79,8 +79,8 @@ def raw_lines(data: bytes) -> list[bytes]:
 
 
 def texts_of(data: bytes) -> list[str]:
-    """The text of each line; a byte order mark at the start is none."""
-    texts = [line.decode("utf-8", "replace") for line in raw_lines(data)]
+    """The text of each line; a byte order mark at the start is none, and a NUL is no character of a text."""
+    texts = [line.decode("utf-8", "replace").replace("\0", "\ufffd") for line in raw_lines(data)]
     return [texts[0].removeprefix("\ufeff"), *texts[1:]] if texts else []
 
 

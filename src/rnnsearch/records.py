@@ -31,6 +31,7 @@ LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
 DIGEST = "sha256"  # the key under which an object's own stands
 FILES = "files"  # the key of a record under which the digests of the files beside it stand
+WANDB = "wandb"  # the folder of Weights & Biases in a run's folder
 LARGEST = 1 << 28  # bytes of a file of JSON: no run leaves so many
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
@@ -93,10 +94,14 @@ def refuse_links(folder: Path) -> None:
     """Refuse to write into a folder in which names lead elsewhere, as in one that a stranger made.
 
     Raises:
-        ValueError: for a link out of the folder, or what is neither file nor folder, such as a pipe.
+        ValueError: for a link out of the folder, or what is neither file nor folder, such as a pipe. Weights & Biases'
+            folder of a run has links of its own; it writes into a new folder each time.
     """
     inside = folder.resolve()
     for place, folders, files in os.walk(folder):
+        if Path(place).name == WANDB:
+            folders.clear()
+            continue
         for path in (Path(place, name) for name in (*folders, *files)):
             kind = path.lstat().st_mode
             if stat.S_ISLNK(kind) and not path.resolve().is_relative_to(inside):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.cli.compose import compose
+from rnnsearch.cli.compose import Composer, compose
 from rnnsearch.cli.describe import no_differences
 from rnnsearch.cli.sweeper import DurableSweeper
 from rnnsearch.sweep.points import composed, label, labels
@@ -17,7 +17,8 @@ def sweeper(protocol: str) -> DurableSweeper:
     """A sweeper of the protocol's config that launches nothing."""
     made = object.__new__(DurableSweeper)
     made.config = compose("train", [f"protocol={protocol}"])
-    made.loader, made.flags, made.vocabularies, made.configs = None, (), {}, {}  # type: ignore[assignment]
+    made.loader, made.flags, made.vocabularies = None, (), {}  # type: ignore[assignment]
+    made.composer = Composer("train")
     return made
 
 

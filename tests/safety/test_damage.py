@@ -16,7 +16,7 @@ from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import load_translator, newest_whole, read_checkpoint
 from rnnsearch.records import RECORD, read_record, write_object
 from rnnsearch.search.run_config import CONFIG
-from rnnsearch.study.folder import _read_run, read_attention
+from rnnsearch.study.folder import DAMAGED, _read_run, read_attention
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 
 LINES = ["the small house stood there", "a dog"]
@@ -28,6 +28,8 @@ def results(run: Path) -> dict[str, Any]:
     """All that commands take from a run's folder."""
     loaded = runs.load_run(run, device="cpu")
     study = _read_run("member", 1, run)
+    if study.status == DAMAGED:
+        raise ValueError((study.error or {})["message"])
     found, _ = newest_whole(run)
     assert found is not None
     return {
@@ -101,7 +103,7 @@ def harmed(trained: Path, another: Path, place: Path, count: int) -> list[str]:
         try:
             found = results(run)
         except (ValueError, OSError) as error:
-            if str(run / name) not in str(error) and "was saved by the run" not in str(error):
+            if name not in str(error) and "was saved by the run" not in str(error):
                 wrong.append(f"{name} {damage}: {error}")
         else:
             same = {key for key in right if equal(found[key], right[key])}

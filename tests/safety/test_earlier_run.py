@@ -8,6 +8,7 @@ import pytest
 
 import rnnsearch
 from rnnsearch.cli import build, rows, runs
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.records import read_lines, read_record
 
@@ -32,7 +33,7 @@ def test_it_translates(earlier: Path) -> None:
 def test_it_is_evaluated(earlier: Path) -> None:
     loaded = runs.load_run(earlier, device="cpu")
     texts, search = rows.split_rows(loaded, "test"), build.build_search(loaded.config.search)
-    found = evaluate_split(loaded.model.system, texts, search).metrics
+    found = evaluate_split(loaded.model.system, texts, search, scoring=Scoring.of_record(loaded.record)).metrics
     kept = loaded.record["results"]["metrics"]["test"]
     assert {key: found[key] for key in ("nll", "chrf")} == pytest.approx({key: kept[key] for key in ("nll", "chrf")})
 

@@ -44,6 +44,7 @@ def test_links_within_the_folder_and_to_it_are_fine(tmp_path: Path) -> None:
     run = tmp_path / "disk" / "run"
     (run / "wandb" / "one").mkdir(parents=True)
     (run / "wandb" / "latest").symlink_to("one")
+    (run / "wandb" / "one" / "debug-core.log").symlink_to(tmp_path / "log")  # of Weights & Biases itself
     (tmp_path / "outputs").symlink_to("disk")
     refuse_links(run)
     refuse_links(tmp_path / "outputs" / "run")

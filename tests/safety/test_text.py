@@ -24,7 +24,7 @@ from rnnsearch.evaluation.heatmap import heatmap
 from rnnsearch.study import export
 from rnnsearch.study.blocks import Example, Fold, Section
 from rnnsearch.study.figures import plain, svg
-from rnnsearch.study.report import Card, Report, render_html, render_markdown
+from rnnsearch.study.report import Card, First, Report, render_html, render_markdown
 from rnnsearch.study.tables import Table
 from rnnsearch.sweep.ledger import Attempt, Point, State
 from rnnsearch.visible import visible
@@ -108,9 +108,10 @@ def ways(text: str, folder: Path) -> Iterator[str]:
         yield export.as_csv(STUDY)
         yield export.as_json(STUDY)
     yield heatmap([text], [text], np.ones((1, 1)), [(0, 0)], caption=text)
-    report = Report(text, text, text, False, (text,), (text,), (Card(text, text, text),), (every_block(text),))
-    yield render_html(report)
-    yield render_markdown(report)
+    first = First(text, others=(text,), cards=(Card(text, text, text),))
+    report = Report(text, text, first, (text,), (every_block(text),), (text,), comparison=None)
+    yield render_html(report, {})
+    yield render_markdown(report, {})
     figure = Figure()
     figure.subplots().set_title(plain(text), parse_math=False)
     yield svg(figure)
@@ -122,7 +123,17 @@ def every_block(text: str) -> Section:
     table = Table(text, (text,), ((text,),), 1)
     fold = Fold(text, text, tables=(table,), facts=facts, own=frozenset([text]), code=text)
     shown = Example(text, text, text, ((text, text, text),))
-    return Section(text, (text,), facts, tables=(table,), examples=(shown,), facts=facts, folds=(fold,), notes=(text,))
+    return Section(
+        text,
+        (text,),
+        facts,
+        tables=(table,),
+        examples=(shown,),
+        facts=facts,
+        folds=(fold,),
+        notes=(text,),
+        left_out=(text,),
+    )
 
 
 @settings(max_examples=15, deadline=None)

@@ -167,7 +167,7 @@ def test_weak_models_say_nothing(make_study: Callable[..., Path], tmp_path: Path
         path.write_text("".join(json.dumps(row | {"hypothesis": "a man a dog ."}) + "\n" for row in rows))
     write_report(folder)
     text = page_of(folder).text
-    assert "This comparison says nothing: the better member, fixed, has" in text
+    assert "This comparison says nothing: the better member, additive, has" in text
     assert "Says nothing: both models are too weak to compare." in text
     assert "SAYS NOTHING" in (folder / "report.md").read_text(encoding="utf-8")
     assert "its record says" in text

@@ -41,7 +41,7 @@ def test_chrf_takes_the_place_of_a_degenerate_bleu(
     assert (found.metric, found.weak, primary(study).title) == ("chrf", 20.0, "test chrF")
     assert " chrF [" in headline(study, found)
     assert "BLEU is 0 even of the references against themselves: chrF is this" in " ".join(doubts(study, found))
-    text = render_markdown(build_report(study, found))
+    text = render_markdown(build_report(study), {})
     assert "chrF by source length in characters" in text
     assert "chrF against source length" in text
     assert "Lengths are characters" in text

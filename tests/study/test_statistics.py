@@ -140,7 +140,7 @@ def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"study\.json does not exist"):
         read_study(tmp_path)
     path = tmp_path / "study.json"
-    for text, message in (("{", "not valid JSON"), ("[]", "a JSON object is needed"), ('{"format": 9}', "format is 9")):
+    for text, message in (("{", "holds no JSON"), ("[]", "holds no JSON object"), ('{"format": 9}', "format is 9")):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_study(tmp_path)

@@ -108,7 +108,7 @@ def test_the_job_travels_to_other_processes() -> None:
         "import pickle, sys; job = pickle.load(sys.stdin.buffer);"
         "print(job.__name__, job.__module__, 'torch' in sys.modules)"
     )
-    job = cloudpickle.dumps(_job("sweep", ["seed=0,1"]))
+    job = cloudpickle.dumps(_job("sweep", ["seed=0,1"], Path.cwd()))
     done = subprocess.run([sys.executable, "-c", code], input=job, capture_output=True, check=True)
     assert done.stdout.decode().split() == ["job", "rnnsearch.cli.sweep", "False"]
     assert list(inspect.signature(cloudpickle.loads(job)).parameters) == ["cfg"]

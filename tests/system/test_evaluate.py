@@ -89,10 +89,10 @@ def _object(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_truncate, "can't be read as a checkpoint; it is truncated or foreign"),
-        (lambda path: path.write_bytes(b""), "can't be read as a checkpoint; it is truncated or foreign"),
-        (lambda path: path.write_text("hello"), "can't be read as a checkpoint; it is truncated or foreign"),
-        (_object, "can't be read as a checkpoint; it is truncated or foreign"),
+        (_truncate, "can't be read as a checkpoint: it is truncated, foreign"),
+        (lambda path: path.write_bytes(b""), "can't be read as a checkpoint: it is truncated, foreign"),
+        (lambda path: path.write_text("hello"), "can't be read as a checkpoint: it is truncated, foreign"),
+        (_object, "can't be read as a checkpoint: it holds more than tensors and plain values"),
         (_foreign, "is a checkpoint, but not one that rnnsearch train made"),
         (Path.unlink, "has no checkpoint 'best': it has last"),
         (lambda path: shutil.rmtree(path.parent), "has not validated yet"),

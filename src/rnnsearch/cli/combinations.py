@@ -14,7 +14,7 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 
 MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only look
-SMALL = 300  # words of any vocabulary
+SMALL = 300  # words of a vocabulary whose size nothing says
 BYTES = 8  # of a weight and its gradient
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  # of loggers
 
@@ -42,8 +42,12 @@ def _check_budget(config: DictConfig) -> None:
     build.build_budget(config, flops_per_token=1.0)
 
 
-def _model(config: DictConfig, *, source_size: int, target_size: int) -> Translator | None:
-    """The model without its weights; None where a class of the user's can't be made like that."""
+def _model(config: DictConfig) -> Translator | None:
+    """The model without its weights, and with vocabularies of the sizes that were asked for.
+
+    None where a class of the user's can't be made like that.
+    """
+    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
     try:
         with torch.device("meta"):
             return build_translator(
@@ -66,7 +70,7 @@ def _check_vocabulary(config: DictConfig) -> None:
 
 
 def _check_search(config: DictConfig) -> None:
-    model = _model(config, source_size=SMALL, target_size=SMALL)
+    model = _model(config)
     if config.search.get("coverage_penalty", 0) and model is not None and model.decoder.context.constant:
         raise ValueError(
             f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
@@ -79,8 +83,7 @@ def _check_search(config: DictConfig) -> None:
 
 def _check_memory(config: DictConfig) -> None:
     """Refuse weights that this machine has no room for."""
-    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
-    model = _model(config, source_size=source_size, target_size=target_size)
+    model = _model(config)
     if model is None:
         return
     weights = sum(one.numel() for one in model.parameters())
@@ -121,7 +124,7 @@ CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # 
     (_check_greedy, ("search",)),
     (_check_budget, ("budget",)),
     (_check_vocabulary, ("model", "tokenizer")),
-    (_check_search, ("model", "search")),
+    (_check_search, ("model", "tokenizer", "search")),
     (_check_memory, ("model", "tokenizer")),
     (_check_loggers, ("logger",)),
     (_check_streaming, ("streaming", "trainer", "data")),

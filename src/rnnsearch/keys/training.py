@@ -264,7 +264,7 @@ LOGGER: Mapping[str, Kind] = {
 COMPARISON: Mapping[str, Kind] = {
     "members": Named(OVERRIDES, "at least two names"),
     "seeds": Listed(SEED, example="[0,1,2]", least=1, distinct=True),
-    "tuning.factors": Listed(POSITIVE, example="[1,2,4]", distinct=True),
+    "tuning.factors": Listed(Number(above=0, bound=1e41), example="[1,2,4]", distinct=True),
     "tuning.updates": COUNT,
     "jobs": OrNull(FEW),
     "question": OPTIONAL_TEXT,
