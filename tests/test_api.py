@@ -322,11 +322,8 @@ def test_blanks_do_not_fill_memory(folders: dict[str, Path], caplog: pytest.LogC
     [aligned] = model.align([(source, "a b")])
     [translation] = model.translate([source], max_length=2, min_length=2, alignments=True)
     for alignment in (aligned, translation.hypotheses[0].alignment):
-        assert alignment.weights_TS.shape == (2, 2_000_001)
-        assert alignment.weights_TS.base is not None  # one zero, seen from everywhere
-        assert alignment.weights_TS.base.size == 1
-        assert not alignment.links
-    assert caplog.text.count("pairs with more than 1000 pieces on a side, or far more words") == 2
+        assert alignment.weights_TS.shape == (2, 2)  # blanks are no words, however many
+    assert "pairs with more than 1000 pieces" not in caplog.text
 
 
 # Loading
