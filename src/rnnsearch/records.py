@@ -33,6 +33,14 @@ DIGEST = "sha256"  # the key under which an object's own stands
 FILES = "files"  # the key of a record under which the digests of the files beside it stand
 WANDB = "wandb"  # the folder of Weights & Biases in a run's folder
 LARGEST = 1 << 28  # bytes of a file of JSON: no run leaves so many
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("id", "name", "status", "config_hash", "data.source_language", "data.target_language"), str),
+    **dict.fromkeys(("data", "data.checksums", "data.pairs", "tokenizer", "tokenizer.notes", "scoring", FILES), dict),
+    **dict.fromkeys(("tokenizer.source", "tokenizer.target", "code", "corrected", "results"), dict),
+    **dict.fromkeys(("results.curves", "results.metrics"), dict),
+    **dict.fromkeys(("seed", "updates"), int),
+}
+"""What a record holds under dotted keys, where it has them: those that commands go by."""
 STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
@@ -269,12 +277,12 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a run's folder.
+def read_record(folder: Path, *, needs: Iterable[str] = ()) -> dict[str, Any]:
+    """The record of a run's folder, with all of the dotted keys that it ``needs``.
 
     Raises:
         FileNotFoundError: if the folder is not a run's.
-        ValueError: if the record is damaged, or written in a later format.
+        ValueError: if the record is damaged, has another structure, or was written in a later format.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -285,6 +293,18 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{error}; put a copy back, or train into a new folder") from None
     if record.get("format") != FORMAT:
         raise ValueError(f"{path} is not a record of format {FORMAT}; read it with the version that wrote it")
+    for key, kind in KINDS.items():
+        value = _at(record, key)
+        if key in needs if value is None else not isinstance(value, kind):
+            what = "lacks" if value is None else "holds something else than a run writes under"
+            raise ValueError(f"{path} is damaged: it {what} {key}; put a copy back, or train into a new folder")
+    return record
+
+
+def _at(record: Any, key: str) -> Any:
+    """The value at a dotted key; None where there is none."""
+    for part in key.split("."):
+        record = record.get(part) if isinstance(record, dict) else None
     return record
 
 

@@ -1,6 +1,8 @@
 """A run whose files were flipped, cut or exchanged: it is refused in a sentence, or its results are the same."""
 
+import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +14,12 @@ from torch import Tensor
 
 import rnnsearch
 from rnnsearch.cli import rows, runs
+from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import load_translator, newest_whole, read_checkpoint
-from rnnsearch.records import RECORD, read_record, write_object
+from rnnsearch.records import KINDS, RECORD, read_record, write_object
 from rnnsearch.search.run_config import CONFIG
-from rnnsearch.study.folder import DAMAGED, _read_run, read_attention
+from rnnsearch.study.folder import _whole_run, read_attention
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 
 LINES = ["the small house stood there", "a dog"]
@@ -27,9 +30,7 @@ FILES += ["translations.test.jsonl", "alignments.test.json", "metrics.csv"]
 def results(run: Path) -> dict[str, Any]:
     """All that commands take from a run's folder."""
     loaded = runs.load_run(run, device="cpu")
-    study = _read_run("member", 1, run)
-    if study.status == DAMAGED:
-        raise ValueError((study.error or {})["message"])
+    study = _whole_run("member", 1, run)
     found, _ = newest_whole(run)
     assert found is not None
     return {
@@ -206,3 +207,39 @@ def test_any_cut_of_the_last_checkpoint_gives_way_to_the_best(trained: Path, tmp
     for share in (0, 1, 30, 1000, len(content) // 2, len(content) - 50_000, len(content) - 2):
         last.write_bytes(content[:share])
         assert newest_whole(run)[0] == run / "checkpoints" / "best.ckpt"
+
+
+@pytest.mark.parametrize(("key", "value"), [*((key, 5) for key in KINDS if KINDS[key] is not int), ("seed", "x")])
+def test_a_record_of_another_structure_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    """One from before records held digests, or a stranger's."""
+    *parents, last = key.split(".")
+    record: dict[str, Any] = {"format": 1}
+    place = record
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    (tmp_path / RECORD).write_text(json.dumps(record))
+    read_record(tmp_path)
+    with pytest.raises(ValueError, match=rf"is damaged: it lacks {re.escape(key)};"):
+        read_record(tmp_path, needs=[key])
+    place[last] = value
+    (tmp_path / RECORD).write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=rf"is damaged: .*under {re.escape(key)};"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize("found", [{"bleu_tokenizer": "x"}, {"normalization": []}, {"primary": 5}, {"more": 1}])
+def test_a_scoring_that_no_run_has_is_refused(found: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="no scoring that can be used"):
+        Scoring.of_record({"scoring": found})
+    assert Scoring.of_record({"scoring": {"primary": "chrf", "warnings": ["one"]}}).warnings == ("one",)
+    assert Scoring.of_record({}) == EARLIER
+
+
+@pytest.mark.parametrize("line", [{}, {"source_text": "a"}, {"source_text": 5, "target_text": "b"}])
+def test_kept_texts_of_another_structure_are_refused(trained: Path, tmp_path: Path, line: dict[str, object]) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    record = read_record(run)
+    write_object(run / RECORD, {key: value for key, value in record.items() if key != "files"})
+    (run / "data" / "test.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match=r"test\.jsonl: line 1 is damaged: it holds no pair of texts"):
+        rows.split_rows(runs.load_run(run, device="cpu"), "test")

@@ -3,10 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -95,11 +93,12 @@ def given_aligning(cfg: DictConfig, first: runs.LoadedRun) -> Aligning:
     reverse = None
     if given.reverse_run is not None:
         folders = runs.given_folders(given.reverse_run)
-        source, target = languages(first.record)
+        source, target = languages(first.folder)
         for folder in folders:
-            if languages(read_record(folder)) != (target, source):
-                back = " to ".join(languages(read_record(folder)))
-                raise ValueError(f"{folder} translates {back}; alignments.reverse_run needs {target} to {source}")
+            if (back := languages(folder)) != (target, source):
+                raise ValueError(
+                    f"{folder} translates {' to '.join(back)}; alignments.reverse_run needs {target} to {source}"
+                )
         reverse = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=trust.given()).system
     return Aligning(
         method=given.method,
@@ -110,6 +109,7 @@ def given_aligning(cfg: DictConfig, first: runs.LoadedRun) -> Aligning:
     )
 
 
-def languages(record: Mapping[str, Any]) -> tuple[str, str]:
+def languages(run: Path) -> tuple[str, str]:
     """The languages that a run translates from and into."""
-    return record["data"]["source_language"], record["data"]["target_language"]
+    data = read_record(run, needs=("data.source_language", "data.target_language"))["data"]
+    return data["source_language"], data["target_language"]

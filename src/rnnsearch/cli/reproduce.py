@@ -34,6 +34,7 @@ REASONS = (
 )  # of a record: why results may differ
 FIRST = ("metrics.", "weights_sha256")  # of the results; the points of curves come last
 SHOWN = 20  # differences
+NEEDS = ("id", "name", "status", "config_hash", "seed", "updates", "results", "data.checksums")  # of a record
 
 
 def run(cfg: DictConfig) -> None:
@@ -44,8 +45,8 @@ def run(cfg: DictConfig) -> None:
         Reported: if the results differ.
     """
     source = Path(str(cfg.run)).absolute()
-    record = read_record(source)
-    if not re.fullmatch(r"[\w.-]+", str(record["id"]), re.ASCII):
+    record = read_record(source, needs=NEEDS)
+    if not re.fullmatch(r"[\w.-]+", record["id"], re.ASCII):
         raise ValueError(f"{source}: id={record['id']!r}: no run is called so, so somebody changed its record")
     if record["status"] != "finished":
         raise ValueError(f"{source} is a {record['status']} run; give a finished one")

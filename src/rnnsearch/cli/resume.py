@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
 logger = logging.getLogger(__name__)
 
 SIDES = ("source", "target")
+NEEDS = ("id", "config_hash", "results", "data.checksums", "tokenizer.source", "tokenizer.target", "tokenizer.notes")
+"""What the record of a run with a checkpoint says, and a resumed run goes by."""
 
 
 def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None:
@@ -75,7 +77,7 @@ def check_named(ckpt: str | None, folder: str) -> None:
 
 def record_going_on(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
     """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
-    record, corrected = read_record(folder), corrections(cfg, folder, hash_)
+    record, corrected = read_record(folder, needs=NEEDS), corrections(cfg, folder, hash_)
     for key, values in corrected.items():
         logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
     before = record.get("corrected", {})
@@ -91,7 +93,7 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
     Raises:
         ValueError: naming other settings that differ.
     """
-    if read_record(folder)["config_hash"] == hash_:
+    if read_record(folder, needs=["config_hash"])["config_hash"] == hash_:
         return {}
     from rnnsearch.cli.runs import read_config
 
@@ -135,6 +137,7 @@ def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> b
     record = read_record(folder) if cfg.ckpt and (folder / RECORD).is_file() else {}
     if record.get("status") != "finished":
         return False
+    read_record(folder, needs=["results.metrics", "data.pairs"])
     corrected = corrections(cfg, folder, hash_)
     is_tested = "test" in record["results"]["metrics"] or "test" not in record["data"]["pairs"]
     if (is_tested or not cfg.test) and (record["config_hash"] == hash_ or not _is_larger(cfg.budget, folder)):

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.cli import build, runs
 from rnnsearch.evaluation.gold import format_gold, read_gold
-from rnnsearch.records import check_file, read_lines
+from rnnsearch.records import check_file, read_lines, read_record
 
 Rows = list[Mapping[str, Any]]
 
@@ -17,12 +17,16 @@ def split_rows(loaded: runs.LoadedRun, split: str) -> Rows:
     """The pairs of a split: those kept in the run's folder, or the corpus's own.
 
     Raises:
-        ValueError: if the corpus has no such split.
+        ValueError: if the corpus has no such split, or what was kept is damaged.
     """
     kept = check_file(loaded.folder, loaded.record, f"data/{split}.jsonl")
     if kept.is_file():
-        return list(read_lines(kept))
-    have = loaded.record["data"]["pairs"]
+        rows: Rows = list(read_lines(kept))
+        for number, row in enumerate(rows, 1):
+            if not all(isinstance(row.get(key), str) for key in ("source_text", "target_text")):
+                raise ValueError(f"{kept}: line {number} is damaged: it holds no pair of texts")
+        return rows
+    have = read_record(loaded.folder, needs=["data.pairs"])["data"]["pairs"]
     if split == "train" and loaded.config.get("streaming"):
         raise ValueError(f"the training pairs of {loaded.folder} were streamed and are not kept; take another split")
     if split not in have:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnnsearch.data.normalization import FORMS
 from rnnsearch.data.scripts import letters_of
 
 TOKENIZERS = ("13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab")
@@ -38,9 +39,13 @@ class Scoring:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Scoring":
-        """That of a run's record."""
-        found = record.get("scoring") or {}
-        return cls(**{**found, "warnings": tuple(found.get("warnings", ()))})
+        """That of a run's record. Raises ValueError for one that no run has."""
+        found = {**cls().as_record(), "warnings": [], **(record.get("scoring") or {})}
+        warnings = found.pop("warnings")
+        allowed = {"bleu_tokenizer": TOKENIZERS, "normalization": FORMS, "primary": ("bleu", "chrf")}
+        if found.keys() != allowed.keys() or any(found[key] not in values for key, values in allowed.items()):
+            raise ValueError(f"a run's record holds no scoring that can be used ({found}); put a copy of it back")
+        return cls(**found, warnings=tuple(warnings) if isinstance(warnings, list) else ())
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for a record."""

@@ -115,7 +115,7 @@ class BestCheckpoint(ModelCheckpoint):
         paths = ("best_model_path", "last_model_path", "kth_best_model_path")
         scores = {moved(path): score for path, score in state_dict["best_k_models"].items()}
         whole = {path: score for path, score in scores.items() if not lost(Path(path))}
-        here = {name: moved(state_dict[name]) for name in paths}
+        here: dict[str, Any] = {name: moved(state_dict[name]) for name in paths}
         if here["best_model_path"] not in whole:
             here |= {"best_model_path": "", "best_model_score": None}
         super().load_state_dict({**state_dict, **here, "best_k_models": whole, "dirpath": new})
