@@ -85,12 +85,15 @@ def texts_of(data: bytes) -> list[str]:
 
 
 def first_broken(data: bytes) -> tuple[int, int] | None:
-    """Line and byte, from 1, of the first bytes that are not UTF-8."""
+    """Line and byte, from 1, of the first bytes that are not UTF-8, or NUL."""
     for number, line in enumerate(raw_lines(data), 1):
+        places = [line.index(b"\0") + 1] if b"\0" in line else []
         try:
             line.decode()
         except UnicodeDecodeError as error:
-            return number, error.start + 1
+            places.append(error.start + 1)
+        if places:
+            return number, min(places)
     return None
 
 

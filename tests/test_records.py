@@ -98,8 +98,8 @@ def test_points_do_not_differ_in_what_is_around_them(key: str) -> None:
 
 
 def test_ids_are_unique_and_plain() -> None:
-    ids = [records.new_id() for _ in range(500)]
-    assert len(set(ids)) == 500
+    ids = [records.new_id() for _ in range(50)]
+    assert len(set(ids)) == 50
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in ids)
 
 

@@ -10,7 +10,7 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.study.findings import doubts, headline
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.measures import primary, ranked
-from rnnsearch.study.report import build_report, render_markdown
+from rnnsearch.study.report import write_report
 from rnnsearch.study.statistics import Comparison, compare
 
 Edit = Callable[..., None]
@@ -41,7 +41,7 @@ def test_chrf_takes_the_place_of_a_degenerate_bleu(
     assert (found.metric, found.weak, primary(study).title) == ("chrf", 20.0, "test chrF")
     assert " chrF [" in headline(study, found)
     assert "BLEU is 0 even of the references against themselves: chrF is this" in " ".join(doubts(study, found))
-    text = render_markdown(build_report(study), {})
+    text = (write_report(folder).page.parent / "report.md").read_text(encoding="utf-8")
     assert "chrF by source length in characters" in text
     assert "chrF against source length" in text
     assert "Lengths are characters" in text

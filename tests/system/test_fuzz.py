@@ -139,7 +139,7 @@ def check_strict(configs: Mapping[str, DictConfig], case: Case) -> None:
         if broken is None:
             assert [text for block in read() for text in block] == texts_of(data)
             continue
-        place = rf"{name}: line {broken[0]} is not valid UTF-8 \(.* at byte {broken[1]} of the line\)"
+        place = rf"{name}: line {broken[0]} (is not valid UTF-8|holds a NUL byte) \(byte {broken[1]} of the line\)"
         with pytest.raises(ValueError, match=place) as caught:
             list(read())
         assert_sentence(caught.value)

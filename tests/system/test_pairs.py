@@ -12,7 +12,7 @@ from rnnsearch.evaluation.alignment import parse_pharaoh
 from rnnsearch.evaluation.symmetrization import symmetrize
 
 SOURCES = ["ein Hund läuft", "der Mann  sieht ein Haus", "", "Haus \U0001f600 \u202erot", "ein Hund"]
-TARGETS = ["a dog runs", "a man sees a house", "house", "", "\x00 a\u2028dog"]
+TARGETS = ["a dog runs", "a man sees a house", "house", "", "\u200b a\u2028dog"]
 PAIRS = list(zip(SOURCES, TARGETS, strict=True))
 Said = Callable[..., tuple[int, str, str]]
 

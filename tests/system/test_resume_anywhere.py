@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from rnnsearch.records import read_record, write_object
 from rnnsearch.training.callbacks import Clock
 from rnnsearch.training.checkpoints import AtomicCheckpoints, LastCheckpoint
 from rnnsearch.training.module import TranslationModule
@@ -126,7 +127,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
 ) -> None:
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
-    shutil.copy(trained / "record.json", run)
+    write_object(run / "record.json", {**read_record(trained), "status": "interrupted"})
     (run / "checkpoints" / ".last.ckpt.17.part").write_bytes(b"half")
     assert workshop.train(run, DROPOUT, "ckpt=last") == 0
     assert "it starts anew" in capsys.readouterr().err

@@ -120,7 +120,7 @@ def test_what_no_search_can_take(workshop: Any, tmp_path: Path, capsys: pytest.C
         ("optimizer.lrr=1,2", "optimizer.lrr"),
         ("seed=0,1", "over seeds picks the luckiest"),
         ("sweep.search.sampler=grid", "sampler=grid: choose one of tpe, random"),
-        ("sweep.search.trials=0", "trials=0: give a whole number, 1 or more"),
+        ("sweep.search.trials=0", "sweep.search.trials=0: give a whole number from 1"),
         ("match=parameters", "for sweeps without sweep.search"),
     ):
         assert sweep(workshop, tmp_path, words) != 0

@@ -17,6 +17,7 @@ class Stub(TranslationModule):
 
     def __init__(self) -> None:
         object.__setattr__(self, "counters", SimpleNamespace(tokens=0, seconds=1.0, updates=0))
+        object.__setattr__(self, "scoring", SimpleNamespace(primary="bleu"))
 
     def progress(self) -> float:
         return float(self.counters.updates / 6)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from rnnsearch.data.lines import BYTE_ORDER_MARK, without_end
+from rnnsearch.data.lines import BYTE_ORDER_MARK, first_bad, without_end
 from rnnsearch.data.readable import BrokenFile
 
 logger = logging.getLogger(__name__)
@@ -156,14 +156,15 @@ def _decoded(raws: list[Raw], tally: Tally, strict: bool) -> tuple[list[str], Va
     texts: list[str] = []
     for raw in raws:
         number = tally.lines + 1
-        text, error = _text(raw)
-        if error is not None and strict:
+        text, bad = _text(raw), first_bad(raw.body, is_whole=not raw.is_cut)
+        if bad is not None and strict:
+            place, what = bad
             return texts, ValueError(
-                f"standard input: line {number} is not valid UTF-8 (byte {error.start + 1} of the line), the "
-                "lines before it are translated; convert the text to UTF-8, or set strict=false"
+                f"standard input: line {number} {what} (byte {place} of the line), the lines before it are "
+                "translated; convert the text to UTF-8, or set strict=false"
             )
         tally.lines, tally.read = number, tally.read + raw.read
-        if error is not None:
+        if bad is not None:
             tally.replaced, tally.first_replaced = tally.replaced + 1, tally.first_replaced or number
         if raw.is_cut:
             tally.cut, tally.first_cut = tally.cut + 1, tally.first_cut or number
@@ -171,9 +172,7 @@ def _decoded(raws: list[Raw], tally: Tally, strict: bool) -> tuple[list[str], Va
     return texts, None
 
 
-def _text(raw: Raw) -> tuple[str, UnicodeDecodeError | None]:
-    """The text of a line, and what is wrong with its bytes; a character that was cut through is left out."""
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(raw.body, final=not raw.is_cut), None
-    except UnicodeDecodeError as error:
-        return codecs.getincrementaldecoder("utf-8")("replace").decode(raw.body, final=not raw.is_cut), error
+def _text(raw: Raw) -> str:
+    """The text of a line, with U+FFFD for what is none; a character that was cut through is left out."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(raw.body, final=not raw.is_cut)
+    return text.replace("\0", "\ufffd")

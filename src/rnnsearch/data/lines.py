@@ -4,6 +4,7 @@ A line ends at \\n or \\r\\n and nowhere else, so that the other line separators
 file without any \\n it ends at \\r. A byte order mark at the start is no text.
 """
 
+import codecs
 import io
 import os
 import re
@@ -23,6 +24,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 Mended = Callable[[Path, int], None]
 """Told of a line whose bytes were not UTF-8 and became U+FFFD: the file, and the line's number from 1."""
+NUL, NO_UTF8 = "holds a NUL byte", "is not valid UTF-8"  # what a line may have wrong
 
 
 def lines(path: Path, *, mended: Mended | None = None) -> Iterator[str]:
@@ -61,15 +63,27 @@ def _decoded(raw: bytes, path: Path, number: int, mended: Mended | None) -> str:
 
 
 def _strict(body: bytes, path: Path, number: int) -> str:
-    if b"\0" in body:
-        raise ValueError(f"{path}: line {number} holds a NUL byte, so it is no text; copy the file again, or remove it")
-    try:
+    if (found := first_bad(body)) is None:
         return body.decode("utf-8")
+    place, what = found
+    mend = "convert the file to UTF-8: iconv -f LATIN1 -t UTF-8, if it is Latin-1"
+    raise ValueError(
+        f"{path}: line {number} {what} (byte {place} of the line); {mend if what == NO_UTF8 else 'copy it again'}"
+    )
+
+
+def first_bad(body: bytes, *, is_whole: bool = True) -> tuple[int, str] | None:
+    """The first byte, from 1, that is no text, and what it is; None where all is.
+
+    Args:
+        is_whole: the line was not cut, so that it may not end inside a character.
+    """
+    found = [(body.find(b"\0") + 1, NUL)] if b"\0" in body else []
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(body, final=is_whole)
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: line {number} is not valid UTF-8 (byte {error.start + 1} of the line); "
-            "convert the file to UTF-8: iconv -f LATIN1 -t UTF-8, if it is Latin-1"
-        ) from error
+        found.append((error.start + 1, NO_UTF8))
+    return min(found, default=None)
 
 
 def as_text(body: bytes) -> tuple[str, bool]:
