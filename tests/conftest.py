@@ -1,8 +1,20 @@
 """Before any test module is read: without a GPU, Triton interprets its kernels, if so told before it is imported."""
 
+import logging
 import os
 
+import pytest
 import torch
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _no_handlers_of_earlier_tests() -> None:
+    """A library's log handler keeps the stream of the test in which it was made, which is closed after that test."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    for logger in loggers:
+        for handler in [*logger.handlers]:
+            if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+                logger.removeHandler(handler)
