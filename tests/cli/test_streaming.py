@@ -35,7 +35,7 @@ def read(data: bytes, *, at_once: int = 4, strict: bool = False) -> tuple[list[s
         (b"a\rb\n", ["a\rb"]),
         (b"a\r\r\nb\r", ["a\r", "b\r"]),
         (b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", ["a", "\ufeffb"]),
-        ("a\u2028b\x85c\x0bd\x0ce\0f\n".encode(), ["a\u2028b\x85c\x0bd\x0ce\0f"]),
+        ("a\u2028b\x85c\x0bd\x0ce\0f\n".encode(), ["a\u2028b\x85c\x0bd\x0ce\ufffdf"]),
         (b"\xed\xa0\x80\n", ["\ufffd\ufffd\ufffd"]),
         (b"a\xff\nb\n\xc3", ["a\ufffd", "b", "\ufffd"]),
     ],
