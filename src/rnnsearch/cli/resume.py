@@ -43,7 +43,7 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
     from rnnsearch.model.checkpoint import newest_whole
 
     found, damaged = newest_whole(folder, given())
-    if main and found is None and (folder / RECORD).exists() and read_record(folder)["status"] != "finished":
+    if main and found is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     if main and found is not None:
         for reason in damaged:
