@@ -70,7 +70,7 @@ def test_bash(tmp_path: Path, line: str, words: str, offered: list[str]) -> None
     assert "-F _rnnsearch_complete rnnsearch" in done.stderr
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh; on Debian: apt-get install zsh")
 def test_zsh(tmp_path: Path) -> None:
     """In a real terminal, since zsh completes nowhere else."""
     script = """

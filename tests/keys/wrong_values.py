@@ -270,7 +270,7 @@ def command_complaint(case: Case, refusal: str | None, found: Mapping[str, Any])
 def main_of(folder: Path, count: int | None, seed: int) -> int:
     """Run cases as commands; a line for each that is wrong, and a summary as JSON."""
     import rnnsearch.cli.train  # noqa: F401 -- what every child would import
-    from rnnsearch.cli import align, evaluate, page, score, sweeper, translate  # noqa: F401
+    from rnnsearch.cli import align, evaluate, page, score, sweeper, translate  # noqa: F401 -- as above
 
     every, judge = all_cases(), Judge()
     chosen = every if count is None else random.Random(seed).sample(every, count)

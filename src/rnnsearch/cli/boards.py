@@ -34,7 +34,7 @@ def main(kind: str, path: str, descriptor: str) -> None:
 def _tensorboard(folder: Path) -> Application:
     from tensorboard.program import TensorBoard, TensorBoardServer
 
-    class Server(TensorBoardServer):  # type: ignore[misc]
+    class Server(TensorBoardServer):  # type: ignore[misc]  # TensorBoard has no types
         """Keeps the application, which TensorBoard hands out in no other way, and serves nothing."""
 
         application: Application

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from typing import Any
 
 HEEDS = {  # what a command does when it is interrupted, after its name
     "train": "leaves; with ckpt=last the same command goes on from the last checkpoint",
@@ -38,8 +39,9 @@ def open_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
-    for stream in (sys.stdout, sys.stderr):  # whatever the locale says: a translation may be in any script
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "strict")  # type: ignore[union-attr]
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)  # io.TextIOWrapper, which Python's own types don't say
+    for stream in streams:  # whatever the locale says: a translation may be in any script
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "strict")
 
 
 def end(code: int) -> None:

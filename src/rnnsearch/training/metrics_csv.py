@@ -66,7 +66,7 @@ class MetricsCsv(CSVLogger):
         """The table."""
         if self._experiment is None:
             self._experiment = Table(self.log_dir)
-        return self._experiment  # type: ignore[return-value]
+        return self._experiment  # type: ignore[return-value]  # Lightning names its own table
 
 
 class MetricsGoOn(Callback):

@@ -117,7 +117,7 @@ def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
             f"{place.launcher} started {place.processes} processes, but trainer.devices={devices} on {nodes} machines "
             f"are {devices * nodes}; let them agree{_leftovers(place)}"
         )
-    rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
+    rank_zero_only.rank = place.rank  # type: ignore[attr-defined]  # as above
     if place.launcher != "run":
         _meet(place, gpu=gpu)
     return Placed(place)
