@@ -41,7 +41,6 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("seed", "updates"), int),
 }
 """What a record holds under dotted keys, where it has them: those that commands go by."""
-STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
 NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)

@@ -1,17 +1,9 @@
 """What is checked before a training begins: the devices, and the two names of the budget."""
 
-import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig
-
-if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
-    pass
-
-logger = logging.getLogger(__name__)
-
-SIDES = ("source", "target")
 
 
 def check_devices(trainer: DictConfig) -> None:
