@@ -33,11 +33,12 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights, read_own, vocabularies
+from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import RunRecord, refuse_links
+from rnnsearch.records import RECORD, RunRecord, refuse_links
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import (
+    BEST,
     BestCheckpoint,
     EarlyStopping,
     KeptCheckpoints,
@@ -87,16 +88,17 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     values, data = beginnings(cfg, folder), None
     if resume:
         values = record_going_on(cfg, folder, values["config_hash"])
-        given = vocabularies(read_own(resume))
-        data = build.build_data(cfg, replace(given, notes=values["tokenizer"]["notes"]))
-        cfg.tokenizer.normalization = given.source.normalization  # an older run's, which has no such key
+        data = build.build_data(cfg, replace(resume.vocabularies, notes=values["tokenizer"]["notes"]))
+        cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
         check_data(cfg, folder, values, data)
     if is_done(cfg, folder, values["config_hash"], resume):
         return
+    if main and cfg.ckpt and resume is None and (folder / RECORD).exists():
+        logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
-            train(cfg, folder, record, data, environment, resume=resume, stop=stop)
+            train(cfg, folder, record, data, environment, resume=resume and resume.path, stop=stop)
         except Diverged as error:
             told = advised(error, sys.argv[1:], cfg, folder)
             if told.retry:
@@ -235,7 +237,7 @@ def _callbacks(
         )  # fmt: skip
     kept += [
         BestCheckpoint(
-            checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
+            checkpoints, BEST, monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
             auto_insert_metric_name=False,
         ),
         LastCheckpoint(

@@ -14,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from lightning.pytorch.strategies import FSDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from rnnsearch.evaluation.scoring import monitored
@@ -27,6 +28,7 @@ from rnnsearch.training.preemption import StopRequest
 logger = logging.getLogger(__name__)
 
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
+BEST = "best"  # the name of the checkpoint that is tested
 VALIDATION = "validation/"  # before the names of its measures
 
 
@@ -68,15 +70,25 @@ class AtomicCheckpoints(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-def lost(path: Path) -> str | None:
-    """Why a run's checkpoint can't be loaded, as a sentence; None where it can."""
+def _read_kept(path: Path) -> dict[str, Any]:
+    """As `read_own`, of a checkpoint that was kept. Raises ValueError if it is gone, too."""
     if not path.is_file():
-        return f"{path} is gone"
+        raise ValueError(f"{path} is gone")
+    return read_own(path)
+
+
+def _lost(path: str) -> str:
+    """Why a checkpoint that was kept can't be loaded, as a sentence; empty where it can."""
     try:
-        read_own(path)
+        _read_kept(Path(path))
     except ValueError as error:
         return str(error)
-    return None
+    return ""
+
+
+@rank_zero_only
+def _tell_of_lost_best(reason: str) -> None:
+    logger.warning("%s; the best of the validations that are to come takes its place, or else the last", reason)
 
 
 def best_or_last(folder: Path) -> dict[str, Any]:
@@ -85,10 +97,11 @@ def best_or_last(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: if that is not whole either.
     """
-    best, last = folder / "best.ckpt", folder / "last.ckpt"
-    if not (reason := lost(best)):
-        return read_own(best)
-    logger.warning("%s; %s takes its place", reason, last)
+    best, last = folder / f"{BEST}.ckpt", folder / "last.ckpt"
+    try:
+        return _read_kept(best)
+    except ValueError as error:
+        logger.warning("%s; %s takes its place", error, last)
     checkpoint = read_own(last)
     AtomicCheckpoints().save_checkpoint(checkpoint, best)
     return checkpoint
@@ -114,8 +127,11 @@ class BestCheckpoint(ModelCheckpoint):
 
         paths = ("best_model_path", "last_model_path", "kth_best_model_path")
         scores = {moved(path): score for path, score in state_dict["best_k_models"].items()}
-        whole = {path: score for path, score in scores.items() if not lost(Path(path))}
+        lost = {path: reason for path in scores if (reason := _lost(path))}
+        whole = {path: score for path, score in scores.items() if path not in lost}
         here: dict[str, Any] = {name: moved(state_dict[name]) for name in paths}
+        if self.filename == BEST and lost:
+            _tell_of_lost_best(*lost.values())
         if here["best_model_path"] not in whole:
             here |= {"best_model_path": "", "best_model_score": None}
         super().load_state_dict({**state_dict, **here, "best_k_models": whole, "dirpath": new})
