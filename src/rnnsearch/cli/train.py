@@ -42,13 +42,13 @@ from rnnsearch.training.checkpoints import (
     BestCheckpoint,
     EarlyStopping,
     KeptCheckpoints,
-    LastCheckpoint,
     best_or_last,
 )
 from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
+from rnnsearch.training.last_checkpoint import LastCheckpoint
 from rnnsearch.training.metrics_csv import MetricsGoOn
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
