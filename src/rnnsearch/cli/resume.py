@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from rnnsearch.cli.inputs import changed
-from rnnsearch.cli.own_code import own_code
-from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.plain import flat
 from rnnsearch.cli.trust import given
 from rnnsearch.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
@@ -99,13 +98,13 @@ def corrections(cfg: DictConfig, folder: Path, record: Mapping[str, Any], hash_:
     return {key: {"was": old.get(key), "is": new.get(key)} for key in changed}
 
 
-def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
-    """Refuse to go on with other data, code of one's own, or vocabularies, than those of a run's record.
+def check_data(folder: Path, record: Mapping[str, Any], data: "ParallelDataModule", *, code: Mapping[str, str]) -> None:
+    """Refuse to go on with other data, code of one's own (now ``code``), or vocabularies, than those of a run's record.
 
     Raises:
         ValueError: naming what differs.
     """
-    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(plain(cfg)))}
+    now = {**data.prepared.identity["checksums"], **(code if "code" in record else {})}
     vocabularies = [s for s in SIDES if getattr(data.tokenizers, s).checksum != record["tokenizer"][s]["checksum"]]
     names = [*(f"the {side} vocabulary" for side in vocabularies), *changed(record, now)]
     if names:

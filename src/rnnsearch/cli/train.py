@@ -53,12 +53,13 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
-    values, data = beginnings(cfg, folder), None
+    values = now = beginnings(cfg, folder)
+    data = None
     if resume:
-        values = record_going_on(cfg, folder, values["config_hash"])
+        values = record_going_on(cfg, folder, now["config_hash"])
         data = build.build_data(cfg, replace(resume.vocabularies, notes=values["tokenizer"]["notes"]))
         cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
-        check_data(cfg, folder, values, data)
+        check_data(folder, values, data, code=now["code"])
     if is_done(cfg, folder, values["config_hash"], resume):
         return
     if main and cfg.ckpt and resume is None and (folder / RECORD).exists():
