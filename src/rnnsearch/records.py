@@ -229,7 +229,7 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """SHA-256, in hexadecimal, of those of the named files that a folder has."""
-    return {name: _of_file(folder / name) for name in names if (folder / name).is_file()}
+    return {name: file_sha256(folder / name) for name in names if (folder / name).is_file()}
 
 
 def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
@@ -240,7 +240,7 @@ def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     """
     files, path = record.get(FILES), folder / name
     noted = files.get(name) if isinstance(files, dict) else None
-    if noted is not None and path.is_file() and _of_file(path) != noted:
+    if noted is not None and path.is_file() and file_sha256(path) != noted:
         raise ValueError(
             f"{path} is not the file that the run left (its sha256 in {RECORD} is another), so it is damaged or "
             "was changed; put the run's own back"
@@ -248,7 +248,8 @@ def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     return path
 
 
-def _of_file(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

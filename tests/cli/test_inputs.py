@@ -9,9 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.cli.inputs import Inputs, changed
 from rnnsearch.cli.own_code import now, own_code
 from rnnsearch.cli.trust import trusting
-from rnnsearch.data.corpus import file_sha256
 from rnnsearch.data.files import FilesCorpus
-from rnnsearch.records import write_json
+from rnnsearch.records import file_sha256, write_json
 
 
 def config(folder: Path, **data: Any) -> DictConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.cli.trust import given
-from rnnsearch.data.corpus import file_sha256
+from rnnsearch.records import file_sha256
 
 SHARED = ("site-packages", "dist-packages")  # folders in which strangers' packages lie beside each other
 
