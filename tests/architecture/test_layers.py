@@ -12,7 +12,7 @@ import rnnsearch
 PACKAGE = Path(rnnsearch.__file__).parent
 LAYERS = (
     {"keys"},
-    {"records", "visible"},
+    {"records", "run_config", "visible"},
     {"data", "kernels"},
     {"model"},
     {"search"},

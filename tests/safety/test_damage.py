@@ -18,7 +18,7 @@ from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import load_translator, newest_whole, read_checkpoint
 from rnnsearch.records import KINDS, RECORD, read_record, write_object
-from rnnsearch.search.run_config import CONFIG
+from rnnsearch.run_config import CONFIG
 from rnnsearch.study.folder import _whole_run, read_attention
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 

@@ -14,7 +14,7 @@ from rnnsearch.cli.plain import plain
 from rnnsearch.data import contradictions
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
-from rnnsearch.search.run_config import CONFIG
+from rnnsearch.run_config import CONFIG
 from rnnsearch.sweep import ledger
 
 logger = logging.getLogger(__name__)
