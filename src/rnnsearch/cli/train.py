@@ -21,7 +21,8 @@ from rnnsearch.cli.recording import beginnings, claimed, interruptible, recordin
 from rnnsearch.cli.resume import check_data, check_named, clean, is_done, record_going_on, starting_point
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import check_devices, settle_budget
-from rnnsearch.records import RECORD, RunRecord, refuse_links
+from rnnsearch.folders import refuse_links
+from rnnsearch.records import RECORD, RunRecord
 from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
-            fit(cfg, folder, record, data, environment, resume=resume and resume.path, stop=stop)
+            fit(cfg, folder, record, data, environment, resume=resume.path if resume else None, stop=stop)
         except Diverged as error:
             told = advised(error, sys.argv[1:], cfg, folder)
             if told.retry:

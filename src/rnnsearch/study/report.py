@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnsearch.records import written_aside
+from rnnsearch.folders import written_aside
 from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.drawing import Drawing, drawn
