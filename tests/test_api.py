@@ -18,8 +18,8 @@ from rnnsearch.api import TrainedModel, Translation, load
 from rnnsearch.evaluation.aligning import Alignment
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.search.beam import BeamSearch
-from rnnsearch.search.run_config import own_search
 from rnnsearch.search.sampling import Sampling
+from rnnsearch.search.settings import own_search
 
 from .small_run import NASTY, WORDS, write_run
 

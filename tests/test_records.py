@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rnnsearch import records
-from rnnsearch.records import RunRecord, config_hash, written_aside
+from rnnsearch.folders import written_aside
+from rnnsearch.records import RunRecord, config_hash
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
@@ -199,7 +200,7 @@ def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import os, signal, sys\nfrom pathlib import Path\nfrom rnnsearch.records import written_aside\n"
+            "import os, signal, sys\nfrom pathlib import Path\nfrom rnnsearch.folders import written_aside\n"
             "with written_aside(Path(sys.argv[1])) as aside:\n"
             "    (aside / 'a').write_text('new')\n    os.kill(os.getpid(), signal.SIGKILL)",
             str(tmp_path),

@@ -23,7 +23,6 @@ from rnnsearch.model.checkpoint import load_translator, pick_device
 from rnnsearch.records import read_record
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
-from rnnsearch.search.run_config import own_search
 from rnnsearch.search.sampling import Sampling
 from rnnsearch.search.settings import (
     CommonSettings,
@@ -31,6 +30,7 @@ from rnnsearch.search.settings import (
     SearchSettings,
     common_settings,
     make_search,
+    own_search,
 )
 
 

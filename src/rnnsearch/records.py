@@ -7,21 +7,17 @@ hash.
 """
 
 import copy
-import errno
 import hashlib
 import json
 import math
 import os
-import platform
 import secrets
-import shutil
-import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.folders import without_links
 from rnnsearch.keys.roles import UNCOUNTED, Role, keys_of, within
 
 FORMAT = 1
@@ -31,7 +27,6 @@ LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and what came of each attempt
 DIGEST = "sha256"  # the key under which an object's own stands
 FILES = "files"  # the key of a record under which the digests of the files beside it stand
-WANDB = "wandb"  # the folder of Weights & Biases in a run's folder
 LARGEST = 1 << 28  # bytes of a file of JSON: no run leaves so many
 KINDS: dict[str, type] = {
     **dict.fromkeys(("id", "name", "status", "config_hash", "data.source_language", "data.target_language"), str),
@@ -41,7 +36,6 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("seed", "updates"), int),
 }
 """What a record holds under dotted keys, where it has them: those that commands go by."""
-STATUSES = ("running", "finished", "failed", "interrupted", "pruned")
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
 NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
@@ -96,78 +90,6 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def refuse_links(folder: Path) -> None:
-    """Refuse to write into a folder in which names lead elsewhere, as in one that a stranger made.
-
-    Raises:
-        ValueError: for a link out of the folder, or what is neither file nor folder, such as a pipe. Weights & Biases'
-            folder of a run has links of its own; it writes into a new folder each time.
-    """
-    inside = folder.resolve()
-    for place, folders, files in os.walk(folder):
-        if Path(place).name == WANDB:
-            folders.clear()
-            continue
-        for path in (Path(place, name) for name in (*folders, *files)):
-            kind = path.lstat().st_mode
-            if stat.S_ISLNK(kind) and not path.resolve().is_relative_to(inside):
-                raise ValueError(f"{path} is a link out of {folder}, so nothing is written there; remove it")
-            if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                raise ValueError(f"{path} is neither a file nor a folder, so nothing is written there; remove it")
-
-
-def without_links(path: str, flags: int) -> int:
-    """For ``open(..., opener=without_links)``: refuses a name that leads elsewhere, or is a pipe that nobody reads.
-
-    Raises:
-        ValueError: if it is one.
-    """
-    try:
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO):
-            raise
-        raise ValueError(f"{path} is a link, or no file, so nothing is written there; remove it") from None
-
-
-@contextmanager
-def written_aside(folder: Path) -> Iterator[Path]:
-    """A folder to write into; what is in it replaces its namesakes in ``folder`` at the end, or nothing if that fails.
-
-    The files are on one disk, so that each one is replaced in one step. What a killed process left is removed.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    here = f"@{platform.node()}.part"
-    for left in folder.glob(f".*{here}"):
-        pid = left.name[1:].removesuffix(here)
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    aside = folder / f".{os.getpid()}{here}"
-    aside.mkdir()
-    try:
-        yield aside
-        for path in sorted(aside.rglob("*")):  # folders come before what is in them
-            place = folder / path.relative_to(aside)
-            if path.is_dir():
-                if place.is_symlink():
-                    raise ValueError(f"{place} is a link, so nothing is written there; remove it")
-                place.mkdir(exist_ok=True)
-            else:
-                os.replace(path, place)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
@@ -230,7 +152,7 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """SHA-256, in hexadecimal, of those of the named files that a folder has."""
-    return {name: _of_file(folder / name) for name in names if (folder / name).is_file()}
+    return {name: file_sha256(folder / name) for name in names if (folder / name).is_file()}
 
 
 def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
@@ -241,7 +163,7 @@ def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     """
     files, path = record.get(FILES), folder / name
     noted = files.get(name) if isinstance(files, dict) else None
-    if noted is not None and path.is_file() and _of_file(path) != noted:
+    if noted is not None and path.is_file() and file_sha256(path) != noted:
         raise ValueError(
             f"{path} is not the file that the run left (its sha256 in {RECORD} is another), so it is damaged or "
             "was changed; put the run's own back"
@@ -249,7 +171,8 @@ def check_file(folder: Path, record: Mapping[str, Any], name: str) -> Path:
     return path
 
 
-def _of_file(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -10,7 +10,7 @@ from rnnsearch.cli.inputs import Inputs, changed
 from rnnsearch.cli.own_code import now, own_code
 from rnnsearch.cli.trust import trusting
 from rnnsearch.data.files import FilesCorpus
-from rnnsearch.records import write_json
+from rnnsearch.records import file_sha256, write_json
 
 
 def config(folder: Path, **data: Any) -> DictConfig:
@@ -178,6 +178,20 @@ def test_changed_code_is_refused_and_older_records_say_nothing_of_it(
         (package / "attention.py").write_text("# another\n")
         with pytest.raises(ValueError, match=r"^minepackage/attention.py is not the file of 1 finished point of study"):
             asking(config(files)).check(study, waiting=True)
+
+
+def test_a_file_of_one_s_own_is_read_once_for_all_points(
+    study: Path, files: Path, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    with trusting(["minepackage"]):
+        for name in ("c", "d"):
+            finish(study, name, config(files), code=own_code(mine(tmp_path)))
+        monkeypatch.setattr("rnnsearch.cli.own_code.file_sha256", lambda path: read.append(path) or file_sha256(path))
+        inputs = asking(config(files))
+        for _ in range(2):
+            inputs.check(study, waiting=True)
+    assert len(read) == len(set(read)) > 0
 
 
 def test_a_run_s_record_is_compared_with_what_is_there_now() -> None:

@@ -11,7 +11,7 @@ from rnnsearch.cli.main import main
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.resume import check_named, corrections
 from rnnsearch.keys.roles import CORRECTED
-from rnnsearch.records import config_hash, write_json
+from rnnsearch.records import config_hash, read_record, write_json
 
 
 def begun(folder: Path, *words: str) -> Path:
@@ -23,7 +23,7 @@ def begun(folder: Path, *words: str) -> Path:
 
 def corrected(folder: Path, *words: str) -> dict[str, Any]:
     config = compose("train", words)
-    return corrections(config, folder, config_hash(plain(config)))
+    return corrections(config, folder, read_record(folder), config_hash(plain(config)))
 
 
 def test_what_validation_does_not_read_may_be_corrected(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import load_translator, newest_whole, read_checkpoint
 from rnnsearch.records import KINDS, RECORD, read_record, write_object
-from rnnsearch.search.run_config import CONFIG
+from rnnsearch.run_config import CONFIG
 from rnnsearch.study.folder import _whole_run, read_attention
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 
@@ -31,7 +31,7 @@ def results(run: Path) -> dict[str, Any]:
     """All that commands take from a run's folder."""
     loaded = runs.load_run(run, device="cpu")
     study = _whole_run("member", 1, run)
-    found, _ = newest_whole(run)
+    found = newest_whole(run)
     assert found is not None
     return {
         "record": loaded.record,
@@ -40,7 +40,7 @@ def results(run: Path) -> dict[str, Any]:
         "translations": [one.text for one in loaded.model.translate(LINES)],
         "scores": [one.log_prob for one in loaded.model.score([(LINES[0], LINES[1])])],
         "study": (study.rows, study.record, read_attention(study)),
-        "training": {key: value for key, value in read_checkpoint(found).items() if key != "callbacks"},
+        "training": {key: value for key, value in read_checkpoint(found.path).items() if key != "callbacks"},
     }
 
 
@@ -89,6 +89,12 @@ def another(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def passed_over(run: Path) -> tuple[str, ...]:
+    found = newest_whole(run)
+    assert found is not None
+    return found.passed_over
+
+
 def harmed(trained: Path, another: Path, place: Path, count: int) -> list[str]:
     """What was neither refused, naming the file, nor harmless."""
     right, draw = results(trained), random.Random(0)
@@ -108,7 +114,7 @@ def harmed(trained: Path, another: Path, place: Path, count: int) -> list[str]:
                 wrong.append(f"{name} {damage}: {error}")
         else:
             same = {key for key in right if equal(found[key], right[key])}
-            told = {"training"} if name.endswith("last.ckpt") and newest_whole(run)[1] else set()
+            told = {"training"} if name.endswith("last.ckpt") and passed_over(run) else set()
             wrong += [f"{name} {damage}: {sorted(right.keys() - same - told)}"] if same | told != right.keys() else []
         (run / name).write_bytes(content)
     return wrong
@@ -191,10 +197,11 @@ def test_a_last_checkpoint_of_another_structure_gives_way_to_the_best(trained: P
     content = read_checkpoint(last)
     STRUCTURES[name](content)
     torch.save(content, last)
-    found, reasons = newest_whole(run)
-    assert found == best
-    assert len(reasons) == 1
-    assert str(last) in reasons[0]
+    found = newest_whole(run)
+    assert found is not None
+    assert found.path == best
+    assert len(found.passed_over) == 1
+    assert str(last) in found.passed_over[0]
     best.write_bytes(best.read_bytes()[:-30])
     with pytest.raises(ValueError, match="no other checkpoint is whole"):
         newest_whole(run)
@@ -206,7 +213,9 @@ def test_any_cut_of_the_last_checkpoint_gives_way_to_the_best(trained: Path, tmp
     content = last.read_bytes()
     for share in (0, 1, 30, 1000, len(content) // 2, len(content) - 50_000, len(content) - 2):
         last.write_bytes(content[:share])
-        assert newest_whole(run)[0] == run / "checkpoints" / "best.ckpt"
+        found = newest_whole(run)
+        assert found is not None
+        assert found.path == run / "checkpoints" / "best.ckpt"
 
 
 @pytest.mark.parametrize(("key", "value"), [*((key, 5) for key in KINDS if KINDS[key] is not int), ("seed", "x")])

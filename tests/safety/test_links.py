@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.records import append_line, refuse_links, write_text, written_aside
+from rnnsearch.folders import refuse_links, written_aside
+from rnnsearch.records import append_line, write_text
 
 from .conftest import Shell
 

@@ -26,7 +26,7 @@ from rnnsearch.cli import runs
 from rnnsearch.data import download, lines
 from rnnsearch.model.checkpoint import read_checkpoint
 from rnnsearch.records import read_object
-from rnnsearch.search.run_config import own_search
+from rnnsearch.search.settings import own_search
 from rnnsearch.study import folder
 
 from .conftest import Shell

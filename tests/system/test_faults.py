@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 from rnnsearch.training.faults import Diverged
@@ -71,20 +73,32 @@ def test_too_many_end_the_run_and_the_last_good_checkpoint_stays(
     assert workshop.record(run)["skipped_updates"] == 0
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "settings"),
+    [
+        (lambda output: output.weight.fill_(3e38), "skip_limit=2"),  # finite, so large that their loss is not
+        (lambda output: output.bias[3].fill_(float("inf")), ""),
+    ],
+)
 def test_weights_whose_loss_is_no_number_replace_no_checkpoint(
-    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    spoilt: Callable[[nn.Linear], Any],
+    settings: str,
+    workshop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """They are finite, so large that their loss is not: the last step before is the last good one."""
+    """The last step before they are spoilt is the last good one."""
     run, original = tmp_path / "run", TranslationModule.on_train_batch_start
 
     def broken(self: TranslationModule, *given: Any) -> None:
         original(self, *given)
         if self.counters.batches == 6:
             with torch.no_grad():
-                self.translator.decoder.output.weight.fill_(3e38)
+                spoilt(self.translator.decoder.output)
 
     monkeypatch.setattr(TranslationModule, "on_train_batch_start", broken)
-    assert workshop.train(run, WORDS + "checkpoints.every=1 validation.every=100 skip_limit=2") == 1
+    assert workshop.train(run, WORDS + f"checkpoints.every=1 validation.every=100 {settings}") == 1
     assert "the loss became NaN at update 7" in capsys.readouterr().err
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
 
@@ -98,23 +112,6 @@ def test_weights_that_are_no_numbers_are_refused_by_what_saves(tmp_path: Path) -
     assert torch.load(path, weights_only=True)["global_step"] == 6
 
 
-def test_weights_that_are_no_numbers_are_not_saved(
-    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run, original = tmp_path / "run", TranslationModule.on_train_batch_start
-
-    def broken(self: TranslationModule, *given: Any) -> None:
-        original(self, *given)
-        if self.counters.batches == 6:
-            with torch.no_grad():
-                self.translator.decoder.output.bias[3] = float("inf")
-
-    monkeypatch.setattr(TranslationModule, "on_train_batch_start", broken)
-    assert workshop.train(run, WORDS + "checkpoints.every=1 validation.every=100") == 1
-    assert "the loss became NaN at update 7" in capsys.readouterr().err
-    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 6
-
-
 @pytest.mark.slow
 def test_two_processes_skip_alike(workshop: Any, tmp_path: Path) -> None:
     """One of them has a loss that is no number; the gradients of both are its gradients."""
@@ -122,9 +119,7 @@ def test_two_processes_skip_alike(workshop: Any, tmp_path: Path) -> None:
     script = """if True:
         import os, sys
         from rnnsearch.cli.main import main
-        from rnnsearch.training.checkpoints import AtomicCheckpoints
-from rnnsearch.training.faults import Diverged
-from rnnsearch.training.module import TranslationModule
+        from rnnsearch.training.module import TranslationModule
 
         original = TranslationModule.log_likelihood_loss
 

@@ -11,7 +11,8 @@ import torch
 
 from rnnsearch.records import read_record, write_object
 from rnnsearch.training.callbacks import Clock
-from rnnsearch.training.checkpoints import AtomicCheckpoints, LastCheckpoint
+from rnnsearch.training.checkpoints import AtomicCheckpoints
+from rnnsearch.training.last_checkpoint import LastCheckpoint
 from rnnsearch.training.module import TranslationModule
 
 DROPOUT = "budget.updates=12 model.dropout=0.2 "

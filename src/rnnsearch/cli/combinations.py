@@ -69,23 +69,16 @@ def _check_vocabulary(config: DictConfig) -> None:
         )
 
 
-def _check_search(config: DictConfig) -> None:
+def _check_model(config: DictConfig) -> None:
+    """Refuse a model that can't be made, that the search can't use, or that this machine has no room for."""
     model = _model(config)
-    if config.search.get("coverage_penalty", 0) and model is not None and model.decoder.context.constant:
+    if model is None:
+        return
+    if config.search.get("coverage_penalty", 0) and model.decoder.context.constant:
         raise ValueError(
             f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
             "has none; set search.coverage_penalty=0"
         )
-    least, most = config.search.get("min_length", 0), config.search.get("max_length")
-    if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
-        raise ValueError(f"search.min_length={least} is above search.max_length={most}; lower it, or raise the other")
-
-
-def _check_memory(config: DictConfig) -> None:
-    """Refuse weights that this machine has no room for."""
-    model = _model(config)
-    if model is None:
-        return
     weights = sum(one.numel() for one in model.parameters())
     room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if weights * BYTES > room:
@@ -93,6 +86,12 @@ def _check_memory(config: DictConfig) -> None:
             f"a model of {weights:,} weights takes {weights * BYTES / 2**30:,.0f} GiB with its gradients, and this "
             f"machine has {room / 2**30:,.0f} GiB of memory; lower the model's sizes or those of the vocabularies"
         )
+
+
+def _check_lengths(config: DictConfig) -> None:
+    least, most = config.search.get("min_length", 0), config.search.get("max_length")
+    if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
+        raise ValueError(f"search.min_length={least} is above search.max_length={most}; lower it, or raise the other")
 
 
 def _check_loggers(config: DictConfig) -> None:
@@ -124,8 +123,8 @@ CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # 
     (_check_greedy, ("search",)),
     (_check_budget, ("budget",)),
     (_check_vocabulary, ("model", "tokenizer")),
-    (_check_search, ("model", "tokenizer", "search")),
-    (_check_memory, ("model", "tokenizer")),
+    (_check_model, ("model", "tokenizer", "search")),
+    (_check_lengths, ("search",)),
     (_check_loggers, ("logger",)),
     (_check_streaming, ("streaming", "trainer", "data")),
     (_check_graphs, ("cuda_graphs",)),

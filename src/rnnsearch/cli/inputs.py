@@ -14,7 +14,7 @@ from rnnsearch.cli.plain import plain
 from rnnsearch.data import contradictions
 from rnnsearch.data.corpus import Corpus, DirectedCorpus
 from rnnsearch.records import RECORD, config_hash
-from rnnsearch.search.run_config import CONFIG
+from rnnsearch.run_config import CONFIG
 from rnnsearch.sweep import ledger
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Inputs:
         self._asked: dict[str, DictConfig] = {}
         self._corpora: dict[str, Corpus] = {}
         self._checksums: dict[str, dict[str, str]] = {}
+        self._code: dict[str, str] = {}  # as it is now
         self._warned: set[str] = set()
 
     def ask(self, config: DictConfig) -> None:
@@ -70,7 +71,7 @@ class Inputs:
         begun: Counter[str] = Counter()
         for folder, record in _earlier(study):
             counts = done if record["status"] in ledger.DONE else begun
-            counts.update([*_changed_code(record), *self._changed_data(folder, record, waiting=waiting)])
+            counts.update([*self._changed_code(record), *self._changed_data(folder, record, waiting=waiting)])
         names = sorted(done | begun)
         if names:
             raise ValueError(_sentence(names, max(done.values(), default=0), max(begun.values(), default=0), study))
@@ -90,6 +91,11 @@ class Inputs:
             found = contradictions.examined(self._corpus(key), cache, checksums=checksums, most=most)
             for sentence in contradictions.warnings(found):
                 logger.warning("%s", sentence)
+
+    def _changed_code(self, record: Mapping[str, Any]) -> Iterator[str]:
+        was = record.get("code") or {}
+        self._code |= own_code.now(was.keys() - self._code.keys())
+        yield from (name for name in was if self._code.get(name, was[name]) != was[name])
 
     def _changed_data(self, folder: Path, record: Mapping[str, Any], *, waiting: bool) -> Iterator[str]:
         """The data of an earlier point that a point at hand asks for by the same config, and that are others now."""
@@ -134,12 +140,6 @@ def _earlier(study: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             record["status"] in ledger.DONE or any((path.parent / "checkpoints").glob("*.ckpt"))
         ):
             yield path.parent, record
-
-
-def _changed_code(record: Mapping[str, Any]) -> Iterator[str]:
-    was = record.get("code") or {}
-    now = own_code.now(was)
-    yield from (name for name in was if name in now and now[name] != was[name])
 
 
 def _key(data: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.cli.trust import given
-from rnnsearch.data.corpus import file_sha256
+from rnnsearch.records import file_sha256
 
 SHARED = ("site-packages", "dist-packages")  # folders in which strangers' packages lie beside each other
 
@@ -26,7 +26,7 @@ def own_code(config: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def now(names: Mapping[str, str]) -> dict[str, str]:
+def now(names: Iterable[str]) -> dict[str, str]:
     """What `own_code` would say of the same names now; those that are not found are left out."""
     places = {name: _place(name) for name in names}
     return {name: file_sha256(path) for name, path in places.items() if path is not None and path.is_file()}

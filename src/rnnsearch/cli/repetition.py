@@ -21,7 +21,7 @@ from rnnsearch.cli.values import canonical
 from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.keys.roles import ELSEWHERE, HYDRA
 from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
-from rnnsearch.search.run_config import CONFIG
+from rnnsearch.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from rnnsearch.cli.inputs import changed
-from rnnsearch.cli.own_code import own_code
-from rnnsearch.cli.plain import flat, plain
+from rnnsearch.cli.plain import flat
 from rnnsearch.cli.trust import given
 from rnnsearch.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
 from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
     from rnnsearch.data.datamodule import ParallelDataModule
+    from rnnsearch.model.checkpoint import Whole
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ NEEDS = ("id", "config_hash", "results", "data.checksums", "tokenizer.source", "
 """What the record of a run with a checkpoint says, and a resumed run goes by."""
 
 
-def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None:
+def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> "Whole | None":
     """The checkpoint from which the run in ``folder`` goes on; None: it starts.
 
     Of several processes each finds the same; the first one (``main``) checks and warns.
@@ -42,23 +42,11 @@ def starting_point(folder: Path, ckpt: str | None, *, main: bool) -> Path | None
         return None
     from rnnsearch.model.checkpoint import newest_whole
 
-    found, damaged = newest_whole(folder, given())
-    if main and found is None and (folder / RECORD).exists():
-        logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
+    found = newest_whole(folder, given())
     if main and found is not None:
-        for reason in damaged:
-            logger.warning("%s; going on from %s instead", reason, found)
-        _warn_of_lost_best(folder, found)
+        for reason in found.passed_over:
+            logger.warning("%s; going on from %s instead", reason, found.path)
     return found
-
-
-def _warn_of_lost_best(folder: Path, found: Path) -> None:
-    from rnnsearch.model.checkpoint import CHECKPOINTS
-    from rnnsearch.training.checkpoints import lost
-
-    best = folder / CHECKPOINTS / "best.ckpt"
-    if found != best and (reason := lost(best)):
-        logger.warning("%s; the best of the validations that are to come takes its place, or else the last", reason)
 
 
 def check_named(ckpt: str | None, folder: str) -> None:
@@ -77,7 +65,8 @@ def check_named(ckpt: str | None, folder: str) -> None:
 
 def record_going_on(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
     """The record of a run that goes on, with what is corrected: what it was trained under, and what it is now."""
-    record, corrected = read_record(folder, needs=NEEDS), corrections(cfg, folder, hash_)
+    record = read_record(folder, needs=NEEDS)
+    corrected = corrections(cfg, folder, record, hash_)
     for key, values in corrected.items():
         logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
     before = record.get("corrected", {})
@@ -85,7 +74,7 @@ def record_going_on(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]
     return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
 
 
-def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str, Any]]:
+def corrections(cfg: DictConfig, folder: Path, record: Mapping[str, Any], hash_: str) -> dict[str, dict[str, Any]]:
     """Settings of the translation at the end that a resumed run gets otherwise than it began with, with both values.
 
     Besides, only its budget may be another.
@@ -93,7 +82,7 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
     Raises:
         ValueError: naming other settings that differ.
     """
-    if read_record(folder, needs=["config_hash"])["config_hash"] == hash_:
+    if record["config_hash"] == hash_:
         return {}
     from rnnsearch.cli.runs import read_config
 
@@ -109,13 +98,13 @@ def corrections(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, dict[str
     return {key: {"was": old.get(key), "is": new.get(key)} for key in changed}
 
 
-def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: "ParallelDataModule") -> None:
-    """Refuse to go on with other data, code of one's own, or vocabularies, than those of a run's record.
+def check_data(folder: Path, record: Mapping[str, Any], data: "ParallelDataModule", *, code: Mapping[str, str]) -> None:
+    """Refuse to go on with other data, code of one's own (now ``code``), or vocabularies, than those of a run's record.
 
     Raises:
         ValueError: naming what differs.
     """
-    now = {**data.prepared.identity["checksums"], **({} if "code" not in record else own_code(plain(cfg)))}
+    now = {**data.prepared.identity["checksums"], **(code if "code" in record else {})}
     vocabularies = [s for s in SIDES if getattr(data.tokenizers, s).checksum != record["tokenizer"][s]["checksum"]]
     names = [*(f"the {side} vocabulary" for side in vocabularies), *changed(record, now)]
     if names:
@@ -126,7 +115,7 @@ def check_data(cfg: DictConfig, folder: Path, record: Mapping[str, Any], data: "
         )
 
 
-def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> bool:
+def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: "Whole | None") -> bool:
     """Whether ``ckpt=last`` has nothing to do in a finished run's folder, so that no byte of it is written.
 
     A larger budget is something to do, and so is a test that was not made.
@@ -137,8 +126,8 @@ def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: Path | None) -> b
     record = read_record(folder) if cfg.ckpt and (folder / RECORD).is_file() else {}
     if record.get("status") != "finished":
         return False
-    read_record(folder, needs=["results.metrics", "data.pairs"])
-    corrected = corrections(cfg, folder, hash_)
+    record = read_record(folder, needs=["config_hash", "results.metrics", "data.pairs"])
+    corrected = corrections(cfg, folder, record, hash_)
     is_tested = "test" in record["results"]["metrics"] or "test" not in record["data"]["pairs"]
     if (is_tested or not cfg.test) and (record["config_hash"] == hash_ or not _is_larger(cfg.budget, folder)):
         if corrected:

@@ -24,8 +24,8 @@ from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.system import System
 from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord, check_file, read_record, write_json, write_lines, write_text
+from rnnsearch.run_config import CONFIG, bounded_yaml
 from rnnsearch.search.hypotheses import Search
-from rnnsearch.search.run_config import CONFIG, bounded_yaml
 
 if TYPE_CHECKING:
     from rnnsearch.data.datamodule import ParallelDataModule

@@ -1,17 +1,9 @@
 """What is checked before a training begins: the devices, and the two names of the budget."""
 
-import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig
-
-if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
-    pass
-
-logger = logging.getLogger(__name__)
-
-SIDES = ("source", "target")
 
 
 def check_devices(trainer: DictConfig) -> None:
@@ -67,12 +59,8 @@ def settle_budget(cfg: DictConfig, overrides: list[str]) -> None:
         ValueError: if both were given and differ.
     """
     steps, updates = cfg.trainer.max_steps, cfg.budget.updates
-    if steps != updates:
-        _settle(cfg, overrides)
-
-
-def _settle(cfg: DictConfig, overrides: list[str]) -> None:
-    steps, updates = cfg.trainer.max_steps, cfg.budget.updates
+    if steps == updates:
+        return
     if any(override.lstrip("+").startswith("budget.updates=") for override in overrides):
         raise ValueError(
             f"trainer.max_steps={steps} and budget.updates={updates} are two names of one limit; give one of them"

@@ -23,7 +23,7 @@ HYDRAS = (  # keys of Hydra's own that are names or paths
 UNSWEPT = ("study", "member", "trust", "publish", "question", "paths.*", "protocol.*", "sweep.*", "hydra.*")
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
-DEEPEST = 50
+DEEPEST = 50  # levels of brackets, or of a file: a configuration has a few
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 

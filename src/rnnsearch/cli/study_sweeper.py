@@ -28,7 +28,8 @@ from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.trust import given
 from rnnsearch.cli.values import canonical, check_values
-from rnnsearch.records import JOB, LOCK, RECORD, point_key, refuse_links
+from rnnsearch.folders import refuse_links
+from rnnsearch.records import JOB, LOCK, RECORD, point_key
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey

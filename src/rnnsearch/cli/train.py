@@ -2,58 +2,28 @@
 
 import logging
 import sys
-import warnings
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.pytorch import Callback, seed_everything
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli import build, runs
 from rnnsearch.cli.combinations import check_combinations
 from rnnsearch.cli.constructors import check_constructors
 from rnnsearch.cli.divergence import advised
-from rnnsearch.cli.plain import flat, plain
-from rnnsearch.cli.recording import beginnings, claimed, ended, interruptible, recording
+from rnnsearch.cli.fitting import fit
+from rnnsearch.cli.plain import flat
+from rnnsearch.cli.recording import beginnings, claimed, interruptible, recording
 from rnnsearch.cli.resume import check_data, check_named, clean, is_done, record_going_on, starting_point
 from rnnsearch.cli.secrets import hidden, refuse_secrets
 from rnnsearch.cli.settings import check_devices, settle_budget
-from rnnsearch.cli.terminal import say
-from rnnsearch.data import contradictions
-from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.evaluation.bleu import score
-from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.evaluation.splits import NoNumbers, sample_translations
-from rnnsearch.evaluation.system import System
-from rnnsearch.model.build import build_translator
-from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights, read_own, vocabularies
-from rnnsearch.model.translator import Translator
-from rnnsearch.records import RunRecord, refuse_links
-from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
-from rnnsearch.training.checkpoints import (
-    BestCheckpoint,
-    EarlyStopping,
-    KeptCheckpoints,
-    LastCheckpoint,
-    best_or_last,
-)
-from rnnsearch.training.cost import operations_per_token
-from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
-from rnnsearch.training.faults import Diverged, Watch
-from rnnsearch.training.initialization import initialize
-from rnnsearch.training.metrics_csv import MetricsGoOn
-from rnnsearch.training.module import TranslationModule
-from rnnsearch.training.preemption import StopRequest
-from rnnsearch.training.processes import Processes
-from rnnsearch.training.profiling import StepProfile
-from rnnsearch.training.pruning import Pruned
+from rnnsearch.folders import refuse_links
+from rnnsearch.records import RECORD, RunRecord
+from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
 
@@ -84,19 +54,21 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     settle_budget(cfg, list(HydraConfig.get().overrides.task))
     OmegaConf.resolve(cfg)
     refuse_secrets(f"{key}={value}" for key, value in flat(cfg).items())
-    values, data = beginnings(cfg, folder), None
+    values = now = beginnings(cfg, folder)
+    data = None
     if resume:
-        values = record_going_on(cfg, folder, values["config_hash"])
-        given = vocabularies(read_own(resume))
-        data = build.build_data(cfg, replace(given, notes=values["tokenizer"]["notes"]))
-        cfg.tokenizer.normalization = given.source.normalization  # an older run's, which has no such key
-        check_data(cfg, folder, values, data)
+        values = record_going_on(cfg, folder, now["config_hash"])
+        data = build.build_data(cfg, replace(resume.vocabularies, notes=values["tokenizer"]["notes"]))
+        cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
+        check_data(folder, values, data, code=now["code"])
     if is_done(cfg, folder, values["config_hash"], resume):
         return
+    if main and cfg.ckpt and resume is None and (folder / RECORD).exists():
+        logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     record = RunRecord(folder, values, writes=main)
     with recording(record, folder), interruptible() as stop:
         try:
-            train(cfg, folder, record, data, environment, resume=resume, stop=stop)
+            fit(cfg, folder, record, data, environment, resume=resume.path if resume else None, stop=stop)
         except Diverged as error:
             told = advised(error, sys.argv[1:], cfg, folder)
             if told.retry:
@@ -106,209 +78,3 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         logger.info("pruned: other trials of the search promise more")
         return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))
-
-
-def train(
-    cfg: DictConfig,
-    folder: Path,
-    record: RunRecord,
-    data: ParallelDataModule | None,
-    environment: ClusterEnvironment,
-    *,
-    resume: Path | None,
-    stop: StopRequest,
-) -> None:
-    """Fit, from the checkpoint ``resume`` on if there is one; then test the best. All found goes into ``record``.
-
-    ``data`` are those of a resumed run, which were looked at already; ``environment`` is this process's place.
-    """
-    _quiet(profiling=cfg.trainer.profiler is not None)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
-    seed_everything(cfg.seed, workers=True, verbose=False)
-    data = data or build.build_data(cfg)
-    data.prepare_data()
-    data.setup("fit")
-    if record.writes:
-        for sentence in contradictions.warnings(data.contradictions):
-            logger.warning("%s", sentence)
-        runs.save_config(cfg, folder, record)
-        runs.save_texts(data, folder, record)
-    scoring = Scoring.of_record(record.values) if resume else build.build_scoring(cfg, data)
-    module = _module(cfg, data, scoring, record.values["id"])
-    translator = module.translator
-    record.write(hardware=provenance.hardware(), **_sizes(translator), **_data(data), scoring=scoring.as_record())
-    logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
-    curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
-    profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
-    pruning = trial.pruning(folder)
-    own = _callbacks(cfg, folder, data, module, stop)
-    processes = Processes(folder=folder, failed=lambda story: ended(record, "failed", story), hidden=hidden)
-    loggers: list[Logger] = []
-    status = "failed"
-    try:
-        loggers = build.build_loggers(cfg.get("logger"), folder)
-        trainer = build.build_trainer(
-            cfg.trainer,
-            environment=environment,
-            validate_every=cfg.validation.every,
-            loggers=loggers,
-            callbacks=[*profiles, Clock(), curves, MetricsGoOn(), *pruning, *own, BudgetBar()],
-        )
-        open_dashboards(loggers, plain(cfg))
-        with processes.together(trainer):
-            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-        if any(one.pruned for one in pruning):
-            record.write(**_counts(module))
-            raise Pruned
-        if record.writes:
-            results = _results(cfg, folder, data, module, curves, record)
-            record.write(results=results, **_counts(module))
-            show_results(loggers, record.values)
-        status = "finished"
-    except Pruned:
-        status = "pruned"
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        status = "interrupted"
-        raise
-    finally:
-        close_dashboards(loggers, status=status)
-    for profile in profiles:
-        say(profile.summary or "", end="", stderr=True)
-
-
-def _quiet(*, profiling: bool) -> None:
-    """Leave out Lightning's hints, which are about choices that are made here; its profiler reports as a hint."""
-    hints = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric")
-    for name in hints:
-        logging.getLogger(name).setLevel(logging.INFO if profiling else logging.WARNING)
-    warnings.filterwarnings("ignore", r".*exists and is not empty", module="lightning.*")
-    warnings.filterwarnings("ignore", r".*isinstance\(treespec", module="lightning.*")
-    warnings.filterwarnings("ignore", r".*smaller than the logging interval", module="lightning.*")
-    warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
-
-
-def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str) -> TranslationModule:
-    source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build_translator(
-        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
-    )
-    plain = [name for name, half in translator.named_children() if not half.fused]
-    if plain and cfg.kernels != "plain":
-        logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
-    initialize(translator, scheme=cfg.model.initialization)
-    texts = data.rows("validation")
-    return TranslationModule(
-        translator=translator,
-        optimizer=build.make(cfg.optimizer),
-        schedule=build.make(cfg.scheduler),
-        budget=build.build_budget(cfg, flops_per_token=_operations(translator)),
-        label_smoothing=cfg.label_smoothing,
-        target=target,
-        references=lambda rows: list(texts[list(rows)]["target_text"]),
-        scoring=scoring,
-        search=build.build_greedy(cfg.search),
-        cuda_graphs=cfg.cuda_graphs,
-        watch=Watch(
-            limit=cfg.skip_limit,
-            above=cfg.skip_above,
-            lines=lambda rows: data.training_lines(rows),  # no method: averaging would copy the data with the module
-        ),
-        seed=cfg.seed,
-        checkpoint_content=runs.checkpoint_content(cfg, data.tokenizers, run),
-    )
-
-
-def _callbacks(
-    cfg: DictConfig, folder: Path, data: ParallelDataModule, module: TranslationModule, stop: StopRequest
-) -> list[Callback]:
-    monitor, mode = f"validation/{cfg.validation.monitor}", "min" if cfg.validation.monitor == "nll" else "max"
-    checkpoints = folder / CHECKPOINTS
-    kept: list[Callback] = []  # the last one after the others, whose states it holds
-    if cfg.keep_best:
-        kept.append(
-            KeptCheckpoints(
-                checkpoints, "update-{step}", monitor=monitor, mode=mode, save_top_k=cfg.keep_best,
-                enable_version_counter=False, auto_insert_metric_name=False,
-            )
-        )  # fmt: skip
-    kept += [
-        BestCheckpoint(
-            checkpoints, "best", monitor=monitor, mode=mode, save_top_k=1, enable_version_counter=False,
-            auto_insert_metric_name=False,
-        ),
-        LastCheckpoint(
-            path=checkpoints / "last.ckpt", every=cfg.checkpoints.every, minutes=cfg.checkpoints.minutes, stop=stop
-        ),
-    ]  # fmt: skip
-    patience = cfg.early_stopping
-    stopping = [] if patience is None else [EarlyStopping(monitor, patience=patience, mode=mode, verbose=False)]
-    rows = data.rows("validation").select(range(min(cfg.samples, len(data.rows("validation")))))
-    system = System.of(module.translator, data.tokenizers)
-    samples = Samples(translate=lambda: sample_translations(system, rows, module.search))
-    return [*([samples] if cfg.samples else []), *build.make(cfg.averaging), *stopping, *kept]
-
-
-def _measured(points: Sequence[dict[str, Any]], update: int) -> dict[str, Any]:
-    """What validation found of the checkpoint after an update."""
-    return next(point for point in reversed(points) if point["update"] == update)
-
-
-def _sizes(translator: Translator) -> dict[str, Any]:
-    parameters = {id(p): p.numel() for p in translator.parameters() if p.requires_grad}
-    embeddings = {id(e.weight) for e in (translator.encoder.embedding, translator.decoder.embedding)}
-    return {
-        "parameters": sum(parameters.values()),
-        "parameters_without_embeddings": sum(n for key, n in parameters.items() if key not in embeddings),
-        "flops_per_token": _operations(translator),
-    }
-
-
-def _operations(translator: Translator) -> float:
-    return operations_per_token(translator, source_length=20, target_length=20).training
-
-
-def _data(data: ParallelDataModule) -> dict[str, Any]:
-    longest = data.longest_source()
-    described = {**data.description(), **({} if longest is None else {"longest_source": longest})}
-    return {"filters": described.pop("filters"), "tokenizer": described.pop("tokenizer"), "data": described}
-
-
-def _counts(module: TranslationModule) -> dict[str, Any]:
-    counters = module.counters
-    return {
-        "updates": counters.updates,
-        "skipped_updates": module.skipped.total,
-        "tokens_seen": counters.tokens,
-        "seconds": round(counters.seconds + counters.validation_seconds, 3),
-        "training_seconds": round(counters.seconds, 3),
-        "tokens_per_second": round(counters.tokens / max(counters.seconds, 1e-9), 1),
-        "peak_memory_bytes": provenance.peak_memory_bytes(),
-    }
-
-
-def _results(
-    cfg: DictConfig,
-    folder: Path,
-    data: ParallelDataModule,
-    module: TranslationModule,
-    curves: Curves,
-    record: RunRecord,
-) -> dict[str, Any]:
-    """Everything that the same seed gives again on the same machine: no times in here."""
-    checkpoint = best_or_last(folder / CHECKPOINTS)
-    load_weights(module.translator, checkpoint)
-    module.translator.eval()
-    best = _measured(curves.curves["validation"], checkpoint["counters"]["updates"])
-    signature = score(["a"], ["a"], module.scoring)["bleu_signature"]
-    metrics = {"validation": {**best, "bleu_signature": signature}}
-    system = System.of(module.translator, data.tokenizers)
-    if cfg.test and "test" in data.corpus.splits():
-        try:
-            search, scoring = build.build_search(cfg.search), module.scoring
-            metrics["test"] = runs.evaluate_into(folder, system, data.rows("test"), search, "test", scoring, record)
-        except NoNumbers as error:
-            raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
-        logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])
-    return {"curves": curves.curves, "metrics": metrics, "weights_sha256": runs.weights_sha256(module.translator)}

@@ -6,10 +6,9 @@ import yaml
 from hydra.plugins.config_source import ConfigSource
 from omegaconf._yaml import get_yaml_loader
 
-from rnnsearch.cli.spelling import is_text
+from rnnsearch.cli.spelling import DEEPEST, is_text
 
-DEEPEST = 50  # levels of a file, and
-LARGEST = 1_000_000  # bytes: a configuration has a few of the one and some thousands of the other
+LARGEST = 1_000_000  # bytes: a configuration has some thousands
 GLOBAL = "# @package _global_"
 STR, NULL, MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "merge"))
 

@@ -1,10 +1,8 @@
 """What a parallel corpus is: pairs of sentences in named splits."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from rnnsearch.data.scripts import units
@@ -149,9 +147,3 @@ def words(text: str) -> list[str]:
 def word_count(text: str) -> int:
     """Length of raw text in words; of a script without blanks in characters, see `scripts.units`."""
     return units(text)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

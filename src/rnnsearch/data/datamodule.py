@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ class ParallelDataModule(LightningDataModule):
         rows = self.rows(split).data
         return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
 
-    @property
+    @cached_property
     def contradictions(self) -> dict[str, dict[str, int]]:
         """What of the data contradicts the question, counted by split; of streamed pairs, among the first ones."""
         return examined(

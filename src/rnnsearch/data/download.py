@@ -12,8 +12,8 @@ from typing import BinaryIO
 import pooch
 import requests
 
-from rnnsearch.data.corpus import file_sha256
 from rnnsearch.data.exclusive import exclusive
+from rnnsearch.records import file_sha256
 
 logger = logging.getLogger(__name__)
 

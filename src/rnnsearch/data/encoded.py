@@ -16,10 +16,11 @@ import xxhash
 from datasets import Dataset
 from datasets.table import Table
 
-from rnnsearch.data.corpus import Pair, file_sha256
+from rnnsearch.data.corpus import Pair
 from rnnsearch.data.encoding import ROWS_A_BATCH, SCHEMA, Advance, batches
 from rnnsearch.data.exclusive import exclusive
 from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
+from rnnsearch.records import file_sha256
 
 logger = logging.getLogger(__name__)
 

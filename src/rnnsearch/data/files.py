@@ -8,8 +8,9 @@ from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
-from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
 from rnnsearch.data.lines import check_file, lines, paired_lines
+from rnnsearch.records import file_sha256
 
 
 class FilesCorpus(DirectedCorpus):

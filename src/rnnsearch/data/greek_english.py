@@ -21,9 +21,10 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256, words
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, words
 from rnnsearch.data.exclusive import enough_space, exclusive
 from rnnsearch.data.lines import check_file, lines, paired_lines
+from rnnsearch.records import file_sha256
 
 logger = logging.getLogger(__name__)
 

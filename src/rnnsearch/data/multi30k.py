@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, file_sha256
+from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
 from rnnsearch.data.download import fetch
 from rnnsearch.data.lines import check_file, paired_lines
+from rnnsearch.records import file_sha256
 
 LANGUAGES = ("cs", "de", "en", "fr")
 STEMS = dict(zip(SPLITS, ("train", "val", "test_2016_flickr"), strict=True))

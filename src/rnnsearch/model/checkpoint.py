@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,17 @@ def checkpoint_path(folder: Path, name: str) -> Path:
     return path
 
 
-def newest_whole(folder: Path, trust: Sequence[str] = ()) -> tuple[Path | None, list[str]]:
-    """The checkpoint from which a run's training goes on, and why newer ones can't serve.
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A checkpoint that was read whole, its vocabularies, and why newer ones can't serve."""
+
+    path: Path
+    vocabularies: TokenizerPair
+    passed_over: tuple[str, ...]
+
+
+def newest_whole(folder: Path, trust: Sequence[str] = ()) -> Whole | None:
+    """The checkpoint from which a run's training goes on.
 
     That is ``last``, or else the most recently written of the others that can be read whole. None: there are none.
 
@@ -72,16 +82,16 @@ def newest_whole(folder: Path, trust: Sequence[str] = ()) -> tuple[Path | None, 
     for path in paths:
         try:
             checkpoint = read_own(path)
-            restore(checkpoint, path, trust)
+            _, both = restore(checkpoint, path, trust)
         except ValueError as error:
             damaged.append(str(error))
             continue
         if not (lacking := missing_for_training(checkpoint)):
-            return path, damaged
+            return Whole(path, both, tuple(damaged))
         damaged.append(f"{path} holds a model, but no training to go on with: it lacks {', '.join(lacking)}")
     if damaged:
         raise ValueError(f"{damaged[0]}; no other checkpoint is whole; move {folder / CHECKPOINTS} away to start anew")
-    return None, []
+    return None
 
 
 def kept_checkpoints(folder: Path) -> list[Path]:

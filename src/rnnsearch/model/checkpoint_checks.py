@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 WEIGHTS = ("state_dict", "current_model_state")  # the second: as trained, where the first is an average
-CONTENT = ("model", "tokenizers")  # under ``rnnsearch``
 TRAINING = {"optimizer_states": list, "lr_schedulers": list, "loops": dict, "counters": dict, "callbacks": dict}
 """What it holds beside a model, for a training to go on with."""
 

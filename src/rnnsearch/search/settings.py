@@ -3,8 +3,13 @@
 import difflib
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypedDict
 
+import yaml
+
+from rnnsearch.records import check_file
+from rnnsearch.run_config import CONFIG, bounded_yaml
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.search.sampling import Sampling
@@ -55,6 +60,27 @@ def make_search(kind: Kind, settings: Mapping[str, Any]) -> Search:
         return kind(**settings)
     except TypeError as error:
         raise ValueError(f"a setting of {kind.__name__} is missing or has a value of the wrong type: {error}") from None
+
+
+def own_search(folder: Path, record: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
+    """Class and settings of the search that a run was trained with.
+
+    Raises:
+        FileNotFoundError, ValueError: if the run's config is not there, can't be read, or names no search of ours.
+    """
+    path = check_file(folder, record, CONFIG)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the folder of a run as train leaves it")
+    text = bounded_yaml(path)
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):  # of a tag that is none of YAML's, or a date that is none
+        found = None
+    section = found.get("search") if isinstance(found, dict) else None
+    target = str(section.get("_target_")) if isinstance(section, dict) else ""
+    if not isinstance(section, dict) or target not in KINDS:
+        raise ValueError(f"{path} is no config of a run, or has no search that is known: {target!r}")
+    return KINDS[target], {key: value for key, value in section.items() if not str(key).startswith("_")}
 
 
 def common_settings(own: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def headline(study: Study, comparison: Comparison | None) -> str:
         return f"This comparison says nothing: the better member, {best}, has {number(score)} {name}, under {least}."
     if not comparison.compared:
         return f"No comparison yet: no other member has finished a seed in common with {study.baseline}."
-    return finding(study, comparison, leader(study, comparison))
+    return finding(study, comparison, leader(comparison))
 
 
 def _best_trial(study: Study) -> str:
@@ -99,7 +99,7 @@ def standing(comparison: Comparison, member: str) -> tuple[float, ...]:
     return found[comparison.metric].value, found[CHRF.name].value, -found[PERPLEXITY.name].value
 
 
-def leader(study: Study, comparison: Comparison) -> str:
+def leader(comparison: Comparison) -> str:
     """The member with the highest primary score of those that are compared with the baseline."""
     return max(comparison.compared, key=lambda member: standing(comparison, member))
 
@@ -122,7 +122,7 @@ def doubts(study: Study, comparison: Comparison | None) -> list[str]:
     found += rates_at_an_end(study)
     runs = {member: study.compared(member) for member in study.members}
     found += unequal(study, runs)
-    found += _unequal_data(study, runs) + _unequal_scoring(study, runs) + _unequal_records(study, comparison)
+    found += _unequal_data(runs) + _unequal_scoring(study, runs) + _unequal_records(study, comparison)
     return found
 
 
@@ -247,7 +247,7 @@ def _apart(
     return found
 
 
-def _unequal_data(study: Study, runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+def _unequal_data(runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     found = []
     readers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "data": lambda record: (record.get("data") or {}).get("checksums"),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import FILES, JOB, RECORD, check_file, json_text, refuse_links, write_object, written_aside
+from rnnsearch.folders import refuse_links, written_aside
+from rnnsearch.records import FILES, JOB, RECORD, check_file, json_text, write_object
 from rnnsearch.study.folder import SENTENCES, SHARED, STUDY, TRANSLATIONS, Row, Run, read_study
 from rnnsearch.study.report import write_report
 

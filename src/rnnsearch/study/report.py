@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnsearch.records import written_aside
+from rnnsearch.folders import written_aside
 from rnnsearch.study import export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.drawing import Drawing, drawn
@@ -136,7 +136,7 @@ def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> F
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < comparison.weak
     others: list[str] = []
     if comparison is not None and comparison.compared:
-        leader = None if says_nothing else findings.leader(study, comparison)
+        leader = None if says_nothing else findings.leader(comparison)
         told = comparison.compared if len(study.members) <= FEW else ()
         others = [findings.finding(study, comparison, member) for member in told if member != leader]
     cards = _cards(study, comparison) if comparison is not None and comparison.compared else ()
@@ -182,7 +182,7 @@ def _visible(value: object) -> object:
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
     """Each member's score and difference from the baseline; of many members those of the baseline and the best."""
-    best, metric, name = findings.leader(study, comparison), comparison.metric, TITLES[comparison.metric]
+    best, metric, name = findings.leader(comparison), comparison.metric, TITLES[comparison.metric]
     shown = study.members if len(study.members) <= FEW else (study.baseline, best)
     found = [
         Card(member, number(score[metric].value), f"{name} {interval(score[metric].interval)}")

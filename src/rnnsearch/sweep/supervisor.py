@@ -19,7 +19,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, LOCK, RECORD, without_links, write_object
+from rnnsearch.folders import without_links
+from rnnsearch.records import JOB, LOCK, RECORD, write_object
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
