@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnsearch.cli.main import main
 from rnnsearch.records import FILES, RECORD, read_record, write_json
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -37,6 +38,16 @@ class Shell:
             assert "Traceback" not in done.stderr, done.stderr
         return done
 
+    def refused(self, *words: object, capfd: pytest.CaptureFixture[str]) -> str:
+        """What `rnnsearch WORDS`, in this process, says as it refuses."""
+        capfd.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            assert main([str(word) for word in words]) in (1, 2)
+        said = capfd.readouterr().err
+        assert "Traceback" not in said, said
+        return said
+
     def start(
         self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE
     ) -> "subprocess.Popen[str]":
@@ -53,8 +64,11 @@ class Shell:
 
     def train(self, run: Path, *more: object, **how: object) -> "subprocess.CompletedProcess[str]":
         """A training of a few updates."""
-        words = ("budget.updates=4", f"paths.cache={self.cache}", f"hydra.run.dir={run}", *more)
-        return self("train", *TINY, *words, **how)  # type: ignore[arg-type]
+        return self(*self.training(run, *more), **how)  # type: ignore[arg-type]
+
+    def training(self, run: Path, *more: object) -> tuple[object, ...]:
+        """The words of a training of a few updates."""
+        return ("train", *TINY, "budget.updates=4", f"paths.cache={self.cache}", f"hydra.run.dir={run}", *more)
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,7 @@ def worker(folder: Path, first: int, count: int) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 @STORAGES
 def test_a_search_that_is_killed_at_any_time_draws_what_it_would_have_drawn(tmp_path: Path, storage: str) -> None:
     found, count = search(storage=storage), 12  # more than can be done before the second kill

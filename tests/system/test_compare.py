@@ -210,6 +210,7 @@ def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, study: Pa
     assert again["results"] == first["results"]
 
 
+@pytest.mark.slow
 def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: Path, capsys: Any) -> None:
     wild = "+members.wild=['optimizer=sgd','optimizer.lr=1e38','scheduler=none','averaging=none']"
     assert workshop.compare(tmp_path, SHORT, wild, "match=none") == 1
@@ -262,6 +263,7 @@ def test_wrong_comparisons_are_refused_before_anything_runs(
     assert STARTED == []
 
 
+@pytest.mark.slow
 def test_other_settings_are_trained_beside(workshop: Any, study: Path, tmp_path: Path) -> None:
     copy = tmp_path / "pair"
     shutil.copytree(study, copy)

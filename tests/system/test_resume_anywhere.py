@@ -25,6 +25,7 @@ EVERYWHERE = {
     "streamed": "streaming=1000 batches.size=7 curve_every=5",
     "tokens as a budget": "budget.updates=null budget.tokens=700 scheduler=cosine curve_every=5",
 }
+QUICK = ("averaged", "streamed")
 KNOWN = ("update", "bleu")
 
 
@@ -49,7 +50,13 @@ def put(snapshot: Path, run: Path) -> None:
     shutil.copytree(snapshot, run)
 
 
-@pytest.mark.parametrize("settings", EVERYWHERE.values(), ids=EVERYWHERE.keys())
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(words, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name, words in EVERYWHERE.items()
+    ],
+)
 def test_a_run_goes_on_from_any_of_its_checkpoints(workshop: Any, tmp_path: Path, settings: str) -> None:
     run = tmp_path / "run"
     with snapshots(run, tmp_path / "aside") as taken:

@@ -16,6 +16,7 @@ def attempts(output: Path, study: str = "s") -> dict[str, int]:
     return {name: len(ledger.read_attempts(point.folder)) for name, point in points(output, study).items()}
 
 
+@pytest.mark.slow
 def test_a_poisoned_point_stops_no_other_and_is_tried_again(workshop: Any, tmp_path: Path) -> None:
     """Its values are right by themselves, so that it fails as it reads its data: no pair has so few words."""
     output, axes = tmp_path / "out", "filters.max_length=100,1"
