@@ -18,7 +18,7 @@ process.open_streams()
 kept = open(sys.argv[1], "w", encoding="utf-8")
 assert kept.fileno() > 2
 print("ü ไทย", file=sys.stderr)
-os.write(kept.fileno(), f"{sys.stdin.read()!r} ".encode())
+os.write(kept.fileno(), f"{sys.stdin and sys.stdin.read()!r} ".encode())
 try:
     print("ü ไทย")
     process.sys.stdout.flush()
@@ -46,8 +46,8 @@ def close(*numbers: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ("closed", "kept", "out"),
-    [((), "'in' printed", "ü ไทย\n"), ((0,), "'' printed", "ü ไทย\n"), ((2,), "'in' printed", "ü ไทย\n"),
-     ((1,), "'in' Bad file descriptor", ""), ((0, 1, 2), "'' Bad file descriptor", "")],
+    [((), "'in' printed", "ü ไทย\n"), ((0,), "None printed", "ü ไทย\n"), ((2,), "'in' printed", "ü ไทย\n"),
+     ((1,), "'in' Bad file descriptor", ""), ((0, 1, 2), "None Bad file descriptor", "")],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [0, 1])
 def test_no_file_takes_the_place_of_a_closed_stream(

@@ -25,12 +25,11 @@ def prepare(command: str) -> None:
 def open_streams() -> None:
     """Open what is closed of the three standard streams, or the next file to be opened would become one of them.
 
-    Standard input is then empty, and what goes to standard error is lost. What is written to standard output must not
-    be, so that writing there stays an error.
+    What goes to standard error is then lost. What is written to standard output must not be, so that writing there
+    stays an error; and ``sys.stdin`` stays None, so that a command can tell it from empty input.
     """
-    for number, (name, mode, flags) in enumerate(
-        (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
-    ):
+    streams = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
+    for number, (name, flags) in enumerate(streams):
         try:
             os.fstat(number)
         except OSError:
@@ -38,9 +37,10 @@ def open_streams() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
-    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)  # io.TextIOWrapper, which Python's own types don't say
-    for stream in streams:  # whatever the locale says: a translation may be in any script
+            if number:
+                setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+    written: tuple[Any, ...] = (sys.stdout, sys.stderr)  # io.TextIOWrapper, which Python's own types don't say
+    for stream in written:  # whatever the locale says: a translation may be in any script
         stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "strict")
 
 
