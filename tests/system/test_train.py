@@ -260,6 +260,14 @@ def test_a_run_that_diverges_says_when_and_what_to_try(workshop: Any, tmp_path: 
     assert workshop.main(*words, "optimizer.lr=0.1") == 0  # a shell and Hydra take it
 
 
+def test_a_model_that_is_worse_than_chance_is_told(workshop: Any, tmp_path: Path, capsys: Any) -> None:
+    words = "optimizer.lr=1e4 scheduler=none averaging=none trainer.gradient_clip_val=null budget.updates=4"
+    assert workshop.train(tmp_path / "run", words) == 0
+    error = capsys.readouterr().err
+    nll = workshop.record(tmp_path / "run")["results"]["metrics"]["validation"]["nll"]
+    assert f"the model is worse than chance: validation's negative log-likelihood is {nll:.4g} nats a token" in error
+
+
 def test_paths_with_odd_characters(workshop: Any, tmp_path: Path) -> None:
     odd = tmp_path / "a b,c=é'x\"y [1] {2} #3"
     overrides = [*workshop.corpus(odd / "data"), workshop.quoted("paths.cache", odd / "cache")]

@@ -1,6 +1,7 @@
 """One training: from the objects that its config describes, through the fit, to the results in its record."""
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -260,6 +261,13 @@ def _results(
     load_weights(module.translator, checkpoint)
     module.translator.eval()
     best = _measured(curves.curves["validation"], checkpoint["counters"]["updates"])
+    if best["nll"] > (chance := math.log(data.tokenizers.target.size)) + 1:
+        logger.warning(
+            "the model is worse than chance: validation's negative log-likelihood is %.4g nats a token, where equally "
+            "likely tokens have %.3g; lower optimizer.lr, or look at the data",
+            best["nll"],
+            chance,
+        )
     signature = score(["a"], ["a"], module.scoring)["bleu_signature"]
     metrics = {"validation": {**best, "bleu_signature": signature}}
     system = System.of(module.translator, data.tokenizers)

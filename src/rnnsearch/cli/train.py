@@ -59,10 +59,11 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     if resume:
         values = record_going_on(cfg, folder, now["config_hash"])
         data = build.build_data(cfg, replace(resume.vocabularies, notes=values["tokenizer"]["notes"]))
-        cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
         check_data(folder, values, data, code=now["code"])
     if is_done(cfg, folder, values["config_hash"], resume):
         return
+    if resume:
+        cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
     if main and cfg.ckpt and resume is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     record = RunRecord(folder, values, writes=main)
