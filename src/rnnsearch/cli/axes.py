@@ -109,7 +109,7 @@ def together(texts: Iterable[Any], where: str, *, owned: Iterable[str] = ()) -> 
         (one,) = OverridesParser.create().parse_overrides([text])
         if one.is_sweep_override():
             raise ValueError(f"{where}: {text} has several values; give it one, in a list for each of them")
-        _check_free(one.key_or_group, f"{where}: {text}", owned)
+        _check_free(one.key_or_group, where, owned)
         yield text
 
 
