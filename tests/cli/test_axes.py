@@ -60,7 +60,7 @@ def test_overrides_that_go_in_no_list(text: str, told: str) -> None:
 
 def test_a_list_may_share_more() -> None:
     assert list(axes.together(["data.train.source=10", "seed=3"], "members.a")) == ['data.train.source="10"', "seed=3"]
-    with pytest.raises(ValueError, match="members.a: seed is the same for a whole study"):
+    with pytest.raises(ValueError, match=r"members\.a: seed is the same for a whole study"):
         list(axes.together(["seed=3"], "members.a", owned=("seed",)))
 
 
