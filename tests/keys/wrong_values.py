@@ -57,6 +57,8 @@ NEVER_SAID = (  # to a user: what Python and libraries say
 )
 OVERLAYS = {"recipe", "protocol", "experiment", "debug"}  # which have other groups' keys
 UNWRITTEN = ("trust", "trainer.max_steps")  # by a run: the second is written as budget.updates
+LONG = ("sweep", "compare", "dashboard", "page")  # train many, or serve for ever
+SERVICES = ("logger.wandb.", "logger.mlflow.")  # begin programs of their own
 LONGEST = 20.0  # seconds of a command whose value is right
 
 
@@ -283,7 +285,9 @@ def _run_complaint(case: Case, meant: Any, text: str | None) -> str | None:
 
 def main_of(folder: Path, count: int | None, seed: int) -> int:
     """Run cases as commands; a line for each that is wrong, and a summary as JSON."""
-    import rnnsearch.cli.train  # noqa: F401 -- what every child would import
+    import torch.utils.tensorboard  # noqa: F401 -- what every child would import
+
+    import rnnsearch.cli.train  # noqa: F401 -- as above
     from rnnsearch.cli import align, evaluate, page, score, sweeper, translate  # noqa: F401 -- as above
 
     every, judge = all_cases(), Judge()
@@ -291,8 +295,8 @@ def main_of(folder: Path, count: int | None, seed: int) -> int:
     wrong = skipped = compared = 0
     for number, case in enumerate(chosen, 1):
         refusal, meant, _ = judge(case)
-        if refusal is None and case.command in ("sweep", "compare", "dashboard", "page"):
-            skipped += 1  # these would train many, or serve for ever; their values were judged
+        if refusal is None and (case.command in LONG or case.key.startswith(SERVICES)):
+            skipped += 1  # their values were judged
             continue
         found = run_case(case, folder / "case")
         compared += refusal is None and found["config"] is not None
