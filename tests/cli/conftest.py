@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.cli import compose, help, main, unread_keys, values, yaml_source
+from rnnsearch.cli import compose, errors, help, main, unread_keys, values, yaml_source
 
 TREE = {
     "train.yaml": """
@@ -63,7 +63,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = folder / "hydra" / kind / "stderr.yaml"
         path.parent.mkdir(parents=True)
         path.write_text((shipped / "hydra" / kind / "stderr.yaml").read_text())
-    for module in (compose, help, main, unread_keys, yaml_source):
+    for module in (compose, errors, help, main, unread_keys, yaml_source):
         monkeypatch.setattr(module, "config_dir", lambda: folder)
     monkeypatch.setattr(values, "check_values", lambda *_: None)  # its table is that of the shipped keys
     work = tmp_path / "work"

@@ -66,13 +66,35 @@ def said(arguments: list[str], capfd: pytest.CaptureFixture[str], code: int = 2)
         ("experiment=broken", "model=hgue (a YAML file asks for it): model has no option"),
         ("+model=small", "model is chosen already; write model=OPTION"),
         ("~seed=9", "The value of 'seed' is 1 and not 9"),
+        ("~model=small", "~model: no such model is chosen; leave ~model out"),
         ("seed", "'seed' is no override; write KEY=VALUE"),
+        ("=3", "'=3' is no override; write KEY=VALUE"),
+        ("@x=3", "'@x=3' is no override; write KEY=VALUE"),
+        ("+seed=2", "seed is there already; write seed=VALUE, without +"),
+        ("+data=files", "data is chosen already; write data=OPTION"),
+        ("data=files,other", "has a comma, and data takes one of files, other; for one run each add -m"),
+        ("seed=1,2", "'seed=1,2' has a comma, and seed is a whole number from 0 to 4294967295; for one run"),
+        ("budget={nosuch:1}", "budget lacks a key of the mapping that it is given; add each"),
+        ("budget=[1]", "budget=[1]: budget has keys of its own; set them"),
+        ('seed="${"', "${ begins the name of a key, as in ${seed}, and this is none"),
+        ("hydra.run.dir=null", "hydra.run.dir=null: null is nothing that it can be"),
+        ("hydra.run.dir=", "hydra.run.dir=: give a path, or leave it out"),
+        ('hydra.sweep.dir=" "', 'hydra.sweep.dir=" ": give a path'),
+        ("hydra.job.chdir=abc", "hydra.job.chdir=abc: give true or false"),
+        ("hydra.job.num=abc", "hydra.job.num=abc: give a whole number"),
+        ("hydra.run=abc", "hydra.run=abc: it can't be that; `rnnsearch train --cfg hydra` shows what it is"),
         ("a b=3", "'a b' in 'a b=3' is no key"),
         ("data=null", "data is a group; choose one of its options: files, other"),
     ],
 )
 def test_a_wrong_override(conf: Path, capfd: pytest.CaptureFixture[str], override: str, expected: str) -> None:
     assert expected in said(["train", override], capfd)
+
+
+def test_a_key_of_what_is_deleted(conf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "budget.updates can't be set, since ~budget deletes it" in said(
+        ["train", "~budget", "budget.updates=3"], capfd
+    )
 
 
 def test_the_nearest_key_is_found_beside_other_overrides(
@@ -111,7 +133,10 @@ def test_an_unreadable_text_is_answered_with_its_quoted_form(
     [
         ("seed=4", "data.train.source has no value; give one: data.train.source=..."),
         ("data.train.source=${nowhere}", "data.train.source takes its value from nowhere, which is not there"),
-        ("data.train.source=${oc.env:RNNSEARCH_UNSET}", "RNNSEARCH_UNSET"),
+        ("data.train.source=${oc.env:RNNSEARCH_UNSET}", "from the environment's RNNSEARCH_UNSET, which is not set"),
+        ("data.train.source=${data.train.source}", "data.train.source takes its value from itself; give it one"),
+        ("data.train.source=${oc.nosuch:3}", "data.train.source: there is no ${oc.nosuch:...}; take a key, ${KEY}"),
+        ("data.train.source=${gpus_of:a}", "takes its value from a ${NAME:...} that can't take what stands in it"),
     ],
 )
 def test_a_value_that_cannot_be_had(command, capfd: pytest.CaptureFixture[str], override: str, expected: str) -> None:
@@ -212,6 +237,12 @@ def test_a_constructor_that_refuses(
     torch = pytest.importorskip("torch")
     command(lambda cfg: instantiate(cfg.optimizer, params=[torch.zeros(1, requires_grad=True)]))
     assert expected in said(["train", "++optimizer._target_=torch.optim.SGD", *overrides], capfd, code)
+
+
+def test_what_amazon_s_cloud_says() -> None:
+    exceptions = pytest.importorskip("botocore.exceptions")
+    told = ("Amazon Web Services, for hydra/launcher=ray_aws: Unable to locate credentials", 1)
+    assert explain(exceptions.NoCredentialsError(), "sweep", []) == told
 
 
 def test_explain_does_not_know_our_bugs() -> None:

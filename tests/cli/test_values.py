@@ -40,6 +40,14 @@ WRONG = {  # override -> what the sentence says
     "trainer.strategy=dpp": r"trainer\.strategy=dpp: choose one of auto, ddp, ",
     "seed=-1": r"seed=-1: give a whole number from 0 to 4294967295",
     "~seed": r"seed is not there, which train needs",
+    "~early_stopping": r"early_stopping is not there, which train needs; for none give early_stopping=null",
+    "~validation": r"^validation is not there, which train needs; leave it where it is$",
+    "~checkpoints": r"^checkpoints is not there, which train needs",
+    "~tokenizer": r"no tokenizer is chosen; choose one with tokenizer=OPTION: sentencepiece, word",
+    "~trainer.devices": r"trainer\.devices is not there, which train needs",
+    "~trainer.gradient_clip_val": r"for none give trainer\.gradient_clip_val=null",
+    "~optimizer.lr": r"optimizer\.lr is not there, which train needs",
+    "+sweep.search.trials=3": r"sweep\.search\.metric is not there, which a search needs; sweep=optuna_tpe has all",
     "~search": r"no search is chosen; choose one with search=OPTION: beam, greedy, sampling",
 }
 
@@ -72,6 +80,9 @@ def test_several_wrong_values_are_named_together() -> None:
     ("command", "overrides", "sentence"),
     [
         ("compare", ["seeds=[0,0]"], r"seeds=\[0, 0\]: give a list such as \[0,1,2\] of at least one.*all different"),
+        ("compare", ["length_edges=[20,10]"], r"length_edges=\[20, 10\]: give a list .*, larger than the one before"),
+        ("compare", ["~tuning"], r"^tuning is not there, which compare needs"),
+        ("compare", ["~jobs"], r"^jobs is not there, which compare needs; for none give jobs=null"),
         ("compare", ["jobs=0"], r"jobs=0: give a whole number from 1 to 1024, or null"),
         ("compare", ["tuning.factors=[0]"], r"tuning\.factors=\[0\]: give a list such as \[1,2,4\], each a number ab"),
         ("translate", ["run=x", "device=tpu"], r"device=tpu: give one of auto, cpu, cuda, or one GPU of several"),

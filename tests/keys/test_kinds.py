@@ -61,6 +61,7 @@ REFUSED: list[tuple[Kind, list[Any]]] = [
     (Text(pattern="a+"), ["b", "aab"]),
     (Choice(("none", "all")), ["", "None", "al", None, True, 0, ["all"]]),
     (Listed(Whole(0), least=1, most=2, distinct=True), [[], [1, 1], [1, 2, 3], [-1], "1", 1, None, [[1]], {"0": 1}]),
+    (Listed(Whole(1), rising=True), [[20, 10], [10, 10]]),
     (Named(Number(above=0), "names"), [1, "a", None, [1], {"a": 0}, {"a": "x"}]),
     (Either((Whole(0), Text())), [-1, 1.5, True, None, [], ""]),
     (OrNull(Whole(1)), [0, "null", "", False]),

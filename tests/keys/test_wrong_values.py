@@ -40,4 +40,5 @@ def test_some_as_commands(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["wrong"] == 0
+    assert told["runs"] > 0
     assert told["commands"] + told["judged alone"] == SOME

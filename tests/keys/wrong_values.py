@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ TINY = (
     *("model=tiny", "trainer=cpu", "threads=1", "encoding_processes=1", "batches.size=16"),
     *(f"model.{size}_size=12" for size in ("embedding", "hidden", "attention", "readout")),
     *("data.train_pairs=60", "data.validation_pairs=10", "data.test_pairs=10"),
-    *("tokenizer.source_size=300", "tokenizer.target_size=300", "budget.updates=2", "validation.every=2"),
+    *("tokenizer.source_size=330", "tokenizer.target_size=330", "budget.updates=2", "validation.every=2"),
 )
 ALL_BY_MINUS_ONE = ("trainer.devices", "trainer.max_steps")
 NEVER_SAID = (  # to a user: what Python and libraries say
@@ -55,6 +56,9 @@ NEVER_SAID = (  # to a user: what Python and libraries say
     r"is not iterable|unhashable|Error instantiating"
 )
 OVERLAYS = {"recipe", "protocol", "experiment", "debug"}  # which have other groups' keys
+UNWRITTEN = ("trust", "trainer.max_steps")  # by a run: the second is written as budget.updates
+LONG = ("sweep", "compare", "dashboard", "page")  # train many, or serve for ever
+SERVICES = ("logger.wandb.", "logger.mlflow.")  # begin programs of their own
 LONGEST = 20.0  # seconds of a command whose value is right
 
 
@@ -85,18 +89,14 @@ def _leaves(node: Mapping[str, Any], command: str, before: str = "") -> Iterator
             yield key, value
 
 
+@cache
 def keys(command: str) -> dict[str, tuple[tuple[str, ...], Any]]:
     """Each leaf key of a command with the options that have it, and its value there."""
     conf = config_dir()
     found: dict[str, tuple[tuple[str, ...], Any]] = {}
     for base in ("train", command) if command in ("sweep", "compare") else (command,):
         found |= {key: ((), value) for key, value in content(base).items()}
-    tops = {group.split("/")[0] for group in chosen_groups(conf, command)} - {
-        "recipe",
-        "protocol",
-        "experiment",
-        "debug",
-    }
+    tops = {group.split("/")[0] for group in chosen_groups(conf, command)} - OVERLAYS
     for path in sorted(conf.rglob("*/*.yaml")):
         group, option = path.parent.relative_to(conf).as_posix(), yaml.safe_load(path.read_text(encoding="utf-8"))
         if group.split("/")[0] not in tops or not isinstance(option, dict):
@@ -108,6 +108,7 @@ def keys(command: str) -> dict[str, tuple[tuple[str, ...], Any]]:
     return found
 
 
+@cache
 def content(command: str) -> dict[str, Any]:
     """The leaf keys of a command's own file, with their values."""
     return dict(_leaves(yaml.safe_load((config_dir() / f"{command}.yaml").read_text(encoding="utf-8")), command))
@@ -149,7 +150,7 @@ class Judge:
         if place not in self.composed:
             self.composed[place] = compose(case.command, [*NEEDED.get(case.command, []), *case.options])
         config, top = self.composed[place], case.key.split(".")[0]
-        kept = OmegaConf.to_container(config, resolve=False)[top] if top in config else None
+        kept: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [top]), resolve=False)
         try:
             (override,) = self.parser.parse_overrides(spelled(case.command, [case.override]))
             if override.is_sweep_override():
@@ -164,7 +165,7 @@ class Judge:
             return explained[0] if explained else f"Traceback: {error!r}", None, None
         finally:
             OmegaConf.set_struct(config, False)
-            config[top] = kept
+            config[top] = kept.get(top)
             OmegaConf.set_struct(config, True)
 
 
@@ -225,7 +226,9 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name not in ("err", "out"))
-    return {"status": status, "error": (folder / "err").read_text(errors="replace"), "left": left, "words": words}
+    config = next((path.read_text(encoding="utf-8") for path in folder.rglob("config.yaml")), None)
+    error = (folder / "err").read_text(errors="replace")
+    return {"status": status, "error": error, "left": left, "words": words, "config": config}
 
 
 def _command(words: list[str], folder: Path) -> None:
@@ -253,8 +256,8 @@ def _command(words: list[str], folder: Path) -> None:
     os._exit(code)
 
 
-def command_complaint(case: Case, refusal: str | None, found: Mapping[str, Any]) -> str | None:
-    """What is wrong with how a command took a value; None where nothing is."""
+def command_complaint(case: Case, refusal: str | None, meant: Any, found: Mapping[str, Any]) -> str | None:
+    """What is wrong with how a command took a value, which is ``meant`` so; None where nothing is."""
     lines = [line for line in found["error"].splitlines() if line.strip()]
     if said := re.search(NEVER_SAID, found["error"]):
         return f"says {said.group()!r}: {lines[-1] if lines else ''}"
@@ -264,28 +267,46 @@ def command_complaint(case: Case, refusal: str | None, found: Mapping[str, Any])
         return f"no one sentence: {lines[:3]}"
     if refusal is not None and found["left"]:
         return f"leaves {found['left'][:3]}"
+    if refusal is None and case.command == "train" and found["status"] == 0 and case.key not in UNWRITTEN:
+        return _run_complaint(case, meant, found["config"])
     return None
+
+
+def _run_complaint(case: Case, meant: Any, text: str | None) -> str | None:
+    """What is wrong with the value in the configuration that a run left: it is the one of its kind that was meant."""
+    if text is None:
+        return "leaves no run"
+    kind = kind_of(case.key, case.command)
+    value = OmegaConf.select(OmegaConf.create(text), case.key)
+    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    expected = meant if kind is None else kind.canonical(meant)
+    return None if _is_same(expected, value) else f"was {meant!r}, and the run has {value!r}"
 
 
 def main_of(folder: Path, count: int | None, seed: int) -> int:
     """Run cases as commands; a line for each that is wrong, and a summary as JSON."""
-    import rnnsearch.cli.train  # noqa: F401 -- what every child would import
+    import torch.utils.tensorboard  # noqa: F401 -- what every child would import
+
+    import rnnsearch.cli.train  # noqa: F401 -- as above
     from rnnsearch.cli import align, evaluate, page, score, sweeper, translate  # noqa: F401 -- as above
 
     every, judge = all_cases(), Judge()
     chosen = every if count is None else random.Random(seed).sample(every, count)
-    wrong = skipped = 0
+    wrong = skipped = compared = 0
     for number, case in enumerate(chosen, 1):
-        refusal, _, _ = judge(case)
-        if refusal is None and case.command in ("sweep", "compare", "dashboard", "page"):
-            skipped += 1  # these would train many, or serve for ever; their values were judged
+        refusal, meant, _ = judge(case)
+        if refusal is None and (case.command in LONG or case.key.startswith(SERVICES)):
+            skipped += 1  # their values were judged
             continue
-        if told := command_complaint(case, refusal, run_case(case, folder / "case")):
+        found = run_case(case, folder / "case")
+        compared += refusal is None and found["config"] is not None
+        if told := command_complaint(case, refusal, meant, found):
             wrong += 1
             sys.stdout.write(f"{case.command} {' '.join(case.options)} {case.override}: {told}\n")
         if number % 500 == 0:
             sys.stderr.write(f"{number} of {len(chosen)}\n")
-    sys.stdout.write(json.dumps({"commands": len(chosen) - skipped, "judged alone": skipped, "wrong": wrong}) + "\n")
+    counts = {"commands": len(chosen) - skipped, "judged alone": skipped, "runs": compared, "wrong": wrong}
+    sys.stdout.write(json.dumps(counts) + "\n")
     return bool(wrong)
 
 

@@ -10,9 +10,9 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from rnnsearch.cli import axes
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir
-from rnnsearch.cli.sweeper import _axis
 from rnnsearch.records import write_json
 
 AXES = ("model/context=additive,fixed", "model.context.attention_size=8,16", "seed=0,1")
@@ -92,7 +92,7 @@ def test_a_key_without_effect_makes_no_second_point(plan: Any) -> None:
 
 def axis(word: str) -> tuple[str, tuple[str, ...]]:
     (parsed,) = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides([word])
-    found = _axis(parsed)
+    found = axes.axis(parsed)
     return found.key, found.values
 
 

@@ -14,14 +14,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, read_write
 
 from rnnsearch.cli import live
+from rnnsearch.cli.axes import together
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.describe import Facts, describe, protocol
 from rnnsearch.cli.judging import judge
 from rnnsearch.cli.matched import quantity
-from rnnsearch.cli.spelling import as_typed
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
+from rnnsearch.cli.values import check_values
 from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
@@ -53,6 +54,7 @@ class ComparisonSweeper(StudySweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's; ``jobs`` is the local launcher's."""
+        check_values(config, str(config.hydra.job.config_name))
         if config.jobs is not None:
             launcher = config.hydra.runtime.choices["hydra/launcher"]
             if launcher != "local":
@@ -90,7 +92,7 @@ class ComparisonSweeper(StudySweeper):
         """The members as they are given."""
         common = tuple(one for one in arguments if key_of(one).split(".")[0] not in OWN_KEYS)
         return [
-            Member(str(name), (*common, *(as_typed(str(one), swept=False) for one in overrides)))
+            Member(str(name), (*common, *together(overrides, f"members.{name}", owned=("seed",))))
             for name, overrides in self.config.members.items()
         ]
 

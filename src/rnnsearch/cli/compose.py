@@ -21,6 +21,7 @@ from rnnsearch.keys.table import OPTIONS
 from rnnsearch.records import new_id
 
 OVERLAYS = ("experiment", "debug")
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 
 # ${run_id:} in a config is a fresh name for a run's folder, the same throughout one config.
 OmegaConf.register_resolver("run_id", new_id, use_cache=True, replace=True)
@@ -108,8 +109,18 @@ def spelled(command: str, arguments: Iterable[str], *, swept: bool = False) -> l
     texts = [appended.sub("", argument) if appended else argument for argument in arguments]
     for text in texts:
         check_depth(text)
+        _check_named(text)
         _check_option(text)
     return [as_typed(text, swept=swept) for text in texts]
+
+
+def _check_named(text: str) -> None:
+    """Refuse what names no key, and a folder of Hydra's without a name, which would be the working directory."""
+    key, equals, value = text.partition("=")
+    if equals and re.fullmatch(r"[+~]*(@.*)?", key):
+        raise ValueError(f"{text!r} is no override; write KEY=VALUE or GROUP=OPTION")
+    if key.lstrip("+") in FOLDERS and not value.strip(" \t'\""):
+        raise ValueError(f"{key}={value}: give a path, or leave it out")
 
 
 def _check_option(text: str) -> None:

@@ -29,10 +29,14 @@ from omegaconf.errors import (
 
 from rnnsearch.cli import trust
 from rnnsearch.cli.compose import unknown_key, valid_names
+from rnnsearch.cli.config_dir import config_dir, groups
+from rnnsearch.cli.config_errors import COMPOSING, unmerged, unresolved
 from rnnsearch.cli.near_names import nearest
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.cli.spelling import quoted as as_text
 from rnnsearch.cli.terminal import say
+from rnnsearch.keys.roles import within
+from rnnsearch.keys.table import kind_of, takes_text
 from rnnsearch.visible import visible_line
 
 log = logging.getLogger(__name__)
@@ -40,10 +44,7 @@ log = logging.getLogger(__name__)
 FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
 LONGEST = 2000  # characters of a sentence
 _NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
-    "MisconfigurationException",
-    "FailedJobError",
-    "ProcessFailed",
-    "UncompletedJobError",
+    *("MisconfigurationException", "FailedJobError", "ProcessFailed", "UncompletedJobError"),
 }
 _CONFIG_ERRORS = (GrammarParseError, InterpolationResolutionError, MissingMandatoryValue, ValidationError)
 _NO_MEMORY = r"can't allocate memory|Cannot allocate memory|std::bad_alloc|out of memory"
@@ -87,7 +88,7 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
     if isinstance(error, HydraException):
         return _composition(error, command, arguments), MISUSED
     if isinstance(error, OmegaConfBaseException):
-        return (_value(error), MISUSED) if isinstance(error, _CONFIG_ERRORS) else None
+        return (unresolved(error), MISUSED) if isinstance(error, _CONFIG_ERRORS) else None
     if _is_shared_memory(error):
         return _NO_SHARED_MEMORY, FAILED
     if _is_full_disk(error):
@@ -96,6 +97,8 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> tup
         return _operating_system(error), FAILED
     if _is_memory(error):
         return _memory(error), FAILED
+    if type(error).__module__.startswith("botocore."):
+        return f"Amazon Web Services, for hydra/launcher=ray_aws: {_first_line(error)}", FAILED
     if isinstance(error, RecursionError):
         return "something that was given is nested too deeply; give it with fewer levels", FAILED
     if type(error).__name__ in _NAMED_ELSEWHERE:
@@ -155,12 +158,17 @@ def _composition(error: HydraException, command: str, arguments: Sequence[str]) 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         return _unknown_option(error, arguments)
     if match := re.match(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
-        return _ambiguous(match.group(1))
+        return _ambiguous(match.group(1), command)
     if unknown := unknown_key(error):
         return _unknown_key(unknown, command, arguments)
-    if match := re.match(r"Multiple values for ([\w/@.]+)", text):
-        group = match.group(1).rstrip(".")
+    if match := re.match(r"Multiple values for ([\w/@.]+)|([\w/@.]+) appears more than once in the final", text):
+        group = (match.group(1) or match.group(2)).rstrip(".")
         return f"{group} is chosen already; write {group}=OPTION without a +"
+    if match := re.match("Error merging override (.*)", text, re.DOTALL):
+        return unmerged(match.group(1), error.__cause__ or error, command)
+    for pattern, sentence in COMPOSING.items():
+        if match := re.match(pattern, text):
+            return sentence.format(*match.groups())
     if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
         return f"{_first_line(error)}: {_first_line(error.__cause__ or error)}"
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
@@ -178,8 +186,13 @@ def _unparsable(override: str) -> str:
     )
 
 
-def _ambiguous(override: str) -> str:
+def _ambiguous(override: str, command: str) -> str:
     key, _, value = override.partition("=")
+    if options := groups(config_dir()).get(key.lstrip("+")):
+        return f"{override!r} has a comma, and {key} takes one of {', '.join(options)}; for one run each add -m"
+    kind = kind_of(key.lstrip("+"), command)
+    if kind is not None and not takes_text(kind) and "a list" not in kind.noun:
+        return f"{override!r} has a comma, and {key} is {kind.noun}; for one run each add -m"
     return (
         f"{override!r} has a comma; for one value quote it, for the shell and for Hydra: {quoted(key, value)}; "
         f"for a list write {shlex.quote(f'{key}=[{value}]')}; for one run each add -m"
@@ -198,7 +211,13 @@ def _unknown_option(error: MissingConfigException, arguments: Sequence[str]) -> 
 def _unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
     if key.startswith("hydra."):
         return f"{key} is no key of Hydra's; `rnnsearch {command} --cfg hydra` prints them all"
+    for word in arguments:
+        if word.startswith("~") and within(key.rpartition(".")[0], (word[1:].partition("=")[0].replace("/", "."),)):
+            return f"{key} can't be set, since {word} deletes it; leave one of them out"
     names = [name for name in _names(key, command, arguments) if "/" in name or "/" not in key]
+    names = [name for name in names if not name.startswith(("sweep.grid.", "members."))]  # which a user named
+    if key in names:
+        return f"{key} lacks a key of the mapping that it is given; add each key by itself: +{key}.KEY=VALUE"
     parent = key.rpartition(".")[0]
     beside = [name for name in names if parent and name.rpartition(".")[0] == parent and "._" not in name]
     hint = _guess(key, names)
@@ -225,15 +244,6 @@ def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith(("--config-dir=", "-cd="))]
     following = [folder for flag, folder in itertools.pairwise(arguments) if flag in ("--config-dir", "-cd")]
     return [override for override in overrides if override not in following], joined + following
-
-
-def _value(error: OmegaConfBaseException) -> str:
-    key = getattr(error, "full_key", None)
-    if isinstance(error, MissingMandatoryValue):
-        return f"{key} has no value; give one: {key}=..."
-    if gone := re.match(r"Interpolation key '(.+)' not found", str(error)):
-        return f"{key} takes its value from {gone.group(1)}, which is not there; leave that where it is, or set {key}"
-    return f"{key}: {_first_line(error)}" if key else _first_line(error)
 
 
 def _is_full_disk(error: BaseException) -> bool:

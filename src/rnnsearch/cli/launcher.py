@@ -11,6 +11,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from rnnsearch.cli.main import OUR_SWEEPERS
 from rnnsearch.cli.trial import train_point
 from rnnsearch.cli.trust import given
 from rnnsearch.sweep import ledger
@@ -25,12 +26,16 @@ class LocalLauncher(Launcher):
     """
 
     def __init__(self, *, jobs: int | None) -> None:
-        if jobs is not None and (type(jobs) is not int or jobs < 1):
-            raise ValueError(f"hydra.launcher.jobs={jobs}: give a whole number, 1 or more, or null")
         self.jobs = jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Nothing of Hydra's is needed: a point's process composes its own config."""
+        """Nothing of Hydra's is needed: a point's process composes its own config.
+
+        Raises:
+            ValueError: under a sweeper that keeps no study, as a YAML file may choose it.
+        """
+        if config.hydra.sweeper._target_ not in OUR_SWEEPERS:
+            raise ValueError(f"{config.hydra.sweeper._target_} keeps no study; leave out what chooses hydra/sweeper")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the points of the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""

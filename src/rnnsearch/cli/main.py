@@ -202,10 +202,14 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
     option chosen there has none. A choice of one value it leaves alone.
     """
+    from rnnsearch.cli.launching import check_sweeper
+
     if command == "compare" and MANY & set(arguments):
         raise ValueError("a comparison has members and seeds instead of -m; for several values use rnnsearch sweep")
     if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
+    if MANY & set(arguments):
+        check_sweeper(command, arguments)
     if command == "compare" or not MANY & set(arguments):
         return arguments
     inner = re.compile(r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
@@ -220,7 +224,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
-        from rnnsearch.cli import trust
+        from rnnsearch.cli import launching, trust
         from rnnsearch.cli.errors import report
         from rnnsearch.cli.values import check_values
 
@@ -234,6 +238,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
                 trust.check(cfg.get("trust") or [], trusted)
                 if not is_point:  # whose training looks at its own
                     check_values(cfg, command)
+                    launching.check_values(hydra.launcher)
                 with trust.trusting(trusted):
                     importlib.import_module(module).run(cfg)
                 sys.stdout.flush()

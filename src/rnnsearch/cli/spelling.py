@@ -4,7 +4,7 @@ Keys that are names or paths keep what was typed; a value of a YAML file becomes
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -14,11 +14,12 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnsearch.keys.table import TABLE, key_in_table, text_keys
+from rnnsearch.keys.launchers import LAUNCHERS
+from rnnsearch.keys.table import TABLE, is_text_alone, key_in_table, text_keys
 
 HYDRAS = (  # keys of Hydra's own that are names or paths
-    *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.launcher.submitit_folder"),
-    *(f"hydra.launcher.{name}" for name in ("name", "partition", "qos", "comment", "constraint", "account")),
+    *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"),
+    *(f"hydra.launcher.{key}" for rows in LAUNCHERS.values() for key, kind in rows.items() if is_text_alone(kind)),
 )
 UNSWEPT = ("study", "member", "trust", "publish", "question", "paths.*", "protocol.*", "sweep.*", "hydra.*")
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
@@ -149,12 +150,12 @@ def _escaped(name: str) -> str:
     return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", name)
 
 
-def swept_values(override: Override) -> tuple[str, ...]:
-    """The values that an override sweeps over, each as the command line has it and once.
+def swept_values(override: Override) -> Iterator[str]:
+    """The values that an override sweeps over, each as the command line has it.
 
     Hydra's own iterator leaves out the quotes, without which many a text can't be read again.
     """
-    return tuple(dict.fromkeys(spelt(_plain(one)) for one in override.sweep_iterator()))
+    return (spelt(_plain(one)) for one in override.sweep_iterator())
 
 
 def _plain(value: Any) -> Any:

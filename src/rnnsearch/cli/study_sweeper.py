@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from rnnsearch.cli import live
+from rnnsearch.cli import launching, live
 from rnnsearch.cli.build import build_data
 from rnnsearch.cli.compose import Composer, unknown_key
 from rnnsearch.cli.describe import described
@@ -53,6 +53,8 @@ class StudySweeper(Sweeper):
             ValueError: for a value of the command that is not allowed.
         """
         check_values(config, str(config.hydra.job.config_name))
+        launching.check_values(config.hydra.launcher)
+        launching.check_programs(config.hydra.launcher)
         self.config = config
         self.loader = hydra_context.config_loader
         self.study = (Path(config.paths.output) / self.study_name()).absolute()

@@ -9,19 +9,20 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.cli import live
+from rnnsearch.cli.axes import axis, dimension, ends, grid_text, together
+from rnnsearch.cli.axes import sweep_text as _sweep_text  # noqa: F401 -- a name of earlier versions
 from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import Facts, describe, described, every_point, no_differences, protocol
 from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.matched import BY
 from rnnsearch.cli.plain import plain
-from rnnsearch.cli.spelling import as_typed, spelt, swept_values
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper
 from rnnsearch.cli.terminal import say
@@ -43,7 +44,7 @@ from rnnsearch.sweep.points import (
     labels,
 )
 from rnnsearch.sweep.search import Search, write_search
-from rnnsearch.sweep.space import Choices, Dimension, Range
+from rnnsearch.sweep.space import Choices, Dimension
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class DurableSweeper(StudySweeper):
     def _extremes(self, arguments: list[str]) -> list[Overrides]:
         """Each value that a search may choose, and both ends of a range, beside what it leaves alone."""
         space, fixed = self._space(arguments)
-        return [fixed, *((*fixed, f"{key}={value}") for key, one in space.items() for value in _ends(one))]
+        return [fixed, *((*fixed, f"{key}={value}") for key, one in space.items() for value in ends(one))]
 
     def describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
@@ -203,13 +204,13 @@ class DurableSweeper(StudySweeper):
     def _space(self, arguments: list[str]) -> tuple[dict[str, Dimension], Overrides]:
         """What a search may vary, and what it may not."""
         swept = {key_of(str(one.input_line)): one for one in self._overrides(arguments) if one.is_sweep_override()}
-        space = {key: _dimension(one) for key, one in swept.items()}
-        fixed = [_axis(one) for one in self._overrides(arguments) if not one.is_sweep_override()]
-        for key, dimension in list(space.items()):
-            if isinstance(dimension, Choices) and len(dimension.choices) == 1:
-                fixed.append(Axis(key, dimension.choices))
+        space = {key: dimension(one) for key, one in swept.items()}
+        fixed = [axis(one) for one in self._overrides(arguments) if not one.is_sweep_override()]
+        for key, one in list(space.items()):
+            if isinstance(one, Choices) and len(one.choices) == 1:
+                fixed.append(Axis(key, one.choices))
                 del space[key]
-        return space, tuple(f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in fixed)
+        return space, tuple(f"{one.key}={one.values[0]}" if one.values else one.key for one in fixed)
 
     def _overrides(self, arguments: list[str]) -> list[Override]:
         """Those of the sweep section, and those given, which come first where both name a key."""
@@ -218,7 +219,7 @@ class DurableSweeper(StudySweeper):
         given = [one for one in parsed if not one.is_hydra_override() and one.key_or_group != TRUST]
         own = {key_of(str(one.input_line)) for one in given}
         grid = self.config.sweep.grid.items_ex(resolve=True)
-        texts = [as_typed(f"{key}={_sweep_text(value)}", swept=True) for key, value in grid if key not in own]
+        texts = [grid_text(str(key), value) for key, value in grid if key not in own]
         return [one for one in (*parser.parse_overrides(texts), *given) if key_of(str(one.input_line)) != "study"]
 
     def _nowhere(self, error: UnknownKey) -> BaseException:
@@ -238,58 +239,10 @@ class DurableSweeper(StudySweeper):
         return self.compose_point(self.matched(one.overrides, self.fixed))
 
     def _candidates(self, arguments: list[str]) -> list[Overrides]:
-        axes = [_axis(one) for one in self._overrides(arguments)]
-        fixed = [f"{axis.key}={axis.values[0]}" if axis.values else axis.key for axis in axes if len(axis.values) < 2]
-        swept = [axis for axis in axes if len(axis.values) > 1]
-        lists = [[as_typed(str(one), swept=False) for one in together] for together in self.config.sweep.points or []]
+        axes = [axis(one) for one in self._overrides(arguments)]
+        fixed = [f"{one.key}={one.values[0]}" if one.values else one.key for one in axes if len(one.values) < 2]
+        swept = [one for one in axes if len(one.values) > 1]
+        lists = [[*together(texts, "sweep.points")] for texts in self.config.sweep.points or []]
         self.fixed = tuple(fixed)
-        self.swept = [*(axis.key for axis in swept), *(one for together in lists for one in together)]
+        self.swept = [*(one.key for one in swept), *(one for texts in lists for one in texts)]
         return combinations(fixed, swept, lists)
-
-
-def _axis(one: Override) -> Axis:
-    """An override and the values that it sweeps over; no value for one that deletes its key."""
-    key = one.get_key_element()
-    if one.is_interval_sweep():
-        raise ValueError(
-            f"{one.input_line}: an interval has no end of values; list some, or search it: add sweep=optuna_tpe"
-        )
-    if one.is_sweep_override():
-        return Axis(key, swept_values(one))
-    return Axis(key, () if one.is_delete() else (one.get_value_element_as_str(),))
-
-
-def _dimension(one: Override) -> Dimension:
-    value = one.value()
-    if not isinstance(value, IntervalSweep):
-        return Choices(swept_values(one))
-    assert value.start is not None
-    assert value.end is not None
-    whole = type(value.start) is int and type(value.end) is int
-    return Range(float(value.start), float(value.end), whole=whole, log="log" in value.tags)
-
-
-def _ends(dimension: Dimension) -> tuple[str, ...]:
-    if isinstance(dimension, Choices):
-        return dimension.choices
-    ends = (dimension.low, dimension.high)
-    return tuple(str(int(one) if dimension.whole else one) for one in ends)
-
-
-def _sweep_text(value: Any) -> str:
-    """Values of a YAML file as the command line has them: each of a list, or what the command line makes of a text.
-
-    Raises:
-        ValueError: for an empty list.
-    """
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, ListConfig):
-        return spelt(_contained(value))
-    if not value:
-        raise ValueError("sweep.grid: a key has an empty list; give it values, or leave the key out")
-    return ",".join(spelt(_contained(one)) for one in value)
-
-
-def _contained(value: Any) -> Any:
-    return OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnsearch.cli import trust
 from rnnsearch.cli.config_dir import config_dir, groups
-from rnnsearch.keys.kinds import Kind, Named, Wrong
+from rnnsearch.keys.kinds import Kind, Named, OrNull, Wrong
 from rnnsearch.keys.table import holds_keys, kind_of, required_keys, takes_text
 
 LONGEST = 80  # characters of a value in a sentence
@@ -33,7 +33,7 @@ def check_values(config: DictConfig, command: str = "train") -> None:
         values = _plain(config, resolve=resolve)
         wrong = list(_missing(values, command))
         for path, value, kind in _leaves(values, command):
-            if _is_open(value):
+            if is_open(value):
                 continue
             try:
                 found = _canonical(path, value, kind, command)
@@ -66,10 +66,10 @@ def _plain(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def _is_open(value: Any) -> bool:
+def is_open(value: Any) -> bool:
     """Whether a value is still to be looked up or given."""
     if isinstance(value, list | dict):
-        return any(map(_is_open, value.values() if isinstance(value, dict) else value))
+        return any(map(is_open, value.values() if isinstance(value, dict) else value))
     return isinstance(value, str) and ("${" in value or value == "???")
 
 
@@ -117,18 +117,30 @@ def _section(key: str, command: str) -> str:
 
 
 def _missing(values: Mapping[str, Any], command: str) -> Iterator[str]:
-    for key in required_keys(command):
-        *parents, last = key.split(".")
-        node: Any = values
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else node
-        if not isinstance(node, dict) or last in node:  # a section that is none is refused as such
-            continue
-        group = key.replace(".", "/")
-        if options := groups(config_dir()).get(group):
-            yield f"no {key} is chosen; choose one with {group}=OPTION: {', '.join(options)}"
+    absent = (_absent(values, key) for key in required_keys(command))
+    for key in dict.fromkeys(key.removesuffix("._target_") for key in absent if key is not None):
+        kind = kind_of(key, command)
+        if options := groups(config_dir()).get(key.replace(".", "/")):
+            yield f"no {key} is chosen; choose one with {key.replace('.', '/')}=OPTION: {', '.join(options)}"
+        elif key.startswith("sweep.search."):
+            yield f"{key} is not there, which a search needs; sweep=optuna_tpe has all of it"
+        elif isinstance(kind, OrNull):
+            yield f"{key} is not there, which {command} needs; for none give {key}=null"
         else:
             yield f"{key} is not there, which {command} needs; leave it where it is"
+
+
+def _absent(values: Mapping[str, Any], key: str) -> str | None:
+    """The key, or the section that it belongs to, which is not there; a section that is none is refused as such."""
+    node: Any = values
+    names = key.split(".")
+    for count, name in enumerate(names, 1):
+        if not isinstance(node, dict) or ("_target_" in node and not trust.is_known(node["_target_"])):
+            return None
+        if name not in node:
+            return ".".join(names[:count])
+        node = node[name]
+    return None
 
 
 def put(node: Any, path: Path, value: Any) -> None:

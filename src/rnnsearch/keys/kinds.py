@@ -7,6 +7,7 @@ number is), and raises `Wrong` for the rest. Text is never taken for what it loo
 import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 MOST = 10**9  # of what is counted, where nothing sets a lower bound
@@ -186,20 +187,22 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listed:
-    """A list: of ``least`` to ``most`` values of one kind, ``distinct`` or not."""
+    """A list: of ``least`` to ``most`` values of one kind, ``distinct`` or not, or ``rising`` from one to the next."""
 
     of: Kind
     example: str = ""
     least: int = 0
     most: int = 10_000
     distinct: bool = False
+    rising: bool = False
 
     @property
     def noun(self) -> str:
         """See `Kind`."""
+        order = ", all different" if self.distinct else ", larger than the one before" if self.rising else ""
         one = "a list" + (f" such as {self.example}" if self.example else "")
         count = f" of {self.least}" if self.least == self.most else " of at least one" if self.least else ""
-        return f"{one}{count}, each {self.of.noun}{', all different' if self.distinct else ''}"
+        return f"{one}{count}, each {self.of.noun}{order}"
 
     def canonical(self, value: Any) -> list[Any]:
         """See `Kind`."""
@@ -209,7 +212,8 @@ class Listed:
             found = [self.of.canonical(one) for one in value]
         except Wrong:
             raise Wrong(f"give {self.noun}") from None
-        if self.distinct and any(one in found[:place] for place, one in enumerate(found)):
+        is_repeated = self.distinct and any(one in found[:place] for place, one in enumerate(found))
+        if is_repeated or (self.rising and any(one >= other for one, other in pairwise(found))):
             raise Wrong(f"give {self.noun}")
         return found
 

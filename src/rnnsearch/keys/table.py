@@ -16,6 +16,7 @@ from rnnsearch.keys.training import (
     PATHS,
     SEARCH,
     TEXT,
+    TRAINER,
     TRAINING,
 )
 
@@ -42,6 +43,10 @@ ALIGNMENTS: Mapping[str, Kind] = {
 OPTIONS = (  # groups of options, each of which has the keys that its constructor takes
     *("data", "filters", "tokenizer", "batches", "model.encoder", "model.context", "model.decoder"),
     *("optimizer", "scheduler", "averaging", "search", "trainer"),
+)
+LIBRARIES = (  # keys in whose place the constructor of another package would take a value of its own
+    "optimizer.lr",
+    *(key for key in TRAINER if key not in ("trainer.num_nodes", "trainer.log_every_n_steps")),
 )
 
 TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
@@ -141,24 +146,28 @@ def _sections(command: str) -> frozenset[str]:
 def required_keys(command: str) -> tuple[str, ...]:
     """Groups and keys without which a command can't be: what an option has besides is its constructor's business."""
     chosen = tuple(group for group in OPTIONS if holds_keys(group, command))
-    optional = ("sweep.search.", "logger.", *(f"{group}." for group in chosen))
+    made = tuple(f"{group}._target_" for group in chosen)
+    optional = ("logger.", *(f"{group}." for group in chosen))
     short = keys_of(Role.SOURCE)  # that nothing but other keys asks for
-    return (*chosen, *(key for key in TABLE[command] if not key.startswith(optional) and key not in short))
+    libraries = tuple(key for key in LIBRARIES if key in TABLE[command])
+    own = (key for key in TABLE[command] if not key.startswith(optional) and key not in short)
+    return (*chosen, *made, *libraries, *own)
 
 
 @cache
 def text_keys(command: str) -> frozenset[str]:
     """The keys of a command whose values are text, whatever they look like, or lists of it."""
-    return frozenset(key for key, kind in TABLE[command].items() if _is_text_alone(kind))
+    return frozenset(key for key, kind in TABLE[command].items() if is_text_alone(kind))
 
 
-def _is_text_alone(kind: Kind) -> bool:
+def is_text_alone(kind: Kind) -> bool:
+    """Whether values of a kind are text, whatever they look like, or lists of it."""
     if isinstance(kind, OrNull):
-        return _is_text_alone(kind.kind)
+        return is_text_alone(kind.kind)
     if isinstance(kind, Listed):
-        return _is_text_alone(kind.of)
+        return is_text_alone(kind.of)
     if isinstance(kind, Either):
-        return all(map(_is_text_alone, kind.kinds))
+        return all(map(is_text_alone, kind.kinds))
     return isinstance(kind, Text)
 
 

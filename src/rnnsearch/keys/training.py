@@ -268,7 +268,7 @@ COMPARISON: Mapping[str, Kind] = {
     "tuning.updates": COUNT,
     "jobs": OrNull(FEW),
     "question": OPTIONAL_TEXT,
-    "length_edges": OrNull(Listed(COUNT, example="[10,20,30]", least=1, distinct=True)),
+    "length_edges": OrNull(Listed(COUNT, example="[10,20,30]", least=1, rising=True)),
     "publish": OPTIONAL_PATH,
 }
 
