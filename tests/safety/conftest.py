@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.once import made_once
 
 from rnnsearch.cli.main import main
 from rnnsearch.records import FILES, RECORD, read_record, write_json
@@ -79,9 +80,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A finished run. Tests only read it."""
-    folder = tmp_path_factory.mktemp("trained")
-    Shell(folder, cache).train(folder / "run")
-    return folder / "run"
+    return made_once(tmp_path_factory, "stranger", lambda folder: Shell(folder, cache).train(folder / "run")) / "run"
 
 
 @pytest.fixture

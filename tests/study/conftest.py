@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.once import made_once
 from tests.study.many import stop_runs, write_sweep
 
 from rnnsearch.evaluation.bleu import (
@@ -254,15 +255,21 @@ def edit_json() -> Callable[[Path, Callable[[Any], None]], None]:
 @pytest.fixture(scope="session")
 def written(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two members and three seeds with its report; read it, don't change it."""
-    folder = make_study(tmp_path_factory.mktemp("study"))
-    assert write_report(folder) == Written(folder / "report.html", left_out=())
-    return folder
+
+    def make(folder: Path) -> None:
+        make_study(folder)
+        assert write_report(folder) == Written(folder / "report.html", left_out=())
+
+    return made_once(tmp_path_factory, "study", make)
 
 
 @pytest.fixture(scope="session")
 def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of sixteen members, two of whose runs did not finish, with its report; read it, don't change it."""
-    folder = write_sweep(make_study, tmp_path_factory.mktemp("sweep"), sentences=24)
-    stop_runs(folder)
-    assert not write_report(folder).left_out
-    return folder
+
+    def make(folder: Path) -> None:
+        write_sweep(make_study, folder, sentences=24)
+        stop_runs(folder)
+        assert not write_report(folder).left_out
+
+    return made_once(tmp_path_factory, "sweep", make)

@@ -195,6 +195,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_report_is_made_again_from_what_is_published(written: Path, tmp_path: Path) -> None:
     first, moved = tmp_path / "published", tmp_path / "elsewhere" / "copy"
     (first).mkdir()
