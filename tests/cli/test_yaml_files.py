@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.core_plugins import file_config_source
+from hydra._internal.sources_registry import SourcesRegistry
 
+from rnnsearch.cli import yaml_source
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.main import main
 from rnnsearch.cli.unread_keys import check_added
@@ -164,3 +167,9 @@ def test_a_folder_of_yaml_that_is_not_there(capfd: pytest.CaptureFixture[str]) -
     err = capfd.readouterr().err
     assert "--config-dir=/nowhere/at/all: there is no such folder" in err
     assert err.count("\n") == 1
+
+
+def test_a_launcher_s_process_may_register_hydra_s_own_reader() -> None:
+    yaml_source.install()
+    SourcesRegistry.instance().register(file_config_source.FileConfigSource)
+    assert SourcesRegistry.instance().resolve("file") is yaml_source.FileConfigSource

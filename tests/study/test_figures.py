@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from rnnsearch.study import fonts
 from rnnsearch.study.curve_figures import learning_curves
 from rnnsearch.study.curves import Curve, mean_curve
-from rnnsearch.study.figures import attention_matrix, plain, png, svg, words_of_pieces
+from rnnsearch.study.figures import attention_matrix, line, panel, plain, png, svg, words_of_pieces
 from rnnsearch.study.length_figures import Band, score_by_length, trained_place
 
 
@@ -134,6 +134,14 @@ def test_columns_of_a_sentence_that_is_read_from_the_right_run_from_the_right() 
 )
 def test_a_label_is_drawn_on_a_few_lines(text: str, drawn: str) -> None:
     assert plain(text, 8, 2) == drawn
+
+
+@pytest.mark.parametrize("name", ["_mine", " ", "additive"])
+def test_a_legend_has_every_member(name: str) -> None:
+    figure, axes = panel(4, 3)
+    line(axes, [1, 2], [3, 4], place=0, label=name)
+    assert [text.get_text().strip() for text in axes.legend().get_texts()] == [name.strip()]
+    assert figure.axes == [axes]
 
 
 def test_figures_are_the_same_twice() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult
@@ -13,8 +13,11 @@ from rnnsearch.cli.unread_keys import check_read
 from rnnsearch.cli.yaml_files import header_of, package_of, read_text, read_values
 
 
-class YamlSource(FileConfigSource):
-    """A folder of YAML files, in the place of Hydra's own reader."""
+class FileConfigSource(file_config_source.FileConfigSource):
+    """A folder of YAML files, in the place of Hydra's own reader.
+
+    It has that one's name, by which Hydra knows it: a launcher's process inherits it, and registers Hydra's own again.
+    """
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file.
@@ -38,6 +41,6 @@ class YamlSource(FileConfigSource):
 
 
 def install() -> None:
-    """Let Hydra read with `YamlSource` from now on."""
+    """Let Hydra read with `FileConfigSource` from now on."""
     Plugins.instance()  # which registers Hydra's own
-    SourcesRegistry.instance().types[YamlSource.scheme()] = YamlSource
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource

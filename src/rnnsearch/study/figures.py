@@ -119,13 +119,18 @@ def line(axes: Axes, places: Sequence[float], values: Sequence[float], *, place:
     axes.plot(
         places,
         values,
-        label=plain(label),
+        label=_in_a_legend(plain(label)),
         color=COLOURS[place % len(COLOURS)],
         linestyle=LINES[place % len(LINES)],
         marker=MARKERS[place % len(MARKERS)],
         markersize=4.5,
         linewidth=2.0,
     )
+
+
+def _in_a_legend(label: str) -> str:
+    """The label so that Matplotlib's legends, which leave out what is empty or begins with _, have it."""
+    return f" {label}" if not label or label.startswith("_") else label
 
 
 def plain(text: str, columns: int = 36, lines: int = 2) -> str:
