@@ -1,5 +1,6 @@
 """The source from which Hydra takes YAML here: its files are read by `yaml_files`, a user's own are judged."""
 
+from functools import cache
 from pathlib import Path
 
 from hydra._internal.core_plugins import file_config_source
@@ -29,15 +30,22 @@ class FileConfigSource(file_config_source.FileConfigSource):
         path = Path(self.path, self._normalize_file_name(config_path))
         if not path.is_file():
             raise ConfigLoadError(f"{path} is not there")
-        text = read_text(path)
-        header = header_of(path, text)
-        package = package_of(header["package"], config_path)
-        values = read_values(path, text, package)
+        about = path.stat()
+        header, package, values = _read(path, config_path, (about.st_mtime_ns, about.st_size))
         if Path(self.path).resolve() != config_dir().resolve():
             check_read(path, package, values, group=config_path.rpartition("/")[0], folder=Path(self.path))
         return ConfigResult(
-            config=OmegaConf.create(values), path=f"file://{self.path}", provider=self.provider, header=header
+            config=OmegaConf.create(values), path=f"file://{self.path}", provider=self.provider, header={**header}
         )
+
+
+@cache
+def _read(path: Path, config_path: str, stamp: tuple[int, int]) -> tuple[dict[str, str | None], str, dict[str, object]]:
+    """Header, package and values of a file, read once while its ``stamp`` stays: commands compose often."""
+    text = read_text(path)
+    header = header_of(path, text)
+    package = package_of(header["package"], config_path)
+    return header, package, read_values(path, text, package)
 
 
 def install() -> None:
