@@ -54,7 +54,7 @@ KINDS: tuple[Any, ...] = (
 )
 KEYS = ("optimizer.lr", "model/context", "model.hidden_size", "batches.size")
 STATES = ("finished", "failed", "interrupted", "running", "pruned", "missing", "untested", "one update", "unvalidated")
-LOSSES = (2.0, 1e-9, 30.0, float("nan"), float("inf"), None)
+LOSSES = (2.0, 1e-9, 30.0, 1e5, float("nan"), float("inf"), None)
 
 
 @st.composite

@@ -39,7 +39,8 @@ def _of_text(statistics: Callable[[Sequence[str], Sequence[str], Scoring], Float
 
 
 def _likelihood(rows: Sequence[Row], _: Scoring) -> Floats:
-    return np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
+    found = np.array([(row["nll"], row["tokens"]) for row in rows], dtype=np.float64)
+    return np.where(np.isfinite(found), found, np.nan)  # of infinite ones no resample has a mean either
 
 
 def _links(rows: Sequence[Row], _: Scoring) -> Floats:

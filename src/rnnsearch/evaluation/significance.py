@@ -238,8 +238,10 @@ def smallest_detectable(draws_R: Floats, score_S: Sequence[float] | Floats = ())
 
 
 def perplexity_of_sums(sums_RK: Floats) -> Floats:
-    """Perplexity from K = 2 sums, nats and tokens: weighted by tokens, never a mean of means."""
-    return np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
+    """Perplexity from K = 2 sums, nats and tokens: weighted by tokens, never a mean of means; NaN above the largest."""
+    with np.errstate(over="ignore"):
+        found = np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _share_below(value: float, system: Resampled) -> float:
