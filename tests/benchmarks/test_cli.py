@@ -45,7 +45,8 @@ def test_help_says_what_is_measured(command: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("command", "unit"), [("training_step --lengths 2", "tokens/s"), ("memory --lengths 3", "MiB")]
+    ("command", "unit"),
+    [pytest.param("training_step --lengths 2", "tokens/s", marks=pytest.mark.slow), ("memory --lengths 3", "MiB")],
 )
 def test_a_measurement(command: str, unit: str, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.json"

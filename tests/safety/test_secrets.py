@@ -33,6 +33,13 @@ def check(folder: Path, environment: dict[str, str]) -> int:
     return len(files)
 
 
+def refused(shell: Shell, environment: dict[str, str], *words: object, capfd: pytest.CaptureFixture[str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return shell.refused(*words, capfd=capfd)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loggers", ["many"])
 def test_a_run_a_sweep_and_their_reports(shell: Shell, environment: dict[str, str], loggers: str) -> None:
@@ -63,18 +70,17 @@ def test_a_key_in_a_command_is_refused(
     shell: Shell, environment: dict[str, str], tmp_path: Path, word: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     word = word.format(environment["WANDB_API_KEY"])
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        said = shell.refused(*shell.training(tmp_path / "run", word), capfd=capfd)
+    said = refused(shell, environment, *shell.training(tmp_path / "run", word), capfd=capfd)
     assert "give it through the environment instead" in said
     assert not leaks(said.encode(), environment)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_key_that_a_config_looks_up_is_refused(shell: Shell, environment: dict[str, str], tmp_path: Path) -> None:
-    said = shell.train(tmp_path / "run", "member=${oc.env:WANDB_API_KEY}", code=1, environment=environment)
-    assert "member=... holds a secret" in said.stderr
+def test_a_key_that_a_config_looks_up_is_refused(
+    shell: Shell, environment: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = shell.training(tmp_path / "run", "member=${oc.env:WANDB_API_KEY}")
+    assert "member=... holds a secret" in refused(shell, environment, *words, capfd=capfd)
     assert check(tmp_path / "run", environment) <= 1  # the lock
 
 

@@ -111,9 +111,8 @@ def test_members_have_equal_parameters_and_data(workshop: Any, study: Path) -> N
         assert [p["loss"] for p in curves[0]] != [p["loss"] for p in curves[1]]
 
 
-@pytest.mark.parametrize(
-    "budget", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("tokens=200", "seconds=0.3")), "flops=5e7"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", ["tokens=200", "seconds=0.3", "flops=5e7"])
 def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budget: str, capsys: Any) -> None:
     words = f"{SHORT.replace('budget.updates=4', 'budget.updates=null')} budget.{budget} match=flops"
     trials = ["tuning.factors=[2]", "tuning.updates=3"]
