@@ -29,7 +29,6 @@ def _no_modules_of_earlier_tests(tmp_path_factory: pytest.TempPathFactory) -> It
     yield
     base = str(tmp_path_factory.getbasetemp())
     for name in sys.modules.keys() - before:
-        module = sys.modules[name]
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-        if any(str(place).startswith(base) for place in places):
+        spec = sys.modules[name].__spec__
+        if spec and any(str(one).startswith(base) for one in (spec.origin, *(spec.submodule_search_locations or ()))):
             del sys.modules[name]

@@ -181,5 +181,8 @@ def test_a_training_that_diverged_is_told_from_others(tmp_path: Path, status: st
     assert not ledger.has_diverged(point)  # before its first attempt
     write_record(tmp_path / "p", status, error=error)
     assert ledger.has_diverged(point) == diverged
-    twin = write_point(tmp_path / "q", trial={"number": 1, "same_as": "p"})
-    assert ledger.has_diverged(twin) == diverged
+    waiting = write_point(tmp_path / "q", trial={"index": 1})
+    write_point(tmp_path / "q", trial={"number": 1, "same_as": "p"})
+    for twin in (waiting, ledger.read_point(tmp_path / "q")):  # as it was known before it began, too
+        assert ledger.has_diverged(twin) == diverged
+        assert ledger.state(twin).status == ledger.state(point).status

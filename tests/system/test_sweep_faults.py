@@ -131,7 +131,7 @@ def test_a_search_goes_through_trials_that_diverge(workshop: Any, tmp_path: Path
     output, attempts = tmp_path / "out", []
     search = "sweep=optuna_tpe sweep.search.startup=6 sweep.search.trials=6 optimizer=sgd scheduler=none averaging=none"
     for _ in range(2):
-        done = sweep(workshop, output, f"{search} optimizer.lr=0.1,1e38")
+        done = sweep(workshop, output, f"{search} optimizer.lr=0.1,1e38 model.dropout=0.1 hydra.launcher.jobs=1")
         assert done.returncode == 0, done.stderr
         attempts.append([len(ledger.read_attempts(point.folder)) for point in ledger.read_points(output / "s")])
         assert (output / "s" / "report.html").is_file()

@@ -226,8 +226,8 @@ def is_supervised(folder: Path) -> bool:
 
 def state(point: Point) -> State:
     """How far a point has come, by its files."""
-    if point.trial and "same_as" in point.trial:
-        return state(read_point(point.folder.parent / point.trial["same_as"]))
+    if (twin := _twin(point)) is not None:
+        return state(twin)
     attempts = read_attempts(point.folder)
     record = read_run(point.folder)
     validations = record.get("results", {}).get("curves", {}).get("validation", [])
@@ -242,10 +242,18 @@ def state(point: Point) -> State:
 
 def has_diverged(point: Point) -> bool:
     """Whether a point's training diverged, which is an answer too: from the same seed it would do so again."""
-    if point.trial and "same_as" in point.trial:
-        return has_diverged(read_point(point.folder.parent / point.trial["same_as"]))
+    if (twin := _twin(point)) is not None:
+        return has_diverged(twin)
     record = read_run(point.folder)
     return record.get("status") == "failed" and (record.get("error") or {}).get("type") == DIVERGED
+
+
+def _twin(point: Point) -> Point | None:
+    """The point that was trained in place of a trial's: that there is one is known, and written, as the trial begins."""
+    if not point.trial:
+        return None
+    trial = read_point(point.folder).trial or {}
+    return read_point(point.folder.parent / trial["same_as"]) if "same_as" in trial else None
 
 
 def read_run(folder: Path) -> dict[str, Any]:
