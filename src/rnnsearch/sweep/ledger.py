@@ -249,7 +249,7 @@ def has_diverged(point: Point) -> bool:
 
 
 def _twin(point: Point) -> Point | None:
-    """The point that was trained in place of a trial's: that there is one is known, and written, as the trial begins."""
+    """The point that was trained in place of a trial's, which is known, and written, as the trial begins."""
     if not point.trial:
         return None
     trial = read_point(point.folder).trial or {}
