@@ -46,6 +46,14 @@ def test_what_training_or_validation_reads_stays(tmp_path: Path, word: str) -> N
         corrected(folder, word, "search.n_best=2")
 
 
+@pytest.mark.parametrize("word", ["tokenizer.normalization=nfkc", "tokenizer.normalization=none"])
+def test_another_form_of_text_than_the_usual_is_said_again(tmp_path: Path, word: str) -> None:
+    folder = begun(tmp_path, word)
+    assert corrected(folder, word, "budget.updates=7") == {}
+    with pytest.raises(ValueError, match=r"tokenizer\.normalization was nf?\w+, is nfc"):
+        corrected(folder, "budget.updates=7")
+
+
 def test_the_greedy_search_of_validation_reads_none_of_them() -> None:
     from rnnsearch.cli.build import build_greedy
 

@@ -88,7 +88,6 @@ def corrections(cfg: DictConfig, folder: Path, record: Mapping[str, Any], hash_:
 
     old, new = flat(read_config(folder)), flat(cfg)
     hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not within(key, LIMITS)]
-    hashed = [key for key in hashed if key not in UNCOUNTED or new.get(key) != UNCOUNTED[key]]  # else the vocabulary's
     changed = [key for key in hashed if old.get(key, UNCOUNTED.get(key)) != new.get(key)]
     if read := [key for key in changed if key not in CORRECTED]:
         values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)

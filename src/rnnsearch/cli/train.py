@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnsearch.cli import build, runs
 from rnnsearch.cli.combinations import check_combinations
@@ -62,8 +62,9 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
         check_data(folder, values, data, code=now["code"])
     if is_done(cfg, folder, values["config_hash"], resume):
         return
-    if resume:
-        cfg.tokenizer.normalization = resume.vocabularies.source.normalization  # an older run's, which has no such key
+    if resume and resume.vocabularies.source.normalization != cfg.tokenizer.normalization:
+        with open_dict(cfg):
+            del cfg.tokenizer.normalization  # an older run has no such key, and is found again without it
     if main and cfg.ckpt and resume is None and (folder / RECORD).exists():
         logger.warning("%s has no checkpoint yet, for its run ended before the first one: it starts anew", folder)
     record = RunRecord(folder, values, writes=main)
