@@ -10,7 +10,6 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
-from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, read_write
 
 from rnnsearch.cli import live
@@ -22,7 +21,6 @@ from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.studies import check_whole
 from rnnsearch.cli.study_sweeper import DIVERGED_STAY, StudySweeper, write_points
 from rnnsearch.cli.terminal import say
-from rnnsearch.cli.values import check_values
 from rnnsearch.keys.roles import COMPARISON, HYDRA, TRUST
 from rnnsearch.records import read_record
 from rnnsearch.sweep import ledger
@@ -52,16 +50,18 @@ class ComparisonSweeper(StudySweeper):
     kind = "comparison"
     prefix = "compare"
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's; ``jobs`` is the local launcher's."""
-        check_values(config, str(config.hydra.job.config_name))
+    def settle_launcher(self, config: DictConfig) -> None:
+        """``jobs`` is the local launcher's.
+
+        Raises:
+            ValueError: if another one is chosen.
+        """
         if config.jobs is not None:
             launcher = config.hydra.runtime.choices["hydra/launcher"]
             if launcher != "local":
                 raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
             with read_write(config.hydra.launcher):
                 config.hydra.launcher.jobs = config.jobs
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def run(self, arguments: list[str]) -> None:
         """Prepare, match, tune, train, report; prints the report's path.

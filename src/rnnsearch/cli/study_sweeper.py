@@ -53,6 +53,7 @@ class StudySweeper(Sweeper):
             ValueError: for a value of the command that is not allowed.
         """
         check_values(config, str(config.hydra.job.config_name))
+        self.settle_launcher(config)
         launching.check_values(config.hydra.launcher)
         launching.check_programs(config.hydra.launcher)
         self.config = config
@@ -77,6 +78,9 @@ class StudySweeper(Sweeper):
     @abstractmethod
     def kind(self) -> str:
         """What it makes: comparison, sweep or search."""
+
+    def settle_launcher(self, config: DictConfig) -> None:
+        """Give the launcher what keys of the command say of it, before its values are judged."""
 
     def study_name(self) -> str:
         """The study's name, which is its folder's: what ``study=`` says, as text, or the protocol's and corpus's names.
