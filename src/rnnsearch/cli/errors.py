@@ -32,6 +32,7 @@ from rnnsearch.cli.compose import unknown_key, valid_names
 from rnnsearch.cli.config_dir import config_dir, groups
 from rnnsearch.cli.config_errors import COMPOSING, unmerged, unresolved
 from rnnsearch.cli.near_names import nearest
+from rnnsearch.cli.process import INTERRUPTED
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.cli.spelling import quoted as as_text
 from rnnsearch.cli.terminal import say
@@ -41,7 +42,7 @@ from rnnsearch.visible import visible_line
 
 log = logging.getLogger(__name__)
 
-FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+FAILED, MISUSED, UNREAD = 1, 2, 141
 LONGEST = 2000  # characters of a sentence
 _NAMED_ELSEWHERE = {  # Lightning's, torch's and submitit's, not worth an import
     *("MisconfigurationException", "FailedJobError", "ProcessFailed", "UncompletedJobError"),

@@ -202,13 +202,13 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
     option chosen there has none. A choice of one value it leaves alone.
     """
-    from rnnsearch.cli.launching import check_sweeper
-
     if command == "compare" and MANY & set(arguments):
         raise ValueError("a comparison has members and seeds instead of -m; for several values use rnnsearch sweep")
     if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
     if MANY & set(arguments):
+        from rnnsearch.cli.launching import check_sweeper
+
         check_sweeper(command, arguments)
     if command == "compare" or not MANY & set(arguments):
         return arguments
