@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -234,13 +235,12 @@ def test_an_interrupt_that_lightning_turned_into_an_exit(command, capfd: pytest.
 def test_a_constructor_that_refuses(
     command, capfd: pytest.CaptureFixture[str], overrides: list[str], expected: str, code: int
 ) -> None:
-    torch = pytest.importorskip("torch")
     command(lambda cfg: instantiate(cfg.optimizer, params=[torch.zeros(1, requires_grad=True)]))
     assert expected in said(["train", "++optimizer._target_=torch.optim.SGD", *overrides], capfd, code)
 
 
 def test_what_amazon_s_cloud_says() -> None:
-    exceptions = pytest.importorskip("botocore.exceptions")
+    exceptions = pytest.importorskip("botocore.exceptions", reason="botocore is not installed; it is in the extra ray")
     told = ("Amazon Web Services, for hydra/launcher=ray_aws: Unable to locate credentials", 1)
     assert explain(exceptions.NoCredentialsError(), "sweep", []) == told
 
@@ -250,7 +250,6 @@ def test_explain_does_not_know_our_bugs() -> None:
 
 
 def test_torch_on_a_full_disk(command, capfd: pytest.CaptureFixture[str]) -> None:
-    torch = pytest.importorskip("torch")
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
 
@@ -265,8 +264,6 @@ def test_torch_on_a_full_disk(command, capfd: pytest.CaptureFixture[str]) -> Non
 def test_a_generator_that_refuses_while_a_data_set_is_written(
     command, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    datasets = pytest.importorskip("datasets")
-
     def pairs():
         yield {"source": "a"}
         raise ValueError("a.en: line 2 is no UTF-8")

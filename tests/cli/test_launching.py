@@ -122,7 +122,7 @@ def test_a_refused_launcher_or_sweeper_leaves_nothing(
 
 
 def test_a_cloud_needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    boto3 = pytest.importorskip("boto3")
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed; it is in the extra ray")
     monkeypatch.setattr(boto3, "Session", lambda: type("Session", (), {"get_credentials": lambda self: None})())
     with pytest.raises(ValueError, match="needs credentials of Amazon Web Services, and finds none here"):
         check_programs(OmegaConf.create({"_target_": CLOUDS[0]}))

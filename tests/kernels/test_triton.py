@@ -20,7 +20,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> choice.Steps:
     """Triton's steps, serving on any device."""
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", reason="Triton is not installed; torch brings it for GPUs alone")
     from rnnsearch.kernels import triton_steps
 
     found = choice._steps(triton_steps, any_values=True)

@@ -206,7 +206,9 @@ def answers(address: str, seconds: float = 90.0) -> str:
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium")
 def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; it is in the extra dev"
+    )
     assert set(served) == {"reports", "TensorBoard", "Optuna, later", "MLflow"}
     for address in served.values():
         assert address.startswith("http://127.0.0.1:")
