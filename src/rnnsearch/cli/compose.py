@@ -19,6 +19,7 @@ from rnnsearch.cli.spelling import as_typed, check_depth
 from rnnsearch.cli.yaml_source import install
 from rnnsearch.keys.table import OPTIONS
 from rnnsearch.records import new_id
+from rnnsearch.sweep.points import UnknownKey
 
 OVERLAYS = ("experiment", "debug")
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
@@ -146,6 +147,22 @@ def unknown_key(error: Exception) -> str | None:
     first = str(error).partition("\n")[0]
     found = re.match(r"Could not (?:override|delete from config\.) '([^']*)'(?!.* is not)", first)
     return found.group(1) if found else None
+
+
+@contextmanager
+def known_keys() -> Iterator[None]:
+    """Tell an override of a key that the config lacks from what else keeps a config from being composed.
+
+    Raises:
+        UnknownKey: for such an override.
+    """
+    try:
+        yield
+    except HydraException as error:
+        key = unknown_key(error)
+        if key is None:
+            raise
+        raise UnknownKey(key, str(error)) from error
 
 
 def valid_names(command: str, overrides: Sequence[str] = (), config_dirs: Sequence[Path | str] = ()) -> list[str]:

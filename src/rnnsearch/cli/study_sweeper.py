@@ -9,7 +9,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from hydra.core.plugins import Plugins
-from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -17,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from rnnsearch.cli import launching, live
 from rnnsearch.cli.build import build_data
-from rnnsearch.cli.compose import Composer, unknown_key
+from rnnsearch.cli.compose import Composer, known_keys
 from rnnsearch.cli.describe import described
 from rnnsearch.cli.errors import report
 from rnnsearch.cli.inputs import Inputs
@@ -32,7 +31,7 @@ from rnnsearch.folders import refuse_links
 from rnnsearch.records import JOB, LOCK, RECORD, point_key
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import Composed, Overrides, UnknownKey
+from rnnsearch.sweep.points import Composed, Overrides
 
 logger = logging.getLogger(__name__)
 
@@ -198,13 +197,8 @@ class StudySweeper(Sweeper):
         Raises:
             UnknownKey: for an override of a key that the config lacks.
         """
-        try:
+        with known_keys():
             config = self.compose_config(overrides)
-        except ConfigCompositionException as error:
-            key = unknown_key(error)
-            if key is None:
-                raise
-            raise UnknownKey(key, str(error)) from error
         values: Any = OmegaConf.to_container(config, resolve=True)
         return Composed(overrides, point_key(canonical(values)), config.seed, point_key(values))
 

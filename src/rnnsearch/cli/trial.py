@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from rnnsearch.cli.compose import compose, unknown_key
+from rnnsearch.cli.compose import compose, known_keys
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.values import canonical
@@ -149,13 +149,8 @@ def _is_group(key: str) -> bool:
 
 
 def _config(point: Point, overrides: Overrides) -> DictConfig:
-    try:
+    with known_keys():
         config = compose("train", overrides, [flag.partition("=")[2] for flag in point.flags])
-    except Exception as error:
-        key = unknown_key(error)
-        if key is None:
-            raise
-        raise UnknownKey(key, str(error)) from error
     settle_budget(config, list(overrides))
     return config
 
