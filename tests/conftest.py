@@ -29,6 +29,6 @@ def _no_modules_of_earlier_tests(tmp_path_factory: pytest.TempPathFactory) -> It
     yield
     base = str(tmp_path_factory.getbasetemp())
     for name in sys.modules.keys() - before:
-        spec = sys.modules[name].__spec__
+        spec = getattr(sys.modules[name], "__spec__", None)
         if spec and any(str(one).startswith(base) for one in (spec.origin, *(spec.submodule_search_locations or ()))):
             del sys.modules[name]
