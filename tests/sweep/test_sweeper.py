@@ -13,7 +13,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from rnnsearch.cli import axes
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir
-from rnnsearch.records import write_json
 
 AXES = ("model/context=additive,fixed", "model.context.attention_size=8,16", "seed=0,1")
 
@@ -219,15 +218,6 @@ def test_two_sweeps_in_one_study_at_once(plan: Any, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "another sweep is at work in" in error
     assert len(error.strip().splitlines()) == 1
-
-
-def test_a_comparison_s_folder_is_not_overwritten(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    old = {"format": 1, "kind": "comparison", "name": "s", "members": [], "seeds": [], "runs": []}
-    write_json(plan.outputs / "s" / "study.json", old)
-    assert plan("sweep study=s model=tiny seed=0,1") != 0
-    assert "holds a comparison" in capsys.readouterr().err
-    assert described(plan, "s") == old
-    assert plan.points("s") == []
 
 
 def test_a_damaged_description_is_written_anew(plan: Any) -> None:

@@ -24,7 +24,10 @@ from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
 SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.factors=[]"
-TRIALS = ("tuning.factors=[0.1,20,3e40]", "tuning.updates=3")
+TRIALS = (  # judged after updates 1 and 2 of 4
+    *("tuning.factors=[0.01,2,1e40]", "tuning.extensions=0", "validation.every=1", "tuning.warmups=0.5"),
+    "optimizer.lr=0.01",
+)
 STARTED: list[list[str]] = []
 
 
@@ -94,6 +97,8 @@ def test_the_study_is_described(study: Path) -> None:
         ("additive", 3, "additive-seed3"),
     ]
     assert all((study / run["folder"] / "job.json").is_file() for run in found["runs"])
+    assert found["protocol"]["comparisons"] == [["additive", "fixed"]]
+    assert found["question"] == found["protocol"]["question"]
     assert (study / "report.html").stat().st_size > 1000
     assert (study / "report.md").exists()
 
@@ -115,7 +120,7 @@ def test_members_have_equal_parameters_and_data(workshop: Any, study: Path) -> N
 @pytest.mark.parametrize("budget", ["tokens=200", "seconds=0.3", "flops=5e7"])
 def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budget: str, capsys: Any) -> None:
     words = f"{SHORT.replace('budget.updates=4', 'budget.updates=null')} budget.{budget} match=flops"
-    trials = ["tuning.factors=[2]", "tuning.updates=3"]
+    trials = ["tuning.factors=[2,3]", "tuning.extensions=0", "tuning.warmups=0", "validation.every=1"]
     assert workshop.compare(tmp_path, words.replace("tuning.factors=[]", ""), *trials) == 0
     found = described(tmp_path / "pair")
     key, limit = budget.split("=")
@@ -128,9 +133,9 @@ def test_equal_operations_and_other_budgets(workshop: Any, tmp_path: Path, budge
         used = {"tokens": record["tokens_seen"], "seconds": record["training_seconds"]}
         used["flops"] = record["tokens_seen"] * record["flops_per_token"]
         assert used[key] >= float(limit)
-    for trial in (tmp_path / "pair" / "trials").glob("*/"):
-        assert workshop.record(trial)["updates"] <= 3
-        assert workshop.record(trial)["results"]["metrics"]["validation"]["nll"] > 0
+    for trial in found["tuning"]["trials"]:
+        assert len(trial["values_at"]) == 2
+        assert workshop.record(tmp_path / "pair" / trial["folder"])["status"] in ("paused", "finished")
     assert "for equal flops" in capsys.readouterr().err
 
 
@@ -152,17 +157,33 @@ def test_only_what_differs_is_listed(study: Path) -> None:
 
 def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) -> None:
     tuning = described(study)["tuning"]
-    table = {(trial["member"], trial["learning_rate"]): trial["nll"] for trial in tuning["trials"]}
-    assert set(table) == {(name, rate) for name in ("fixed", "additive") for rate in (0.0001, 0.02, 3e37)}
+    assert (tuning["measure"], tuning["seed"]) == ("nll", 0)
+    trials = {(one["member"], one["values"]["optimizer.lr"]): one for one in tuning["trials"]}
+    assert set(trials) == {(name, rate) for name in ("fixed", "additive") for rate in (0.0001, 0.02, 1e38)}
     for name in ("fixed", "additive"):
-        assert table[name, 3e37] is None
-        assert table[name, 0.02] < table[name, 0.0001]
-        assert tuning["chosen"][name] == 0.02
-        (folder,) = (study / "trials").glob(f"{name}_lr_0.02-seed0-*")
-        trial = workshop.record(folder)
-        assert trial["updates"] == 3
-        assert trial["results"]["metrics"]["validation"]["nll"] == table[name, 0.02]
+        slow, chosen, wild = (trials[name, rate] for rate in (0.0001, 0.02, 1e38))
+        assert (slow["status"], wild["status"], wild["values_at"]) == ("paused", "diverged", [])
+        assert tuning["chosen"][name] == {"optimizer.lr": 0.02}
+        assert [one["update"] for one in slow["values_at"]] == [1, 2]
+        assert [a["value"] < b["value"] for a, b in zip(chosen["values_at"], slow["values_at"], strict=True)] == [
+            True
+        ] * 2
+        run = run_of(study, name, 0)
+        assert run.name == chosen["folder"]  # the last trial is the run of that seed
+        record = workshop.record(run)
+        assert [one["update"] for one in record["pauses"]] == [1, 2]
+        curve = {one["update"]: one["nll"] for one in record["results"]["curves"]["validation"]}
+        assert [{"update": at, "value": curve[at]} for at in (1, 2)] == chosen["values_at"]
         assert OmegaConf.load(run_of(study, name, 3) / "config.yaml").optimizer.lr == 0.02
+        assert workshop.record(study / slow["folder"])["updates"] == 2
+
+
+def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, study: Path, tmp_path: Path) -> None:
+    words = [*SHORT.split()[:-2], "model/context=additive", "optimizer.lr=0.02", "validation.every=1", "seed=0"]
+    assert workshop.train(tmp_path / "run", "", *words[:-6], *words[-6:]) == 0
+    tuned, alone = workshop.record(run_of(study, "additive", 0)), workshop.record(tmp_path / "run")
+    assert tuned["results"] == alone["results"]
+    assert tuned["config_hash"] == alone["config_hash"]
 
 
 def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
@@ -181,7 +202,8 @@ def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
         assert workshop.compare(tmp_path, words) == 1
     error = capsys.readouterr().err
     left = run_of(tmp_path / "pair", "additive", 1).name
-    assert f"not finished: {left}; the same command again goes on" in error
+    assert f"{left} is interrupted" in error
+    assert "1 of 2 points are not finished (1 interrupted); the same command goes on with them" in error
     assert "Traceback" not in error
     assert workshop.record(run_of(tmp_path / "pair", "additive", 1))["status"] == "interrupted"
     assert workshop.record(run_of(tmp_path / "pair", "fixed", 1))["status"] == "finished"
@@ -204,7 +226,7 @@ def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, study: Pa
     shutil.copytree(study, copy)
     shutil.rmtree(run_of(copy, "additive", 3))
     assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *TRIALS) == 0
-    assert len(STARTED) == 1  # not what is finished, nor the trials that diverged
+    assert len(STARTED) == 1  # not what is finished, nor any trial
     again, first = (workshop.record(run_of(folder, "additive", 3)) for folder in (copy, study))
     assert again["results"] == first["results"]
 
@@ -214,7 +236,8 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
     wild = "+members.wild=['optimizer=sgd','optimizer.lr=1e38','scheduler=none','averaging=none']"
     assert workshop.compare(tmp_path, SHORT, wild, "match=none") == 1
     error = capsys.readouterr().err
-    assert "not finished: wild-seed1" in error
+    assert "wild-seed1" in error
+    assert "1 of 3 points are not finished (1 diverged)" in error
     assert "the loss became" in (run_of(tmp_path / "pair", "wild", 1) / "job.log").read_text()
     statuses = {
         name: workshop.record(run_of(tmp_path / "pair", name, 1))["status"] for name in ("fixed", "additive", "wild")
@@ -234,11 +257,18 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["seeds=[1,1]"], "seeds=[1, 1]: give a list"),
         (["seeds=3"], "seeds=3: give a list"),
         (["seeds=[a]"], "seeds=[a]: give a list"),
-        (["seed=3"], "write 'seeds=[3]'"),
+        (["seed=3", "seeds=[1]"], "seed and seeds are two names of one thing"),
+        (["match_to=none"], "match_to=none: give the name of a member; there are fixed, additive"),
+        (["tuning.factors=[1,2]", "optimizer.lr=0.1,0.2"], "tuning finds optimizer.lr, so it can't be swept"),
+        (["tuning=learning_rate", "+tuning.grid={search.beam_size:[1,2]}"], "search.beam_size can't be tuned"),
+        (["tuning=learning_rate", "+tuning.grid={optimizer.lr:[1,2]}"], "tuning.factors tunes the rate"),
+        (["tuning=learning_rate", "+tuning.grid={model.dropout:0.1}"], "give a list of values"),
+        (["tuning.judged_at=[0.5,0.2]"], "tuning.judged_at=[0.5, 0.2]: give a list"),
+        (["tuning.keep=[1]"], "tuning.judged_at=[0.25, 0.5] and tuning.keep=[1]: give as many numbers to both"),
+        (["tuning=learning_rate", "+tuning.grid={model.dropout:[0.1,2]}"], "model.dropout=2: give a number"),
+        (["model.hidden_size=8,16"], "match=parameters finds the hidden sizes, so model.hidden_size can't be swept"),
         (["match=size"], "match=size: choose one of none, parameters, flops"),
-        (["seeds=1,2"], "seeds=1,2: a comparison takes one value of seeds"),
-        (["model/context=fixed,dot"], "use rnnsearch sweep"),
-        (["-m"], "a comparison has members and seeds instead of -m"),
+        (["seeds=1,2"], "seeds is the same for a whole study"),
         (["--run"], "--run"),
         (["+members.again=['model/context=additive']"], "the members additive and again train the same"),
         (["jobs=0"], "jobs=0: give a whole number"),
@@ -294,7 +324,7 @@ def test_models_are_made_equal_in_operations_by_as_many_jobs_as_asked(
     monkeypatch.setattr(LocalLauncher, "launch", lambda self, *_, **__: launched.append(self.jobs))
     assert workshop.compare(tmp_path, SHORT, "match=flops", "jobs=3") == 1
     assert launched == [3]
-    assert "not finished: fixed-seed1" in capsys.readouterr().err
+    assert "2 of 2 points are not finished (2 waiting)" in capsys.readouterr().err
     sizes = {
         point.member: any("model.encoder.hidden_size=" in one for one in point.overrides)
         for point in ledger.read_points(tmp_path / "pair")
@@ -320,7 +350,7 @@ def test_members_seeds_and_settings_of_the_user(workshop: Any, tmp_path: Path) -
     own = tmp_path / "my conf"
     (own / "experiment").mkdir(parents=True)
     (own / "experiment" / "mine.yaml").write_text("# @package _global_\nlabel_smoothing: 0.25\n")
-    words = "study=own trainer.max_steps=2 tuning.factors=[10] tuning.updates=1"
+    words = "study=own trainer.max_steps=2 tuning.factors=[10]"
     flags = (f"--config-dir={own}", "experiment=mine", "+members.mean=['model/context=mean']", "seeds=[7]")
     odd = tmp_path / "out, é='x'"
     assert workshop.compare(odd, f"{SIZES} {words}", *flags) == 0

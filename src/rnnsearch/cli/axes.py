@@ -10,10 +10,11 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnsearch.cli.spelling import UNSWEPT, as_typed, spelt, swept_values
+from rnnsearch.keys.roles import SWEEPING
 from rnnsearch.sweep.points import Axis
 from rnnsearch.sweep.space import Choices, Dimension, Range
 
-OWNED = (*UNSWEPT, "match", "sweep", "protocol", "paths")  # keys and groups that are one for all points of a study
+OWNED = (*UNSWEPT, *SWEEPING, "protocol", "paths")  # keys and groups that are one for all points of a study
 MOST = 100_000  # values of an axis
 
 

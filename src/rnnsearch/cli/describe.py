@@ -29,7 +29,8 @@ class Facts:
         protocol: written before its runs.
         data: the corpus's name.
         match: by what models were made equal.
-        tuning: of the learning rates: the trials and what was chosen.
+        match_to: to which member.
+        tuning: the trials and what was chosen.
         search: its space and sampler.
         length_edges: the last lengths of the report's buckets.
     """
@@ -39,6 +40,7 @@ class Facts:
     protocol: dict[str, Any] | None
     data: str
     match: str
+    match_to: str | None = None
     tuning: dict[str, Any] | None = None
     search: dict[str, Any] | None = None
     length_edges: list[int] | None = None
@@ -50,6 +52,8 @@ def describe(
     points: Sequence[Point],
     names: Mapping[str, str],
     compose: Callable[[Sequence[str]], DictConfig],
+    *,
+    without: Sequence[str],
 ) -> None:
     """Write study.json.
 
@@ -59,8 +63,9 @@ def describe(
         points: that it has, those of the baseline first.
         names: of the members, by the points' folders' names.
         compose: gives the config of a training.
+        without: keys and groups that set no points apart.
     """
-    settings = labels({point.folder.name: point.overrides for point in points}, without=no_differences(facts.match))
+    settings = labels({point.folder.name: point.overrides for point in points}, without=without)
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
     composed = {name: compose(members[name].overrides) for name in ordered}
@@ -103,7 +108,9 @@ def protocol(config: DictConfig) -> dict[str, Any] | None:
 
 
 def _is_known(point: Point) -> bool:
-    """Whether it is a point of its own: a trial that has not asked yet is none, nor is one that repeats another."""
+    """Whether it is a point of its own: no trial of a tuning, nor one of a search that has not asked or is another."""
+    if point.pause is not None:
+        return False
     return point.trial is None or ("number" in point.trial and "same_as" not in point.trial)
 
 

@@ -35,7 +35,7 @@ from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
-from rnnsearch.training.last_checkpoint import LastCheckpoint
+from rnnsearch.training.last_checkpoint import LastCheckpoint, Pause, Paused
 from rnnsearch.training.metrics_csv import MetricsGoOn
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
@@ -111,6 +111,10 @@ def _fit(
         if any(one.pruned for one in pruning):
             record.write(**_counts(module))
             raise Pruned
+        if any(isinstance(one, LastCheckpoint) and one.paused for one in own):
+            place = {"update": module.counters.updates, "share": module.progress()}
+            record.write(**_counts(module), pauses=[*record.values.get("pauses", []), place])
+            raise Paused
         if record.writes:
             results = _results(cfg, folder, data, module, curves, record)
             record.write(results=results, **_counts(module))
@@ -130,6 +134,9 @@ def _told_the_end(cfg: DictConfig, folder: Path) -> Iterator[list[Logger]]:
         status = "finished"
     except Pruned:
         status = "pruned"
+        raise
+    except Paused:
+        status = "paused"
         raise
     except (KeyboardInterrupt, SystemExit):
         status = "interrupted"
@@ -199,7 +206,8 @@ def _callbacks(
             auto_insert_metric_name=False,
         ),
         LastCheckpoint(
-            path=checkpoints / "last.ckpt", every=cfg.checkpoints.every, minutes=cfg.checkpoints.minutes, stop=stop
+            path=checkpoints / "last.ckpt", every=cfg.checkpoints.every, minutes=cfg.checkpoints.minutes, stop=stop,
+            pause=Pause(share=cfg.pause.share, updates=cfg.pause.updates),
         ),
     ]  # fmt: skip
     patience = cfg.early_stopping

@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "compare": Command(
         "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
-        "rnnsearch.cli.compare",
+        "rnnsearch.cli.sweep",
         (
             ("on the built-in corpus", "rnnsearch compare data=controlled study=first"),
             (

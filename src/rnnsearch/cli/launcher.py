@@ -11,7 +11,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from rnnsearch.cli.main import OUR_SWEEPERS
+from rnnsearch.cli.main import OUR_SWEEPER
 from rnnsearch.cli.trial import train_point
 from rnnsearch.cli.trust import given
 from rnnsearch.sweep import ledger
@@ -34,7 +34,7 @@ class LocalLauncher(Launcher):
         Raises:
             ValueError: under a sweeper that keeps no study, as a YAML file may choose it.
         """
-        if config.hydra.sweeper._target_ not in OUR_SWEEPERS:
+        if config.hydra.sweeper._target_ != OUR_SWEEPER:
             raise ValueError(f"{config.hydra.sweeper._target_} keeps no study; leave out what chooses hydra/sweeper")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -14,6 +14,7 @@ from rnnsearch.keys.kinds import Kind, Wrong
 from rnnsearch.keys.launchers import CLOUDS, LAUNCHERS, OPEN, PROGRAMS, REQUIRED
 
 SECTION = "hydra.launcher"
+OWN = "durable"  # the sweeper
 
 
 def check_sweeper(command: str, words: Iterable[str]) -> None:
@@ -22,10 +23,9 @@ def check_sweeper(command: str, words: Iterable[str]) -> None:
     Raises:
         ValueError: naming the word that chooses it.
     """
-    own = "comparison" if command == "compare" else "durable"
     for word in words:
         group, _, option = word.lstrip("+~").partition("=")
-        if group == "hydra/sweeper" and (option != own or word.startswith("~")):
+        if group == "hydra/sweeper" and (option != OWN or word.startswith("~")):
             raise ValueError(f"{word}: {command} keeps its study by a sweeper of its own; leave hydra/sweeper out")
 
 

@@ -32,9 +32,18 @@ STYLES = {
     "failed": "bold red",
     "interrupted": "yellow",
     "pruned": "magenta",
+    "paused": "blue",
     "waiting": "dim",
 }
-URGENT = ("running", "failed", "interrupted", "finished", "pruned", "waiting")  # in a table that is too long for all
+URGENT = (
+    "running",
+    "failed",
+    "interrupted",
+    "finished",
+    "pruned",
+    "paused",
+    "waiting",
+)  # in a table that is too long for all
 ROWS = 30  # of a live table, at most
 AROUND = 4  # lines of a terminal that a live table leaves: its head, the counts, what is typed
 
@@ -81,7 +90,7 @@ def _tell(point: Point, before: State, now: State) -> None:
         return
     if now.status == "failed":
         logger.error("%s failed: %s (traceback in job.json, messages in %s)", name, now.error, point.folder / LOG)
-    elif now.status in ("finished", "pruned", "interrupted"):
+    elif now.status in ("finished", "pruned", "paused", "interrupted"):
         score = f", validation {'BLEU ' if now.chrf is None else ''}{_score(now)}" if _score(now) else ""
         logger.info("%s is %s%s", name, now.status, score)
 
@@ -126,7 +135,7 @@ def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
 
 
 def _progress(point: Point, state: State) -> RenderableType:
-    if point.updates and state.status in ("running", "interrupted"):
+    if point.updates and state.status in ("running", "interrupted", "paused"):
         return ProgressBar(total=point.updates, completed=state.updates, width=20)
     return f"{state.updates:,} updates" if state.updates else ""
 

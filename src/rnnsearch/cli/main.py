@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HELP = {"--help", "-h"}
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
 ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
-OUR_SWEEPERS = ("rnnsearch.cli.sweeper.DurableSweeper", "rnnsearch.cli.compare.ComparisonSweeper")
+OUR_SWEEPER = "rnnsearch.cli.sweeper.DurableSweeper"
 COMPLETION = {"--shell-completion", "-sc"}
 MANY = {"-m", "--multirun"}
 WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
@@ -150,7 +150,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
     cluster.settle(os.environ)
     install()
     follow_parent()
-    swept = command == "sweep" or (command == "train" and bool(MANY & set(arguments)))
+    swept = command in ALWAYS_SWEPT or (command == "train" and bool(MANY & set(arguments)))
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     trusted = trust.asked_for(arguments)
     configs = trust.own_configs(trusted)
@@ -184,15 +184,14 @@ def _folders(arguments: list[str]) -> list[Path]:
 
 
 def _register_plugins() -> None:
-    """Make this package's sweepers and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
+    """Make this package's sweeper and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers would give way to everything else
     from hydra.core.plugins import Plugins
 
-    from rnnsearch.cli.compare import ComparisonSweeper
     from rnnsearch.cli.launcher import LocalLauncher
     from rnnsearch.cli.sweeper import DurableSweeper
 
-    for plugin in (DurableSweeper, ComparisonSweeper, LocalLauncher):
+    for plugin in (DurableSweeper, LocalLauncher):
         Plugins.instance().register(plugin)
 
 
@@ -202,17 +201,17 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
     option chosen there has none. A choice of one value it leaves alone.
     """
-    if command == "compare" and MANY & set(arguments):
-        raise ValueError("a comparison has members and seeds instead of -m; for several values use rnnsearch sweep")
     if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
     if MANY & set(arguments):
         from rnnsearch.cli.launching import check_sweeper
 
         check_sweeper(command, arguments)
-    if command == "compare" or not MANY & set(arguments):
+    if not MANY & set(arguments):
         return arguments
-    inner = re.compile(r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$")
+    inner = re.compile(
+        r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths|tuning|members)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$"
+    )
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
@@ -231,7 +230,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         trusted = trust.asked_for(words)
-        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ in OUR_SWEEPERS
+        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == OUR_SWEEPER
         module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
         with _process([command, *arguments]):  # what a child process needs in order to run the same command
             try:

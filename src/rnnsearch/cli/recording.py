@@ -20,6 +20,7 @@ from rnnsearch.cli.plain import plain
 from rnnsearch.cli.secrets import hidden
 from rnnsearch.records import LOCK, RunRecord, config_hash, new_id
 from rnnsearch.training.faults import Diverged
+from rnnsearch.training.last_checkpoint import Paused
 from rnnsearch.training.preemption import SIGNALS, StopRequest
 from rnnsearch.training.pruning import Pruned
 from rnnsearch.visible import visible
@@ -79,6 +80,8 @@ def recording(record: RunRecord, folder: Path) -> Iterator[None]:
             yield
     except Pruned:
         ended(record, "pruned", None)
+    except Paused:
+        ended(record, "paused", None)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         told = {"message": hidden(str(error)), "traceback": hidden(traceback.format_exc())}

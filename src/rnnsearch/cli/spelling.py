@@ -21,7 +21,10 @@ HYDRAS = (  # keys of Hydra's own that are names or paths
     *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"),
     *(f"hydra.launcher.{key}" for rows in LAUNCHERS.values() for key, kind in rows.items() if is_text_alone(kind)),
 )
-UNSWEPT = ("study", "member", "trust", "publish", "question", "paths.*", "protocol.*", "sweep.*", "hydra.*")
+UNSWEPT = (
+    *("study", "member", "trust", "publish", "question", "match_to"),
+    *("members.*", "tuning.*", "paths.*", "protocol.*", "sweep.*", "hydra.*"),
+)
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
 DEEPEST = 50  # levels of brackets, or of a file: a configuration has a few

@@ -79,4 +79,7 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     if record.values["status"] == "pruned":
         logger.info("pruned: other trials of the search promise more")
         return
+    if record.values["status"] == "paused":
+        logger.info("paused after %d updates; ckpt=last goes on", record.values["updates"])
+        return
     logger.info("the run is in %s; next: %s", folder, runs.next_command(folder))

@@ -84,9 +84,10 @@ def _leaves(node: Mapping[str, Any], command: str, before: Path = ()) -> Iterato
     for name, value in node.items():
         path = (*before, str(name))
         kind, is_section = kind_of(".".join(path), command), holds_keys(".".join(path), command)
-        if isinstance(value, dict) and (is_section or kind is None or isinstance(kind, Named) or "_target_" in value):
-            if isinstance(kind, Named):
-                yield from (((*path, str(name)), one, kind.of) for name, one in value.items())
+        named = kind.kind if isinstance(kind, OrNull) else kind
+        if isinstance(value, dict) and (is_section or kind is None or isinstance(named, Named) or "_target_" in value):
+            if isinstance(named, Named):
+                yield from (((*path, str(name)), one, named.of) for name, one in value.items())
             yield from _leaves(value, command, path)
         elif kind is not None or is_section:
             yield path, value, kind

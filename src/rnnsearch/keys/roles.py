@@ -18,19 +18,23 @@ class Role(Enum):
 
 
 ROLES: Mapping[str, Role] = {
-    **dict.fromkeys(("study", "member", "protocol", "sweep", "match", "paths", "logger"), Role.ABOUT),
+    **dict.fromkeys(("study", "member", "protocol", "sweep", "paths", "logger"), Role.ABOUT),
+    **dict.fromkeys(("members", "seeds", "match", "match_to", "tuning"), Role.ABOUT),
     **dict.fromkeys(("progress", "profile", "samples"), Role.ABOUT),  # the first is a key of earlier versions
     **dict.fromkeys(("data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps"), Role.ABOUT),
-    **dict.fromkeys(("ckpt", "checkpoints", "skip_limit", "encoding_processes", "trust"), Role.CONTINUED),
-    **dict.fromkeys(("sizes", "trainer.max_steps"), Role.SOURCE),
+    **dict.fromkeys(("ckpt", "checkpoints", "pause", "skip_limit", "encoding_processes", "trust"), Role.CONTINUED),
+    **dict.fromkeys(("sizes", "learning_rate", "trainer.max_steps"), Role.SOURCE),
     **dict.fromkeys((f"model.{key}_size" for key in ("embedding", "hidden", "attention", "readout")), Role.SOURCE),
     **dict.fromkeys(("model.cell", "model.dropout", "model.variational_dropout"), Role.SOURCE),
     **dict.fromkeys(("keep_best", "kernels", "cuda_graphs", "test", "data_workers", "optimizer.fused"), Role.MACHINE),
     **dict.fromkeys(("trainer.accelerator", "trainer.devices", "trainer.strategy"), Role.MACHINE),
 }
 
-# Of compare: keys that it acts on itself, which no training of a member gets from it.
-COMPARISON = ("members", "seeds", "match", "tuning", "jobs", "question", "length_edges", "publish", "study", "ckpt")
+# Of a sweep: keys and groups that it acts on itself, which no training of a point gets from it.
+SWEEPING = (
+    *("members", "seeds", "match", "match_to", "tuning", "jobs", "question", "length_edges", "publish"),
+    *("sweep", "study", "ckpt"),
+)
 ELSEWHERE = ("ckpt", "logger", "paths", "trust")  # where and how a run was watched: another run of it has its own
 HYDRA = ("hydra", "defaults")  # by which a config would tell Hydra what to do
 TRUST = "trust"  # counts on the command line alone, and is not written down

@@ -7,7 +7,6 @@ from functools import cache
 from rnnsearch.keys.kinds import Choice, Either, Kind, Listed, Number, OrNull, Text, Whole
 from rnnsearch.keys.roles import Role, keys_of
 from rnnsearch.keys.training import (
-    COMPARISON,
     COUNT,
     FEW,
     FLAG,
@@ -15,6 +14,7 @@ from rnnsearch.keys.training import (
     PATH,
     PATHS,
     SEARCH,
+    SWEEPING,
     TEXT,
     TRAINER,
     TRAINING,
@@ -51,8 +51,7 @@ LIBRARIES = (  # keys in whose place the constructor of another package would ta
 
 TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
     "train": TRAINING,
-    "sweep": TRAINING,
-    "compare": {**TRAINING, **COMPARISON},
+    **{command: {**TRAINING, **SWEEPING} for command in ("sweep", "compare")},
     "translate": {
         **TRAINED,
         **SEARCH,

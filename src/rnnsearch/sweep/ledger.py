@@ -39,6 +39,8 @@ class Point:
         devices: that it trains on; -1: all there are.
         accelerator: cpu, or what may be a GPU.
         trial: of a search: its index and what it was given, and once it has asked, Optuna's number and parameters.
+        pause: of a trial of a tuning that was not chosen, at least not yet: the share of the budget and the updates
+            at which it is left; None: it is trained to the end.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Point:
     devices: int = 1
     accelerator: str = "auto"
     trial: dict[str, Any] | None = None
+    pause: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Attempt:
     pid: int | None = None
 
 
-OUTCOMES = ("finished", "pruned", "failed", "killed", "interrupted", "out_of_memory")
+OUTCOMES = ("finished", "pruned", "paused", "failed", "killed", "interrupted", "out_of_memory")
 DONE = ("finished", "pruned")
 DIVERGED = "Diverged"  # the type of the error in the record of a training whose loss became no number
 
@@ -80,7 +83,7 @@ class State:
     """How far a point has come.
 
     Attributes:
-        status: finished, pruned, running, waiting, interrupted, failed (killed and out of memory count as failed).
+        status: finished, pruned, paused, running, waiting, interrupted, failed (so are killed and out of memory).
         updates: done at the last validation.
         bleu: the best of validation so far.
         seconds: of training, as far as recorded.
@@ -146,6 +149,7 @@ def read_point(folder: Path) -> Point:
         devices=values.get("devices", 1),
         accelerator=values.get("accelerator", "auto"),
         trial=values.get("trial"),
+        pause=values.get("pause"),
     )
 
 
@@ -240,6 +244,15 @@ def state(point: Point) -> State:
     return State(status, updates, best, record.get("seconds"), error, attempts, chrf)
 
 
+def is_paused(point: Point) -> bool:
+    """Whether a point was left where it is to pause, so that nothing is to be done before that is another place."""
+    if point.pause is None or (record := read_run(point.folder)).get("status") != "paused":
+        return False
+    *_, last = record["pauses"]
+    share, updates = (point.pause.get(key) or 0 for key in ("share", "updates"))
+    return bool(last["share"] >= share and last["update"] >= updates)
+
+
 def has_diverged(point: Point) -> bool:
     """Whether a point's training diverged, which is an answer too: from the same seed it would do so again."""
     if (twin := _twin(point)) is not None:
@@ -269,6 +282,8 @@ def _status(folder: Path, attempts: tuple[Attempt, ...], record: Mapping[str, An
         return str(record["status"])
     if is_supervised(folder):
         return "running"
+    if record.get("status") == "paused":
+        return "paused"
     outcome = attempts[-1].outcome if attempts else None
     if outcome in (None, "interrupted", *DONE):  # begun and never ended: whoever looked after it was killed
         return "interrupted" if attempts else "waiting"

@@ -66,6 +66,8 @@ def supervise(
         point = ledger.read_point(folder)
         if (done := ledger.read_run(folder).get("status")) in ledger.DONE:
             return str(done)
+        if ledger.is_paused(point):
+            return "paused"
         tried = _fallbacks_tried(point)
         while True:
             more = point.fallbacks[tried - 1] if tried else ()
@@ -147,8 +149,9 @@ def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequenc
     """What is run, after the interpreter's name."""
     last = ("ckpt=last",) if resume else ()
     place = f"hydra.run.dir={_quoted(str(point.folder.absolute()))}"
+    pause = [f"pause.{key}={value}" for key, value in (point.pause or {}).items() if value is not None]
     trusted = (f"++trust=[{','.join(trust)}]",) if trust else ()
-    return ["-m", "rnnsearch", "train", *point.overrides, *more, place, *last, *trusted, *point.flags]
+    return ["-m", "rnnsearch", "train", *point.overrides, *more, *pause, place, *last, *trusted, *point.flags]
 
 
 def _quoted(text: str) -> str:
@@ -220,7 +223,7 @@ def _judge(
     now = ledger.read_run(folder)
     record = now if now != before else {}
     ended = replace(begun, exit_code=code)
-    if code == 0 and now.get("status") in ledger.DONE:
+    if code == 0 and now.get("status") in (*ledger.DONE, "paused"):
         return replace(ended, outcome=now["status"])
     if stopped or record.get("status") == "interrupted":
         return replace(ended, outcome="interrupted")

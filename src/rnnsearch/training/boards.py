@@ -15,11 +15,15 @@ from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
-STATUSES = ("finished", "pruned", "failed", "interrupted")  # how a run ends
+STATUSES = ("finished", "pruned", "paused", "failed", "interrupted")  # how a run ends
 
-MLFLOW_STATUSES = {"finished": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "interrupted": "KILLED"}
+MLFLOW_STATUSES = {
+    "finished": "FINISHED",
+    **dict.fromkeys(("pruned", "paused", "interrupted"), "KILLED"),
+    "failed": "FAILED",
+}
 FIGURES = tuple(f"{split}/{measure}" for split in ("test", "validation") for measure in ("bleu", "chrf", "nll"))
-WANDB_EXITS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 255}  # 255: W&B's own for Ctrl-C
+WANDB_EXITS = {"finished": 0, "pruned": 0, "paused": 0, "failed": 1, "interrupted": 255}  # 255: W&B's own for Ctrl-C
 
 B = TypeVar("B", bound="Board")
 P = ParamSpec("P")

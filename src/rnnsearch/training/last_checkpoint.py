@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,29 @@ from rnnsearch.training.preemption import StopRequest
 AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
 
 
+class Paused(Exception):
+    """The training was left where it was asked to pause, to be gone on with; not a failure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Where a run is left: at the first validation by which both are reached; None is reached always.
+
+    Attributes:
+        share: of the budget.
+        updates: done.
+    """
+
+    share: float | None
+    updates: int | None
+
+    def is_reached(self, module: TranslationModule) -> bool:
+        """Whether it is now; never at the end of the budget, which ends the run, nor where nothing is asked for."""
+        if (self.share, self.updates) == (None, None) or module.progress() >= 1.0:
+            return False
+        return module.progress() >= (self.share or 0.0) and module.counters.updates >= (self.updates or 0)
+
+
 class LastCheckpoint(Checkpoint):
     """Writes ``last.ckpt``: after each validation, every so many updates or minutes, and before a signal ends the run.
 
@@ -29,14 +53,19 @@ class LastCheckpoint(Checkpoint):
         every: updates, or None.
         minutes: since the last one was written, or None.
         stop: whether a signal asks to save and leave.
+        pause: at which validation the run is left, as `paused` says then.
     """
 
-    def __init__(self, *, path: Path, every: int | None, minutes: float | None, stop: StopRequest) -> None:
+    def __init__(
+        self, *, path: Path, every: int | None, minutes: float | None, stop: StopRequest, pause: Pause
+    ) -> None:
         super().__init__()
         self.path = path
         self.every = every
         self.minutes = minutes
         self.stop = stop
+        self.pause = pause
+        self.paused = False
         self._due = False  # a validation, in a checkpoint that is being written or was read
         self._stopped = False  # by another callback, such as EarlyStopping, which does not remember it
         self._random: dict[str, Any] | None = None
@@ -87,9 +116,12 @@ class LastCheckpoint(Checkpoint):
         raise KeyboardInterrupt
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save what validation found."""
+        """Save what validation found; leave where the run is to pause."""
+        assert isinstance(pl_module, TranslationModule)
         self._random = None
         self._save(trainer, due=False)
+        if self.pause.is_reached(pl_module) and not trainer.should_stop:
+            self.paused = trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What follows is not trained: signals interrupt it."""

@@ -1,0 +1,322 @@
+"""The tuning stage of a study: each member's learning rate, and other keys, by trials that are points of the study.
+
+A trial trains on the real schedule and pauses where it is judged; the better ones go on from their checkpoints, and the
+best one is the member's run of that seed. What was chosen stands in study.json and is never chosen anew.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnsearch.cli.asked import Asked
+from rnnsearch.cli.points import Points, write_points
+from rnnsearch.cli.spelling import spelt
+from rnnsearch.evaluation.scoring import monitored
+from rnnsearch.keys.roles import CORRECTED, LIMITS, Role, keys_of, within
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.halving import AllDiverged, Chosen, Rule, Rung, Values, Waiting, judged
+from rnnsearch.sweep.ledger import Point
+
+logger = logging.getLogger(__name__)
+
+RATE = "optimizer.lr"
+DATA = ("data", "tokenizer", "filters")  # with others of these, likelihoods are of other tokens
+FIXED = ("seed", *LIMITS, *CORRECTED, "search", *keys_of(Role.ABOUT, Role.CONTINUED, Role.MACHINE))  # nothing to tune
+
+Train = Callable[[Sequence[Point]], None]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of a member's trials.
+
+    Attributes:
+        member: its label.
+        base: the key of its config without what is tuned.
+        chosen: the best trial's values.
+        at_edge: whether the rate is an end of those tried.
+        trials: each with its values, folder, and what it had reached.
+    """
+
+    member: str
+    base: str
+    chosen: dict[str, Any]
+    at_edge: bool
+    trials: tuple[dict[str, Any], ...]
+
+
+class Tuner:
+    """Chooses values for the members of a study.
+
+    Args:
+        config: of the command.
+        points: of the study.
+        train: trains points as far as they are to go.
+        earlier: what study.json says of earlier tuning; None: nothing.
+
+    Raises:
+        ValueError: for a key that can't be tuned.
+    """
+
+    def __init__(
+        self, config: DictConfig, points: Points, train: Train, earlier: Mapping[str, Any] | None = None
+    ) -> None:
+        self.tuning = config.tuning
+        self.points = points
+        self.train = train
+        self.earlier = upgraded(earlier or {})
+        self.grid: dict[str, list[Any]] = {str(key): _listed(str(key), one) for key, one in _items(self.tuning)}
+        self.keys = (*((RATE,) if self.tuning.factors else ()), *self.grid)
+        self.measure = "bleu" if any(within(key, DATA) for key in self.grid) else "nll"
+        self.rungs = _rungs(self.tuning)
+        self.tuned: list[Tuned] = []
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to choose."""
+        return bool(self.keys)
+
+    def known(self, member: str, base: str) -> dict[str, Any] | None:
+        """What was chosen for a member before; None where it was not, or for another one of that name."""
+        chosen = self.earlier.get("chosen", {}).get(member)
+        was = self.earlier.get("bases", {}).get(member, base)
+        return dict(chosen) if chosen is not None and was == base else None
+
+    def choose(self, asked: Mapping[str, Asked]) -> dict[str, Asked]:
+        """Each member with what is best for it.
+
+        Args:
+            asked: by labels.
+
+        Raises:
+            ValueError: if a trial failed, or all of a member diverged.
+        """
+        bases = {
+            name: self.points.composed((*one.overrides, f"seed={self.seed_of(one)}")).key for name, one in asked.items()
+        }
+        chosen = {name: found for name in asked if (found := self.known(name, bases[name])) is not None}
+        new = {name: one for name, one in asked.items() if name not in chosen}
+        for name, (best, trials) in self._tried(new).items():
+            values = dict(best.trial)
+            self.tuned.append(Tuned(name, bases[name], values, best.at_edge, trials))
+            chosen[name] = values
+            if best.at_edge:
+                logger.warning("%s: %s=%g is an end of what was tried; raise tuning.extensions", name, *best.trial[0])
+        return {name: one.with_(*_overrides(chosen[name])) for name, one in asked.items()}
+
+    def values(self, one: Asked) -> list[tuple[str, ...]]:
+        """The overrides of every trial that a member has at first, to be judged before anything is trained."""
+        return [_overrides(dict(trial)) for trial in self._first(one)] if self.is_on else [()]
+
+    def description(self) -> dict[str, Any] | None:
+        """What study.json says; None where nothing was ever tuned."""
+        if not self.tuned:
+            return dict(self.earlier) or None
+        before = self.earlier
+        names = {one.member for one in self.tuned}
+        kept = [one for one in before.get("trials", []) if one["member"] not in names]
+        return {
+            "measure": self.measure,
+            "seed": self.tuning.seed if self.tuning.seed is not None else self.tuned[0].trials[0]["seed"],
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "warmups": self.tuning.warmups,
+            "extensions": self.tuning.extensions,
+            "trials": [*kept, *(trial for one in self.tuned for trial in one.trials)],
+            "chosen": {**before.get("chosen", {}), **{one.member: one.chosen for one in self.tuned}},
+            "bases": {**before.get("bases", {}), **{one.member: one.base for one in self.tuned}},
+            "at_edge": sorted({*before.get("at_edge", ())} - names | {one.member for one in self.tuned if one.at_edge}),
+        }
+
+    def _tried(self, members: Mapping[str, Asked]) -> dict[str, tuple[Chosen, tuple[dict[str, Any], ...]]]:
+        """Train the trials of all members, rung by rung, until each has its best."""
+        trials = {name: _Trials(self, name, one) for name, one in members.items()}
+        while True:
+            steps = {name: trials[name].step() for name in members}
+            waiting = [
+                point for name, step in steps.items() if isinstance(step, Waiting) for point in trials[name].asked(step)
+            ]
+            if not waiting:
+                found = {name: step for name, step in steps.items() if isinstance(step, Chosen)}
+                return {name: (step, trials[name].told()) for name, step in found.items()}
+            logger.info("tuning: %d trials of %d members are trained on", len(waiting), len(members))
+            write_points(waiting)
+            self.train(waiting)
+            broken = [one.folder.name for one in waiting if not _has_come(one)]
+            if broken:
+                raise ValueError(f"trials are not where they are judged: {', '.join(broken)}; the same command goes on")
+
+    def seed_of(self, one: Asked) -> str:
+        """With which a member's trials are trained."""
+        return str(self.tuning.seed) if self.tuning.seed is not None else one.seeds[0]
+
+    def rule(self, one: Asked) -> Rule:
+        """How the trials of a member are judged.
+
+        Raises:
+            ValueError: where the optimiser has no rate.
+        """
+        optimizer = self.points.config(one.overrides).optimizer
+        if "lr" not in optimizer:
+            raise ValueError(f"tuning: {optimizer.get('_target_')} has no key lr; set tuning=none")
+        rate = float(optimizer.lr)
+        others = tuple(tuple(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
+        return Rule(
+            key=RATE,
+            values=tuple(float(f"{rate * factor:.6g}") for factor in self.tuning.factors or (1,)),
+            others=others,
+            rungs=self.rungs,
+            extensions=int(self.tuning.extensions),
+        )
+
+    def _first(self, one: Asked) -> list[Values]:
+        rule = self.rule(one)
+        return rule.trials(rule.values)
+
+
+class _Trials:
+    """The trials of one member, and what each has reached."""
+
+    def __init__(self, tuner: Tuner, member: str, one: Asked) -> None:
+        self.tuner, self.member, self.one = tuner, member, one
+        self.rule = tuner.rule(one)
+        self.seed = tuner.seed_of(one)
+        warmup = tuner.points.config(one.overrides).scheduler.get("warmup", 0)
+        self.least = math.ceil(tuner.tuning.warmups * warmup) or None
+        self.points: dict[Values, Point] = {}
+
+    def step(self) -> Waiting | Chosen:
+        """What is next.
+
+        Raises:
+            ValueError: if all diverged.
+        """
+        try:
+            return judged(self.rule, self.loss)
+        except AllDiverged as error:
+            raise ValueError(f"{self.member}: {error}; give lower ones, tuning.factors=[...]") from None
+
+    def asked(self, step: Waiting) -> list[Point]:
+        """The points that are to be trained up to a rung."""
+        return [replace(self.point(trial), pause=self.pause(step.rung)) for trial in step.trials]
+
+    def pause(self, rung: int) -> dict[str, Any]:
+        """Where a trial is judged."""
+        return {"share": self.rule.rungs[rung].share, "updates": self.least}
+
+    def point(self, trial: Values) -> Point:
+        """The point that a trial is."""
+        if trial not in self.points:
+            overrides = (*self.one.overrides, *_overrides(dict(trial)), f"seed={self.seed}")
+            self.points[trial] = self.tuner.points.point(self.tuner.points.composed(overrides), self.member)
+        return self.points[trial]
+
+    def loss(self, trial: Values, rung: int) -> float | None:
+        """What validation found at a rung, lower is better; infinite where the trial diverged, None before."""
+        point = self.point(trial)
+        if ledger.has_diverged(point):
+            return math.inf
+        found = _at(ledger.read_run(point.folder), self.tuner.points.config(point.overrides).budget, self.pause(rung))
+        if found is None:
+            return None
+        value = monitored(found, self.tuner.measure)
+        return value if self.tuner.measure == "nll" else -value
+
+    def told(self) -> tuple[dict[str, Any], ...]:
+        """What study.json says of every trial."""
+        return tuple(self._told(trial, point) for trial, point in self.points.items())
+
+    def _told(self, trial: Values, point: Point) -> dict[str, Any]:
+        record = ledger.read_run(point.folder)
+        budget = self.tuner.points.config(point.overrides).budget
+        at = [_at(record, budget, self.pause(place)) for place in range(len(self.rule.rungs))]
+        return {
+            "member": self.member,
+            "seed": point.seed,
+            "values": dict(trial),
+            "folder": point.folder.name,
+            "status": "diverged" if ledger.has_diverged(point) else ledger.state(point).status,
+            "values_at": [{"update": one["update"], "value": one[self.tuner.measure]} for one in at if one is not None],
+            "updates": record.get("updates"),
+            "seconds": record.get("training_seconds"),
+        }
+
+
+def upgraded(tuning: Mapping[str, Any]) -> dict[str, Any]:
+    """What study.json says of tuning, in the present form; earlier versions tuned the rate alone, in short trials."""
+    if "learning_rates" not in tuning:
+        return dict(tuning)
+    trials = [
+        {
+            "member": one["member"],
+            "values": {RATE: one["learning_rate"]},
+            "status": "diverged" if one["nll"] is None else "finished",
+            "values_at": [] if one["nll"] is None else [{"update": tuning.get("updates"), "value": one["nll"]}],
+        }
+        for one in tuning.get("trials", [])
+    ]
+    chosen = {name: {RATE: rate} for name, rate in tuning.get("chosen", {}).items()}
+    return {"measure": "nll", "rungs": [], "trials": trials, "chosen": chosen}
+
+
+def _at(record: Mapping[str, Any], budget: DictConfig, pause: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The validation at which a run is judged; None before."""
+    paused = {one["update"]: one["share"] for one in record.get("pauses", [])}
+    validations = record.get("results", {}).get("curves", {}).get("validation", [])
+    for place, one in enumerate(validations, start=1):
+        ended = record.get("status") in ledger.DONE and place == len(validations)
+        share = 1.0 if ended else paused.get(one["update"], _share(one, budget, record))
+        if share >= pause["share"] and (ended or one["update"] >= (pause["updates"] or 0)):
+            return dict(one)
+    return None
+
+
+def _share(validation: Mapping[str, Any], budget: DictConfig, record: Mapping[str, Any]) -> float:
+    """The share of the budget that was used up at a validation; of seconds only a pause knows."""
+    tokens = validation["tokens_seen"]
+    used = {"updates": validation["update"], "tokens": tokens, "flops": tokens * record.get("flops_per_token", 0.0)}
+    return max((float(used[key]) / budget[key] for key in used if budget[key] is not None), default=0.0)
+
+
+def _has_come(point: Point) -> bool:
+    state = ledger.state(point)
+    return state.status in ledger.DONE or ledger.has_diverged(point) or ledger.is_paused(point)
+
+
+def _overrides(values: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{key}={spelt(value)}" for key, value in values.items())
+
+
+def _items(tuning: DictConfig) -> list[tuple[Any, Any]]:
+    grid: Any = OmegaConf.to_container(tuning.get("grid") or OmegaConf.create({}), resolve=True)
+    return list(grid.items())
+
+
+def _rungs(tuning: DictConfig) -> tuple[Rung, ...]:
+    """Where trials are judged.
+
+    Raises:
+        ValueError: for as many places as nobody is kept at.
+    """
+    shares, kept = list(tuning.judged_at), list(tuning.keep)
+    if len(shares) != len(kept):
+        raise ValueError(f"tuning.judged_at={shares} and tuning.keep={kept}: give as many numbers to both")
+    return tuple(Rung(share=float(share), keep=int(keep)) for share, keep in zip(shares, kept, strict=True))
+
+
+def _listed(key: str, values: Any) -> list[Any]:
+    """The values of a key of the grid.
+
+    Raises:
+        ValueError: for a key that training doesn't read, or values that are no list.
+    """
+    if key == RATE or within(key, FIXED) or key in FIXED:
+        why = "tuning.factors tunes the rate" if key == RATE else "no validation of a trial tells what it is good for"
+        raise ValueError(f"tuning.grid: {key} can't be tuned: {why}; leave it out")
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"tuning.grid: {key}={values}: give a list of values, such as [0.1,0.2]")
+    return values

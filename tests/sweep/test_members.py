@@ -1,0 +1,115 @@
+"""Members, seeds and protocols: one machine, whatever the command is called. Nothing is trained."""
+
+import json
+from typing import Any
+
+import pytest
+
+from rnnsearch.records import write_object
+
+EQUAL = ("model=tiny", "match=none", "tuning=none")
+OWN = ("members=null", '+members.gru=["model.cell=cudnn"]', '+members.lstm=["model.cell=lstm"]')
+
+
+def described(plan: Any, study: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((plan.outputs / study / "study.json").read_text())
+    return found
+
+
+def told(plan: Any, study: str) -> dict[str, tuple[str, int, str]]:
+    return {point.key: (point.member, point.seed, point.folder.name) for point in plan.points(study)}
+
+
+def test_a_comparison_is_a_sweep_with_a_protocol(plan: Any) -> None:
+    plan("compare study=one", *EQUAL, "seeds=[0,1]")
+    plan("sweep study=two protocol=fixed_vs_attention", *EQUAL, "seed=0,1")
+    assert told(plan, "one") == told(plan, "two")
+    assert {name for name, *_ in told(plan, "one").values()} == {"fixed", "additive"}
+    one, two = described(plan, "one"), described(plan, "two")
+    for key in ("kind", "question", "protocol", "seeds", "match", "tuning", "config_difference"):
+        assert one[key] == two[key], key
+    assert one["kind"] == "comparison"
+    assert one["protocol"]["comparisons"] == [["additive", "fixed"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "seeds"),
+    [
+        ("compare", {1}),
+        ("compare seed=4", {4}),
+        ("compare seed=4,5", {4, 5}),
+        ("compare seeds=[2,3]", {2, 3}),
+        ("sweep protocol=fixed_vs_attention", {0, 1, 2}),
+        ("sweep protocol=fixed_vs_attention seed=7", {7}),
+        ("sweep protocol=fixed_vs_attention seeds=[7,8]", {7, 8}),
+        ("sweep model/context=fixed,additive seeds=[7,8]", {7, 8}),
+        ("sweep model/context=fixed,additive", {1}),
+    ],
+)
+def test_seeds_are_asked_for_alike(plan: Any, words: str, seeds: set[int]) -> None:
+    plan(f"{words} study=s", *EQUAL)
+    assert {point.seed for point in plan.points("s")} == seeds
+    assert len(plan.points("s")) == 2 * len(seeds)
+
+
+def test_members_of_one_s_own_have_no_question_of_another(plan: Any) -> None:
+    plan("compare data=controlled study=cells", *EQUAL, "seeds=[0]", *OWN)
+    found = described(plan, "cells")
+    assert [member["name"] for member in found["members"]] == ["gru", "lstm"]
+    assert found["question"] is None
+    assert {key: value for key, value in found["protocol"].items() if value is not None} == {"metric": "bleu"}
+    plan("compare data=controlled study=asked", *EQUAL, "seeds=[0]", *OWN, "protocol.question='Which cell?'")
+    assert described(plan, "asked")["question"] == described(plan, "asked")["protocol"]["question"] == "Which cell?"
+
+
+def test_members_times_values(plan: Any) -> None:
+    plan("compare study=s", *EQUAL, "seeds=[0]", "model.dropout=0.1,0.2")
+    assert {point.member for point in plan.points("s")} == {
+        f"{member}, dropout={dropout}" for member in ("fixed", "additive") for dropout in ("0.1", "0.2")
+    }
+
+
+def test_a_key_that_one_member_lacks_is_the_others(plan: Any) -> None:
+    plan("compare study=s", *EQUAL, "seeds=[0]", "model.context.attention_size=8")
+    sizes = {point.member: "model.context.attention_size=8" in point.overrides for point in plan.points("s")}
+    assert sizes == {"fixed": False, "additive": True}
+
+
+def test_paired_values(plan: Any) -> None:
+    lists = "sweep.points=[[model.hidden_size=8,model.dropout=0.1],[model.hidden_size=16,model.dropout=0.2]]"
+    plan("sweep study=s", *EQUAL, lists, "model/context=fixed,additive", "seed=0,1")
+    assert len(plan.points("s")) == 8
+    assert {point.member for point in plan.points("s")} == {
+        f"{context}, hidden_size={size}, dropout={dropout}"
+        for context in ("fixed", "additive")
+        for size, dropout in ((8, 0.1), (16, 0.2))
+    }
+
+
+def test_a_seed_may_stand_in_a_list(plan: Any) -> None:
+    plan("sweep study=s", *EQUAL, "sweep.points=[[seed=3,model.dropout=0.2],[seed=4,model.dropout=0.2],[seed=4]]")
+    found = {(point.seed, "model.dropout=0.2" in point.overrides) for point in plan.points("s")}
+    assert found == {(3, True), (4, True), (4, False)}
+    assert len({point.member for point in plan.points("s")}) == 2
+
+
+def test_a_point_gets_no_key_of_the_sweep_s_own(plan: Any) -> None:
+    plan("compare study=s", *EQUAL, "length_edges=[5,9]", "jobs=2", "question=Why?")
+    (first, *_) = plan.points("s")
+    keys = {one.partition("=")[0] for one in first.overrides}
+    assert keys == {"model", "model/context", "seed", "study", "member"}
+    assert described(plan, "s")["length_edges"] == [5, 9]
+
+
+def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
+    trials = [{"member": name, "learning_rate": 0.5, "nll": 3.0} for name in ("fixed", "additive")]
+    tuning = {"learning_rates": [0.25, 0.5], "updates": 9, "trials": trials, "chosen": {"fixed": 0.5, "additive": 0.25}}
+    old = {"format": 1, "kind": "comparison", "name": "s", "members": [], "seeds": [], "runs": [], "tuning": tuning}
+    write_object(plan.outputs / "s" / "study.json", old)
+    plan("compare study=s model=tiny match=none seeds=[0,5]")
+    rates = {(point.member, one) for point in plan.points("s") for one in point.overrides if "optimizer.lr" in one}
+    assert rates == {("fixed", "optimizer.lr=0.5"), ("additive", "optimizer.lr=0.25")}
+    assert len(plan.points("s")) == 4
+    found = described(plan, "s")["tuning"]
+    assert found["chosen"] == {"fixed": {"optimizer.lr": 0.5}, "additive": {"optimizer.lr": 0.25}}
+    assert found["trials"][0]["values_at"] == [{"update": 9, "value": 3.0}]
