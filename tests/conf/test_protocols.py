@@ -7,8 +7,8 @@ import pytest
 from rnnsearch.cli.asked import Request
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.inputs import Inputs
+from rnnsearch.cli.members import Members
 from rnnsearch.cli.points import Points
-from rnnsearch.cli.sweeper import DurableSweeper
 from rnnsearch.cli.tuning import Tuner
 from rnnsearch.keys.roles import HIDDEN_SIZES
 
@@ -16,15 +16,12 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 PROTOCOLS = sorted(path.stem for path in (CONF / "protocol").glob("*.yaml"))
 
 
-def sweeper(protocol: str, folder: Path) -> DurableSweeper:
-    """A sweeper of the protocol's config that launches nothing."""
-    made = object.__new__(DurableSweeper)
-    made.config = compose("sweep", [f"protocol={protocol}"])
-    made.study, made.inputs = folder, Inputs()
-    made.points = Points(folder, (), made.inputs)
-    made.request = Request(made.config, [f"protocol={protocol}"], None)
-    made.tuner = Tuner(made.config, made.points, made.train)
-    return made
+def members(protocol: str, folder: Path) -> Members:
+    """Those of the protocol's config."""
+    config = compose("sweep", [f"protocol={protocol}"])
+    points = Points(folder, (), Inputs())
+    request = Request(config, [f"protocol={protocol}"], None)
+    return Members(config, request, points, Tuner(config, points, lambda points: None))
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -40,9 +37,9 @@ def test_a_protocol_says_everything(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_planned_comparisons_are_of_points_of_the_sweep(name: str, tmp_path: Path) -> None:
-    made = sweeper(name, tmp_path)
-    asked = made._distinct()
-    names = made._names(asked)
+    made = members(name, tmp_path)
+    asked = made.distinct()
+    names = made.names(asked)
     protocol = made.config.protocol
     assert {one for pair in protocol.comparisons or () for one in pair} <= set(names)
     assert protocol.baseline in names

@@ -1,6 +1,6 @@
 """Writes study.json, which says of what a study consists and which its report is made from."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,19 @@ def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
     return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
 
 
-def protocol(config: DictConfig) -> dict[str, Any] | None:
-    """A study's protocol; None where none was written."""
-    return plain(config.protocol) if config.protocol.question else None
+def protocol(config: DictConfig, given: Collection[str] = ()) -> dict[str, Any] | None:
+    """A study's protocol; None where none was written.
+
+    Args:
+        config: of the command.
+        given: keys of its command line. What a protocol says of its own members holds for no others.
+    """
+    if not config.protocol.question:
+        return None
+    found = plain(config.protocol)
+    if not any(key == "members" or key.startswith("members.") for key in given):
+        return found
+    return {key: value if key == "metric" or f"protocol.{key}" in given else None for key, value in found.items()}
 
 
 def _is_known(point: Point) -> bool:

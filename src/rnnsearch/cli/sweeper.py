@@ -4,14 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -21,13 +20,12 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnsearch.cli import launching, live
 from rnnsearch.cli.asked import Asked, Request
 from rnnsearch.cli.axes import sweep_text as _sweep_text  # noqa: F401 -- a name of earlier versions
-from rnnsearch.cli.compose import valid_names
-from rnnsearch.cli.describe import Facts, describe, described, every_point, no_differences, protocol
+from rnnsearch.cli.describe import Facts, describe, described, every_point, protocol
 from rnnsearch.cli.errors import report
 from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
-from rnnsearch.cli.matched import quantity
+from rnnsearch.cli.members import Members, nowhere
 from rnnsearch.cli.points import Points, write_points
 from rnnsearch.cli.searching import check_search, extremes, for_wandb, trials_of
 from rnnsearch.cli.spelling import quoted
@@ -42,7 +40,7 @@ from rnnsearch.keys.roles import HIDDEN_SIZES
 from rnnsearch.records import LOCK, write_text
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import Composed, Overrides, UnknownKey, active, composed, in_words, labels
+from rnnsearch.sweep.points import Overrides, UnknownKey, active
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +95,7 @@ class DurableSweeper(Sweeper):
             refuse_links(self.study)
             self.request = Request(self.config, arguments, self.loader)
             self.tuner = Tuner(self.config, self.points, self.train, described(self.study).get("tuning"))
+            self.members = Members(self.config, self.request, self.points, self.tuner)
             self._check()
             self.judge()
             with self._alone():
@@ -116,7 +115,7 @@ class DurableSweeper(Sweeper):
         if self.config.sweep.search:
             points = self._trials()
         else:
-            members = self._members()
+            members = self.members.found()
             if self.tuner.is_on:
                 self._look_at_inputs(members)
                 members = self.tuner.choose(members)
@@ -219,84 +218,6 @@ class DurableSweeper(Sweeper):
         command = str(self.config.hydra.job.config_name)
         raise Reported(report(error, command, list(self.config.hydra.overrides.task))) from None
 
-    def _members(self) -> dict[str, Asked]:
-        """What is trained with every seed, by labels: keys that it lacks are dropped, equal ones are one, sizes match.
-
-        Raises:
-            ValueError: for members that train the same, or a key that none has.
-        """
-        found = self._distinct()
-        if self.config.match != "none":
-            reference = self._reference(found)
-            found = [self._matched(one, reference) for one in found]
-        names = self._names(found)
-        return dict(zip(names, found, strict=True))
-
-    def _distinct(self) -> list[Asked]:
-        """What is asked for, each once."""
-        asked = {(one.member, one.overrides): one for one in self.request.asked()}
-
-        def compose(overrides: Overrides) -> Composed:
-            name, *rest = overrides
-            one = self.points.composed(tuple(rest))
-            return replace(one, overrides=overrides, key=f"{name} {one.key}")
-
-        try:
-            every = composed([(f"{one.member}", *one.overrides) for one in asked.values()], compose)
-        except UnknownKey as error:
-            raise self._nowhere(error) from None
-        seen: dict[str, str] = {}
-        found = []
-        for one in every:
-            name, *rest = one.overrides
-            key = one.key.rpartition(" ")[2]
-            if key in seen:
-                raise ValueError(
-                    f"the members {seen[key]} and {name} train the same; give one of them another override"
-                )
-            seen[key] = name
-            first = next(ask for (_, own), ask in asked.items() if f"{ask.member}" == name and set(rest) <= set(own))
-            told = tuple(text for text in first.told if text in rest)
-            found.append(replace(first, overrides=tuple(rest), told=told))
-        return found
-
-    def _reference(self, members: Sequence[Asked]) -> Overrides:
-        """What the others are made equal to: the member that ``match_to`` names, the last one, or the command's own."""
-        if not self.config.members:
-            return self.request.fixed
-        name = str(self.config.match_to or list(self.config.members)[-1])
-        return next(one.overrides for one in members if one.member == name)
-
-    def _matched(self, one: Asked, reference: Overrides) -> Asked:
-        with _naming(one):
-            config = self.points.config(one.overrides)
-            quantity(config, self.points.vocabulary_sizes(config), "parameters")  # which refuses what is no model
-            overrides = self.points.matched(one.overrides, reference, by=self.config.match)
-        if (sizes := overrides[len(one.overrides) :]) and one.member:
-            logger.info("%s: %s, for equal %s", one.member, " ".join(sizes), self.config.match)
-        return replace(one, overrides=overrides)
-
-    def _names(self, members: Sequence[Asked]) -> list[str]:
-        """Labels, that differ from those of other points of the study."""
-        sources = {f"{place}": one.label_source for place, one in enumerate(members)}
-        known = {} if self.config.members else self._known()
-        words = self._words({**known, **sources})
-        return [words[place] for place in sources]
-
-    def _known(self) -> dict[str, Overrides]:
-        """The overrides of the study's points, by the names of their folders."""
-        points = ledger.read_points(self.study)
-        return {point.folder.name: point.overrides for point in points if not point.trial and not point.pause}
-
-    def _words(self, points: Mapping[str, Overrides]) -> dict[str, str]:
-        return in_words(labels(points, without=self._without))
-
-    @property
-    def _without(self) -> tuple[str, ...]:
-        """Keys that set no points apart."""
-        tuned = {key for chosen in self.tuner.earlier.get("chosen", {}).values() for key in chosen}
-        return (*no_differences(self.config.match), *self.tuner.keys, *tuned - {*self.request.swept})
-
     def _points(self, members: Mapping[str, Asked]) -> list[Point]:
         """The points of all members and seeds, with the folders that they have or will have; seeds change slowest."""
         made = []
@@ -310,15 +231,8 @@ class DurableSweeper(Sweeper):
         try:
             trials, self.searched = trials_of(self.config, self.request, self.points)
         except UnknownKey as error:
-            raise self._nowhere(error) from None
+            raise nowhere(error) from None
         return trials
-
-    def _nowhere(self, error: UnknownKey) -> BaseException:
-        if error.key not in valid_names("train"):
-            return error.__cause__ or error
-        return ValueError(
-            f"{error.key}: no point of this sweep has this key; leave it out, or sweep over an option that has it too"
-        )
 
     def _look_at_inputs(self, members: Mapping[str, Asked]) -> None:
         """Refuse data that lack a split, or changed since the study began, before a trial is trained."""
@@ -357,14 +271,15 @@ class DurableSweeper(Sweeper):
         every = every_point(self.study, points)
         own = {point.folder.name: point.member for point in every}
         if not self.config.members:
-            own |= self._words({point.folder.name: point.overrides for point in every if not point.trial})
-        baseline = (self._protocol() or {}).get("baseline")
+            own |= self.members.words({point.folder.name: point.overrides for point in every if not point.trial})
+        asked = protocol(self.config, self.request.given_keys)
+        baseline = (asked or {}).get("baseline")
         every.sort(key=lambda point: own[point.folder.name] != baseline)
         earlier = described(self.study)  # a search stays one, and the points of sweeps stand beside its trials
         facts = Facts(
             kind="search" if earlier.get("kind") == "search" else self.kind,
-            protocol=self._protocol(),
-            question=self._question(),
+            protocol=asked,
+            question=self.config.get("question") or (asked or {}).get("question"),
             data=self.config.hydra.runtime.choices["data"],
             match=self.config.match,
             match_to=self.config.match_to,
@@ -372,21 +287,7 @@ class DurableSweeper(Sweeper):
             search=self.searched or earlier.get("search"),
             length_edges=list(self.config.get("length_edges") or []) or None,
         )
-        describe(self.study, facts, every, own, self.points.config, without=self._without)
-
-    def _protocol(self) -> dict[str, Any] | None:
-        """The protocol; what it says of other members than these is not said."""
-        found = protocol(self.config)
-        if found is None or not self._has_own_members():
-            return found
-        asked = {key.partition(".")[2] for key in self.request.given_keys if key.startswith("protocol.")}
-        return {key: value if key in asked or key == "metric" else None for key, value in found.items()}
-
-    def _question(self) -> str | None:
-        return self.config.get("question") or (self._protocol() or {}).get("question")
-
-    def _has_own_members(self) -> bool:
-        return any(key == "members" or key.startswith("members.") for key in self.request.given_keys)
+        describe(self.study, facts, every, own, self.points.config, without=self.members.without)
 
     def _write_for_wandb(self, file: Path) -> None:
         found = for_wandb(self.config, self.request, self.study.name)
@@ -451,20 +352,6 @@ def _settle_jobs(config: DictConfig) -> None:
         raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
     with read_write(config.hydra.launcher):
         config.hydra.launcher.jobs = config.jobs
-
-
-@contextmanager
-def _naming(one: Asked) -> Iterator[None]:
-    """A member's name before what is wrong with it."""
-    who = f"member {one.member}: " if one.member else ""
-    try:
-        yield
-    except InstantiationException as error:
-        if isinstance(error.__cause__, ValueError):
-            raise ValueError(f"{who}{error.__cause__}") from None
-        raise
-    except ValueError as error:
-        raise ValueError(f"{who}{error}") from None
 
 
 def _listed(keys: set[str]) -> str:

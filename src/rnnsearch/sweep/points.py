@@ -4,7 +4,7 @@ Nothing here knows Hydra: overrides are text, and composing them is a function t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 Overrides = tuple[str, ...]
@@ -32,12 +32,14 @@ class Composed:
 
     Attributes:
         older_key: the key that earlier versions gave it, to which 0 and 0.0 were two values.
+        places: of the candidates that it is, where it was one of several or more.
     """
 
     overrides: Overrides
     key: str
     seed: int
     older_key: str = ""
+    places: tuple[int, ...] = ()
 
 
 def combinations(fixed: Sequence[str], axes: Sequence[Axis], lists: Sequence[Sequence[str]] = ()) -> list[Overrides]:
@@ -71,18 +73,18 @@ def composed(candidates: Iterable[Overrides], compose: Callable[[Overrides], Com
     Raises:
         UnknownKey: for a key that no candidate has.
     """
-    groups: dict[str, list[Overrides]] = {}
+    groups: dict[str, dict[int, Overrides]] = {}
     lacked: dict[str, UnknownKey] = {}
     known: set[str] = set()
-    for candidate in candidates:
+    for place, candidate in enumerate(candidates):
         overrides, lacking = active(candidate, compose)
         known |= {key_of(one) for one in overrides}
         lacked |= lacking
-        groups.setdefault(compose(overrides).key, []).append(overrides)
+        groups.setdefault(compose(overrides).key, {})[place] = overrides
     for key, error in lacked.items():
         if key not in known:
             raise error
-    return [_one(equal, compose) for equal in groups.values()]
+    return [replace(_one([*equal.values()], compose), places=tuple(equal)) for equal in groups.values()]
 
 
 def _one(equal: Sequence[Overrides], compose: Callable[[Overrides], Composed]) -> Composed:

@@ -1,0 +1,141 @@
+"""The members of a study: what is asked for, each once, equal in size, under labels that tell them apart."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+
+from rnnsearch.cli.asked import Asked, Request
+from rnnsearch.cli.compose import valid_names
+from rnnsearch.cli.describe import no_differences
+from rnnsearch.cli.matched import quantity
+from rnnsearch.cli.points import Points
+from rnnsearch.cli.tuning import Tuner
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.points import Composed, Overrides, UnknownKey, composed, in_words, labels
+
+logger = logging.getLogger(__name__)
+
+
+class Members:
+    """What a sweep trains with every seed.
+
+    Args:
+        config: of the command.
+        request: its command line and config, read.
+        points: of the study.
+        tuner: whose keys set no members apart.
+    """
+
+    def __init__(self, config: DictConfig, request: Request, points: Points, tuner: Tuner) -> None:
+        self.config = config
+        self.request = request
+        self.points = points
+        self.tuner = tuner
+
+    def found(self) -> dict[str, Asked]:
+        """What is trained with every seed, by labels: keys that it lacks are dropped, equal ones are one, sizes match.
+
+        Raises:
+            ValueError: for members that train the same, or a key that none has.
+        """
+        found = self.distinct()
+        if self.config.match != "none":
+            reference = self._reference(found)
+            found = [self._matched(one, reference) for one in found]
+        names = self.names(found)
+        return dict(zip(names, found, strict=True))
+
+    def distinct(self) -> list[Asked]:
+        """What is asked for, each once."""
+        asked = self.request.asked()
+
+        def compose(overrides: Overrides) -> Composed:
+            name, *rest = overrides
+            one = self.points.composed(tuple(rest))
+            return replace(one, overrides=overrides, key=f"{name} {one.key}")
+
+        try:
+            every = composed([(f"{one.member}", *one.overrides) for one in asked], compose)
+        except UnknownKey as error:
+            raise nowhere(error) from None
+        names: dict[str, str] = {}
+        for one in every:
+            name, _, key = one.key.rpartition(" ")
+            if key in names:
+                raise ValueError(
+                    f"the members {names[key]} and {name} train the same; give one of them another override"
+                )
+            names[key] = name
+        return [_merged([asked[place] for place in one.places], one.overrides[1:]) for one in every]
+
+    def _reference(self, members: Sequence[Asked]) -> Overrides:
+        """What the others are made equal to: the member that ``match_to`` names, the last one, or the command's own."""
+        if not self.config.members:
+            return self.request.fixed
+        name = str(self.config.match_to or list(self.config.members)[-1])
+        return next(one.overrides for one in members if one.member == name)
+
+    def _matched(self, one: Asked, reference: Overrides) -> Asked:
+        with _naming(one):
+            config = self.points.config(one.overrides)
+            quantity(config, self.points.vocabulary_sizes(config), "parameters")  # which refuses what is no model
+            overrides = self.points.matched(one.overrides, reference, by=self.config.match)
+        if (sizes := overrides[len(one.overrides) :]) and one.member:
+            logger.info("%s: %s, for equal %s", one.member, " ".join(sizes), self.config.match)
+        return replace(one, overrides=overrides)
+
+    def names(self, members: Sequence[Asked]) -> list[str]:
+        """Labels, that differ from those of other points of the study."""
+        sources = {f"{place}": one.label_source for place, one in enumerate(members)}
+        known = {} if self.config.members else self._known()
+        words = self.words({**known, **sources})
+        return [words[place] for place in sources]
+
+    def _known(self) -> dict[str, Overrides]:
+        """The overrides of the study's points, by the names of their folders."""
+        points = ledger.read_points(self.points.study)
+        return {point.folder.name: point.overrides for point in points if not point.trial and not point.pause}
+
+    def words(self, points: Mapping[str, Overrides]) -> dict[str, str]:
+        """Labels of points, by their overrides."""
+        return in_words(labels(points, without=self.without))
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """Keys that set no points apart."""
+        tuned = {key for chosen in self.tuner.earlier.get("chosen", {}).values() for key in chosen}
+        return (*no_differences(self.config.match), *self.tuner.keys, *tuned - {*self.request.swept})
+
+
+def nowhere(error: UnknownKey) -> BaseException:
+    """The error to raise for a key that no point has."""
+    if error.key not in valid_names("train"):
+        return error.__cause__ or error
+    return ValueError(
+        f"{error.key}: no point of this sweep has this key; leave it out, or sweep over an option that has it too"
+    )
+
+
+def _merged(equal: Sequence[Asked], overrides: Overrides) -> Asked:
+    """Several that are one, with the overrides of that one and all their seeds."""
+    seeds = tuple(dict.fromkeys(seed for one in equal for seed in one.seeds))
+    told = tuple(text for text in equal[0].told if text in overrides)
+    return replace(equal[0], overrides=overrides, told=told, seeds=seeds)
+
+
+@contextmanager
+def _naming(one: Asked) -> Iterator[None]:
+    """A member's name before what is wrong with it."""
+    who = f"member {one.member}: " if one.member else ""
+    try:
+        yield
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ValueError(f"{who}{error.__cause__}") from None
+        raise
+    except ValueError as error:
+        raise ValueError(f"{who}{error}") from None
