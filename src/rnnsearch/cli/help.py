@@ -118,8 +118,9 @@ COMMANDS: Mapping[str, Command] = {
                 "'seeds=[0,1,2]' study=multi30k",
             ),
             (
-                "another size and budget",
-                "rnnsearch compare data=controlled model=small budget.updates=2000 study=small",
+                "members of your own, the first the baseline",
+                "rnnsearch compare data=controlled study=cells members=null '+members.gru=[\"model.cell=cudnn\"]' "
+                "'+members.lstm=[\"model.cell=lstm\"]'",
             ),
         ),
     ),
