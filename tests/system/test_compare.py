@@ -1,25 +1,17 @@
 """`rnnsearch compare`: equal members, resumable, honest about what failed. Its processes run in this one here."""
 
-import contextlib
 import json
 import shutil
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from tests.system.here import STARTED, in_process
 
-from rnnsearch.cli import launcher
 from rnnsearch.cli.launcher import LocalLauncher
-from rnnsearch.cli.main import main
-from rnnsearch.sweep import ledger, supervisor
-from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.local_pool import Job
+from rnnsearch.sweep import ledger
 from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
@@ -28,31 +20,6 @@ TRIALS = (  # judged after updates 1 and 2 of 4
     *("tuning.factors=[0.01,2,1e40]", "tuning.extensions=0", "validation.every=1", "tuning.warmups=0.5"),
     "optimizer.lr=0.01",
 )
-STARTED: list[list[str]] = []
-
-
-def train_here(point: Point, command: Sequence[str], *rest: Any) -> tuple[int, bool]:
-    """Stands in for a process: runs the command at once."""
-    words = list(command[2:])
-    STARTED.append(words)
-    hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
-    GlobalHydra.instance().clear()
-    said = (point.folder / supervisor.LOG).open("a")
-    with said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = main(words)
-    GlobalHydra.instance().hydra, HydraConfig.instance().cfg = hydra, config
-    return code, False
-
-
-def run_here(jobs: Sequence[Job], slots: object) -> None:
-    for job in jobs:
-        job.work({}, threading.Event())
-
-
-def in_process(patch: pytest.MonkeyPatch) -> None:
-    STARTED.clear()
-    patch.setattr(supervisor, "_train", train_here)
-    patch.setattr(launcher, "run", run_here)
 
 
 @pytest.fixture(autouse=True)

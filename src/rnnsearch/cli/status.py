@@ -17,7 +17,7 @@ def run(cfg: DictConfig) -> None:
     Raises:
         FileNotFoundError: if there is no such study.
     """
-    points = ledger.read_points(study_folder(cfg))
+    points = ledger.read_points(study_folder(cfg, begun=True))
     if cfg.format == "table":
         live.show(points)
         return

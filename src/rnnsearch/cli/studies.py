@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from rnnsearch.records import JOB
 from rnnsearch.study.folder import STUDY
 from rnnsearch.study.report import Written
 
@@ -33,8 +34,12 @@ def _is_plain(letter: str) -> bool:
     return unicodedata.category(letter)[0] in "LMN" or letter in "._- " or letter in JOINERS
 
 
-def study_folder(cfg: DictConfig) -> Path:
+def study_folder(cfg: DictConfig, *, begun: bool = False) -> Path:
     """The folder of ``study`` in ``paths.output``.
+
+    Args:
+        cfg: of the command.
+        begun: whether one will do that has points, and no description yet, as while its trials are trained.
 
     Raises:
         FileNotFoundError: if there is none; the sentence lists those that there are.
@@ -44,7 +49,7 @@ def study_folder(cfg: DictConfig) -> Path:
     if Path(name).name != name:
         raise ValueError(f"study={name}: give a study's name, and the folder that it lies in as paths.output=DIR")
     for folder in (output / name, output / unicodedata.normalize("NFC", name)):
-        if "\0" not in name and (folder / STUDY).is_file():
+        if "\0" not in name and ((folder / STUDY).is_file() or (begun and any(folder.glob(f"*/{JOB}")))):
             return folder
     there = sorted(path.parent.name for path in output.glob(f"*/{STUDY}"))
     listed = f"; it has {', '.join(there)}" if there else ", nor any other; rnnsearch sweep makes one"

@@ -107,6 +107,8 @@ class Tuner:
             chosen[name] = values
             if best.at_edge:
                 logger.warning("%s: %s=%g is an end of what was tried; raise tuning.extensions", name, *best.trial[0])
+        for name, values in chosen.items():
+            logger.info("%s: %s%s", name, " ".join(_overrides(values)), "" if name in new else ", as chosen before")
         return {name: one.with_(*_overrides(chosen[name])) for name, one in asked.items()}
 
     def values(self, one: Asked) -> list[tuple[str, ...]]:
@@ -116,7 +118,11 @@ class Tuner:
     def description(self) -> dict[str, Any] | None:
         """What study.json says; None where nothing was ever tuned."""
         if not self.tuned:
-            return dict(self.earlier) or None
+            return (
+                {**self.earlier, "trials": [self._fresh(one) for one in self.earlier["trials"]]}
+                if self.earlier
+                else None
+            )
         before = self.earlier
         names = {one.member for one in self.tuned}
         kept = [one for one in before.get("trials", []) if one["member"] not in names]
@@ -126,11 +132,20 @@ class Tuner:
             "rungs": [asdict(rung) for rung in self.rungs],
             "warmups": self.tuning.warmups,
             "extensions": self.tuning.extensions,
-            "trials": [*kept, *(trial for one in self.tuned for trial in one.trials)],
+            "trials": [self._fresh(trial) for trial in (*kept, *(trial for one in self.tuned for trial in one.trials))],
             "chosen": {**before.get("chosen", {}), **{one.member: one.chosen for one in self.tuned}},
             "bases": {**before.get("bases", {}), **{one.member: one.base for one in self.tuned}},
             "at_edge": sorted({*before.get("at_edge", ())} - names | {one.member for one in self.tuned if one.at_edge}),
         }
+
+    def _fresh(self, trial: Mapping[str, Any]) -> dict[str, Any]:
+        """What study.json says of a trial, with how far it is now: the chosen one goes on."""
+        folder = self.points.study / str(trial.get("folder"))
+        record = ledger.read_run(folder) if "folder" in trial else {}
+        if not record:
+            return dict(trial)
+        status = trial["status"] if trial["status"] == "diverged" else record["status"]
+        return {**trial, "status": status, "updates": record.get("updates"), "seconds": record.get("training_seconds")}
 
     def _tried(self, members: Mapping[str, Asked]) -> dict[str, tuple[Chosen, tuple[dict[str, Any], ...]]]:
         """Train the trials of all members, rung by rung, until each has its best."""

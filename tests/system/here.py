@@ -1,0 +1,42 @@
+"""Points of a study trained in this process, one after the other."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
+from rnnsearch.cli import launcher
+from rnnsearch.cli.main import main
+from rnnsearch.sweep import supervisor
+from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.local_pool import Job
+
+STARTED: list[list[str]] = []
+
+
+def train_here(point: Point, command: Sequence[str], *rest: Any) -> tuple[int, bool]:
+    """Stands in for a process: runs the command at once."""
+    words = list(command[2:])
+    STARTED.append(words)
+    hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    said = (point.folder / supervisor.LOG).open("a")
+    with said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main(words)
+    GlobalHydra.instance().hydra, HydraConfig.instance().cfg = hydra, config
+    return code, False
+
+
+def run_here(jobs: Sequence[Job], slots: object) -> None:
+    for job in jobs:
+        job.work({}, threading.Event())
+
+
+def in_process(patch: pytest.MonkeyPatch) -> None:
+    STARTED.clear()
+    patch.setattr(supervisor, "_train", train_here)
+    patch.setattr(launcher, "run", run_here)

@@ -1,0 +1,176 @@
+"""The tuning stage as a study has it: durable, extended, added to; its trials are trained in this process."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.here import STARTED, in_process
+
+from rnnsearch.sweep import ledger
+from rnnsearch.training.callbacks import Clock
+
+WORDS = (
+    "study=s model.hidden_size=12 samples=0 test=false budget.updates=8 validation.every=2 scheduler.warmup=1 "
+    "tuning=learning_rate optimizer.lr=0.01 seed=0"
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_process(monkeypatch)
+
+
+def sweep(workshop: Any, output: Path, *more: str, words: str = WORDS) -> int:
+    given = {word.partition("=")[0] for word in more}
+    kept = [word for word in words.split() if word.partition("=")[0] not in given]
+    tiny = [word for word in workshop.overrides(output)[:-1] if word.partition("=")[0] not in {*given, "validation.every", "scheduler.warmup", "samples", "model.hidden_size"}]  # fmt: skip
+    code: int = workshop.main("sweep", *tiny, *kept, *more, workshop.quoted("paths.output", output))
+    return code
+
+
+def tuning(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((output / "s" / "study.json").read_text())["tuning"]
+    return found
+
+
+def told(output: Path) -> dict[str, Any]:
+    """What a tuning found that the same seeds give again."""
+    found = tuning(output)
+    return {**found, "trials": [{key: one[key] for key in one if key != "seconds"} for one in found["trials"]]}
+
+
+@pytest.fixture(scope="module")
+def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a finished study of two members. Tests only read it."""
+    output = tmp_path_factory.mktemp("tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        in_process(patch)
+        patch.chdir(output)
+        assert sweep(workshop, output, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    return output
+
+
+def test_rates_are_extended_while_the_best_is_an_end(study: Path) -> None:
+    found = tuning(study)
+    for member in ("fixed", "additive"):
+        rates = sorted(one["values"]["optimizer.lr"] for one in found["trials"] if one["member"] == member)
+        chosen = found["chosen"][member]["optimizer.lr"]
+        assert (len(rates) == 4) or chosen == 0.01
+        assert (member in found["at_edge"]) == (chosen in (rates[0], rates[-1]))
+    assert {point.member for point in ledger.read_points(study / "s")} == {"fixed", "additive"}
+
+
+def test_only_the_chosen_trials_are_runs_of_the_study(study: Path) -> None:
+    described = json.loads((study / "s" / "study.json").read_text())
+    folders = {(one["member"], one["values"]["optimizer.lr"]): one["folder"] for one in described["tuning"]["trials"]}
+    chosen = {member: values["optimizer.lr"] for member, values in described["tuning"]["chosen"].items()}
+    assert {run["folder"] for run in described["runs"]} == {folders[one] for one in chosen.items()}
+    assert [member["name"] for member in described["members"]] == ["fixed", "additive"]  # the rate is no label
+
+
+def test_the_same_again_trains_nothing(workshop: Any, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study / "s", tmp_path / "s")
+    STARTED.clear()
+    before = told(tmp_path)
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert STARTED == []
+    assert told(tmp_path) == before
+    (tmp_path / "s" / "study.json").unlink()  # what is chosen follows from the trials alone
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert STARTED == []
+    assert told(tmp_path) == before
+
+
+@pytest.mark.parametrize("stop", [3, 5])
+def test_a_tuning_that_was_stopped_goes_on(
+    workshop: Any, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    original = Clock.on_train_batch_end
+
+    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
+        original(self, trainer, *others)
+        if trainer.global_step == stop:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Clock, "on_train_batch_end", stopping)
+        assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 1
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert told(tmp_path) == told(study)
+
+
+def test_more_seeds_and_members_get_the_rates_or_their_own(workshop: Any, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study / "s", tmp_path / "s")
+    before = told(tmp_path)
+    STARTED.clear()
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "seed=0,1", "tuning.factors=[3,9,27]") == 0
+    assert len(STARTED) == 2
+    assert told(tmp_path) == before
+    rates = {(point.member, ledger.read_run(point.folder)["seed"]): point.overrides for point in ledger.read_points(tmp_path / "s")}  # fmt: skip
+    for member in ("fixed", "additive"):
+        assert f"optimizer.lr={before['chosen'][member]['optimizer.lr']}" in rates[member, 1]
+    STARTED.clear()
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive,mean", "tuning.extensions=0") == 0
+    after = tuning(tmp_path)
+    assert all("mean" in " ".join(words) for words in STARTED)
+    assert after["chosen"].items() > before["chosen"].items()
+    assert {one["member"] for one in after["trials"]} == {"fixed", "additive", "mean"}
+
+
+def test_a_trial_that_fails_is_said_and_tried_again(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = Clock.on_train_batch_end
+
+    def failing(self: Clock, trainer: Any, *others: Any) -> None:
+        original(self, trainer, *others)
+        raise RuntimeError("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Clock, "on_train_batch_end", failing)
+        assert sweep(workshop, tmp_path, "tuning.factors=[0.5,1]", "tuning.extensions=0") == 1
+    error = capsys.readouterr().err
+    assert "trials are not where they are judged" in error
+    assert "the disk is on fire" in error
+    assert sweep(workshop, tmp_path, "tuning.factors=[0.5,1]", "tuning.extensions=0") == 0
+    assert {one["status"] for one in tuning(tmp_path)["trials"]} == {"finished", "paused"}
+
+
+def test_where_all_diverge_and_none_lower_may_be_tried_nothing_is_chosen(
+    workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ("optimizer=sgd", "optimizer.lr=1e38", "scheduler=none", "averaging=none")
+    words = WORDS.replace("scheduler.warmup=1 ", "")
+    assert sweep(workshop, tmp_path, *wild, "tuning.factors=[0.9,1]", "tuning.extensions=0", words=words) == 1
+    assert "every trial diverged, down to optimizer.lr=9e+37; give lower ones" in capsys.readouterr().err
+
+
+def test_other_keys_are_tuned_and_data_by_bleu(workshop: Any, tmp_path: Path) -> None:
+    grid = "+tuning.grid={model.dropout:[0.1,0.3]}"
+    assert sweep(workshop, tmp_path, grid, "tuning.factors=[1]") == 0
+    found = tuning(tmp_path)
+    assert set(found["chosen"]["all"]) == {"optimizer.lr", "model.dropout"}
+    assert len(found["trials"]) == 2
+    assert found["measure"] == "nll"
+    words = tmp_path / "words"
+    assert sweep(workshop, words, "tuning.factors=[]", "+tuning.grid={tokenizer.source_size:[15,20]}") == 0
+    found = tuning(words)
+    assert found["measure"] == "bleu"
+    assert set(found["chosen"]["all"]) == {"optimizer.lr", "tokenizer.source_size"}
+
+
+def test_a_budget_in_seconds_pauses_too(workshop: Any, tmp_path: Path) -> None:
+    more = ("budget.updates=null", "budget.seconds=0.5", "tuning.factors=[0.5,1]", "tuning.extensions=0", "validation.every=1")  # fmt: skip
+    assert sweep(workshop, tmp_path, *more) == 0
+    assert all(one["values_at"] for one in tuning(tmp_path)["trials"])
+
+
+def test_status_tells_of_trials(workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(study / "s", tmp_path / "s")
+    (tmp_path / "s" / "study.json").unlink()
+    assert workshop.main("status", "study=s", "format=json", workshop.quoted("paths.output", tmp_path)) == 0
+    states = [json.loads(line)["status"] for line in capsys.readouterr().out.splitlines()]
+    assert states.count("finished") == 2
+    assert states.count("paused") == len(states) - 2 > 2
