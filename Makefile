@@ -14,6 +14,7 @@ BENCH_ARGS ?=
 BENCH_RESULTS ?= benchmarks/results
 COMPARE_ARGS ?= data=controlled study=controlled
 DASHBOARD_ARGS ?=
+FILL_ARGS ?=
 FUZZ_FOLDER ?= outputs/fuzz
 FUZZ_ARGS ?=
 
@@ -25,7 +26,7 @@ AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard docs test test-slow fuzz lint format peers bench aligner constraints audit
+.PHONY: help install compare dashboard figures docs test test-slow fuzz lint format peers bench aligner constraints audit
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +38,9 @@ compare: install  ## train a fixed-context and an attention model on the built-i
 
 dashboard: install  ## serve reports, TensorBoard, Optuna's and MLflow's pages of outputs/; print the addresses
 	@$(BIN)/rnnsearch dashboard $(DASHBOARD_ARGS)
+
+figures: install  ## fill in the figures that README, docs and experiments quote, from committed records
+	$(BIN)/python -m experiments.fill $(FILL_ARGS)
 
 docs: install  ## build the documentation into site/, warnings as errors; print its first page's path
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

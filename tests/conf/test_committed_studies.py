@@ -1,38 +1,65 @@
-"""What committed studies asked for composes to the points that they hold: their keys and hashes stay what they were."""
+"""What committed studies asked for composes to the points that they hold, so that a repeated sweep trains nothing.
+
+Their keys and hashes stay what they were: a new key of conf/ is null or outside a point's key at the old behaviour.
+"""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
-from rnnsearch.cli.compose import compose
+from rnnsearch.cli.compose import Composer
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.values import canonical, check_values
 from rnnsearch.records import JOB, RECORD, config_hash, point_key
-from rnnsearch.sweep.ledger import read_point
+from rnnsearch.sweep.ledger import DONE, find, read_point, state
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-OLDER = "fixed_vs_attention_bible"  # whose defaults were others; its runs' own configs are beside them
-FOLDERS = sorted(path.parent for path in EXPERIMENTS.rglob(JOB) if path.parents[1].name != OLDER)
-FIRST = [next(folder for folder in FOLDERS if folder.parent == study) for study in {one.parent for one in FOLDERS}]
+FOLDERS = sorted(path.parent for path in EXPERIMENTS.rglob(JOB))
+STUDIES = sorted({folder.parent for folder in FOLDERS})
+# Paths of files count in a key, and what is published has lost their folders. For such points the key and the hash that
+# the version which trained them (cb951bb) made of the words as they are published.
+WITHOUT_FOLDERS = {
+    "f27a096b953cc4a5": ("f1891fae3fba1dc7", "3398cb9a464620cf"),
+    "1f2cd9c68d4b98dd": ("00b8de969374fdc0", "ff8447442e2863d1"),
+}
+composer = cache(lambda flags: Composer("train", [flag.partition("=")[2] for flag in flags]))
 
 
-def check(folder: Path) -> None:
-    point, record = read_point(folder), json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    config = compose("train", point.overrides, [flag.partition("=")[2] for flag in point.flags])
+def composed(folder: Path) -> DictConfig:
+    point = read_point(folder)
+    config: DictConfig = composer(point.flags)(point.overrides)
     settle_budget(config, list(point.overrides))
-    assert point_key(plain(config)) == point_key(canonical(plain(config))) == point.key
+    return config
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_a_repeated_sweep_finds_every_point(study: Path) -> None:
+    for folder in (one for one in FOLDERS if one.parent == study):
+        point, values = read_point(folder), plain(composed(folder))
+        recorded = point.key, json.loads((folder / RECORD).read_text(encoding="utf-8"))["config_hash"]
+        assert (point_key(values), config_hash(values)) == WITHOUT_FOLDERS.get(point.key, recorded), folder.name
+        assert find(study, point.key) == folder
+        assert state(point).status in DONE
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_values_of_a_point_are_still_allowed_and_spelled_so(study: Path) -> None:
+    folder = next(one for one in FOLDERS if one.parent == study)
+    config = composed(folder)
+    values = plain(config)
+    assert point_key(values) == point_key(canonical(values))
     check_values(config)
-    assert config_hash(plain(config)) == record["config_hash"]
+    assert plain(config) == values
 
 
-@pytest.mark.parametrize("folder", sorted(FIRST), ids=lambda folder: folder.parent.name)
-def test_a_point_of_each_study(folder: Path) -> None:
-    check(folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_every_point(folder: Path) -> None:
-    check(folder)
+def test_every_committed_study_is_looked_at() -> None:
+    sweeps = [path.parent for path in EXPERIMENTS.glob("*/study.json")]
+    assert sweeps
+    assert set(sweeps) == set(STUDIES)
+    for study in STUDIES:
+        runs = json.loads((study / "study.json").read_text(encoding="utf-8"))["runs"]
+        assert {run["folder"] for run in runs} == {folder.name for folder in FOLDERS if folder.parent == study}

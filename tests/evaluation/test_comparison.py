@@ -90,6 +90,17 @@ def test_aer_is_compared_over_sentences_with_links_on_both_sides() -> None:
     assert "aer" not in compare(rows(3, 0.3, seed=1), baseline, chance=CHANCE, scoring=EARLIER)
 
 
+def test_aer_is_compared_within_one_way_to_link() -> None:
+    run, baseline = rows(2, 0.3, seed=1), rows(2, 0.3, seed=2)
+    for row in run:
+        row |= {"gold": "0-0 1-1", "links": "0-0 1-1", "links_method": "attention", "links_saliency": "0-0"}
+    for row in baseline:
+        row |= {"gold": "0-0 1-1", "links": "0-1", "links_method": "saliency", "links_saliency": "0-1"}
+    found = compare(run, baseline, chance=CHANCE, scoring=EARLIER)
+    assert "aer" not in found
+    assert (found["aer_saliency"].run, found["aer_saliency"].baseline) == (pytest.approx(1 - 2 / 3), 1.0)
+
+
 def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:
     """Sentence scores with a true difference of just that much: the interval leaves out 0 in about 80 % of samples."""
     generator = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rnnsearch.evaluation.length import by_length
-from rnnsearch.evaluation.metrics import alignment_metrics, attention_metrics
+from rnnsearch.evaluation.metrics import alignment_metrics, attention_metrics, links_by
 
 
 def line(gold: str | None, links: str | None, *, words: int = 1, attention: Any = None) -> dict[str, Any]:
@@ -36,6 +36,17 @@ def test_error_rate_with_possible_links_over_a_corpus() -> None:
         "recall": pytest.approx(1 / 3),
         "sentences": 2,
     }
+
+
+def test_links_are_told_apart_by_how_they_were_made() -> None:
+    both = line("0-0", "1-1") | {"links_method": "attention", "links_saliency": "2-2"}
+    sampled = line("0-0", "1-1") | {"links_saliency": None}  # by saliency as a whole, but not among those of all models
+    old = {key: value for key, value in line("0-0", "3-3").items() if key != "links_method"}
+    none = line("0-0", None) | {"links_method": None}
+    rows = [both, sampled, line("0-0", "4-4"), old, none]
+    assert [row["links"] for row in links_by("saliency", rows)] == ["2-2", None, "4-4", None, None]
+    assert [row["links"] for row in links_by("attention", rows)] == ["1-1", None, None, "3-3", None]
+    assert {row["links_method"] for row in links_by("saliency", rows)} == {"saliency"}
 
 
 def test_an_empty_line_of_gold_counts_against_precision() -> None:

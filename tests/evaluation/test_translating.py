@@ -17,8 +17,9 @@ from torch import Tensor
 from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
-from rnnsearch.evaluation import forcing
-from rnnsearch.evaluation.alignment import parse_pharaoh
+from rnnsearch.evaluation import forcing, references
+from rnnsearch.evaluation.aligning import align
+from rnnsearch.evaluation.alignment import alignment_score, format_pharaoh, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.references import Aligning
@@ -199,6 +200,7 @@ def evaluation(attention: System) -> Evaluation:
 
 def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> None:
     rows = pairs(60)
+    salient = align(attention, [(row["source_text"], row["target_text"]) for row in rows], method="saliency")
     assert [row["index"] for row in evaluation.rows] == list(range(60))
     for row, pair in zip(evaluation.rows, rows, strict=True):
         source = TOKENIZERS.source.encode(pair["source_text"])
@@ -223,6 +225,7 @@ def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> No
             if source
             else "",
             "links_method": "attention",
+            "links_saliency": format_pharaoh(salient[row["index"]].links) if pair["links"] else None,
             "attention": pytest.approx(asdict(attention_sums(words_TS)), abs=1e-9),
         }
 
@@ -275,6 +278,36 @@ def test_a_model_without_weights_is_aligned_by_saliency_where_there_is_gold() ->
         system(random_model(FIXED)), without, search(), scoring=EARLIER, aligning=Aligning(method="saliency")
     )
     assert [row["links"] for row in asked.rows] == [row["links"] for row in found.rows]
+
+
+def test_models_with_and_without_attention_are_aligned_by_saliency_for_the_same_sentences(
+    attention: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "SALIENT", 6)
+    rows = pairs(20)
+    systems = (attention, system(random_model(FIXED)))
+    found = [evaluate_split(one, rows, search(), scoring=EARLIER) for one in systems]
+    for one, of_system in zip(systems, found, strict=True):
+        linked = [row for row in of_system.rows if row["links_saliency"] is not None]
+        salient = align(one, [(row["source"], row["reference"]) for row in linked], method="saliency")
+        assert [row["links_saliency"] for row in linked] == [format_pharaoh(each.links) for each in salient]
+        gold = [parse_pharaoh(row["gold"]) for row in linked]
+        assert of_system.metrics["aer_saliency"] == alignment_score([each.links for each in salient], gold).aer
+    places = [[row["index"] for row in one.rows if row["links_saliency"] is not None] for one in found]
+    gold_places = [place for place, row in enumerate(rows) if row["links"] is not None]
+    assert places[0] == places[1] == [gold_places[i * len(gold_places) // 6] for i in range(6)]
+    assert [one.metrics["alignment"]["method"] for one in found] == ["attention", "saliency"]
+    assert found[1].metrics["alignment"]["sentences"] == len(gold_places)
+
+
+def test_who_asks_for_one_method_gets_that_alone(attention: System) -> None:
+    rows = pairs(20)
+    by_attention, by_saliency = (
+        evaluate_split(attention, rows, search(), scoring=EARLIER, aligning=Aligning(method=method)).metrics
+        for method in ("attention", "saliency")
+    )
+    assert (by_attention["alignment"]["method"], by_attention["aer_saliency"]) == ("attention", None)
+    assert (by_saliency["alignment"]["method"], by_saliency["aer_saliency"]) == ("saliency", by_saliency["aer"])
 
 
 def test_both_directions_are_joined(attention: System) -> None:

@@ -12,6 +12,7 @@ from rnnsearch.evaluation.significance import resample
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.report import write_report
 from rnnsearch.study.statistics import compare
+from rnnsearch.study.tables import alignment
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
 
@@ -58,9 +59,40 @@ def test_length_buckets_are_those_of_the_record(written: Path) -> None:
 def test_only_members_with_weights_have_an_error_rate(written: Path) -> None:
     comparison = compare(read_study(written), resamples=100)
     assert comparison is not None
-    assert comparison.aer is not None
-    assert list(comparison.aer.scores) == ["additive"]
-    assert 0.05 < comparison.aer.scores["additive"]["aer"].value < 0.15
+    assert {method: list(part.scores) for method, part in comparison.aer.items()} == {"attention": ["additive"]}
+    assert 0.05 < comparison.aer["attention"].scores["additive"]["aer"].value < 0.15
+
+
+def test_error_rates_compare_one_way_to_link_on_the_same_sentences(
+    make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path, seeds=(0,), sentences=60)
+    shown = {"fixed": range(60), "additive": range(0, 60, 2)}  # an older run has links of all sentences
+    for member, places in shown.items():
+        path = folder / f"{member}-seed0" / "translations.test.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            by_saliency = row["gold"].split()[0] if row["index"] % 2 == 0 else ""
+            if member == "fixed":
+                row |= {"links": by_saliency, "links_method": "saliency"}
+            else:
+                row |= {"links_method": "attention", "links_saliency": by_saliency if row["index"] in places else None}
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    comparison = compare(read_study(folder), resamples=50)
+    assert comparison is not None
+    parts = comparison.aer
+    assert {method: (part.sentences, list(part.scores)) for method, part in parts.items()} == {
+        "attention": (60, ["additive"]),
+        "saliency": (30, ["fixed", "additive"]),
+    }
+    assert parts["saliency"].differences["additive"]["aer"].value == 0
+    table = alignment(comparison)
+    assert table is not None
+    assert [row[:3] for row in table.rows] == [
+        ("attention", "additive", "60"),
+        ("saliency", "fixed", "30"),
+        ("saliency", "additive", "30"),
+    ]
 
 
 def test_two_equal_members_do_not_differ(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-METRICS = ["bleu", "chrf", "aer"]
+METRICS = ["bleu", "chrf", "aer_saliency"]
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def test_a_baseline(evaluate: Any, attention: Path, fixed: Path, gold: Path, tmp
         assert one["difference"] == pytest.approx(found[name] - alone[name])
         assert one["interval"][0] <= one["interval"][1]
         assert 0 < one["p_value"] <= 1
-        assert ("sacrebleu" in one) == (name != "aer")
-    assert all(f"\n{title} " in error for title in ("BLEU", "chrF", "AER"))
+        assert ("sacrebleu" in one) == (name != "aer_saliency")
+    assert all(f"\n{title} " in error for title in ("BLEU", "chrF", "AER by saliency"))
     assert "attention against fixed, 10 sentences" in error
     assert "smallest detectable" in error
     assert list(tmp_path.iterdir()) == []  # no Hydra folder

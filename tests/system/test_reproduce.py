@@ -12,7 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnsearch.cli.repetition import repetition
-from rnnsearch.cli.reproduce import differences, figures
+from rnnsearch.cli.reproduce import differences, figures, measured_then
 from rnnsearch.cli.runs import flat, plain
 from rnnsearch.records import DIGEST, FILES, config_hash
 from rnnsearch.sweep import ledger
@@ -252,6 +252,15 @@ def test_a_budget_in_seconds_becomes_one_in_updates(workshop: Any, trained: Path
 
 def test_the_cache_is_the_command_s(workshop: Any, trained: Path) -> None:
     assert config_of(trained, workshop, cache="/a b,c").paths.cache == "/a b,c"
+
+
+def test_a_figure_that_an_older_version_did_not_measure_is_no_difference() -> None:
+    was = {"metrics": {"bleu": 1.0, "buckets": [{"n": 3}, {"n": 4}]}}
+    now = {"metrics": {"bleu": 2.0, "aer_saliency": 0.5, "buckets": [{"n": 3, "aer": 1}, {"n": 4}, {"n": 5}]}}
+    kept = measured_then(now, was)
+    assert kept == {"metrics": {"bleu": 2.0, "buckets": [{"n": 3}, {"n": 4}, {"n": 5}]}}
+    assert len(differences(figures(was), figures(kept))) == 2  # BLEU, and a bucket more
+    assert measured_then(was, now) == was  # what is gone is
 
 
 def test_differences() -> None:

@@ -15,9 +15,10 @@ from rnnsearch.training.profiling import PARTS
 
 METRICS = (
     "sentences bleu bleu_signature bleu_interval chrf chrf_signature chrf_interval ter ter_signature nll perplexity "
-    "aer alignment attention by_length"
+    "aer aer_saliency alignment attention by_length"
 )
-ROW = "index line source reference hypothesis score nll tokens source_words gold links links_method attention"
+ROW = "index line source reference hypothesis score nll tokens source_words gold links links_method links_saliency "
+ROW += "attention"
 FILES = (
     "record.json config.yaml train.log metrics.csv checkpoints/best.ckpt checkpoints/last.ckpt data/validation.jsonl "
     "data/test.jsonl translations.test.jsonl alignments.test.json"

@@ -12,7 +12,8 @@ from rnnsearch.cli.rows import split_rows
 from rnnsearch.evaluation.comparison import Compared, check_same_sentences
 from rnnsearch.evaluation.references import Aligning
 
-TITLES = {"bleu": ("BLEU", 2), "chrf": ("chrF", 2), "aer": ("AER", 3)}
+TITLES = {"bleu": ("BLEU", 2), "chrf": ("chrF", 2), "aer": ("AER by attention", 3)}
+TITLES |= {"aer_saliency": ("AER by saliency", 3)}
 """How each metric is shown: its name, and the digits after the point."""
 
 

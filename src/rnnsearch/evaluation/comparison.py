@@ -25,7 +25,7 @@ from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 from sacrebleu.significance import PairedTest, Result
 
 from rnnsearch.data.normalization import normalized
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Metric, Row, alignment_metrics
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, WAYS, Metric, Row, alignment_metrics, links_by
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference, difference, resample
 
@@ -68,8 +68,9 @@ class Compared:
 def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, scoring: Scoring) -> dict[str, Compared]:
     """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> what was found.
 
-    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links. Both must
-    be of the same sentences, see `check_same_sentences`.
+    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links that were
+    made in one way: ``aer`` by attention, ``aer_saliency`` by saliency. Both must be of the same sentences, see
+    `check_same_sentences`.
     """
     p_values = sacrebleu_p_values(
         [row["hypothesis"] for row in rows],
@@ -82,15 +83,21 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, sco
         metric.name: _compared(metric, rows, baseline, chance, scoring, p_values[metric.name])
         for metric in (BLEU, CHRF)
     }
+    for name, method in WAYS.items():
+        linked, others = _linked(links_by(method, rows), links_by(method, baseline))
+        if alignment_metrics(linked) and alignment_metrics(others):
+            found[name] = _compared(AER, linked, others, chance, scoring, {})
+    return found
+
+
+def _linked(rows: Sequence[Row], baseline: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The sentences with gold links for which both have links."""
     pairs = [
         pair
         for pair in zip(rows, baseline, strict=True)
         if pair[0]["gold"] is not None and all(row["links"] is not None for row in pair)
     ]
-    linked, others = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    if alignment_metrics(linked) and alignment_metrics(others):
-        found[AER.name] = _compared(AER, linked, others, chance, scoring, {})
-    return found
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def _compared(

@@ -52,6 +52,18 @@ BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
 CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
 PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
 AER = Metric("aer", _links, aer_of_sums)
+WAYS = {"aer": "attention", "aer_saliency": "saliency"}  # what AER of links that were made so is called in comparisons
+
+
+def links_by(method: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows with the links that were made so, None where there are none."""
+    return [{**row, "links": _made(method, row), "links_method": method} for row in rows]
+
+
+def _made(method: str, row: Row) -> Any:
+    if (key := f"links_{method}") in row:
+        return row[key]
+    return row.get("links") if row.get("links_method", "attention") == method else None  # no method: of old, attention
 
 
 def alignment_metrics(rows: Sequence[Row]) -> dict[str, Any] | None:

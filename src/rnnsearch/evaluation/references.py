@@ -15,6 +15,7 @@ from rnnsearch.evaluation.symmetrization import METHODS, symmetrize
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation
 
+SALIENT = 100  # pairs with gold links that every model aligns by saliency, ten seconds on a core; more tell little more
 TOGETHER = 64  # pairs that are aligned between two steps of the progress; their weights are kept no longer
 
 
@@ -23,8 +24,9 @@ class Aligning:
     """How references are aligned.
 
     Args:
-        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns a model without attention only where
-            there are gold links to compare with, for it costs a backward pass a target token.
+        method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns by saliency, which costs a backward
+            pass a target token, only where there are gold links to compare with: a model without attention all pairs,
+            and every model `SALIENT` of them, by which those with and without attention are compared.
         reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
         how: ``intersection``, ``union`` or ``grow_diag``.
     """
@@ -51,13 +53,15 @@ class Aligning:
             return threshold
         return threshold | {"symmetrize": self.how, "reverse_method": chosen_method(self.reverse, self.method)}
 
-    def links(self, system: System, texts: Sequence[tuple[str, str]], progress: Progress) -> Iterator[Links]:
+    def links(
+        self, system: System, texts: Sequence[tuple[str, str]], progress: Progress, *, method: str
+    ) -> Iterator[Links]:
         """The links of each pair of texts in one direction; all pairs' weights would fill memory."""
         settings: dict[str, Any] = {"threshold": self.threshold, "max_length": self.max_length}
         with progress("alignments", len(texts)) as advance:
             for start in range(0, len(texts), TOGETHER):
                 together = texts[start : start + TOGETHER]
-                yield from (found.links for found in align(system, together, method=self.method, **settings))
+                yield from (found.links for found in align(system, together, method=method, **settings))
                 advance(len(together))
 
 
@@ -73,8 +77,9 @@ def reference_rows(
 ) -> list[dict[str, Any]]:
     """For each pair of a split nll and tokens of its reference, links of its words, and sums of its attention weights.
 
-    Keys: nll (nats, end of sentence included), tokens, links ("0-1 2-3"), links_method, attention (the fields of
-    `AttentionSums`, over words); the last three are None where there are none. Weights are not kept.
+    Keys: nll (nats, end of sentence included), tokens, attention (the fields of `AttentionSums`, over words), links
+    ("0-1 2-3"), links_method, and where no method is asked for links_saliency, of `SALIENT` pairs with gold links; the
+    last four are None where there are none. Weights are not kept.
 
     Raises:
         ValueError: as `Aligning.check`.
@@ -83,17 +88,41 @@ def reference_rows(
     rows, links = _forced(system, texts, translations, aligning, progress)
     method = _method(system, aligning, gold=any(pair["links"] is not None for pair in pairs))
     if method == "saliency":
-        links = list(aligning.links(system, texts, progress))
+        links = list(aligning.links(system, texts, progress, method=method))
     if method is not None and aligning.reverse is not None:
-        back = aligning.links(aligning.reverse, [pair[::-1] for pair in texts], progress)
+        turned = [pair[::-1] for pair in texts]
+        back = aligning.links(aligning.reverse, turned, progress, method=aligning.method)
         links = [
             symmetrize(forward, frozenset((source, target) for target, source in backward), aligning.how)
             for forward, backward in zip(links, back, strict=True)
         ]
-    return [
+    found = [
         row | {"links": format_pharaoh(of_pair) if method else None, "links_method": method}
         for row, of_pair in zip(rows, links, strict=True)
     ]
+    if aligning.method == "auto" and aligning.reverse is None:
+        salient = _salient(system, pairs, links if method == "saliency" else None, progress, aligning)
+        found = [row | {"links_saliency": salient.get(place)} for place, row in enumerate(found)]
+    return found
+
+
+def _salient(
+    system: System,
+    pairs: Sequence[Mapping[str, Any]],
+    links: Sequence[Links] | None,
+    progress: Progress,
+    aligning: Aligning,
+) -> dict[int, str]:
+    """Links by saliency of up to `SALIENT` pairs with gold links, spread evenly, by place; of ``links`` if known."""
+    gold = [place for place, pair in enumerate(pairs) if pair["links"] is not None]
+    count = min(SALIENT, len(gold))
+    chosen = [gold[i * len(gold) // count] for i in range(count)]
+    if links is None:
+        texts = [(pairs[place]["source_text"], pairs[place]["target_text"]) for place in chosen]
+        found = list(aligning.links(system, texts, progress, method="saliency"))
+    else:
+        found = [links[place] for place in chosen]
+    return dict(zip(chosen, map(format_pharaoh, found), strict=True))
 
 
 def _method(system: System, aligning: Aligning, *, gold: bool) -> str | None:

@@ -11,7 +11,7 @@ from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.length import by_length
-from rnnsearch.evaluation.metrics import BLEU, CHRF, alignment_metrics, attention_metrics
+from rnnsearch.evaluation.metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
 from rnnsearch.evaluation.scoring import Scoring
@@ -119,12 +119,12 @@ def split_metrics(
     """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed.
 
     ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
-    ``alignment``, which says how the links were made.
+    ``alignment``, which says how the links were made, ``aer_saliency`` that of every model by saliency.
     """
     scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences], scoring)
     counts = {metric.name: metric.sentence_statistics(sentences, scoring) for metric in (BLEU, CHRF)}
     nll = math.fsum(s["nll"] for s in sentences) / sum(s["tokens"] for s in sentences)
-    alignment = alignment_metrics(sentences)
+    alignment, by_saliency = alignment_metrics(sentences), alignment_metrics(links_by("saliency", sentences))
     return {
         "sentences": len(sentences),
         **scores,
@@ -137,6 +137,7 @@ def split_metrics(
         "nll": nll,
         "perplexity": math.exp(min(nll, OVERFLOW)),
         "aer": alignment and alignment["aer"],
+        "aer_saliency": by_saliency and by_saliency["aer"],
         "alignment": alignment,
         "attention": attention_metrics(sentences),
         "by_length": by_length(sentences, statistics=counts),

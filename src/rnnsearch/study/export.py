@@ -20,7 +20,7 @@ RECORD = (
     *("parameters_without_embeddings", "flops_per_token", "peak_memory_bytes", "config_hash", "id"),
 )
 VALIDATION = ("bleu", "chrf", "nll")
-TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "sentences")
+TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "aer_saliency", "sentences")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
 _LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {letter: f"${letter}$" for letter in "<>|"}
 

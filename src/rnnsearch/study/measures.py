@@ -17,10 +17,11 @@ TITLES = {
     "nll": "nats a token",
     "perplexity": "perplexity",
     "aer": "AER",
+    "aer_saliency": "AER by saliency",
     "tokens_per_second": "tokens a second",
 }
 TIES = ("chrf", "nll")  # what decides where members are equal
-FALLING = ("ter", "nll", "perplexity", "aer")  # lower is better
+FALLING = ("ter", "nll", "perplexity", "aer", "aer_saliency")  # lower is better
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
     )
     notes = (
         "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
-        "weight, summed over pieces. Weights are those of attention; where a model has none, gradient saliency: how "
+        "weight, summed over pieces. Weights are those of attention, or gradient saliency, which every model has: how "
         "much a source word raises the target word's log-probability, by the gradient. Lower is better.",
     )
     return Section(

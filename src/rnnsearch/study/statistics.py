@@ -12,7 +12,7 @@ import numpy as np
 from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.length import Bucket, buckets, length_unit
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
+from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, WAYS, Metric, alignment_metrics, links_by
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
@@ -57,8 +57,7 @@ class Comparison:
     buckets: tuple[Bucket, ...]
     mean_lengths: tuple[float, ...]  # of a bucket's sentences
     by_length: tuple[Part, ...]  # the primary metric alone, one part a bucket, each with resamples of its own
-    aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
-    alignment_methods: Mapping[str, str]  # of those members: attention or saliency
+    aer: Mapping[str, Part]  # method -> over sentences with gold links, of the members whose sentences have such links
 
     @property
     def weak(self) -> float:
@@ -92,7 +91,6 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     how = scoring(study)
     statistics = {metric: _statistics(metric, rows, how) for metric in (BLEU, CHRF, PERPLEXITY)}
     [chief] = [metric for metric in statistics if metric.name == how.primary]
-    linked = _linked(rows)
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
@@ -115,8 +113,11 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         buckets=tuple(sorted_rows),
         mean_lengths=tuple(fmean(lengths[row] for row in bucket.rows) for bucket in sorted_rows),
         by_length=by_length,
-        aer=part({AER: _statistics(AER, linked, how)}) if linked else None,
-        alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
+        aer={
+            method: part({AER: _statistics(AER, linked, how)})
+            for method in WAYS.values()
+            if (linked := _linked(rows, method))
+        },
     )
 
 
@@ -185,22 +186,18 @@ def _part(
     return Part(sentences, scores, differences, drawn)
 
 
-def _linked(rows: Mapping[str, Sequence[Sequence[Row]]]) -> dict[str, list[list[Row]]]:
-    """The sentences with gold links of the members that align every one of them."""
-    gold = {
-        member: [[row for row in of_seed if row.get("gold") is not None] for of_seed in of_member]
-        for member, of_member in rows.items()
-    }
-    return {
-        member: of_member
-        for member, of_member in gold.items()
-        if all(alignment_metrics(of_seed) and all(row["links"] is not None for row in of_seed) for of_seed in of_member)
-    }
-
-
-def _method(rows: Sequence[Sequence[Row]]) -> str:
-    """How a member's links were made; runs from before there was a choice read them off attention weights."""
-    return " and ".join(dict.fromkeys(str(row.get("links_method", "attention")) for row in rows[0]))
+def _linked(rows: Mapping[str, Sequence[Sequence[Row]]], method: str) -> dict[str, list[list[Row]]]:
+    """The sentences with gold links that every run of the members which align by the method aligns so."""
+    made = {member: [links_by(method, of_seed) for of_seed in of_member] for member, of_member in rows.items()}
+    able = {member: runs for member, runs in made.items() if all(map(alignment_metrics, runs))}
+    every_run = [of_seed for runs in able.values() for of_seed in runs]
+    linked = [
+        place
+        for place, of_place in enumerate(zip(*every_run, strict=True))
+        if all(row.get("gold") is not None and row["links"] is not None for row in of_place)
+    ]
+    chosen = {member: [[of_seed[place] for place in linked] for of_seed in runs] for member, runs in able.items()}
+    return {member: runs for member, runs in chosen.items() if all(map(alignment_metrics, runs))}
 
 
 def _check_same_sentences(runs: Sequence[Run]) -> None:

@@ -186,15 +186,16 @@ def by_length(study: Study, comparison: Comparison) -> Table:
 
 
 def alignment(comparison: Comparison) -> Table | None:
-    """AER of each member that aligns, and by what; None without gold links."""
-    if comparison.aer is None:
+    """AER of the members that are aligned by each method, by which alone they compare; None without gold links."""
+    if not comparison.aer:
         return None
     rows = tuple(
-        (member, comparison.alignment_methods[member], _score(found[AER.name], digits=3))
-        for member, found in comparison.aer.scores.items()
+        (method, member, f"{part.sentences:,}", _score(found[AER.name], digits=3))
+        for method, part in comparison.aer.items()
+        for member, found in part.scores.items()
     )
-    caption = f"Alignment error rate ↓ over {comparison.aer.sentences:,} sentences with gold links (0 to 1)"
-    return Table(caption, ("member", "links by", "AER"), rows, 2)
+    caption = "Alignment error rate ↓ over sentences with gold links (0 to 1); compare within one way to link"
+    return Table(caption, ("links by", "member", "sentences", "AER"), rows, 2)
 
 
 def runs(study: Study) -> Table:
