@@ -23,10 +23,10 @@ def _in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(workshop: Any, output: Path, *more: str, words: str = WORDS) -> int:
-    given = {word.partition("=")[0] for word in more}
-    kept = [word for word in words.split() if word.partition("=")[0] not in given]
-    tiny = [word for word in workshop.overrides(output)[:-1] if word.partition("=")[0] not in {*given, "validation.every", "scheduler.warmup", "samples", "model.hidden_size"}]  # fmt: skip
-    code: int = workshop.main("sweep", *tiny, *kept, *more, workshop.quoted("paths.output", output))
+    """`rnnsearch sweep`; of words that set one key the last counts."""
+    every = [*workshop.overrides(output)[:-1], *words.split(), *more]  # without the folder of a single run
+    last = {word.partition("=")[0]: word for word in every}
+    code: int = workshop.main("sweep", *last.values(), workshop.quoted("paths.output", output))
     return code
 
 
@@ -83,6 +83,7 @@ def test_the_same_again_trains_nothing(workshop: Any, study: Path, tmp_path: Pat
     assert told(tmp_path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 5])
 def test_a_tuning_that_was_stopped_goes_on(
     workshop: Any, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
@@ -108,7 +109,7 @@ def test_more_seeds_and_members_get_the_rates_or_their_own(workshop: Any, study:
     assert sweep(workshop, tmp_path, "model/context=fixed,additive", "seed=0,1", "tuning.factors=[3,9,27]") == 0
     assert len(STARTED) == 2
     assert told(tmp_path) == before
-    rates = {(point.member, ledger.read_run(point.folder)["seed"]): point.overrides for point in ledger.read_points(tmp_path / "s")}  # fmt: skip
+    rates = {(point.member, point.seed): point.overrides for point in ledger.read_points(tmp_path / "s")}
     for member in ("fixed", "additive"):
         assert f"optimizer.lr={before['chosen'][member]['optimizer.lr']}" in rates[member, 1]
     STARTED.clear()
@@ -119,6 +120,7 @@ def test_more_seeds_and_members_get_the_rates_or_their_own(workshop: Any, study:
     assert {one["member"] for one in after["trials"]} == {"fixed", "additive", "mean"}
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_said_and_tried_again(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_trial_that_fails_is_said_and_tried_again(
     assert {one["status"] for one in tuning(tmp_path)["trials"]} == {"finished", "paused"}
 
 
+@pytest.mark.slow
 def test_where_all_diverge_and_none_lower_may_be_tried_nothing_is_chosen(
     workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +150,7 @@ def test_where_all_diverge_and_none_lower_may_be_tried_nothing_is_chosen(
     assert "every trial diverged, down to optimizer.lr=9e+37; give lower ones" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_keys_are_tuned_and_data_by_bleu(workshop: Any, tmp_path: Path) -> None:
     grid = "+tuning.grid={model.dropout:[0.1,0.3]}"
     assert sweep(workshop, tmp_path, grid, "tuning.factors=[1]") == 0
@@ -161,8 +165,10 @@ def test_other_keys_are_tuned_and_data_by_bleu(workshop: Any, tmp_path: Path) ->
     assert set(found["chosen"]["all"]) == {"optimizer.lr", "tokenizer.source_size"}
 
 
+@pytest.mark.slow
 def test_a_budget_in_seconds_pauses_too(workshop: Any, tmp_path: Path) -> None:
-    more = ("budget.updates=null", "budget.seconds=0.5", "tuning.factors=[0.5,1]", "tuning.extensions=0", "validation.every=1")  # fmt: skip
+    budget = ("budget.updates=null", "budget.seconds=0.5", "validation.every=1")
+    more = (*budget, "tuning.factors=[0.5,1]", "tuning.extensions=0")
     assert sweep(workshop, tmp_path, *more) == 0
     assert all(one["values_at"] for one in tuning(tmp_path)["trials"])
 

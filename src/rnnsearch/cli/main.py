@@ -210,7 +210,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     if not MANY & set(arguments):
         return arguments
     inner = re.compile(
-        r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths|tuning|members)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\()(?=.)([^,]+)$"
+        r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths|tuning|members)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\(|null$)(?=.)([^,]+)$"
     )
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
