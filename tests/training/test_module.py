@@ -21,8 +21,8 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
-from rnnsearch.training.convergence import Convergence
 from rnnsearch.training.callbacks import Clock
+from rnnsearch.training.convergence import Convergence
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule

@@ -251,7 +251,7 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
 
 
 def _convergence(module: TranslationModule) -> dict[str, Any]:
-    """Of a run with ``budget.until``: whether the rule ended it before its cap, and after which update the rate fell."""
+    """Of a run with ``budget.until``: whether it converged, and the updates done when the rate began to fall."""
     if module.convergence is None:
         return {}
     state, updates = module.converging, module.counters.updates
