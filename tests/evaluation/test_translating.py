@@ -26,6 +26,7 @@ from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.splits import (
     Evaluation,
     evaluate_split,
+    is_at_limit,
     sample_places,
     sample_translations,
     split_metrics,
@@ -190,6 +191,18 @@ def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch
 
 
 # A split
+
+
+def test_a_translation_at_the_limit_is_marked(attention: System) -> None:
+    """With one token a source token allowed, those that have them could only end; nothing is no translation at all."""
+    tight = search(max_length_ratio=1.0, max_length_offset=0)
+    found = translate(attention, tight, ["s1 s2 s3", "s5 s4 s3 s2", ""])
+    expected = [len(best.target_ids) == len(best.sources[0]) > 0 for best, *_ in found]
+    assert [is_at_limit(tight, best) for best, *_ in found] == expected
+    assert not expected[-1]
+    loose = search(max_length_ratio=1.0, max_length_offset=99)
+    assert not any(is_at_limit(loose, best) for best, *_ in found)
+    assert is_at_limit(object(), found[0][0]) is None  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

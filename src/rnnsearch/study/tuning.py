@@ -199,15 +199,15 @@ def _rule(study: Study) -> tuple[str, ...]:
     if not told.get("rungs"):
         return ()
     steps = "; ".join(
-        f"after {step.label} the better {one['keep']} went on"
+        f"after {step.label}, the best {'one' if one['keep'] == 1 else one['keep']} went on"
         for step, one in zip(rungs(study), told["rungs"], strict=True)
         if one.get("keep")
     )
     seed = f" of seed {told['seed']}" if told.get("seed") is not None else ""
     warm = f", never before {told['warmups']} warm-ups" if told.get("warmups") else ""
     return (
-        f"Trials{seed} ran on the real schedule and were judged by validation {_measure(study)}{warm}: {steps}. The "
-        "one that was left is the run of that seed.",
+        f"Trials{seed} ran on the real schedule and were judged by validation's {_measure(study).split(',')[0]}{warm}: "
+        f"{steps}. The one that was left is the run of that seed.",
     )
 
 
