@@ -226,6 +226,7 @@ def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> No
             "reference": pair["target_text"],
             "hypothesis": translation.text,
             "score": pytest.approx(translation.score, abs=1e-10),
+            "at_limit": is_at_limit(search(), translation),
             "nll": pytest.approx(nll, abs=1e-10),
             "tokens": len(target) + 1,
             "source_words": len(source),
