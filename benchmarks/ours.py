@@ -38,6 +38,7 @@ class Ours(System):
             optimizer=make.make(self.config.optimizer),
             schedule=make.make(self.config.scheduler),
             budget=make.build_budget(self.config, flops_per_token=0.0),
+            convergence=None,
             label_smoothing=0.0,
             target=None,  # type: ignore[arg-type]  # tokenizer and references serve validation alone
             references=lambda rows: [],

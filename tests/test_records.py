@@ -212,3 +212,11 @@ def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
     with written_aside(tmp_path) as aside:
         assert list(tmp_path.iterdir()) == [aside]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_read_with_another_key_counts_only_where_that_is_set() -> None:
+    rule = {"patience": 3, "least": 0.01}
+    assert config_hash({**CONFIG, "convergence": rule}) == config_hash(CONFIG)
+    until = {**CONFIG, "budget": {**CONFIG["budget"], "until": "converged"}}
+    assert config_hash({**until, "convergence": rule}) != config_hash({**until, "convergence": {**rule, "patience": 4}})
+    assert config_hash(until) != config_hash(CONFIG)

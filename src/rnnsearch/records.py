@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.folders import without_links
-from rnnsearch.keys.roles import UNCOUNTED, Role, keys_of, within
+from rnnsearch.keys.roles import READ_WITH, UNCOUNTED, Role, keys_of, within
 
 FORMAT = 1
 RECORD = "record.json"
@@ -52,13 +52,13 @@ def new_id() -> str:
 
 
 def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASHED) -> str:
-    """SHA-256 (16 hex digits) of a resolved config without the keys in ``left_out``, null ones, and `UNCOUNTED`.
+    """SHA-256 (16 hex digits) of a resolved config without ``left_out``, null keys, unread ones, and `UNCOUNTED`.
 
     Equal hashes mean: the same computation, apart from the machine, the number of threads and the files read, whose
     checksums stand in the record. A new key that is null for all that is older changes no hash.
     """
     kept = copy.deepcopy(dict(config))
-    for key in (*left_out, *UNCOUNTED):
+    for key in (*left_out, *unread(config), *UNCOUNTED):
         node: Any = kept
         *parents, last = key.split(".")
         for parent in parents:
@@ -71,6 +71,11 @@ def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASH
 def point_key(config: Mapping[str, Any]) -> str:
     """What tells the points of a sweep apart: as `config_hash`, but other strategies, devices and kernels count too."""
     return config_hash(config, left_out=AROUND)
+
+
+def unread(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sections that a config has in vain, since the key that they are read with is null."""
+    return tuple(section for section, key in READ_WITH.items() if _at(config, key) is None)
 
 
 def _without_nulls(node: Any) -> Any:
@@ -227,7 +232,7 @@ def read_record(folder: Path, *, needs: Iterable[str] = ()) -> dict[str, Any]:
 def _at(record: Any, key: str) -> Any:
     """The value at a dotted key; None where there is none."""
     for part in key.split("."):
-        record = record.get(part) if isinstance(record, dict) else None
+        record = record.get(part) if isinstance(record, Mapping) else None
     return record
 
 

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from rnnsearch.evaluation.bleu import (
     bleu_from_statistics,
+    bleu_lengths,
     bleu_of_sums,
     bleu_statistics,
+    brevity_penalty,
     chrf_from_statistics,
     chrf_of_sums,
     chrf_statistics,
@@ -36,6 +38,12 @@ def test_score_is_sacrebleus_with_signatures() -> None:
     assert "case:lc" in str(found["ter_signature"])
 
 
+@pytest.mark.parametrize("words", [0, 1, 7, 9, 10, 12])
+def test_the_brevity_penalty_is_sacrebleus(words: int) -> None:
+    found = sacrebleu.corpus_bleu(["a " * words], [["a " * 10]])
+    assert brevity_penalty(words / 10) == pytest.approx(found.bp)
+
+
 def test_bleu_is_cased() -> None:
     assert score(["A dog runs here"], ["a dog runs here"])["bleu"] != 100.0
 
@@ -46,6 +54,7 @@ def test_summed_statistics_give_the_corpus_score_exactly(corpus: list[tuple[str,
     hypotheses, references = [h for h, _ in corpus], [r for _, r in corpus]
     bleu_K = bleu_statistics(hypotheses, references).sum(axis=0)
     chrf_K = chrf_statistics(hypotheses, references).sum(axis=0)
+    assert bleu_lengths(hypotheses, references).tolist() == bleu_statistics(hypotheses, references)[:, :2].tolist()
     assert bleu_from_statistics(bleu_K) == sacrebleu.corpus_bleu(hypotheses, [references]).score
     assert chrf_from_statistics(chrf_K) == sacrebleu.corpus_chrf(hypotheses, [references]).score
     assert bleu_of_sums(bleu_K[None])[0] == pytest.approx(bleu_from_statistics(bleu_K), rel=1e-12, abs=1e-12)

@@ -27,6 +27,7 @@ from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.splits import (
     Evaluation,
     evaluate_split,
+    is_at_limit,
     sample_places,
     sample_translations,
     split_metrics,
@@ -193,6 +194,18 @@ def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch
 # A split
 
 
+def test_a_translation_at_the_limit_is_marked(attention: System) -> None:
+    """With one token a source token allowed, those that have them could only end; nothing is no translation at all."""
+    tight = search(max_length_ratio=1.0, max_length_offset=0)
+    found = translate(attention, tight, ["s1 s2 s3", "s5 s4 s3 s2", ""])
+    expected = [len(best.target_ids) == len(best.sources[0]) > 0 for best, *_ in found]
+    assert [is_at_limit(tight, best) for best, *_ in found] == expected
+    assert not expected[-1]
+    loose = search(max_length_ratio=1.0, max_length_offset=99)
+    assert not any(is_at_limit(loose, best) for best, *_ in found)
+    assert is_at_limit(object(), found[0][0]) is None  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def evaluation(attention: System) -> Evaluation:
     return evaluate_split(attention, pairs(60), search(), scoring=EARLIER)
@@ -215,6 +228,7 @@ def test_a_line_of_translations(attention: System, evaluation: Evaluation) -> No
             "reference": pair["target_text"],
             "hypothesis": translation.text,
             "score": pytest.approx(translation.score, abs=1e-10),
+            "at_limit": is_at_limit(search(), translation),
             "nll": pytest.approx(nll, abs=1e-10),
             "tokens": len(target) + 1,
             "source_words": len(source),

@@ -43,6 +43,15 @@ def test_the_tighter_bound_holds_and_the_maximum_wins(make: type[Search]) -> Non
 
 
 @searches
+def test_the_cap_is_the_length_of_what_never_ends_by_itself(make: type[Search]) -> None:
+    for settings in ({"max_length_ratio": 1.3, "max_length_offset": 1}, {"max_length_ratio": 2.0, "max_length": 7}):
+        search = make(**{"max_length_offset": 0, **settings})
+        for source in (1, 3, 10):
+            lengths = {len(one) for one in ids(search, EVEN * 4, [7] * source)}
+            assert lengths == {search.constraints.cap(source)}  # type: ignore[attr-defined]
+
+
+@searches
 def test_a_prefix_wins_over_everything(make: type[Search]) -> None:
     prefix = (A, A, UNK, A, A, UNK, B)
     search = make(max_length=2, forbid_unknown=True, no_repeat_ngram=1, min_length=5)

@@ -183,7 +183,8 @@ def test_unfinished_and_unequal_runs_are_told(make_study: Callable[..., Path], e
     shutil.rmtree(folder / "additive-seed1")
     write_report(folder)
     text = page_of(folder).text
-    assert "Not every run is finished: fixed seed 1 (failed), additive seed 1 (not started)." in text
+    assert "Not in any mean, since they failed: fixed seed 1 (failed)." in text
+    assert "Not every run is finished: additive seed 1 (not started)." in text
     assert "ValueError: loss is <nan> at update 7" in text
     assert "additive has 6,000,000 total parameters, fixed 5,212,000: more than 1 % apart" in text
     assert "additive has 5,000 updates" in text

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.study.findings import doubts, headline
+from rnnsearch.study.doubts import remarks
+from rnnsearch.study.findings import headline
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.measures import primary, ranked
 from rnnsearch.study.report import write_report
@@ -40,7 +41,9 @@ def test_chrf_takes_the_place_of_a_degenerate_bleu(
     study = read_study(folder)
     assert (found.metric, found.weak, primary(study).title) == ("chrf", 20.0, "test chrF")
     assert " chrF [" in headline(study, found)
-    assert "BLEU is 0 even of the references against themselves: chrF is this" in " ".join(doubts(study, found))
+    assert "BLEU is 0 even of the references against themselves: chrF is this" in " ".join(
+        one.text for one in remarks(study, found)
+    )
     text = (write_report(folder).page.parent / "report.md").read_text(encoding="utf-8")
     assert "chrF by source length in characters" in text
     assert "chrF against source length" in text
@@ -52,7 +55,7 @@ def test_records_of_different_scoring_are_doubted(
 ) -> None:
     folder = make_study(tmp_path / "study", seeds=(1,), sentences=60)
     found = scored(folder, edit_json, None, Scoring("char", "nfc", "bleu", ("forgot to detokenize",)))
-    told = " ".join(doubts(read_study(folder), found))
+    told = " ".join(one.text for one in remarks(read_study(folder), found))
     assert "do not share one way of scoring" in told
     assert "sacreBLEU warns of the references: forgot to detokenize" in told
 
@@ -63,7 +66,7 @@ def test_translations_are_scored_by_their_record(
 ) -> None:
     folder = make_study(tmp_path / "study", seeds=(1,), sentences=60)
     found = scored(folder, edit_json, *[Scoring(tokenizer, "nfc")] * 2)
-    said = [sentence for sentence in doubts(read_study(folder), found) if "its record says" in sentence]
+    said = [one.text for one in remarks(read_study(folder), found) if "its record says" in one.text]
     assert bool(said) == (tokenizer == "char")  # the records' BLEU is by 13a
 
 

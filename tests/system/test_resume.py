@@ -20,6 +20,8 @@ SETTINGS = {
     "accumulated": "trainer.accumulate_grad_batches=2",
     "plateau": "averaging=none scheduler=plateau scheduler.patience=1 scheduler.warmup=0 optimizer=adadelta",
     "buckets of tokens": "batches=tokens batches.size=60 batches.pool=3 scheduler=inverse_sqrt optimizer=sgd",
+    "until converged": "budget.until=converged budget.updates=30 convergence.patience=1 convergence.least=9 "
+    "validation.every=4 convergence.decay=0.5",
     "layers": "model.encoder.layers=2 model.variational_dropout=true curve_every=5 early_stopping=50",
 }
 

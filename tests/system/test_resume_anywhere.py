@@ -23,6 +23,9 @@ EVERYWHERE = {
     "plateau": "averaging=none scheduler=plateau scheduler.patience=1 scheduler.warmup=0 optimizer=adadelta",
     "buckets of tokens": "batches=tokens batches.size=60 batches.pool=3 validation.every=5 early_stopping=1",
     "streamed": "streaming=1000 batches.size=7 curve_every=5",
+    "until converged": "budget.until=converged budget.updates=30 convergence.patience=1 convergence.least=9 "
+    "convergence.decay=0.5",
+    "close to a cap of tokens": "budget.until=converged budget.updates=null budget.tokens=700 curve_every=5",
     "tokens as a budget": "budget.updates=null budget.tokens=700 scheduler=cosine curve_every=5",
 }
 QUICK = ("averaged", "streamed")

@@ -22,10 +22,11 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.callbacks import Clock
+from rnnsearch.training.convergence import Convergence
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.module import TranslationModule
-from rnnsearch.training.schedules import Constant, Plateau, Schedule
+from rnnsearch.training.schedules import Constant, Cosine, Plateau, Schedule
 
 VOCABULARY = 14
 SEARCH = BeamSearch(
@@ -93,12 +94,14 @@ def module(
     updates: int = 1,
     schedule: Schedule | None = None,
     optimizer: Any = None,
+    convergence: Convergence | None = None,
 ) -> TranslationModule:
     return TranslationModule(
         translator=model,
         optimizer=optimizer or functools.partial(torch.optim.SGD, lr=0.5),
         schedule=schedule or Constant(warmup=0),
         budget=Budget(updates=updates, tokens=None, seconds=None, flops=None, flops_per_token=0.0),
+        convergence=convergence,
         label_smoothing=smoothing,
         target=Letters(),
         references=lambda rows: [texts[row] for row in rows],
@@ -295,6 +298,39 @@ def test_the_plateau_rule_lowers_the_rate_for_good() -> None:
     assert still.plateau.falls == 5
     assert trainer.optimizers[0].param_groups[0]["initial_lr"] == 0.0
     assert still.learning_rate_factor(100) == 0.5**5
+
+
+def rates_of(lr: float, updates: int) -> tuple[TranslationModule, list[float]]:
+    """A training until validation gets no better, of patience 2 and a decay of half the updates; and its rates."""
+    some = rows(4)
+    watched = module(
+        translator(),
+        ["a"] * 4,
+        updates=updates,
+        schedule=Cosine(warmup=2, final=0.1),
+        optimizer=functools.partial(torch.optim.SGD, lr=lr),
+        convergence=Convergence(patience=2, least=0.0, decay=0.5),
+    )
+    used: list[float] = []
+    original = watched.learning_rate_factor
+    watched.learning_rate_factor = lambda update: used.append(original(update)) or used[-1]  # type: ignore[method-assign,func-returns-value]
+    fit(watched, [collate(some)], validation=[collate(some)], val_check_interval=1)
+    return watched, used
+
+
+def test_training_ends_after_a_decay_where_nothing_gets_better() -> None:
+    watched, used = rates_of(lr=0.0, updates=100)
+    assert (watched.converging.decay_from, watched.counters.updates) == (4, 6)
+    assert used[:5] == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert watched.converging.length == 2
+
+
+def test_training_that_gets_better_decays_before_its_cap() -> None:
+    watched, used = rates_of(lr=0.5, updates=9)
+    assert (watched.converging.decay_from, watched.converging.length, watched.counters.updates) == (6, None, 9)
+    fall = [0.1 + 0.45 * (1.0 + math.cos(math.pi * share)) for share in (0.0, 1 / 3, 2 / 3)]
+    assert used[:7] == [0.5, *[1.0] * 6]
+    assert used[7:10] == pytest.approx(fall)
 
 
 def learnt(order: int, updates: int, hidden: int = 32) -> float:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rnnsearch.cli.progress import bar
 from rnnsearch.cli.trust import whitelist
 from rnnsearch.training.budget import Budget
+from rnnsearch.training.convergence import Convergence, check_decays
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,23 @@ def build_budget(config: DictConfig, *, flops_per_token: float) -> Budget:
         flops=config.budget.flops,
         flops_per_token=flops_per_token,
     )
+
+
+def build_convergence(config: DictConfig) -> Convergence | None:
+    """The rule by which training ends before its budget (``budget.until``); None where there is none.
+
+    Raises:
+        ValueError: if it doesn't go together with how the rate falls, or with another end.
+    """
+    if config.budget.get("until") is None:
+        return None
+    if config.early_stopping is not None:
+        raise ValueError(
+            f"budget.until=converged ends training after a decay, which early_stopping={config.early_stopping} would "
+            "cut off; set early_stopping=null"
+        )
+    check_decays(make(config.scheduler))
+    return Convergence(**config.convergence)
 
 
 def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":

@@ -42,6 +42,10 @@ def _check_budget(config: DictConfig) -> None:
     build.build_budget(config, flops_per_token=1.0)
 
 
+def _check_convergence(config: DictConfig) -> None:
+    build.build_convergence(config)
+
+
 def _model(config: DictConfig) -> Translator | None:
     """The model without its weights, and with vocabularies of the sizes that were asked for.
 
@@ -122,6 +126,7 @@ CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # 
     *((partial(_make, section=section), (section,)) for section in MADE),
     (_check_greedy, ("search",)),
     (_check_budget, ("budget",)),
+    (_check_convergence, ("budget", "convergence", "scheduler", "early_stopping")),
     (_check_vocabulary, ("model", "tokenizer")),
     (_check_model, ("model", "tokenizer", "search")),
     (_check_lengths, ("search",)),

@@ -171,6 +171,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: st
         optimizer=build.make(cfg.optimizer),
         schedule=build.make(cfg.scheduler),
         budget=build.build_budget(cfg, flops_per_token=_operations(translator)),
+        convergence=build.build_convergence(cfg),
         label_smoothing=cfg.label_smoothing,
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
@@ -247,6 +248,7 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
     counters = module.counters
     return {
         "updates": counters.updates,
+        **_convergence(module),
         "skipped_updates": module.skipped.total,
         "tokens_seen": counters.tokens,
         "seconds": round(counters.seconds + counters.validation_seconds, 3),
@@ -254,6 +256,15 @@ def _counts(module: TranslationModule) -> dict[str, Any]:
         "tokens_per_second": round(counters.tokens / max(counters.seconds, 1e-9), 1),
         "peak_memory_bytes": provenance.peak_memory_bytes(),
     }
+
+
+def _convergence(module: TranslationModule) -> dict[str, Any]:
+    """Of a run with ``budget.until``: whether it converged, and the updates done when the rate began to fall."""
+    if module.convergence is None:
+        return {}
+    state, updates = module.converging, module.counters.updates
+    ended = module.convergence.is_converged(state, update=updates)
+    return {"converged": ended, "decay_from": state.decay_from}
 
 
 def _results(

@@ -19,8 +19,8 @@ from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.values import canonical
 from rnnsearch.evaluation.scoring import EARLIER
-from rnnsearch.keys.roles import ELSEWHERE, HYDRA
-from rnnsearch.records import JOB, check_file, config_hash, is_hashed, write_text
+from rnnsearch.keys.roles import ELSEWHERE, HYDRA, within
+from rnnsearch.records import JOB, check_file, config_hash, is_hashed, unread, write_text
 from rnnsearch.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import key_of
@@ -124,7 +124,7 @@ def _from_config(source: Path, record: Record) -> Repetition:
     newer = [
         f"++{key}={value}"
         for key, (value, _) in primary_keys(config_dir(), "train").items()
-        if value and key not in known and (value == "null" or not is_hashed(key))
+        if value and key not in known and (value == "null" or not is_hashed(key) or within(key, unread(unwatched)))
     ]
     return Repetition(
         name=Path(CONFIG).stem,

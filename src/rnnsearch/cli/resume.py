@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from rnnsearch.cli.inputs import changed
-from rnnsearch.cli.plain import flat
+from rnnsearch.cli.plain import flat, plain
 from rnnsearch.cli.trust import given
 from rnnsearch.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
-from rnnsearch.records import RECORD, STORIES, is_hashed, read_record
+from rnnsearch.records import RECORD, STORIES, is_hashed, read_record, unread
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
     from rnnsearch.data.datamodule import ParallelDataModule
@@ -86,8 +86,8 @@ def corrections(cfg: DictConfig, folder: Path, record: Mapping[str, Any], hash_:
         return {}
     from rnnsearch.cli.runs import read_config
 
-    old, new = flat(read_config(folder)), flat(cfg)
-    hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not within(key, LIMITS)]
+    old, new, free = flat(read_config(folder)), flat(cfg), (*LIMITS, *unread(plain(cfg)))
+    hashed = [key for key in sorted(old.keys() | new.keys()) if is_hashed(key) and not within(key, free)]
     changed = [key for key in hashed if old.get(key, UNCOUNTED.get(key)) != new.get(key)]
     if read := [key for key in changed if key not in CORRECTED]:
         values = "; ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in read)
@@ -129,7 +129,8 @@ def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: "Whole | None") -
     record = read_record(folder, needs=["config_hash", "results.metrics", "data.pairs"])
     corrected = corrections(cfg, folder, record, hash_)
     is_tested = "test" in record["results"]["metrics"] or "test" not in record["data"]["pairs"]
-    if (is_tested or not cfg.test) and (record["config_hash"] == hash_ or not _is_larger(cfg.budget, folder)):
+    ended = record["config_hash"] == hash_ or record.get("converged") or not _is_larger(cfg, folder)
+    if (is_tested or not cfg.test) and ended:
         if corrected:
             raise ValueError(
                 f"the run in {folder} is finished and translated with other settings ({', '.join(corrected)}); "
@@ -145,12 +146,12 @@ def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: "Whole | None") -
     return False
 
 
-def _is_larger(budget: DictConfig, folder: Path) -> bool:
+def _is_larger(cfg: DictConfig, folder: Path) -> bool:
     """Whether a limit is above that of the run in the folder, or gone."""
     from rnnsearch.cli.runs import read_config
 
-    old, new = flat(read_config(folder).budget), flat(budget)
-    return any(_limit(new.get(key)) > _limit(old.get(key)) for key in old.keys() | new.keys())
+    old, new = flat(read_config(folder)), flat(cfg)
+    return any(_limit(new.get(key)) > _limit(old.get(key)) for key in LIMITS)
 
 
 def _limit(value: float | None) -> float:

@@ -9,6 +9,7 @@ clarity in reporting BLEU scores". Hypotheses and references are brought to one 
 """
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -78,6 +79,19 @@ def suitable_scoring(
 def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
     """BLEU's counts of each sentence, [N, BLEU_STATISTICS]; sum them over sentences for the corpus."""
     return _statistics(_bleu(scoring), hypotheses, references, scoring)
+
+
+def bleu_lengths(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
+    """Tokens of each hypothesis and of its reference as BLEU counts them, [N, 2]: the first two of its counts."""
+    _check(hypotheses, references)
+    words = _bleu(scoring).tokenizer
+    texts = [[normalized(text, scoring.normalization).rstrip() for text in side] for side in (hypotheses, references)]
+    return np.array([[len(words(text).split()) for text in side] for side in texts], dtype=np.float64).T
+
+
+def brevity_penalty(ratio: float) -> float:
+    """What BLEU is multiplied with where the hypotheses have ``ratio`` times the references' tokens."""
+    return 1.0 if ratio >= 1.0 else math.exp(1.0 - 1.0 / ratio) if ratio > 0 else 0.0
 
 
 def chrf_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:

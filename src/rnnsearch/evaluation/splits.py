@@ -18,6 +18,7 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
+from rnnsearch.search.constraints import Constraints
 from rnnsearch.search.hypotheses import Search
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ def evaluate_split(
         found = translate(system, search, [pair["source_text"] for pair in pairs], advance=advance)
     translations = [best for best, *_ in found]
     forced = reference_rows(system, pairs, translations, aligning, progress)
-    sentences = [_sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, forced, strict=True))]
+    full = [is_at_limit(search, one) for one in translations]
+    sentences = [
+        _sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, full, forced, strict=True))
+    ]
     _require_numbers(sentences)
     samples = [
         {"index": index, **alignment}
@@ -84,6 +88,14 @@ def evaluate_split(
     if metrics["alignment"]:
         metrics["alignment"] |= aligning.description
     return Evaluation(sentences, metrics, samples)
+
+
+def is_at_limit(search: Search, translation: Translation) -> bool | None:
+    """Whether a translation is as long as the search lets it become, so that it could only end; None: none is known."""
+    constraints = getattr(search, "constraints", None)
+    if not isinstance(constraints, Constraints):
+        return None
+    return len(translation.target_ids) >= max(1, constraints.cap(len(translation.sources[0])))
 
 
 def _require_numbers(sentences: Sequence[Mapping[str, Any]]) -> None:
@@ -97,7 +109,7 @@ def _require_numbers(sentences: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _sentence(
-    index: int, pair: Mapping[str, Any], translation: Translation, forced: Mapping[str, Any]
+    index: int, pair: Mapping[str, Any], translation: Translation, at_limit: bool | None, forced: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A line of translations.<split>.jsonl."""
     return {
@@ -107,6 +119,7 @@ def _sentence(
         "reference": pair["target_text"],
         "hypothesis": translation.text,
         "score": translation.score,
+        "at_limit": at_limit,
         "source_words": word_count(pair["source_text"]),
         "gold": pair["links"],
         **forced,

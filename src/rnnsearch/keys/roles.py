@@ -38,7 +38,7 @@ SWEEPING = (
 ELSEWHERE = ("ckpt", "logger", "paths", "trust")  # where and how a run was watched: another run of it has its own
 HYDRA = ("hydra", "defaults")  # by which a config would tell Hydra what to do
 TRUST = "trust"  # counts on the command line alone, and is not written down
-LIMITS = ("budget",)  # a run that goes on may have another
+LIMITS = tuple(f"budget.{key}" for key in ("updates", "tokens", "seconds", "flops"))  # others for a run that goes on
 CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run that goes on may get it otherwise
     f"search.{key}"
     for key in (
@@ -49,6 +49,7 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 # Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
 UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True}
+READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
 HIDDEN_SIZES = ("model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size")  # which match finds
 
 

@@ -58,6 +58,12 @@ class Constraints:
         self.forbidden = [PAD, BOS, UNK] if forbid_unknown else [PAD, BOS]
         self.no_repeat_ngram = no_repeat_ngram
 
+    def cap(self, source_tokens: int) -> int:
+        """The most tokens that a translation of so many source tokens may have, where no prefix is forced."""
+        ratio, offset = self.max_by_source
+        cap = int(source_tokens * ratio + offset)
+        return cap if self.max_length is None else min(cap, self.max_length)
+
     def bounds(self, source_B: Tensor, prefixes: Sequence[Sequence[int]] | None) -> "Bounds":
         """The bounds of sentences with ``source_B`` source tokens and the prefixes that they must begin with.
 

@@ -1,4 +1,4 @@
-"""Writes a study's report: report.html, one page that needs no network; report.md with figures/*.png; .tex and .csv."""
+"""Writes a study's report: report.html, one page that needs no network; report.md with figures; .tex, .csv, .json."""
 
 import base64
 import hashlib
@@ -11,12 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnnsearch.folders import written_aside
-from rnnsearch.study import export, findings
+from rnnsearch.records import json_text
+from rnnsearch.study import doubts, export, findings
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.drawing import Drawing, drawn
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import TITLES
+from rnnsearch.study.remarks import Remark
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.statistics import Comparison, compare
@@ -25,6 +27,7 @@ from rnnsearch.visible import visible, visible_line
 
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+FORMAT = 1  # of report.json
 FEW = 4  # members that are all told of above the sections
 
 
@@ -54,10 +57,20 @@ class Report:
     name: str
     kind: str  # Comparison | Sweep | Search
     first: First
-    doubts: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     sections: tuple[Section, ...]
     left_out: tuple[str, ...]
     comparison: Comparison | None
+
+    @property
+    def doubts(self) -> tuple[Remark, ...]:
+        """What stands against believing the headline."""
+        return tuple(remark for remark in self.remarks if remark.level == "doubt")
+
+    @property
+    def notes(self) -> tuple[Remark, ...]:
+        """What else a reader must know."""
+        return tuple(remark for remark in self.remarks if remark.level == "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ class Written:
 
 
 def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
-    """Reads a study's folder and writes report.html, .md, .tex, .csv and figures/ into it.
+    """Reads a study's folder and writes report.html, .md, .tex, .csv, .json and figures/ into it.
 
     A part that fails is left out, with a sentence in its place. Where writing fails, an earlier report stays as it was.
 
@@ -92,6 +105,7 @@ def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
         "report.md": lambda: render_markdown(report, drawings),
         "report.csv": lambda: export.as_csv(study),
         "report.tex": lambda: export.document(export.tables(study, report.comparison)),
+        "report.json": lambda: as_fields(report),
         "report.html": lambda: render_html(report, drawings),
     }
     texts = {name: attempted(name, make) for name, make in makers.items()}
@@ -111,7 +125,7 @@ def build_report(study: Study) -> Report:
     """The report's content."""
     comparison, no_comparison = attempted("The comparison", lambda: compare(study))
     first, no_first = attempted("The headline", lambda: _first(study, comparison, no_comparison))
-    doubts, no_doubts = attempted("What stands against believing it", lambda: findings.doubts(study, comparison))
+    found, no_doubts = attempted("What stands against believing it", lambda: doubts.remarks(study, comparison))
     made = sections(study, comparison)
     damaged = [
         f"{run.member}, seed {run.seed}, is left out: {(run.error or {}).get('message')}"
@@ -123,11 +137,28 @@ def build_report(study: Study) -> Report:
         name=str(study.description.get("name", study.folder.name)),
         kind=str(study.description.get("kind", "comparison")).capitalize(),
         first=first or First(no_first),
-        doubts=tuple(told for told in (no_comparison if first else "", no_doubts, *damaged, *(doubts or [])) if told),
+        remarks=(*_left_out(no_comparison if first else "", no_doubts, *damaged), *(found or ())),
         sections=tuple(made),
         left_out=tuple(told for told in (*missing, *(told for section in made for told in section.left_out)) if told),
         comparison=comparison,
     )
+
+
+def _left_out(*told: str) -> tuple[Remark, ...]:
+    return tuple(Remark("doubt", "left_out", sentence) for sentence in told if sentence)
+
+
+def as_fields(report: Report) -> str:
+    """The headline, the notes and the doubts, for programs: JSON."""
+    fields = {
+        "format": FORMAT,
+        "name": report.name,
+        "kind": report.kind,
+        "headline": report.first.headline,
+        "says_nothing": report.first.says_nothing,
+        **{level: [one.as_fields() for one in getattr(report, level)] for level in ("notes", "doubts")},
+    }
+    return visible(json_text(fields, indent=1)) + "\n"
 
 
 def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> First:

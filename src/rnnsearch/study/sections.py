@@ -6,6 +6,7 @@ from functools import partial
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import (
     cards,
+    costs,
     curve_figures,
     curves,
     differences,
@@ -19,6 +20,7 @@ from rnnsearch.study import (
     slopes,
     tables,
     trade_offs,
+    tuning,
 )
 from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.curves import Curve
@@ -44,7 +46,8 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     if comparison is not None:
         yield "Planned comparisons", lambda: planned.section(study, comparison)
         yield "Results", lambda: _results(study, comparison)
-        yield "Size, cost and tuning", lambda: _costs(study)
+        yield "Size and cost", lambda: Section("Size and cost", tables=(costs.table(study),))
+    yield "Tuning", lambda: tuning.section(study)
     yield "Quality against cost", lambda: trade_offs.section(study)
     yield "Settings", lambda: searches.section(study)
     yield "Learning curves", lambda: _curves(study)
@@ -88,11 +91,6 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     name = TITLES[comparison.metric]
     caption = f"Test {name} of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
     return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
-
-
-def _costs(study: Study) -> Section:
-    tuned = tables.tuning(study)
-    return Section("Size, cost and tuning", tables=(tables.costs(study), *((tuned,) if tuned else ())))
 
 
 def _curves(study: Study) -> Section:

@@ -5,7 +5,7 @@ A newline in a cell starts a smaller second line. "–" stands for what was not 
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -126,50 +126,6 @@ def differences(study: Study, comparison: Comparison) -> Table:
     return Table(caption + more, (*lead, *header), tuple(rows), len(lead))
 
 
-def costs(study: Study) -> Table:
-    """Size, speed and budget of each member, means over its compared seeds, with ratios to the baseline."""
-    quantities: list[tuple[str, Callable[[Mapping[str, Any]], float | None], Callable[[float | None], str]]] = [
-        ("parameters", lambda record: record.get("parameters"), _count),
-        ("… without embeddings", lambda record: record.get("parameters_without_embeddings"), _count),
-        ("operations a token", lambda record: record.get("flops_per_token"), _millions),
-        ("updates", lambda record: record.get("updates"), _count),
-        ("target tokens seen", lambda record: record.get("tokens_seen"), _count),
-        ("training time", lambda record: record.get("training_seconds", record.get("seconds")), duration),
-        ("tokens a second", lambda record: record.get("tokens_per_second"), _count),
-        ("peak memory", lambda record: record.get("peak_memory_bytes"), _mebibytes),
-    ]
-    rows = [_cost_row(study, name, read, show) for name, read, show in quantities]
-    chosen = (study.description.get("tuning") or {}).get("chosen") or {}
-    if chosen:
-        rates = [plain(chosen.get(member, NOTHING)) for member in study.members]
-        rows.insert(3, ("learning rate, tuned", *rates))
-    caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}, ratios to {study.baseline}"
-    return oriented(Table(caption, ("", *study.members), tuple(rows)), len(study.members))
-
-
-def tuning(study: Study) -> Table | None:
-    """Every trial of the tuning, the chosen ones marked; None when nothing was tuned."""
-    found = study.description.get("tuning") or {}
-    trials: Sequence[Mapping[str, Any]] = found.get("trials") or []
-    if not trials:
-        return None
-    chosen = found.get("chosen") or {}
-    others = dict.fromkeys(key for trial in trials for key in trial if key not in ("member", "learning_rate", "nll"))
-    rows = tuple(
-        (
-            str(trial["member"]),
-            plain(trial["learning_rate"]),
-            *(plain(trial.get(key)) for key in others),
-            number(trial.get("nll"), 4),
-            "chosen" if trial["learning_rate"] == chosen.get(trial["member"]) else "",
-        )
-        for trial in trials
-    )
-    updates = f" after {found['updates']:,} updates" if found.get("updates") else ""
-    caption = f"Trials: validation loss{updates}; every member had the same ones"
-    return Table(caption, ("member", "learning rate", *others, "nats a token", ""), rows)
-
-
 def by_length(study: Study, comparison: Comparison) -> Table:
     """The primary score of each member and the paired differences in each length bucket."""
     metric = comparison.metric
@@ -235,22 +191,10 @@ def _ter(compared: Sequence[Run]) -> str:
     return number(fmean(values)) + (f"\nsd {number(stdev(values))}" if len(values) > 1 else "")
 
 
-def _cost_row(
-    study: Study,
-    name: str,
-    read: Callable[[Mapping[str, Any]], float | None],
-    show: Callable[[float | None], str],
-) -> tuple[str, ...]:
-    means = [_mean([read(run.record) for run in study.compared(member)]) for member in study.members]
-    base = means[0]
-    ratios = [f"\n× {mean / base:.3f}" if mean is not None and base else "" for mean in means[1:]]
-    return (name, *(show(mean) + ratio for mean, ratio in zip(means, ["", *ratios], strict=True)))
-
-
 def _run_row(run: Run) -> tuple[str, ...]:
     validation = run.record.get("results", {}).get("metrics", {}).get("validation") or {}
     test = (number(run.test.get(name)) for name in ("bleu", "chrf", "ter", "perplexity"))
-    rest = (number(validation.get("bleu")), _count(run.record.get("updates")), duration(run.record.get("seconds")))
+    rest = (number(validation.get("bleu")), count(run.record.get("updates")), duration(run.record.get("seconds")))
     return (run.member, str(run.seed), run.status, *test, *rest)
 
 
@@ -262,18 +206,6 @@ def _reason(run: Run) -> str:
     return reasons.get(run.status, "did not finish")
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _count(value: float | None) -> str:
+def count(value: float | None) -> str:
+    """A whole number with commas between thousands."""
     return number(value, 0)
-
-
-def _millions(value: float | None) -> str:
-    return NOTHING if value is None else f"{number(value / 1e6)} M"
-
-
-def _mebibytes(value: float | None) -> str:
-    return NOTHING if value is None else f"{number(value / 2**20, 0)} MiB"

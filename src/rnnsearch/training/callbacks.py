@@ -46,6 +46,7 @@ class Clock(Callback):
         module.counters.updates = trainer.global_step
         module.counters.batches += 1
         module.counters.tokens += outputs["all_tokens"]
+        module.mind_cap()
         if module.progress() >= 1.0:
             trainer.should_stop = True
 

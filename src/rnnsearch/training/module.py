@@ -26,6 +26,7 @@ from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
+from rnnsearch.training.convergence import Convergence, ConvergenceState
 from rnnsearch.training.faults import Diverged, Skipped, Watch, became
 from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
@@ -59,6 +60,7 @@ class TranslationModule(LightningModule):
         optimizer: makes the optimiser of parameters.
         schedule: factors on its learning rate.
         budget: when training ends.
+        convergence: ends it before, where validation gets no better; None: never.
         label_smoothing: share of probability spread over the vocabulary in the training loss; validation has none.
         target: tokenizer of the target language, for the text of validation's translations.
         references: raw text of validation's targets.
@@ -77,6 +79,7 @@ class TranslationModule(LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         schedule: Schedule,
         budget: Budget,
+        convergence: Convergence | None,
         label_smoothing: float,
         target: Tokenizer,
         references: References,
@@ -92,6 +95,7 @@ class TranslationModule(LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.budget = budget
+        self.convergence = convergence
         self.label_smoothing = label_smoothing
         self.target = target
         self.references = references
@@ -105,6 +109,7 @@ class TranslationModule(LightningModule):
         self.counters = Counters()
         self.skipped = Skipped()
         self.plateau = PlateauState()
+        self.converging = ConvergenceState()
         self.likelihood = TokenLikelihood()
         self.bleu = CorpusScore("bleu", scoring)
         self.chrf = CorpusScore("chrf", scoring)
@@ -113,9 +118,19 @@ class TranslationModule(LightningModule):
     # Training
 
     def progress(self) -> float:
-        """The used share of the budget."""
+        """The used share of the budget, or of what is left to do once training has converged."""
+        rule, used = self.convergence, self.used()
+        return rule.progress(self.converging, update=self.counters.updates, used=used) if rule else used
+
+    def used(self) -> float:
+        """The used share of the budget's limits."""
         done = self.counters
         return self.budget.progress(updates=done.updates, tokens=done.tokens, seconds=done.seconds)
+
+    def mind_cap(self) -> None:
+        """After an update: with ``budget.until``, the decay begins early enough to end with the budget."""
+        if self.convergence:
+            self.convergence.mind_cap(self.converging, update=self.counters.updates, used=self.used())
 
     def on_fit_start(self) -> None:
         """Replay graphs if that is asked for and there is one GPU."""
@@ -203,7 +218,12 @@ class TranslationModule(LightningModule):
     def learning_rate_factor(self, update: int) -> float:
         """What the optimiser's rate is multiplied with."""
         fallen = self.schedule.shrunk(self.plateau) if isinstance(self.schedule, Plateau) else 1.0
-        return fallen * self.schedule.factor(update, self.progress())
+        return fallen * self.schedule.factor(update, self._decayed())
+
+    def _decayed(self) -> float:
+        """What the schedule takes for the used share of the budget; until the rule ends it, none of it is."""
+        rule, used = self.convergence, self.used()
+        return rule.decayed(self.converging, update=self.counters.updates, used=used) if rule else used
 
     # Validation
 
@@ -251,8 +271,15 @@ class TranslationModule(LightningModule):
             metric.reset()
         if isinstance(self.schedule, Plateau) and not self.trainer.sanity_checking:
             self.schedule.watch(self.plateau, nll)
+        if self.convergence and not self.trainer.sanity_checking:
+            self._watch(self.convergence, nll)
         scalars = {f"validation/{name}": value for name, value in found.items()}
         self.log_dict({**scalars, "step": float(self.counters.updates)}, sync_dist=True)
+
+    def _watch(self, rule: Convergence, nll: float) -> None:
+        now = self.counters.updates
+        if self.schedule.factor(max(0, now - 1), 0.0) >= 1.0:  # the warm-up is over
+            rule.watch(self.converging, nll, update=now, used=self.used())
 
     # Checkpoints: plain values only, so that they load with weights_only=True
 
@@ -263,9 +290,11 @@ class TranslationModule(LightningModule):
         checkpoint["counters"] = asdict(self.counters)
         checkpoint["skipped"] = asdict(self.skipped)
         checkpoint["plateau"] = asdict(self.plateau)
+        checkpoint["converging"] = asdict(self.converging)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on counting where the checkpoint stands."""
         self.counters = Counters(**checkpoint["counters"])
         self.skipped = Skipped(**checkpoint.get("skipped", {}))
         self.plateau = PlateauState(**checkpoint.get("plateau", {}))
+        self.converging = ConvergenceState(**checkpoint.get("converging", {}))

@@ -1,0 +1,95 @@
+"""Everything a reader must know before believing the headline, collected from all that can be wrong with a study."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rnnsearch.study import output_lengths, trained_enough, tuning, unequal, unfinished
+from rnnsearch.study.findings import better
+from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import TITLES
+from rnnsearch.study.remarks import Remark, listed
+from rnnsearch.study.statistics import Comparison
+from rnnsearch.study.tables import number
+
+FEW = 5  # seeds, under which their spread is itself known only roughly
+
+
+def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
+    """Notes and doubts, the doubts first; none where there is nothing."""
+    found = unfinished.remarks(study)
+    if comparison is not None and len(study.members) > 1:
+        runs = {member: study.compared(member) for member in study.members}
+        found += [*_weak(study, comparison), *tuning.at_edge(study), *seeds_added(study)]
+        found += [*unequal.sizes_and_budgets(study, runs), *unequal.sources(runs)]
+        found += [*unequal.records(study, comparison), *trained_enough.remarks(study, runs)]
+        found += [*output_lengths.remarks(study, comparison), *_seeds(comparison), *unequal.how_scored(study, runs)]
+    return sorted(found, key=lambda remark: remark.level)  # stable: d before n
+
+
+def _weak(study: Study, comparison: Comparison) -> list[Remark]:
+    """Members under the score from which on models can be said to translate."""
+    name, least = TITLES[comparison.metric], comparison.weak
+    scores = {member: comparison.whole.scores[member][comparison.metric].value for member in study.members}
+    best, score = better(study, comparison)
+    if score < least:
+        text = (
+            f"The better member, {best}, has {number(score)} {name}, under {least:.0f}, so that a difference says "
+            "nothing; train longer, or tune the learning rate."
+        )
+        return [Remark("doubt", "weak", text, tuple(study.members), scores)]
+    low = {member: value for member, value in scores.items() if value < least}
+    if not low:
+        return []
+    told = listed([f"{member} ({number(value)})" for member, value in low.items()])
+    verb = "lie" if len(low) > 1 else "lies"
+    text = (
+        f"At the floor, under {least:.0f} {name}, {verb} {told}: what is lost there can't show, such as with length, "
+        "and the size of a difference says little."
+    )
+    return [Remark("note", "floor", text, tuple(low), low)]
+
+
+def _seeds(comparison: Comparison) -> list[Remark]:
+    values = {"seeds": list(comparison.seeds)}
+    if len(comparison.seeds) == 1:
+        text = (
+            "One seed: the intervals cover the choice of test sentences, not the chance of training; several, asked "
+            "for from the start as by 'seeds=[0,1,2]', show both."
+        )
+        return [Remark("note", "one_seed", text, (), values)]
+    if len(comparison.seeds) >= FEW:
+        return []
+    text = (
+        f"{len(comparison.seeds)} seeds: the spread over training runs is itself known only roughly; read the "
+        "differences seed by seed."
+    )
+    return [Remark("note", "few_seeds", text, (), values)]
+
+
+def seeds_added(study: Study) -> list[Remark]:
+    """Seeds that were asked for when runs of others had ended: who stops at a result that pleases finds too many.
+
+    The description's ``asked_seeds`` lists what was asked for, and when; studies of earlier versions do not say it.
+    """
+    asked: Sequence[Mapping[str, Any]] = study.description.get("asked_seeds") or []
+    known: list[int] = []
+    added: list[int] = []
+    for one in asked:
+        new = [int(seed) for seed in one["seeds"] if int(seed) not in known]
+        if new and _ended_before(study, known, str(one["at"])):
+            added += new
+        known += new
+    if not added:
+        return []
+    told = f"{'seeds' if len(added) > 1 else 'seed'} {listed([str(seed) for seed in added])},"
+    text = (
+        f"Added when a look was possible: {told} asked for after runs of other seeds had ended. p-values hold for a "
+        "number of seeds that was set before; repeat the study with all of them under a new name."
+    )
+    return [Remark("doubt", "seeds_added", text, (), {"seeds": added})]
+
+
+def _ended_before(study: Study, seeds: Sequence[int], time: str) -> bool:
+    """Whether a run of some seeds had ended at a time; times are those of records, in UTC, which sort as text."""
+    ends = [str(run.record.get("ended") or "") for run in study.runs if run.seed in seeds]
+    return any(end and end <= time for end in ends)

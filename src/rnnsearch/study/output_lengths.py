@@ -1,0 +1,141 @@
+"""Remarks on how long the translations are: against their references, and against the search's limit.
+
+A member is told of in a doubt where all its translations together are outside the bounds, in a note where those of some
+source lengths alone are, or where it is too weak for its lengths to say anything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnsearch.evaluation.bleu import bleu_lengths, brevity_penalty
+from rnnsearch.evaluation.significance import Floats
+from rnnsearch.study.folder import Row, Study
+from rnnsearch.study.measures import scoring
+from rnnsearch.study.remarks import Level, Remark, listed
+from rnnsearch.study.statistics import Comparison
+from rnnsearch.study.tables import number
+
+RATIOS = 0.9, 1.1  # tokens of the translations by those of the references
+RUNAWAY = 0.01  # share of translations at the limit of length
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A quantity of a member's translations: of all, and by the labels of length buckets, as far as it is known."""
+
+    member: str
+    whole: float | None
+    by_length: Mapping[str, float]
+
+
+def remarks(study: Study, comparison: Comparison) -> list[Remark]:
+    """What is said of all members."""
+    ratios, limited = [], []
+    for member in study.members:
+        rows = [run.rows for run in study.compared(member)]
+        ratios.append(_found(comparison, member, _lengths(study, rows), _ratio))
+        limited.append(_found(comparison, member, np.stack([_limits(of_seed) for of_seed in rows]), _share))
+    weak = [m for m in study.members if comparison.whole.scores[m][comparison.metric].value < comparison.weak]
+    return [
+        *_told(ratios, weak, comparison, "length_ratio", _is_off, _ratio_text, _ratio_values),
+        *_told(limited, weak, comparison, "runaway", lambda share: share > RUNAWAY, _limit_text, _limit_values),
+    ]
+
+
+def _lengths(study: Study, rows: Sequence[Sequence[Row]]) -> Floats:
+    """Tokens of hypotheses and references, [seeds, N, 2]."""
+    texts = [([row["hypothesis"] for row in of_seed], [row["reference"] for row in of_seed]) for of_seed in rows]
+    return np.stack([bleu_lengths(*of_seed, scoring(study)) for of_seed in texts])
+
+
+def _limits(rows: Sequence[Row]) -> Floats:
+    """Whether each translation is at the limit, and whether that is known: earlier runs do not say it; [N, 2]."""
+    return np.array([(row.get("at_limit") or False, row.get("at_limit") is not None) for row in rows], dtype=np.float64)
+
+
+def _found(comparison: Comparison, member: str, counts_SN2: Floats, read: Callable[[Floats], float | None]) -> Found:
+    buckets = {
+        bucket.label: value
+        for bucket in comparison.buckets
+        if (value := read(counts_SN2[:, list(bucket.rows)].sum(axis=(0, 1)))) is not None
+    }
+    return Found(member, read(counts_SN2.sum(axis=(0, 1))), buckets)
+
+
+def _ratio(counts_2: Floats) -> float | None:
+    return float(counts_2[0] / counts_2[1]) if counts_2[1] else None
+
+
+_share = _ratio  # of the translations of which it is known
+
+
+def _is_off(ratio: float) -> bool:
+    return not RATIOS[0] <= ratio <= RATIOS[1]
+
+
+def _told(
+    found: Sequence[Found],
+    weak: Sequence[str],
+    comparison: Comparison,
+    kind: str,
+    is_off: Callable[[float], bool],
+    text: Callable[[str, str, Sequence[tuple[str, float, Mapping[str, float]]]], str],
+    values: Callable[[Found], dict[str, Any]],
+) -> list[Remark]:
+    off = [one for one in found if one.whole is not None and is_off(one.whole)]
+    parts = {one.member: {label: v for label, v in one.by_length.items() if is_off(v)} for one in found}
+    notes = [one for one in found if (one in off and one.member in weak) or (one not in off and parts[one.member])]
+    levels: tuple[tuple[Level, list[Found]], ...] = (
+        ("doubt", [one for one in off if one.member not in weak]),
+        ("note", notes),
+    )
+    return [
+        Remark(
+            level,
+            kind,
+            text(level, comparison.unit, [(one.member, one.whole or 0.0, parts[one.member]) for one in of_level]),
+            tuple(one.member for one in of_level),
+            {one.member: values(one) for one in of_level},
+        )
+        for level, of_level in levels
+        if of_level
+    ]
+
+
+def _ratio_text(level: str, unit: str, told: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
+    parts = []
+    for member, whole, buckets in told:
+        penalty = f", brevity penalty {number(brevity_penalty(whole))}" if whole < 1.0 else ""
+        parts.append(f"{member} {number(whole)}{penalty}{_at(buckets, unit, number)}")
+    mend = "; train longer, or look at search.normalization" if level == "doubt" else ""
+    return (
+        f"Translations are shorter or longer than their references (tokens by the references' tokens, outside "
+        f"{RATIOS[0]:g} to {RATIOS[1]:g}): {listed(parts)}{mend}."
+    )
+
+
+def _limit_text(level: str, unit: str, told: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
+    parts = [f"{member} {_percent(whole)}{_at(buckets, unit, _percent)}" for member, whole, buckets in told]
+    mend = "; train longer, or look at search.max_length_ratio" if level == "doubt" else ""
+    return f"Translations that only the limit of length ended: {listed(parts)}{mend}."
+
+
+def _at(buckets: Mapping[str, float], unit: str, show: Callable[[float], str]) -> str:
+    told = [f"{show(value)} at {label}" for label, value in buckets.items()]
+    return f" ({listed(told)} source {unit})" if told else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _ratio_values(found: Found) -> dict[str, Any]:
+    penalty = brevity_penalty(found.whole or 0.0)
+    return {"ratio": found.whole, "brevity_penalty": penalty, "by_length": dict(found.by_length)}
+
+
+def _limit_values(found: Found) -> dict[str, Any]:
+    return {"share": found.whole, "by_length": dict(found.by_length)}

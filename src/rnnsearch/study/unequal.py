@@ -1,0 +1,161 @@
+"""Remarks on what runs should share and do not: sizes, budgets, data, versions, scoring."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rnnsearch.evaluation.metrics import BLEU
+from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.study.folder import Run, Study
+from rnnsearch.study.measures import scoring
+from rnnsearch.study.origins import tokenizer_checksums
+from rnnsearch.study.remarks import Level, Remark, listed, members_of
+from rnnsearch.study.statistics import Comparison
+from rnnsearch.study.tables import number
+
+SIZE_TOLERANCE = 0.01  # of what is matched
+BUDGET_TOLERANCE = 0.01
+SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
+
+Runs = Mapping[str, tuple[Run, ...]]  # member -> its compared runs
+
+
+def sizes_and_budgets(study: Study, runs: Runs) -> list[Remark]:
+    """Members that differ from the baseline in what was matched, or in the budget they used up, by more than 1 %."""
+    return _sizes(study, runs) + _budgets(study, runs)
+
+
+def _sizes(study: Study, runs: Runs) -> list[Remark]:
+    kinds = {
+        "parameters": ("parameters", "total parameters"),
+        "flops": ("flops_per_token", "operations a target token"),
+    }
+    if (match := study.description.get("match")) not in kinds:
+        return []
+    key, name = kinds[match]
+    return _apart(study, runs, lambda run: run.record.get(key), name, SIZE_TOLERANCE, level="doubt", kind="sizes")
+
+
+def _budgets(study: Study, runs: Runs) -> list[Remark]:
+    """A doubt where the budget should be equal; a note where each training ends by itself."""
+    budget = study.description.get("budget") or {}
+    kinds: dict[str, tuple[str, Callable[[Run], float | None]]] = {
+        "flops": ("operations", _operations),
+        "seconds": ("training seconds", lambda run: run.record.get("training_seconds")),
+        "tokens": ("target tokens", lambda run: run.record.get("tokens_seen")),
+        "updates": ("updates", lambda run: run.record.get("updates")),
+    }
+    name, read = next((kinds[key] for key in kinds if budget.get(key)), kinds["updates"])
+    level: Level = "note" if budget.get("until") else "doubt"
+    return _apart(study, runs, read, name, BUDGET_TOLERANCE, level=level, kind="budgets")
+
+
+def _operations(run: Run) -> float | None:
+    tokens, each = run.record.get("tokens_seen"), run.record.get("flops_per_token")
+    return None if tokens is None or each is None else tokens * each
+
+
+def _apart(
+    study: Study,
+    runs: Runs,
+    read: Callable[[Run], float | None],
+    name: str,
+    tolerance: float,
+    *,
+    level: Level,
+    kind: str,
+) -> list[Remark]:
+    reference, found = read(runs[study.baseline][0]), []
+    for member in study.members:
+        values = [value for run in runs[member] if (value := read(run)) is not None]
+        if reference and values and max(abs(value / reference - 1) for value in values) > tolerance:
+            worst = max(values, key=lambda value: abs(value / reference - 1))
+            text = f"{member} has {worst:,.0f} {name}, {study.baseline} {reference:,.0f}: more than 1 % apart."
+            told = {"of": name, member: worst, study.baseline: reference}
+            found.append(Remark(level, kind, text, (member,), told))
+    return found
+
+
+def sources(runs: Runs) -> list[Remark]:
+    """Data, tokenizers, the program's own code and libraries that are not the same for all runs."""
+    every = [run for of_member in runs.values() for run in of_member]
+    return [*_checksums(every), *_commits(every), *_versions(every)]
+
+
+def _checksums(runs: Sequence[Run]) -> list[Remark]:
+    readers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "data": lambda record: (record.get("data") or {}).get("checksums"),
+        "tokenizer": tokenizer_checksums,
+    }
+    found = []
+    for name, read in readers.items():
+        other = _others([(run, read(run.record)) for run in runs])
+        if other:
+            text = f"The runs do not share one {name}: its checksums differ."
+            found.append(Remark("doubt", "data", text, members_of(other), {"of": name}))
+    return found
+
+
+def _commits(runs: Sequence[Run]) -> list[Remark]:
+    commits = [(run, commit) for run in runs if (commit := (run.record.get("git") or {}).get("commit"))]
+    distinct = list(dict.fromkeys(commit for _, commit in commits))
+    if len(distinct) < 2:
+        return []
+    text = (
+        f"The runs were made by {len(distinct)} versions of the program (commits "
+        f"{listed([one[:9] for one in distinct])}): what changed between them may be a part of a difference."
+    )
+    return [Remark("doubt", "code", text, members_of(_others(commits)), {"commits": distinct})]
+
+
+def _versions(runs: Sequence[Run]) -> list[Remark]:
+    versions = [(run, run.record.get("versions") or {}) for run in runs]
+    names = dict.fromkeys(name for _, of_run in versions for name in of_run)
+    differing: dict[str, list[str]] = {}
+    other: list[Run] = []
+    for name in names:
+        having = [(run, str(of_run[name])) for run, of_run in versions if name in of_run]
+        if len(distinct := list(dict.fromkeys(value for _, value in having))) > 1:
+            differing[name] = distinct
+            other += _others(having)
+    if not differing:
+        return []
+    told = [f"{name} {' and '.join(of_name)}" for name, of_name in differing.items()]
+    text = f"The runs were not made with the same versions: {listed(told)}; train the older ones anew."
+    return [Remark("doubt", "versions", text, members_of(other), differing)]
+
+
+def _others(values: Sequence[tuple[Run, Any]]) -> list[Run]:
+    """The runs that have not the value of most; of equally many the first counts as that of most."""
+    told = [repr(value) for _, value in values]
+    most = max(told, key=told.count, default="")
+    return [run for (run, _), value in zip(values, told, strict=True) if value != most]
+
+
+def how_scored(study: Study, runs: Runs) -> list[Remark]:
+    """What sacreBLEU says of the references, and whether all were scored one way."""
+    every = {Scoring.of_record(run.record) for of_member in runs.values() for run in of_member}
+    warned = sorted({warning for how in every for warning in how.warnings})
+    found = [f"sacreBLEU warns of the references: {' '.join(warned)}"] if warned else []
+    if scoring(study).primary != "bleu":
+        found.append("BLEU is 0 even of the references against themselves: chrF is this study's primary measure.")
+    if len({(how.bleu_tokenizer, how.normalization, how.primary) for how in every}) > 1:
+        used = scoring(study).bleu_tokenizer
+        found.append(f"The records do not share one way of scoring; this report scores all translations by {used}.")
+    return [Remark("note", "scoring", text) for text in found]
+
+
+def records(study: Study, comparison: Comparison) -> list[Remark]:
+    """Runs whose record says another BLEU than their translations give."""
+    found = []
+    for member in study.members:
+        counts = comparison.whole.scores[member][BLEU.name].by_seed
+        for run, counted in zip(study.compared(member), counts, strict=True):
+            recorded = float(run.test["bleu"])
+            if abs(counted - recorded) > SCORE_TOLERANCE:
+                text = (
+                    f"{run.member} seed {run.seed}: its record says {number(recorded)} BLEU but its translations give "
+                    f"{number(counted)}; this report uses the translations."
+                )
+                values = {"seed": run.seed, "recorded": recorded, "counted": counted}
+                found.append(Remark("doubt", "records", text, (member,), values))
+    return found

@@ -1,0 +1,89 @@
+"""Remarks on runs that are in no comparison: failed, not finished, not tested, or made from something else."""
+
+from collections.abc import Sequence
+
+from rnnsearch.study.folder import DAMAGED, OTHER_DATA, Run, Study
+from rnnsearch.study.measures import compares
+from rnnsearch.study.remarks import Remark, listed, members_of, named
+
+FAILED = ("failed", DAMAGED)
+DONE = ("finished", "pruned", OTHER_DATA)
+
+
+def remarks(study: Study) -> list[Remark]:
+    """What is said of them."""
+    return [*_failed(study), *_unfinished(study), *_without_test(study), *_made_apart(study), *_other_baseline(study)]
+
+
+def untested(study: Study) -> list[Run]:
+    """Finished runs without test translations, where members are compared on them."""
+    return [run for run in study.runs if run.status == "finished" and not run.comparable] if compares(study) else []
+
+
+def no_test(runs: Sequence[Run]) -> str:
+    """Why they have none."""
+    splits = [(run.record.get("data") or {}).get("pairs") or {} for run in runs]
+    if all(found and "test" not in found for found in splits):
+        return "their data have no test split (data.test), so that only the validation set can be told of"
+    return "without test translations: they were trained with test=false, or the files are gone"
+
+
+def of_runs(count: int) -> str:
+    """So many runs, as the subject of a sentence."""
+    return "1 run is" if count == 1 else f"{count} runs are"
+
+
+def _failed(study: Study) -> list[Remark]:
+    """Seeds that no mean holds: what ends a training is rarely chance alone."""
+    left = [run for run in study.runs if run.status in FAILED]
+    if not left:
+        return []
+    told = listed([f"{named(run)} ({run.status})" for run in left])
+    text = f"Not in any mean, since they failed: {told}. The others may be the lucky ones."
+    values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
+    return [Remark("doubt", "failed_seeds", text, members_of(left), values)]
+
+
+def _unfinished(study: Study) -> list[Remark]:
+    left = [run for run in study.runs if run.status not in (*DONE, *FAILED)]
+    if not left:
+        return []
+    told = listed([f"{named(run)} ({run.status})" for run in left])
+    values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
+    return [Remark("doubt", "unfinished", f"Not every run is finished: {told}.", members_of(left), values)]
+
+
+def _without_test(study: Study) -> list[Remark]:
+    left = untested(study)
+    if not left:
+        return []
+    every = len(left) == len(study.runs)
+    subject = "All runs are" if every else of_runs(len(left))
+    which = "" if every else f": {listed([named(run) for run in left])}"
+    return [Remark("doubt", "untested", f"{subject} finished, but {no_test(left)}{which}.", members_of(left))]
+
+
+def _made_apart(study: Study) -> list[Remark]:
+    """Runs that are left out since they were made from other data, vocabularies or code; which files differ."""
+    if not study.apart:
+        return []
+    runs = {run.folder.name: run for run in study.runs}
+    told = [
+        f"{named(runs[one.run.label])} ({', '.join(one.names)} {'is' if len(one.names) == 1 else 'are'} not of the "
+        f"same content as for {one.others} other{'s' if one.others > 1 else ''})"
+        for one in study.apart
+    ]
+    text = (
+        f"Left out, for what they were made from has changed: {listed(told)}. Train them anew from the same files, "
+        "or keep them in a study of their own."
+    )
+    values = {"runs": [{"run": one.run.label, "files": list(one.names)} for one in study.apart]}
+    return [Remark("doubt", "other_sources", text, members_of([runs[one.run.label] for one in study.apart]), values)]
+
+
+def _other_baseline(study: Study) -> list[Remark]:
+    first = study.all_members[0]
+    if study.baseline == first or not compares(study):
+        return []
+    text = f"{first}, the baseline, has no finished run; differences are from {study.baseline}."
+    return [Remark("doubt", "baseline", text, (first,))]

@@ -1,0 +1,272 @@
+"""Notes and doubts, as words and as fields: each kind in a study that has it, and none in one that has nothing."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnsearch.study import trained_enough, unequal
+from rnnsearch.study.doubts import remarks, seeds_added
+from rnnsearch.study.folder import Run, Study, read_study
+from rnnsearch.study.remarks import Remark
+from rnnsearch.study.report import write_report
+from rnnsearch.study.statistics import compare
+
+Edit = Callable[[Path, Callable[[Any], None]], None]
+
+
+def found(folder: Path) -> dict[tuple[str, str], Remark]:
+    """What is said of a study, by level and kind."""
+    study = read_study(folder)
+    told = remarks(study, compare(study, resamples=20))
+    assert [one.level for one in told] == sorted(one.level for one in told)
+    return {(one.level, one.kind): one for one in told}
+
+
+@pytest.fixture
+def small(make_study: Callable[..., Path], tmp_path: Path) -> Path:
+    """Two members and one seed."""
+    return make_study(tmp_path / "study", seeds=(0,), sentences=60, matrices=0)
+
+
+def change_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "translations.test.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        change(row)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def change_record(folder: Path, **values: Any) -> None:
+    path = folder / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
+
+
+def test_a_plain_comparison_of_one_seed_has_notes_and_no_doubt(small: Path, edit_json: Edit) -> None:
+    edit_json(small / "study.json", lambda study: study["tuning"].update(chosen={"fixed": 0.001, "additive": 0.001}))
+    assert found(small).keys() == {("note", "one_seed"), ("note", "not_converged")}
+
+
+def test_the_fields_stand_beside_the_report(small: Path) -> None:
+    write_report(small)
+    told = json.loads((small / "report.json").read_text(encoding="utf-8"))
+    assert told["format"] == 1
+    assert told["headline"].startswith("Additive gains")
+    assert told["doubts"] == []
+    one_seed = next(note for note in told["notes"] if note["kind"] == "one_seed")
+    assert one_seed == {"kind": "one_seed", "text": one_seed["text"], "members": [], "values": {"seeds": [0]}}
+    for name in ("report.html", "report.md"):
+        assert one_seed["text"].partition(";")[0] in (small / name).read_text(encoding="utf-8")
+
+
+def test_few_seeds_are_a_note(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", seeds=(0, 1), sentences=20, matrices=0)
+    assert found(folder)["note", "few_seeds"].values == {"seeds": [0, 1]}
+
+
+def test_models_that_have_learnt_nothing_are_a_doubt_and_one_of_two_a_note(small: Path) -> None:
+    change_rows(small / "fixed-seed0", lambda row: row.update(hypothesis="no " * len(row["reference"].split())))
+    told = found(small)
+    assert told["note", "floor"].members == ("fixed",)
+    assert told["note", "floor"].values["fixed"] < 1.0
+    assert ("doubt", "weak") not in told
+    change_rows(small / "additive-seed0", lambda row: row.update(hypothesis="no " * len(row["reference"].split())))
+    told = found(small)
+    assert told["doubt", "weak"].members == ("fixed", "additive")
+    assert ("note", "floor") not in told
+
+
+def test_short_translations_are_a_doubt_with_their_ratio_and_penalty(small: Path) -> None:
+    """Each reference ends in a full stop, a token of its own, so that 4 of 5 tokens are left of "a b c d ."."""
+
+    def halve(row: dict[str, Any]) -> None:
+        row["reference"] = "a man sees a dog in the grass ."
+        row["hypothesis"] = "a man sees a dog in ."
+
+    for member in ("fixed", "additive"):
+        change_rows(small / f"{member}-seed0", halve)
+    told = found(small)["doubt", "length_ratio"]
+    assert told.members == ("fixed", "additive")
+    assert told.values["fixed"]["ratio"] == pytest.approx(7 / 9)
+    assert told.values["fixed"]["brevity_penalty"] == pytest.approx(2.718281828 ** (1 - 9 / 7))
+    assert "fixed 0.78, brevity penalty 0.75" in told.text
+
+
+def test_translations_that_are_short_at_some_lengths_alone_are_a_note(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path / "study", seeds=(0,), sentences=160, matrices=0)
+    lengths = sorted(int(row["source_words"]) for row in read_study(folder).runs[0].rows)
+    edit_json(folder / "study.json", lambda study: study.update(length_edges=[lengths[55]]))
+
+    def shorten_the_short(row: dict[str, Any]) -> None:
+        if row["source_words"] <= lengths[55]:
+            words = row["hypothesis"].split()
+            row["hypothesis"] = " ".join(words[: len(words) - 1])
+
+    change_rows(folder / "additive-seed0", shorten_the_short)
+    told = found(folder)
+    assert ("doubt", "length_ratio") not in told
+    assert told["note", "length_ratio"].members == ("additive",)
+    [label] = told["note", "length_ratio"].values["additive"]["by_length"].keys() - {f"{lengths[55] + 1}–{lengths[-1]}"}
+    assert told["note", "length_ratio"].values["additive"]["by_length"][label] < 0.85
+    assert f" at {label} source words)" in told["note", "length_ratio"].text
+
+
+def test_runaway_translations_are_those_at_the_limit(small: Path) -> None:
+    def mark(row: dict[str, Any]) -> None:
+        row["at_limit"] = row["index"] < 3
+
+    change_rows(small / "additive-seed0", mark)
+    told = found(small)["doubt", "runaway"]
+    assert told.members == ("additive",)  # the other's rows, of an earlier version, do not say it
+    assert told.values["additive"]["share"] == pytest.approx(3 / 60)
+    assert "additive 5.0 %" in told.text
+
+
+def test_lengths_of_a_member_at_the_floor_are_a_note(small: Path) -> None:
+    change_rows(small / "fixed-seed0", lambda row: row.update(hypothesis="no", at_limit=True))
+    told = found(small)
+    assert told["note", "length_ratio"].members == told["note", "runaway"].members == ("fixed",)
+    assert not {("doubt", "length_ratio"), ("doubt", "runaway")} & told.keys()
+
+
+def test_failed_seeds_are_a_doubt_and_those_to_come_another(small: Path) -> None:
+    change_record(small / "fixed-seed0", status="failed", error={"type": "X", "message": "", "traceback": ""})
+    told = found(small)
+    assert told["doubt", "failed_seeds"].values == {"runs": [{"member": "fixed", "seed": 0, "status": "failed"}]}
+    assert ("doubt", "unfinished") not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        (
+            "code",
+            {"git": {"commit": "d" * 40, "dirty": False}},
+            "2 versions of the program (commits c0ffeec0f, ddddddddd)",
+        ),
+        ("versions", {"versions": {"python": "3.11.7", "torch": "2.12.0"}}, "torch 2.13.0+cpu and 2.12.0;"),
+    ],
+)
+def test_other_code_and_other_libraries_are_doubts(small: Path, kind: str, change: dict[str, Any], said: str) -> None:
+    change_record(small / "additive-seed0", **change)
+    told = found(small)["doubt", kind]
+    assert told.members == ("additive",)
+    assert said in told.text
+
+
+def asked(*times: tuple[str, list[int]]) -> Study:
+    """Seeds asked for at some times, in a study whose seeds 0 and 1 ended at noon."""
+    runs = tuple(Run("a", seed, Path(f"a{seed}"), "finished", {"ended": "2026-01-01T12:00:00Z"}, ()) for seed in (0, 1))
+    description = {"asked_seeds": [{"seeds": seeds, "at": at} for at, seeds in times]}
+    return Study(Path("study"), description, ("a",), (0, 1, 2), runs)
+
+
+def test_seeds_that_were_added_after_others_had_ended_are_a_doubt() -> None:
+    first = ("2026-01-01T09:00:00Z", [0, 1])
+    assert seeds_added(asked(first)) == []
+    assert seeds_added(asked(first, ("2026-01-01T11:00:00Z", [0, 1, 2]))) == []  # nothing was to be seen yet
+    assert seeds_added(asked(first, ("2026-01-01T13:00:00Z", [0, 1]))) == []
+    [told] = seeds_added(asked(first, ("2026-01-01T13:00:00Z", [0, 1, 2])))
+    assert (told.level, told.kind, told.values) == ("doubt", "seeds_added", {"seeds": [2]})
+    assert seeds_added(Study(Path("study"), {}, ("a",), (0,), ())) == []
+
+
+def enough(
+    records: Sequence[Mapping[str, Any]], settings: Sequence[Mapping[str, Any]] | None = None
+) -> dict[tuple[str, str], Remark]:
+    """What is said of one run a member, with these records."""
+    names = [f"m{number}" for number in range(len(records))]
+    runs = tuple(
+        Run(name, 0, Path(name), "finished", dict(record), ({},)) for name, record in zip(names, records, strict=True)
+    )
+    members = [{"name": name, "settings": of} for name, of in zip(names, settings or [{}] * len(names), strict=True)]
+    study = Study(Path("study"), {"members": members}, tuple(names), (0,), runs)
+    told = trained_enough.remarks(study, {run.member: (run,) for run in runs})
+    return {(one.level, one.kind): one for one in told}
+
+
+def scored(bleu: float, updates: int) -> dict[str, Any]:
+    return {"updates": updates, "results": {"metrics": {"test": {"bleu": bleu, "chrf": 1.0, "nll": 1.0}}}}
+
+
+def test_converged_is_said_where_the_rule_ended_every_run_before_its_cap() -> None:
+    ended = {"converged": True, "decay_from": 800, "updates": 1000}
+    told = enough([ended, {**ended, "updates": 1500}])
+    assert told.keys() == {("note", "converged")}
+    assert "before the cap of the budget (1,000 to 1,500 updates)" in told["note", "converged"].text
+    capped = {"converged": False, "decay_from": 1600, "updates": 2000}
+    told = enough([ended, capped])
+    assert told.keys() == {("doubt", "not_converged")}
+    assert told["doubt", "not_converged"].members == ("m1",)
+    assert "m1 seed 0 (after 2,000 updates)" in told["doubt", "not_converged"].text
+
+
+def test_converged_is_said_where_twice_the_budget_gained_less_than_the_bound() -> None:
+    settings = [{"budget.updates": 1000}, {"budget.updates": 2000}]
+    told = enough([scored(30.0, 1000), scored(30.4, 2000)], settings)
+    assert "twice the budget gained +0.40 BLEU at most" in told["note", "converged"].text
+    told = enough([scored(30.0, 1000), scored(30.6, 2000)], settings)
+    assert "twice the budget gained 0.50 BLEU or more (m0 seed 0 +0.60)" in told["note", "not_converged"].text
+    told = enough([scored(30.0, 1000), scored(30.1, 1900)], settings)
+    assert told["note", "not_converged"].text.startswith("Trained for a set budget")
+    told = enough([scored(30.0, 1000), scored(30.1, 2000)], [*settings[:1], {**settings[1], "optimizer.lr": 1}])
+    assert told["note", "not_converged"].text.startswith("Trained for a set budget")
+
+
+def test_unequal_budgets_are_no_doubt_where_each_training_ends_by_itself() -> None:
+    runs = tuple(Run(name, 1, Path(name), "finished", {"updates": n}, ()) for name, n in (("a", 100), ("b", 300)))
+    study = Study(Path("study"), {"budget": {"updates": 1000, "until": "converged"}}, ("a", "b"), (1,), runs)
+    [told] = unequal.sizes_and_budgets(study, {run.member: (run,) for run in runs})
+    assert (told.level, told.kind, told.values) == ("note", "budgets", {"of": "updates", "b": 300, "a": 100})
+
+
+SAME = {"parameters": 1000, "flops_per_token": 50.0, "updates": 10, "tokens_seen": 400, "training_seconds": 3.0}
+
+
+def doubts_of(description: dict[str, Any], **other: float) -> list[str]:
+    """What is said of two runs that are the same but for ``other`` in the second."""
+    runs = tuple(
+        Run(name, 1, Path(name), "finished", record, ())
+        for name, record in (("fixed", SAME), ("additive", {**SAME, **other}))
+    )
+    study = Study(Path("study"), description, ("fixed", "additive"), (1,), runs)
+    return [one.text for one in unequal.sizes_and_budgets(study, {run.member: (run,) for run in runs})]
+
+
+@pytest.mark.parametrize(
+    ("match", "key", "sentence"),
+    [
+        ("parameters", "parameters", "additive has {} total parameters, fixed 1,000: more than 1 % apart."),
+        ("flops", "flops_per_token", "additive has {} operations a target token, fixed 50: more than 1 % apart."),
+    ],
+)
+def test_what_is_matched_must_be_equal(match: str, key: str, sentence: str) -> None:
+    other = {"parameters": "flops_per_token", "flops_per_token": "parameters"}[key]
+    assert doubts_of({"match": match}, **{key: 1.02 * SAME[key]}) == [sentence.format(f"{1.02 * SAME[key]:,.0f}")]
+    assert doubts_of({"match": match}, **{key: 1.009 * SAME[key], other: 9 * SAME[other]}) == []
+    assert doubts_of({"match": "none"}, **{key: 2 * SAME[key]}) == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "key", "sentence"),
+    [
+        ({"updates": 10}, "updates", "additive has 20 updates, fixed 10"),
+        ({"updates": 10, "tokens": 400}, "tokens_seen", "additive has 800 target tokens, fixed 400"),
+        ({"updates": 10, "seconds": 3.0}, "training_seconds", "additive has 6 training seconds, fixed 3"),
+        ({"flops": 2e4}, "tokens_seen", "additive has 40,000 operations, fixed 20,000"),
+        ({}, "updates", "additive has 20 updates, fixed 10"),
+    ],
+)
+def test_the_budget_must_be_equal_in_its_own_unit(budget: dict[str, float], key: str, sentence: str) -> None:
+    nulls = {"updates": None, "tokens": None, "seconds": None, "flops": None}
+    description = {"budget": {**nulls, **budget}}
+    assert doubts_of(description, **{key: 2 * SAME[key]}) == [f"{sentence}: more than 1 % apart."]
+    assert doubts_of(description, **{key: 1.005 * SAME[key]}) == []
+
+
+def test_equal_operations_may_be_other_updates() -> None:
+    assert doubts_of({"budget": {"flops": 2e4}}, flops_per_token=25.0, tokens_seen=800, updates=20) == []
