@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from hydra.core.plugins import Plugins
@@ -32,6 +32,9 @@ from rnnsearch.records import JOB, LOCK, RECORD, point_key
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class StudySweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.inputs = Inputs()
-        self.vocabularies: dict[str, dict[str, int]] = {}
+        self.prepared: dict[str, ParallelDataModule] = {}
         self.flags = tuple(
             f"--config-dir={source.path}"
             for source in config.hydra.runtime.config_sources
@@ -206,18 +209,26 @@ class StudySweeper(Sweeper):
         """The overrides with the hidden sizes at which their model equals the reference's, by what ``match`` says."""
         by = self.config.match
         config, other = self.compose_config(overrides), self.compose_config(reference)
-        target = quantity(other, self.vocabulary_sizes(other), by)
-        return (*overrides, *matched_overrides(config, target, self.vocabulary_sizes(config), by))
+        target = quantity(other, self.vocabulary_sizes(other), by, self.mean_lengths(other, by))
+        sizes, lengths = self.vocabulary_sizes(config), self.mean_lengths(config, by)
+        return (*overrides, *matched_overrides(config, target, sizes, by, lengths))
 
     def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
-        """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
-        parts = str([OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")])
-        if parts not in self.vocabularies:
-            data = build_data(config)
+        """Sizes of the vocabularies of a config."""
+        return self._data(config).tokenizers.sizes
+
+    def mean_lengths(self, config: DictConfig, by: str) -> tuple[float, float] | None:
+        """Mean lengths of the training pairs of a config, in tokens, where models are matched by operations."""
+        return self._data(config).mean_lengths if by == "flops" else None
+
+    def _data(self, config: DictConfig) -> "ParallelDataModule":
+        """The data of a config, prepared where that was not done yet."""
+        parts = [OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")]
+        key = str([*parts, config.streaming])
+        if key not in self.prepared:
+            data = self.prepared[key] = build_data(config)
             data.prepare_data()
-            source, target = data.tokenizers.source.size, data.tokenizers.target.size
-            self.vocabularies[parts] = {"source_size": source, "target_size": target}
-        return self.vocabularies[parts]
+        return self.prepared[key]
 
     def point(self, one: Composed, member: str, *, within: Path) -> Point:
         """A point with the folder that it has or will have in the folder ``within``."""
