@@ -108,7 +108,9 @@ def _name(func: Any) -> str:
 
 
 def measured(context: Context, encoder: RecurrentEncoder, *, state_size: int, lengths: Lengths) -> Looking:
-    """What ``context`` does for a sentence pair; between whole lengths in proportion.
+    """What ``context`` does for a sentence pair, a step costing the mean of the first and the last one.
+
+    Between whole source lengths it is in proportion.
 
     Raises:
         ValueError: if that can't be counted.
@@ -137,10 +139,8 @@ def _measured(
         query_1H = torch.empty(1, state_size, dtype=dtype)
         with OperationCounter() as counter:  # type: ignore[no-untyped-call]
             memory = context.remember(annotations)
-            counts = [counter.operations]
-            for step in range(math.ceil(target_length)):
+            once = counter.operations
+            for step in (0, math.ceil(target_length) - 1):
                 context.weigh(query_1H, memory, step)
-                counts.append(counter.operations)
-    whole = math.floor(target_length)
-    operations = counts[whole] + (target_length - whole) * (counts[-1] - counts[whole])
-    return Looking(operations, values=memory.values_BSE.shape[1])
+    steps = target_length * (counter.operations - once) / 2
+    return Looking(once + steps, values=memory.values_BSE.shape[1])
