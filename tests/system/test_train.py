@@ -24,8 +24,8 @@ FILES = (
 )
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "
-    "parameters_without_embeddings flops_per_token git versions hardware data filters tokenizer updates tokens_seen "
-    "skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results scoring code files sha256"
+    "parameters_without_embeddings flops_per_token flops_lengths git versions hardware data filters tokenizer updates "
+    "tokens_seen skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results scoring code files sha256"
 )
 SHORT = "budget.updates=2 validation.every=2 samples=0"
 
@@ -58,6 +58,8 @@ def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, tr
     lines = (workshop.folder / "corpus" / "train.target").read_text().splitlines()
     epoch = sum(len(line.split()) + 1 for line in lines)
     record = workshop.record(trained)
+    words = (workshop.folder / "corpus" / "train.source").read_text().split()
+    assert record["flops_lengths"] == {"source": round(len(words) / 96 + 1, 3), "target": round(epoch / 96, 3)}
     assert record["tokens_seen"] == 2 * epoch  # 12 updates of 16 of 96 sentences
     assert record["results"]["curves"]["train"][-1]["tokens_seen"] == record["tokens_seen"]
     assert record["tokens_per_second"] >= record["tokens_seen"] / record["seconds"]
