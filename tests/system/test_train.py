@@ -291,3 +291,31 @@ def test_the_last_interval_of_the_training_curve_is_kept(workshop: Any, tmp_path
     assert workshop.train(tmp_path / "run", "budget.updates=3 validation.every=3 samples=0 curve_every=2") == 0
     curve = workshop.record(tmp_path / "run")["results"]["curves"]["train"]
     assert [point["update"] for point in curve] == [2, 3]
+
+
+OF_VALUES = """
+from rnnsearch.model.context import General
+
+class OfValues(General):
+    def energies(self, query_BKH, memory, step):
+        energies_BKS = super().energies(query_BKH, memory, step)
+        return energies_BKS / max(1.0, energies_BKS.abs().max().item())
+"""
+
+
+def test_a_context_whose_operations_nobody_can_count(
+    workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "values_of_mine.py").write_text(OF_VALUES)
+    (tmp_path / "conf" / "model" / "context").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "context" / "mine.yaml").write_text("_target_: values_of_mine.OfValues\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("trust=[values_of_mine]", f"--config-dir={tmp_path / 'conf'}", "model/context=mine")
+    sentence = "the operations of OfValues can't be counted"
+    assert workshop.train(tmp_path / "run", f"{SHORT} test=false", *words) == 0
+    assert sentence in capsys.readouterr().err
+    record = workshop.record(tmp_path / "run")
+    assert (record["flops_per_token"], record["status"]) == (None, "finished")
+    assert workshop.train(tmp_path / "refused", f"{SHORT} test=false budget.flops=1e9", *words) == 1
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+    assert workshop.record(tmp_path / "refused")["status"] == "failed"
