@@ -4,8 +4,8 @@ This file, `worker` and the systems run under two interpreters, ours and the pee
 standard library alone; a system's own package is imported when the system is built.
 
 Operations follow one formula (that of `rnnsearch.training.cost`): a multiply-add of a matrix counts as 2, backward
-takes twice the forward's products, and what is done to single elements is left out. Each system counts the products
-that its own code performs.
+takes twice the forward's products, and what is done to single elements is left out, but in our energies and softmax.
+Each system counts the products that its own code performs.
 """
 
 from abc import ABC, abstractmethod

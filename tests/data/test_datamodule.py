@@ -132,6 +132,12 @@ def test_the_description_says_what_the_data_is(tmp_path: Path) -> None:
     assert described["padding_share"] == pytest.approx(1 - real / padded)
 
 
+def test_mean_lengths_are_those_of_training_pairs_with_their_ends(tmp_path: Path) -> None:
+    kept = [k for k in range(50) if k not in (3, 4)]  # empty, too long
+    source, target = (sum(words) / len(kept) + 1 for words in ([k % 7 + 1 for k in kept], [k % 5 + 1 for k in kept]))
+    assert module(tmp_path).mean_lengths == pytest.approx((source, target), abs=6e-4)
+
+
 def test_batches_hold_the_rows_they_name(tmp_path: Path) -> None:
     data = module(tmp_path)
     data.setup("fit")

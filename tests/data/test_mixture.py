@@ -65,6 +65,16 @@ def test_weights_say_how_often_a_pair_is_seen(tmp_path: Path) -> None:
     assert epoch(again) == second
 
 
+def test_mean_lengths_are_those_that_an_epoch_sees(tmp_path: Path) -> None:
+    members = {"long": files(tmp_path, "long", ["a b c d e"] * 30), "short": files(tmp_path, "short", ["a"] * 10)}
+    weights = {"long": 0.5, "short": 4.5}
+    data = module(tmp_path, MixtureCorpus(members=members, weights=weights, name="mixture"))
+    expected = (15 * 6 + 45 * 2) / 60  # ends of sentence included
+    assert data.mean_lengths == (expected, expected)
+    lengths = data.lengths("train")[0]
+    assert lengths[epoch(data)].mean() == expected
+
+
 def test_lines_and_counts_are_those_of_the_members(tmp_path: Path) -> None:
     data = module(tmp_path, mixture(tmp_path))
     data.setup("fit")

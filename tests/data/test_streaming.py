@@ -101,6 +101,15 @@ def test_one_window_is_the_encoded_split(tmp_path: Path) -> None:
     assert [batch.index_B.tolist() for batch in again] == second
 
 
+def test_mean_lengths_are_those_of_the_first_pairs(tmp_path: Path, monkeypatch: Any) -> None:
+    whole, streamed = module(tmp_path, None), module(tmp_path, 1000)
+    assert streamed.mean_lengths == whole.mean_lengths
+    monkeypatch.setattr("rnnsearch.data.datamodule.STREAMED", 700)
+    first = [lengths[:700].mean() for lengths in whole.lengths("train")]
+    assert module(tmp_path, 1000).mean_lengths == pytest.approx(first, abs=5e-4)
+    assert not any(name == "train" for name in streamed.prepared.datasets)
+
+
 def test_the_training_split_is_not_encoded_on_the_disk(tmp_path: Path) -> None:
     data = module(tmp_path, 1000)
     data.prepare_data()

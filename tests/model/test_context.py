@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from rnnsearch.model.context import Additive, Dot, Fixed, LocationOnly, Mean, mix, sinusoids
+from rnnsearch.model.context import Additive, Dot, Fixed, LocationOnly, Mean, sinusoids
 from rnnsearch.model.encoder import Annotations
+from rnnsearch.model.memory import mix
 
 
 def annotations(*states: list[list[float]]) -> Annotations:

@@ -228,6 +228,23 @@ def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_
     assert workshop.record(tmp_path / "stopped")["results"] == flops["results"]
 
 
+def test_a_run_of_an_earlier_version_keeps_its_count_of_operations(
+    workshop: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    words = "budget.updates=null budget.flops=7e4 scheduler=cosine"
+    with monkeypatch.context() as patch:
+        interrupt_after(5, patch)
+        assert workshop.train(tmp_path / "run", words.replace("7e4", "1e12")) == 130
+    kept = ("flops_lengths", "sha256", "files")  # earlier versions wrote none of them
+    record = {key: value for key, value in workshop.record(tmp_path / "run").items() if key not in kept}
+    (tmp_path / "run" / "record.json").write_text(json.dumps({**record, "flops_per_token": 100.0}))
+    assert workshop.train(tmp_path / "run", words, "ckpt=last") == 0
+    after = workshop.record(tmp_path / "run")
+    assert after["flops_per_token"] == 100.0
+    assert "flops_lengths" not in after
+    assert 700 <= after["tokens_seen"] < 700 + 16 * 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_interrupts_a_process(workshop: Any, tmp_path: Path, number: signal.Signals) -> None:

@@ -25,8 +25,9 @@ FILES = (
 )
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "
-    "parameters_without_embeddings flops_per_token git versions hardware data filters tokenizer updates tokens_seen "
-    "skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results scoring code files sha256"
+    "parameters_without_embeddings flops_per_token flops_lengths git versions hardware data filters tokenizer updates "
+    "tokens_seen skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results scoring code "
+    "files sha256"
 )
 SHORT = "budget.updates=2 validation.every=2 samples=0"
 
@@ -59,6 +60,8 @@ def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, tr
     lines = (workshop.folder / "corpus" / "train.target").read_text().splitlines()
     epoch = sum(len(line.split()) + 1 for line in lines)
     record = workshop.record(trained)
+    words = (workshop.folder / "corpus" / "train.source").read_text().split()
+    assert record["flops_lengths"] == {"source": round(len(words) / 96 + 1, 3), "target": round(epoch / 96, 3)}
     assert record["tokens_seen"] == 2 * epoch  # 12 updates of 16 of 96 sentences
     assert record["results"]["curves"]["train"][-1]["tokens_seen"] == record["tokens_seen"]
     assert record["tokens_per_second"] >= record["tokens_seen"] / record["seconds"]
@@ -289,3 +292,31 @@ def test_the_last_interval_of_the_training_curve_is_kept(workshop: Any, tmp_path
     assert workshop.train(tmp_path / "run", "budget.updates=3 validation.every=3 samples=0 curve_every=2") == 0
     curve = workshop.record(tmp_path / "run")["results"]["curves"]["train"]
     assert [point["update"] for point in curve] == [2, 3]
+
+
+OF_VALUES = """
+from rnnsearch.model.context import General
+
+class OfValues(General):
+    def energies(self, query_BKH, memory, step):
+        energies_BKS = super().energies(query_BKH, memory, step)
+        return energies_BKS / max(1.0, energies_BKS.abs().max().item())
+"""
+
+
+def test_a_context_whose_operations_nobody_can_count(
+    workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "values_of_mine.py").write_text(OF_VALUES)
+    (tmp_path / "conf" / "model" / "context").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "context" / "mine.yaml").write_text("_target_: values_of_mine.OfValues\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("trust=[values_of_mine]", f"--config-dir={tmp_path / 'conf'}", "model/context=mine")
+    sentence = "the operations of OfValues can't be counted"
+    assert workshop.train(tmp_path / "run", f"{SHORT} test=false", *words) == 0
+    assert sentence in capsys.readouterr().err
+    record = workshop.record(tmp_path / "run")
+    assert (record["flops_per_token"], record["status"]) == (None, "finished")
+    assert workshop.train(tmp_path / "refused", f"{SHORT} test=false budget.flops=1e9", *words) == 1
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+    assert workshop.record(tmp_path / "refused")["status"] == "failed"

@@ -28,6 +28,11 @@ def test_operations_are_those_of_the_target_tokens() -> None:
     assert budget.progress(updates=0, tokens=50, seconds=0.0) == 0.25
 
 
+def test_operations_that_nobody_counted_are_no_limit() -> None:
+    budget = Budget(**NONE | {"updates": 10, "flops_per_token": None})
+    assert budget.progress(updates=5, tokens=50, seconds=0.0) == 0.5
+
+
 def test_no_limit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"training would never end; set budget\.updates, tokens, seconds or flops"):
         Budget(**NONE)

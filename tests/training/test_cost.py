@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from rnnsearch.model.context import (
@@ -79,9 +80,13 @@ def build(
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied_embeddings)
 
 
+def pair() -> tuple[Tensor, Tensor]:
+    return torch.randint(4, VOCABULARY, (1, SOURCE)), torch.randint(4, VOCABULARY, (1, TARGET))
+
+
 def counted(translator: Translator, *, training: bool) -> int:
     """What torch counts for one sentence pair: products of two matrices alone."""
-    source_BS, target_BT = torch.randint(4, VOCABULARY, (1, SOURCE)), torch.randint(4, VOCABULARY, (1, TARGET))
+    source_BS, target_BT = pair()
     translator = translator.double()  # in float32 mkldnn's LSTM runs, into which torch does not look
     with FlopCounterMode(display=False) as counter:
         readouts_BTR, _ = translator(source_BS, torch.ones_like(source_BS, dtype=torch.bool), target_BT)
@@ -93,6 +98,10 @@ def counted(translator: Translator, *, training: bool) -> int:
 
 def formula(translator: Translator) -> float:
     return TARGET * operations_per_token(translator, source_length=SOURCE, target_length=TARGET).forward
+
+
+def softmaxes(translator: Translator) -> int:
+    return 0 if translator.decoder.context.constant else 5 * SOURCE * TARGET
 
 
 CHANGES = [
@@ -116,17 +125,19 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: ",".join(map(str, changes.values())))
-def test_formula_is_what_torch_counts(changes: dict[str, object]) -> None:
+def test_formula_is_what_torch_counts_and_the_softmax(changes: dict[str, object]) -> None:
     translator = build(**changes)
-    assert formula(translator) == pytest.approx(counted(translator, training=False), rel=1e-9)
+    expected = counted(translator, training=False) + softmaxes(translator)
+    assert formula(translator) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("mechanism", ["additive", "location_only"])
-def test_torch_leaves_out_products_with_a_vector(mechanism: str) -> None:
-    """v_a^T tanh(...) is a matrix times a vector, which FlopCounterMode does not see."""
+def test_torch_leaves_out_sums_tanh_and_products_with_a_vector(mechanism: str) -> None:
+    """Of v_a^T tanh(q + k), a matrix times a vector, FlopCounterMode sees nothing."""
     translator = build(mechanism=mechanism)
-    energies = 2 * SOURCE * TARGET * ATTENTION
-    assert formula(translator) == pytest.approx(counted(translator, training=False) + energies, rel=1e-9)
+    energies = (1 + 1 + 2) * SOURCE * TARGET * ATTENTION
+    expected = counted(translator, training=False) + energies + softmaxes(translator)
+    assert formula(translator) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: ",".join(map(str, changes.values())))
@@ -135,7 +146,8 @@ def test_training_is_three_times_forward(changes: dict[str, object]) -> None:
     translator = build(**changes)
     cost = operations_per_token(translator, source_length=SOURCE, target_length=TARGET)
     assert cost.training == 3 * cost.forward
-    assert TARGET * cost.training == pytest.approx(counted(translator, training=True), rel=0.05)
+    expected = counted(translator, training=True) + 3 * softmaxes(translator)
+    assert TARGET * cost.training == pytest.approx(expected, rel=0.05)
 
 
 def reference() -> Translator:
@@ -181,10 +193,11 @@ def test_the_reference_model_by_hand() -> None:
     encoder = 2 * gates * (256 + 512)
     once = 1024 * 512 + 1024 * gates  # keys, annotations into the gates: as many source tokens as target tokens
     step = (256 + 512) * gates + 512 * 512 + 512 * (512 + 256 + 1024) + 512 * 8000
-    attention = length * (512 + 1024 + gates)  # energies, mixed annotations, mixed gates
+    attention = length * (512 + 1024 + gates)  # products of the energies, mixed annotations, mixed gates
+    elements = length * (512 + 512 + 5)  # sums and tanh of the energies, the softmax
     start = 1024 * 512 / length
     cost = operations_per_token(reference(), source_length=length, target_length=length)
-    assert cost.forward == pytest.approx(2 * (encoder + once + step + attention + start))
+    assert cost.forward == pytest.approx(2 * (encoder + once + step + attention + start) + elements)
     assert cost.training == pytest.approx(66e6, rel=0.01)
 
 

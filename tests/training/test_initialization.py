@@ -8,14 +8,16 @@ from torch import Tensor, nn
 from rnnsearch.cli.compose import compose
 from rnnsearch.cli.config_dir import config_dir, groups
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.context import Additive, Context, Fixed, Mean
+from rnnsearch.model.context import Additive, Context, Fixed, General, InitialOnly, LocationOnly, Mean, ScaledDot
 from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.initial_values import BY_NAME
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.initialization import initialize, role_of
 
 EMBEDDING, HIDDEN, STATE, ATTENTION, READOUT, VOCABULARY = 48, 40, 56, 60, 48, 90
 BIAS = re.compile(r".*bias.*")
+MECHANISMS = ("additive", "normed", "location_only", "scaled_dot", "general", "fixed", "mean", "initial_only")
 
 
 def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str = "additive", tied: str = "none"):
@@ -57,7 +59,11 @@ def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str 
 def build_context(mechanism: str, **sizes: int) -> Context:
     if mechanism in ("additive", "normed"):
         return Additive(attention_size=ATTENTION, normed=mechanism == "normed", **sizes)
-    return {"fixed": Fixed, "mean": Mean}[mechanism](**sizes)
+    if mechanism == "location_only":
+        return LocationOnly(attention_size=ATTENTION, position_size=8, **sizes)
+    if mechanism == "scaled_dot":
+        return ScaledDot(attention_size=ATTENTION, **sizes)
+    return {"fixed": Fixed, "mean": Mean, "general": General, "initial_only": InitialOnly}[mechanism](**sizes)
 
 
 def recurrent_blocks(translator: Translator) -> list[Tensor]:
@@ -204,7 +210,70 @@ def test_what_another_package_s_mechanism_has_besides_keeps_its_values() -> None
 
 
 @pytest.mark.parametrize("option", sorted(groups(config_dir())["model/context"]))
-def test_each_parameter_of_the_shipped_mechanisms_has_a_role_by_its_name(option: str) -> None:
+def test_each_parameter_of_the_shipped_mechanisms_is_filled_by_its_name(option: str) -> None:
     config = compose("train", ["model=tiny", f"model/context={option}", "model.decoder.hidden_size=192"]).model
-    names = [name for name, _ in build_translator(config, source_size=20, target_size=20).named_parameters()]
-    assert "own" not in {role_of(name) for name in names}
+    context = build_translator(config, source_size=20, target_size=20).decoder.context
+    assert {name for name, _ in context.named_parameters()} <= BY_NAME["paper"].keys()
+
+
+def test_a_mechanism_initialises_itself() -> None:
+    class Own(Mean):
+        def __init__(self, **sizes: int) -> None:
+            super().__init__(**sizes)
+            self.key = nn.Linear(3, 4)
+
+        def initialize(self, scheme: str, generator: torch.Generator | None) -> None:
+            nn.init.constant_(self.key.weight, {"paper": 1.0, "modern": 2.0}[scheme])
+            nn.init.uniform_(self.key.bias, generator=generator)
+
+    translator, same = build(mechanism="mean"), build(mechanism="mean")
+    for one in (translator, same):
+        one.decoder.context = Own(annotation_size=2 * HIDDEN, state_size=STATE)
+        initialize(one, scheme="modern", seed=5)
+    assert (translator.decoder.context.key.weight == 2).all()
+    assert torch.equal(translator.decoder.context.key.bias, same.decoder.context.key.bias)
+
+
+# Every parameter as commit 672d201 filled it, in one pass over their names
+
+MATRICES = r".*\.input\.weight|.*weight_ih_l0.*|.*\.feed\.weight|.*\.into_gates\.weight"
+
+
+def fill(values: Tensor, name: str, scheme: str, size: int, normed: bool, generator: torch.Generator) -> None:
+    def normal(deviation: float) -> None:
+        values.normal_(0.0, deviation, generator=generator)
+
+    blocks = values.chunk(len(values) // size) if values.dim() and len(values) >= size else [values]
+    if re.fullmatch(r".*recurrent\.weight|.*weight_hh_l0.*", name):
+        for block in blocks:
+            nn.init.orthogonal_(block, generator=generator)
+    elif name == "decoder.context.v":
+        normal(ATTENTION**-0.5) if scheme == "modern" else normal(0.01) if normed else values.zero_()
+    elif name == "decoder.context.g":
+        values.zero_() if scheme == "paper" else None
+    elif BIAS.fullmatch(name):
+        values.zero_()
+        if scheme == "modern" and len(values) == 4 * size and "bias_hh" not in name:
+            blocks[1].fill_(1.0)
+    elif "embedding" in name:
+        normal(0.01 if scheme == "paper" else EMBEDDING**-0.5)
+    elif scheme == "paper":
+        normal(0.001 if re.fullmatch(r".*\.(query|key)\.weight", name) else 0.01)
+    else:
+        for block in blocks if re.fullmatch(MATRICES, name) else [values]:
+            nn.init.xavier_uniform_(block, generator=generator)
+
+
+@pytest.mark.parametrize("scheme", ["paper", "modern"])
+@pytest.mark.parametrize(
+    "changes", [{"mechanism": m} for m in MECHANISMS] + [{"cell": "lstm", "tied": "all"}, {"query_state": "two_step"}]
+)
+def test_a_seed_gives_the_values_that_it_always_gave(scheme: str, changes: dict[str, str]) -> None:
+    translator, expected = build(**changes), build(**changes)
+    initialize(translator, scheme=scheme, seed=9)
+    generator, normed = torch.Generator().manual_seed(9), changes.get("mechanism") == "normed"
+    with torch.no_grad():
+        for name, values in expected.named_parameters():
+            fill(values, name, scheme, HIDDEN if name.startswith("encoder") else STATE, normed, generator)
+    for name, values in named(expected).items():
+        assert torch.equal(named(translator)[name], values), name

@@ -91,8 +91,8 @@ def build_greedy(config: DictConfig) -> "Search":
     return build_search(config, n_best=1, **greedy)
 
 
-def build_budget(config: DictConfig, *, flops_per_token: float) -> Budget:
-    """The budget of a whole config, for a model of so many operations a target token."""
+def build_budget(config: DictConfig, *, flops_per_token: float | None) -> Budget:
+    """The budget of a whole config, for a model of so many operations a target token (None: not known)."""
     return Budget(
         updates=config.budget.updates,
         tokens=config.budget.tokens,

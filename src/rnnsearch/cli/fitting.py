@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from rnnsearch.cli import build, provenance, runs, trial, trust
+from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.plain import plain
 from rnnsearch.cli.recording import ended
 from rnnsearch.cli.secrets import hidden
@@ -31,7 +32,6 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.records import RunRecord
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import BEST, BestCheckpoint, EarlyStopping, KeptCheckpoints, best_or_last
-from rnnsearch.training.cost import operations_per_token
 from rnnsearch.training.dashboards import Samples, close_dashboards, open_dashboards, show_results
 from rnnsearch.training.faults import Diverged, Watch
 from rnnsearch.training.initialization import initialize
@@ -73,10 +73,10 @@ def fit(
         runs.save_config(cfg, folder, record)
         runs.save_texts(data, folder, record)
     scoring = Scoring.of_record(record.values) if resume else build.build_scoring(cfg, data)
-    module = _module(cfg, data, scoring, record.values["id"])
-    record.write(
-        hardware=provenance.hardware(), **_sizes(module.translator), **_data(data), scoring=scoring.as_record()
-    )
+    operations = _operations(cfg, data, record.values if resume else {})
+    module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"])
+    sizes = {**_sizes(module.translator), **operations}
+    record.write(hardware=provenance.hardware(), **sizes, **_data(data), scoring=scoring.as_record())
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     _fit(cfg, folder, record, data, module, environment, resume=resume, stop=stop)
 
@@ -156,11 +156,11 @@ def _quiet(*, profiling: bool) -> None:
     warnings.filterwarnings("ignore", r".*does not have many workers", module="lightning.*")
 
 
-def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str) -> TranslationModule:
-    source, target = data.tokenizers.source, data.tokenizers.target
-    translator = build_translator(
-        cfg.model, source_size=source.size, target_size=target.size, kernels=cfg.kernels, trust=trust.given()
-    )
+def _module(
+    cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str, flops_per_token: float | None
+) -> TranslationModule:
+    target = data.tokenizers.target
+    translator = build_translator(cfg.model, **data.tokenizers.sizes, kernels=cfg.kernels, trust=trust.given())
     plain = [name for name, half in translator.named_children() if not half.fused]
     if plain and cfg.kernels != "plain":
         logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
@@ -170,7 +170,7 @@ def _module(cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: st
         translator=translator,
         optimizer=build.make(cfg.optimizer),
         schedule=build.make(cfg.scheduler),
-        budget=build.build_budget(cfg, flops_per_token=_operations(translator)),
+        budget=build.build_budget(cfg, flops_per_token=flops_per_token),
         convergence=build.build_convergence(cfg),
         label_smoothing=cfg.label_smoothing,
         target=target,
@@ -230,12 +230,25 @@ def _sizes(translator: Translator) -> dict[str, Any]:
     return {
         "parameters": sum(parameters.values()),
         "parameters_without_embeddings": sum(n for key, n in parameters.items() if key not in embeddings),
-        "flops_per_token": _operations(translator),
     }
 
 
-def _operations(translator: Translator) -> float:
-    return operations_per_token(translator, source_length=20, target_length=20).training
+def _operations(cfg: DictConfig, data: ParallelDataModule, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Operations a target token, at the corpus's mean lengths; a resumed run's stay as they were counted before.
+
+    They are None where they can't be counted and no budget asks for them.
+    """
+    if before.get("flops_per_token") is not None:
+        return {key: before[key] for key in ("flops_per_token", "flops_lengths") if key in before}
+    source, target = data.mean_lengths
+    each = None
+    try:
+        each = quantity(cfg, data.tokenizers.sizes, "flops", (source, target))
+    except ValueError as error:
+        if cfg.budget.flops is not None:
+            raise
+        logger.warning("%s", error)
+    return {"flops_per_token": each, "flops_lengths": {"source": source, "target": target}}
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:

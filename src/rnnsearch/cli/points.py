@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,6 +17,9 @@ from rnnsearch.records import JOB, RECORD, point_key
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Composed, Overrides
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from rnnsearch.data.datamodule import ParallelDataModule
 
 HALVINGS = 3  # of the batch, when memory does not suffice
 
@@ -35,7 +38,7 @@ class Points:
         self.flags = tuple(flags)
         self.inputs = inputs
         self.composer = Composer("train", [flag.partition("=")[2] for flag in self.flags])
-        self._vocabularies: dict[str, dict[str, int]] = {}
+        self._prepared: dict[str, ParallelDataModule] = {}
 
     def config(self, overrides: Sequence[str]) -> DictConfig:
         """The config that ``rnnsearch train`` composes, for the caller to change."""
@@ -61,18 +64,26 @@ class Points:
             ValueError: if no sizes come near enough.
         """
         config, other = self.config(overrides), self.config(reference)
-        target = quantity(other, self.vocabulary_sizes(other), by)
-        return (*overrides, *matched_overrides(config, target, self.vocabulary_sizes(config), by))
+        target = quantity(other, self.vocabulary_sizes(other), by, self.mean_lengths(other, by))
+        sizes, lengths = self.vocabulary_sizes(config), self.mean_lengths(config, by)
+        return (*overrides, *matched_overrides(config, target, sizes, by, lengths))
 
     def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
-        """Sizes of the vocabularies of a config, whose data are prepared where that was not done yet."""
-        parts = str([OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")])
-        if parts not in self._vocabularies:
-            data = build_data(config)
+        """Sizes of the vocabularies of a config."""
+        return self._data(config).tokenizers.sizes
+
+    def mean_lengths(self, config: DictConfig, by: str) -> tuple[float, float] | None:
+        """Mean lengths of the training pairs of a config, in tokens, where models are matched by operations."""
+        return self._data(config).mean_lengths if by == "flops" else None
+
+    def _data(self, config: DictConfig) -> "ParallelDataModule":
+        """The data of a config, prepared where that was not done yet."""
+        parts = [OmegaConf.to_container(config[part], resolve=True) for part in ("data", "tokenizer", "filters")]
+        key = str([*parts, config.streaming])
+        if key not in self._prepared:
+            data = self._prepared[key] = build_data(config)
             data.prepare_data()
-            source, target = data.tokenizers.source.size, data.tokenizers.target.size
-            self._vocabularies[parts] = {"source_size": source, "target_size": target}
-        return self._vocabularies[parts]
+        return self._prepared[key]
 
     def point(self, one: Composed, member: str) -> Point:
         """A point with the folder that it has or will have."""

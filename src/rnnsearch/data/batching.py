@@ -242,6 +242,12 @@ def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) 
     return 1 - real / padded if padded else 0.0
 
 
+def mean_lengths(lengths: tuple[Lengths, Lengths], *, weights: npt.NDArray[np.float64] | None) -> tuple[float, float]:
+    """Means of the source and the target lengths, to three places; ``weights`` of the rows, or all alike."""
+    source, target = (round(float(np.average(side, weights=weights)), 3) for side in lengths)
+    return source, target
+
+
 def _generator(seed: int, epoch: int) -> np.random.Generator:
     """Random numbers that depend on seed and epoch alone (counter-based, Salmon et al. 2011)."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute
 import torch
 from datasets import Dataset
@@ -13,7 +15,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from rnnsearch.data import encoded
-from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, padding_share
+from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, mean_lengths, padding_share
 from rnnsearch.data.contradictions import STREAMED, examined
 from rnnsearch.data.corpus import SPLITS, Corpus
 from rnnsearch.data.encoding import Advance, processes_allowed
@@ -177,8 +179,7 @@ class ParallelDataModule(LightningDataModule):
 
     def lengths(self, split: str) -> tuple[Lengths, Lengths]:
         """Tokens of each source and target of a split, the end of sentence included."""
-        rows = self.rows(split).data
-        return encoded.token_counts(rows, "source") + 1, encoded.token_counts(rows, "target") + 1
+        return encoded.lengths(self.rows(split).data)
 
     @cached_property
     def contradictions(self) -> dict[str, dict[str, int]]:
@@ -195,6 +196,19 @@ class ParallelDataModule(LightningDataModule):
         if self.streaming:
             return None
         return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
+
+    @cached_property
+    def mean_lengths(self) -> tuple[float, float]:
+        """Mean tokens of a training pair's source and target, ends of sentence included, as an epoch sees them.
+
+        Of streamed pairs, the first ones count.
+        """
+        if self.streaming:
+            some = self.prepared.encode(islice(self.prepared.pairs("train"), STREAMED), sharers=self.prepared.processes)
+            return mean_lengths(encoded.lengths(pa.Table.from_batches(list(some))), weights=None)
+        planner = self._planner()
+        weights = planner.times() if isinstance(planner, WeightedPlanner) else None
+        return mean_lengths(self.lengths("train"), weights=weights)
 
     def evaluation_loader(self, split: str, sentences: int | None) -> DataLoader[Row]:
         """The first `sentences` pairs of a split (None: all), the longest first; `index_B` tells their rows."""

@@ -133,6 +133,11 @@ def token_counts(table: pa.Table | Table, column: str) -> npt.NDArray[np.int64]:
     return np.concatenate([np.asarray(chunk.value_lengths(), np.int64) for chunk in table.column(column).chunks])
 
 
+def lengths(table: pa.Table | Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Tokens of each source and target, the end of sentence included."""
+    return token_counts(table, "source") + 1, token_counts(table, "target") + 1
+
+
 def rows_by_member(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
     """The rows of each member of a mixture, rising."""
     column = dataset.data.column("member").combine_chunks().dictionary_encode()

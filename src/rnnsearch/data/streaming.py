@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, collate
 from rnnsearch.data.corpus import Pair
-from rnnsearch.data.encoded import token_counts
+from rnnsearch.data.encoded import lengths
 from rnnsearch.data.encoding import ROWS_A_BATCH, Advance
 from rnnsearch.data.loaders import ENDLESS, EncodedRows
 
@@ -99,7 +99,7 @@ class StreamingLoader:
         return window
 
     def _planned(self, table: pa.Table) -> tuple["_StreamedRows", Lengths, Plan]:
-        source, target = (token_counts(table, side) + 1 for side in ("source", "target"))
+        source, target = lengths(table)
         epoch = self._epoch + (self._window << 32)  # each window has an order of its own; the first, that of a split
         return _StreamedRows(table), target, self._planner.plan(source, target, seed=self._seed, epoch=epoch)
 

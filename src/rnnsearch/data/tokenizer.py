@@ -88,6 +88,11 @@ class TokenizerPair:
     target: Tokenizer
     notes: dict[str, object]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of both vocabularies, as `build_translator` takes them."""
+        return {"source_size": self.source.size, "target_size": self.target.size}
+
 
 class TokenizerTraining(Protocol):
     """How tokenizers are learnt; each file of conf/tokenizer is one constructor call of a class like this."""

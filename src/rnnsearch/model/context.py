@@ -13,44 +13,17 @@ memory.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from rnnsearch.kernels import attention as kernels
 from rnnsearch.kernels.energies import additive_energies, exponentials
 from rnnsearch.model.encoder import Annotations
+from rnnsearch.model.initial_values import fill_by_name
 from rnnsearch.model.linear import Linear
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is computed once a sentence. ``values`` has S positions, or a single one if the context is constant."""
-
-    mask_BS: Tensor
-    values_BSE: Tensor
-    keys_BSA: Tensor | None = None
-    gates_BSG: Tensor | None = None  # the values, projected into the decoder's gates
-    readouts_BSX: Tensor | None = None  # the values, projected into its read-out, once the memory is settled
-    exponentials_BSA: Tensor | None = None  # e^{2 keys}, in their place once it is settled
-
-    def select(self, index_N: Tensor) -> "Memory":
-        """The rows ``index_N`` of the batch."""
-        optional = (self.keys_BSA, self.gates_BSG, self.readouts_BSX, self.exponentials_BSA)
-        chosen = (None if part is None else part[index_N] for part in optional)
-        return Memory(self.mask_BS[index_N], self.values_BSE[index_N], *chosen)
-
-
-def mix(weights_BTS: Tensor | None, values_BSX: Tensor) -> Tensor:
-    """Σ_j α_ij value_j for each step, ``[B, T, X]``; without weights the single value, ``[B, 1, X]``."""
-    return values_BSX if weights_BTS is None else torch.bmm(weights_BTS, values_BSX)
-
-
-def mix_rows(weights_NS: Tensor | None, values_BSX: Tensor, rows: int) -> Tensor:
-    """`mix` for the N = ``rows`` queries of a step, ``[N, X]``."""
-    weights_BKS = None if weights_NS is None else weights_NS.view(len(values_BSX), -1, weights_NS.shape[1])
-    return mix(weights_BKS, values_BSX).expand(-1, rows // len(values_BSX), -1).flatten(0, 1)
+from rnnsearch.model.memory import Memory as Memory  # where packages of others look for it
 
 
 class Context(nn.Module, ABC):
@@ -71,11 +44,29 @@ class Context(nn.Module, ABC):
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
         """Weights α_i over the source positions at target step ``step`` (from 0), ``[N, S]``, or None."""
 
+    def energy_cost(self) -> float | None:
+        """Floating-point operations of one e_ij, what `key` and `query` project being known; None: it is measured.
+
+        What a class inherits from another package's is measured, too, for its energies may be its own.
+        """
+        return None
+
+    def initialize(self, scheme: str, generator: Generator | None) -> None:
+        """Give the parameters their initial values, in place, under a scheme of `rnnsearch.training.initialization`.
+
+        Of Linears called ``query``, ``key`` and ``summary``, and of vectors called ``v`` and ``g``, they are the
+        scheme's; all else keeps what the constructor set.
+        """
+        fill_by_name(self, scheme, generator)
+
 
 class ConstantContext(Context, ABC):
     """Base of the mechanisms whose context is the same at every step."""
 
     constant = True
+
+    def energy_cost(self) -> float | None:
+        return 0.0
 
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
         return None
@@ -164,6 +155,9 @@ class HiddenLayer(Attention, ABC):
     def direction(self) -> Tensor:
         """v, ``[A]``."""
         return self.v
+
+    def energy_cost(self) -> float | None:
+        return 4.0 * self.v.numel()  # A sums, A tanh, and a product with v
 
     def settle(self, memory: Memory) -> Memory:
         assert memory.keys_BSA is not None
@@ -262,6 +256,9 @@ class Dot(DotProduct):
                 "model/context=general or scaled_dot"
             )
 
+    def energy_cost(self) -> float | None:
+        return 2.0 * self.size
+
     def keys(self, annotations: Annotations) -> Tensor:
         return annotations.states_BSE
 
@@ -272,6 +269,9 @@ class General(DotProduct):
     def __init__(self, *, annotation_size: int, state_size: int) -> None:
         super().__init__(annotation_size=annotation_size)
         self.key = Linear(annotation_size, state_size, bias=False)  # W
+
+    def energy_cost(self) -> float | None:
+        return 2.0 * self.key.out_features
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
@@ -286,6 +286,9 @@ class ScaledDot(Attention):
         self.query = Linear(state_size, attention_size, bias=False)  # W_q
         self.key = Linear(annotation_size, attention_size, bias=False)  # W_k
         self.scale = attention_size**-0.5
+
+    def energy_cost(self) -> float | None:
+        return 2.0 * self.key.out_features
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from rnnsearch.model.cells import CELLS, CellState, choose
-from rnnsearch.model.context import Context, Memory, mean_annotation, mix, mix_rows
+from rnnsearch.model.context import Context, mean_annotation
 from rnnsearch.model.dropout import SequenceDropout
 from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.linear import Linear
+from rnnsearch.model.memory import Memory, mix, mix_rows
 from rnnsearch.model.recurrence import TRANSITIONS, has_kernel, stack_weights, unroll, unroll_fused
 
 READOUTS = ("maxout", "tanh", "linear")

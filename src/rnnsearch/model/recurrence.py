@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from rnnsearch.kernels.recurrence import Attended, recur
 from rnnsearch.model.cells import CellState, make_cell
-from rnnsearch.model.context import Attention, Context, Memory, mix_rows
+from rnnsearch.model.context import Attention, Context
 from rnnsearch.model.linear import Linear
+from rnnsearch.model.memory import Memory, mix_rows
 
 
 @dataclass(frozen=True)

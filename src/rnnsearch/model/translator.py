@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from rnnsearch.model.cells import choose
-from rnnsearch.model.context import Memory
 from rnnsearch.model.decoder import Decoder, State
 from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.memory import Memory
 
 TIES = ("none", "output", "all")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Budget:
     """Limits; None is no limit. Seconds are those of training itself, without validation.
 
-    Operations (``flops``) are the documented ones of a target token (`rnnsearch.training.cost`) times target tokens.
+    Operations (``flops``) are the documented ones of a target token (`rnnsearch.training.cost`) times target tokens;
+    None of them are known where they can't be counted, and then they are no limit.
 
     Raises:
         ValueError: if no limit is given, or one is not positive.
@@ -17,7 +18,7 @@ class Budget:
     tokens: int | None
     seconds: float | None
     flops: float | None
-    flops_per_token: float
+    flops_per_token: float | None
 
     def __post_init__(self) -> None:
         given = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds, "flops": self.flops}
@@ -26,12 +27,13 @@ class Budget:
             raise ValueError(
                 "no budget is given, so training would never end; set budget.updates, tokens, seconds or flops"
             )
+        assert "flops" not in limits or self.flops_per_token is not None
         for key, limit in limits.items():
             if limit <= 0:
                 raise ValueError(f"budget.{key}={limit}: a budget is positive")
 
     def progress(self, *, updates: int, tokens: int, seconds: float) -> float:
         """The share that is used up, 1 and more when training is to end."""
-        flops = tokens * self.flops_per_token
+        flops = tokens * (self.flops_per_token or 0.0)
         used = ((updates, self.updates), (tokens, self.tokens), (seconds, self.seconds), (flops, self.flops))
         return max(done / limit for done, limit in used if limit is not None)

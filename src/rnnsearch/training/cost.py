@@ -2,21 +2,24 @@
 
 For a sentence pair with S source and T target tokens::
 
-    forward  = 2/T · (Σ_M size(M) · times(M) + S · T · (energy + mixing))
+    forward  = 1/T · (2 Σ_M size(M) · times(M) + S · T · (energy + softmax + 2 mixing))
     training = 3 · forward
 
-The sum runs over the weight matrices M, and a multiply-add counts as 2. times(M) says how often a matrix is applied:
+The sum runs over the weight matrices M: a multiply-add counts as 2. times(M) says how often a matrix is applied:
 
 - S: the encoder's matrices, the keys (U_a h_j), the annotations into the decoder's gates (C h_j);
 - T: the decoder's own matrices, the query (W_a s), the read-out, the vocabulary;
 - 1: s_0, V of the fixed context, and C, C_o of a constant context (C_o: T under input feeding).
 
-energy is what one e_ij costs beyond keys and queries, a product of A (or H) numbers; mixing is the width of what the
-weights α_ij mix, the annotations and their projections into the gates. Backward takes twice the forward's products.
+energy is what one e_ij costs beyond keys and queries, sums and tanh included, as the mechanism itself says
+(`Context.energy_cost`); softmax is `SOFTMAX`; mixing is the width of what the weights α_ij mix, the annotations and
+their projections into the gates. A mechanism that does not say it is counted while it runs
+(`rnnsearch.training.measured`): for those here that differs by less than 0.1 % of the whole, so that models counted in
+either way can be compared. Backward takes twice the forward's operations.
 
-Left out: sums, products and functions of single elements (gates, tanh, softmax, biases, sinusoids, dropout, the norm
-of v), embedding look-ups, the optimiser, padding. Position terms of `location_only` count once a sentence, though a
-batch shares them.
+Left out: what is done once a step or a position to single elements (gates, biases, sinusoids, dropout, the norm of v),
+less than 2 % of the whole at the sizes of model=tiny or above; embedding look-ups, the loss, the optimiser, padding.
+Position terms of `location_only` count once a sentence, though a batch shares them.
 """
 
 from collections.abc import Iterator
@@ -24,8 +27,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from rnnsearch.model.context import Context, DotProduct, ScaledDot
+from rnnsearch.model.context import Context
 from rnnsearch.model.translator import Translator
+from rnnsearch.training.measured import Lengths, Looking, measured
+
+SOFTMAX = 5  # of one α_ij: the largest, a difference, an exponential, their sum, a quotient
+OURS = "rnnsearch."
+CONTEXT = "decoder.context."
 
 
 @dataclass(frozen=True)
@@ -36,48 +44,68 @@ class Cost:
     training: float
 
 
-def operations_per_token(translator: Translator, *, source_length: int, target_length: int) -> Cost:
-    """What a target token costs in sentence pairs of ``source_length`` and ``target_length`` tokens, ends included."""
-    products = sum(
-        size * _times(name, translator, source_length, target_length) for name, size in _matrices(translator)
-    )
+def operations_per_token(translator: Translator, *, source_length: float, target_length: float) -> Cost:
+    """What a target token costs in sentence pairs of ``source_length`` and ``target_length`` tokens, ends included.
+
+    Raises:
+        ValueError: if a part is of another package, and its operations can neither be known nor counted.
+    """
+    lengths = Lengths(source_length, target_length)
     decoder = translator.decoder
+    looking = _looking(translator, lengths)
+    products = sum(size * _times(name, translator, lengths, looking.values) for name, size in _matrices(translator))
     if not decoder.context.constant:
         mixed = decoder.context.size + (decoder.transition.gates if decoder.transition.into_gates is not None else 0)
-        products += (
-            source_length * target_length * (_energy(decoder.context, decoder.transition.cell.hidden_size) + mixed)
-        )
-    forward = 2 * products / target_length
+        products += looking.values * target_length * mixed
+    forward = (2 * products + looking.operations) / target_length
     return Cost(forward=forward, training=3 * forward)
 
 
+def _looking(translator: Translator, lengths: Lengths) -> Looking:
+    """What the context mechanism does itself, as it says, or else as it is measured."""
+    for half in (translator.encoder, translator.decoder):
+        if not type(half).__module__.startswith(OURS):
+            raise ValueError(
+                f"the operations of {type(half).__qualname__} are not known: there is a formula for the encoders and "
+                "decoders of rnnsearch alone; leave match=flops and budget.flops out"
+            )
+    context = translator.decoder.context
+    energy = context.energy_cost() if _speaks_for_itself(context) else None
+    if energy is None:
+        state_size = translator.decoder.transition.cell.hidden_size
+        return measured(context, translator.encoder, state_size=state_size, lengths=lengths)
+    times = {"key": lengths.source, "query": lengths.target, "summary": 1.0}
+    sizes = {name: part.weight.numel() for name, part in context.named_children() if isinstance(part, nn.Linear)}
+    products = sum(2 * sizes[name] * times[name] for name in times.keys() & sizes.keys())
+    if context.constant:
+        return Looking(products, values=1.0)
+    return Looking(products + lengths.source * lengths.target * (energy + SOFTMAX), values=lengths.source)
+
+
+def _speaks_for_itself(context: Context) -> bool:
+    """Whether its `energy_cost` is its own or its package's: what it inherits from ours need not hold for it."""
+    return type(context).energy_cost.__module__ == type(context).__module__
+
+
 def _matrices(translator: Translator) -> Iterator[tuple[str, int]]:
-    """Name and size of every matrix that multiplies something; a tied one counts where it does."""
+    """Name and size of every matrix outside of the context that multiplies something; a tied one where it does."""
     for name, module in translator.named_modules():
+        if name.startswith(CONTEXT):
+            continue
         if isinstance(module, nn.Linear):
             yield name, module.weight.numel()
         elif isinstance(module, nn.RNNBase):
             yield name, sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
 
 
-def _times(name: str, translator: Translator, source_length: int, target_length: int) -> int:
+def _times(name: str, translator: Translator, lengths: Lengths, values: float) -> float:
     decoder = translator.decoder
-    values = 1 if decoder.context.constant else source_length
-    if name.startswith("encoder.") or name == "decoder.context.key":
-        return source_length
-    if name in ("decoder.initial.project", "decoder.context.summary"):
+    if name.startswith("encoder."):
+        return lengths.source
+    if name == "decoder.initial.project":
         return 1
     if name == "decoder.transition.into_gates":
         return values
     if name == "decoder.readout.context" and decoder.context.constant and decoder.feed is None:
         return 1
-    return target_length
-
-
-def _energy(context: Context, state_size: int) -> int:
-    """Multiply-adds of one e_ij, keys and query known."""
-    if isinstance(context, DotProduct):
-        return state_size
-    if isinstance(context, ScaledDot):
-        return context.query.out_features
-    return sum(vector.numel() for name, vector in context.named_parameters() if name == "v")
+    return lengths.target

@@ -199,7 +199,7 @@ def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
             log.log_metrics(tested, step=record["updates"])
     buckets = (metrics.get("test") or {}).get("by_length") or []
     for board in _boards(loggers):
-        board.summary({**scores, **{key: record[key] for key in COST if key in record}})
+        board.summary({**scores, **{key: record[key] for key in COST if record.get(key) is not None}})
         if buckets:
             _show_lengths(board, buckets, length_unit(record), record["updates"])
 

@@ -1,18 +1,20 @@
 """Initial values of all parameters: the paper's scheme (A.2.3, B.1), or the customary one of later models.
 
-Each parameter has one role, found by its name. A scheme says how each role is filled. What a context mechanism from
-another package has besides keeps the values that its constructor gave.
+Each parameter has one role, found by its name. A scheme says how each role is filled. A context mechanism fills its own
+(`Context.initialize`).
 
-H state, M embedding, A alignment hidden layer, G gates (a multiple of H).
+H state, M embedding, G gates (a multiple of H).
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 
 import torch
 from torch import Generator, Tensor, nn
 
 from rnnsearch.model.cells import choose
+from rnnsearch.model.initial_values import Fill, normal, normal_by_last_size, xavier, zero
 from rnnsearch.model.translator import Translator
 
 ROLES: Mapping[str, re.Pattern[str]] = {
@@ -22,17 +24,16 @@ ROLES: Mapping[str, re.Pattern[str]] = {
         "gates": r".*\.input\.weight|.*\.rnn\.weight_ih_l0(_reverse)?|.*\.feed\.weight|.*\.into_gates\.weight",  # W, C
         "gates_bias": r".*\.input\.bias|.*\.rnn\.bias_ih_l0(_reverse)?|.*\.into_gates\.bias",
         "bias": r".*\.(candidate_bias|rnn\.bias_hh_l0(_reverse)?)"
-        r"|decoder\.(context\.(key|summary)|initial\.project|readout\.state|output)\.bias",
-        "alignment": r"decoder\.context\.(query|key)\.weight",  # W_a, U_a
-        "alignment_vector": r"decoder\.context\.v",  # v_a
-        "alignment_scale": r"decoder\.context\.g",
+        r"|decoder\.(initial\.project|readout\.state|output)\.bias",
         "embedding": r"(en|de)coder\.embedding\.weight",  # E, and the output matrix where they are tied
-        "dense": r"decoder\.(context\.summary|initial\.project|readout\.(state|word|context)|output)\.weight",
+        "dense": r"decoder\.(initial\.project|readout\.(state|word|context)|output)\.weight",
     }.items()
 }
 
-# Fills a parameter: the tensor, H of its half of the model, whether the mechanism is normed, the source of randomness.
-Fill = Callable[[Tensor, int, bool, Generator | None], None]
+CONTEXT = "decoder.context."
+
+# Fills a parameter: the tensor, H of its half of the model, the source of randomness.
+FillGates = Callable[[Tensor, int, Generator | None], None]
 
 
 def initialize(translator: Translator, *, scheme: str, seed: int | None = None) -> None:
@@ -53,17 +54,19 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
     fills = SCHEMES[choose(scheme, list(SCHEMES), "model.initialization")]
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     sizes = {"encoder": translator.encoder.hidden_size, "decoder": translator.decoder.transition.cell.hidden_size}
-    normed = getattr(translator.decoder.context, "g", None) is not None
+    by_context = groupby(translator.named_parameters(), key=lambda named: named[0].startswith(CONTEXT))
     with torch.no_grad():
-        for name, parameter in translator.named_parameters():
-            fills[role_of(name)](parameter, sizes[name.split(".")[0]], normed, generator)
+        for is_context, group in by_context:
+            if is_context:
+                translator.decoder.context.initialize(scheme, generator)
+                continue
+            for name, parameter in group:
+                fills[role_of(name)](parameter, sizes[name.split(".")[0]], generator)
 
 
 def role_of(name: str) -> str:
-    """The one role of the parameter called ``name``."""
+    """The one role of the parameter called ``name``, which is none of the context's."""
     roles = [role for role, pattern in ROLES.items() if pattern.fullmatch(name)]
-    if not roles and name.startswith("decoder.context."):
-        return "own"
     assert len(roles) == 1, f"parameter {name} has the roles {roles}, and should have exactly one"
     return roles[0]
 
@@ -73,44 +76,30 @@ def _blocks(values_GX: Tensor, hidden_size: int) -> Iterator[Tensor]:
     yield from values_GX.chunk(values_GX.shape[0] // hidden_size)
 
 
-def _orthogonal(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    for block_HH in _blocks(values, hidden_size):
-        nn.init.orthogonal_(block_HH, generator=generator)
+def _whole(fill: Fill) -> FillGates:
+    """All gates as one matrix."""
+
+    def filled(values: Tensor, hidden_size: int, generator: Generator | None) -> None:
+        fill(values, generator)
+
+    return filled
 
 
-def _zero(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    values.zero_()
+def _by_gate(fill: Fill) -> FillGates:
+    """Each gate as a matrix of its own."""
+
+    def filled(values_GX: Tensor, hidden_size: int, generator: Generator | None) -> None:
+        for block_HX in _blocks(values_GX, hidden_size):
+            fill(block_HX, generator)
+
+    return filled
 
 
-def _normal(deviation: float) -> Fill:
-    def fill(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-        values.normal_(0.0, deviation, generator=generator)
-
-    return fill
+def _orthogonal(values: Tensor, generator: Generator | None) -> None:
+    nn.init.orthogonal_(values, generator=generator)
 
 
-def _zero_unless_normed(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    """v_a = 0; g v / ‖v‖ has no meaning there, so a normed v has a direction and g is zero."""
-    if normed:
-        values.normal_(0.0, 0.01, generator=generator)
-    else:
-        values.zero_()
-
-
-def _normal_by_last_size(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    values.normal_(0.0, values.shape[-1] ** -0.5, generator=generator)
-
-
-def _xavier(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    nn.init.xavier_uniform_(values, generator=generator)
-
-
-def _xavier_by_gate(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    for block_HX in _blocks(values, hidden_size):
-        nn.init.xavier_uniform_(block_HX, generator=generator)
-
-
-def _forget_little(values_G: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
+def _forget_little(values_G: Tensor, hidden_size: int, generator: Generator | None) -> None:
     """Zero, but 1 in the forget gate, the second of an LSTM's four blocks (Jozefowicz et al. 2015, section 2.2)."""
     values_G.zero_()
     blocks = list(_blocks(values_G, hidden_size))
@@ -118,33 +107,21 @@ def _forget_little(values_G: Tensor, hidden_size: int, normed: bool, generator: 
         blocks[1].fill_(1.0)
 
 
-def _keep(values: Tensor, hidden_size: int, normed: bool, generator: Generator | None) -> None:
-    """Leave what the constructor set."""
-
-
-SCHEMES: Mapping[str, Mapping[str, Fill]] = {
+SCHEMES: Mapping[str, Mapping[str, FillGates]] = {
     "paper": {
-        "recurrent": _orthogonal,
-        "gates": _normal(0.01),
-        "gates_bias": _zero,
-        "bias": _zero,
-        "alignment": _normal(0.001),
-        "alignment_vector": _zero_unless_normed,
-        "alignment_scale": _zero,
-        "own": _keep,
-        "embedding": _normal(0.01),
-        "dense": _normal(0.01),
+        "recurrent": _by_gate(_orthogonal),
+        "gates": _whole(normal(0.01)),
+        "gates_bias": _whole(zero),
+        "bias": _whole(zero),
+        "embedding": _whole(normal(0.01)),
+        "dense": _whole(normal(0.01)),
     },
     "modern": {
-        "recurrent": _orthogonal,
-        "gates": _xavier_by_gate,
+        "recurrent": _by_gate(_orthogonal),
+        "gates": _by_gate(xavier),
         "gates_bias": _forget_little,
-        "bias": _zero,
-        "alignment": _xavier,
-        "alignment_vector": _normal_by_last_size,
-        "alignment_scale": _keep,
-        "own": _keep,
-        "embedding": _normal_by_last_size,
-        "dense": _xavier,
+        "bias": _whole(zero),
+        "embedding": _whole(normal_by_last_size),
+        "dense": _whole(xavier),
     },
 }
