@@ -113,3 +113,15 @@ def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
     found = described(plan, "s")["tuning"]
     assert found["chosen"] == {"fixed": {"optimizer.lr": 0.5}, "additive": {"optimizer.lr": 0.25}}
     assert found["trials"][0]["values_at"] == [{"update": 9, "value": 3.0}]
+
+
+def test_what_seeds_were_asked_for_and_when(plan: Any) -> None:
+    for seeds in ("0,1", "1", "0,1,2"):
+        plan("sweep study=s", *EQUAL, "model/context=fixed,additive", f"seed={seeds}")
+    asked = described(plan, "s")["asked_seeds"]
+    assert [one["seeds"] for one in asked] == [[0, 1], [0, 1, 2]]
+    assert asked[0]["at"] <= asked[1]["at"]
+    earlier = {key: one for key, one in described(plan, "s").items() if key not in ("asked_seeds", "sha256")}
+    write_object(plan.outputs / "s" / "study.json", earlier)
+    plan("sweep study=s", *EQUAL, "model/context=fixed,additive", "seed=3")
+    assert [one["seeds"] for one in described(plan, "s")["asked_seeds"]] == [[0, 1, 2], [0, 1, 2, 3]]

@@ -17,8 +17,8 @@ METRICS = (
     "sentences bleu bleu_signature bleu_interval chrf chrf_signature chrf_interval ter ter_signature nll perplexity "
     "aer aer_saliency alignment attention by_length"
 )
-ROW = "index line source reference hypothesis score at_limit nll tokens source_words gold links links_method links_saliency "
-ROW += "attention"
+ROW = "index line source reference hypothesis score at_limit nll tokens source_words gold links links_method "
+ROW += "links_saliency attention"
 FILES = (
     "record.json config.yaml train.log metrics.csv checkpoints/best.ckpt checkpoints/last.ckpt data/validation.jsonl "
     "data/test.jsonl translations.test.jsonl alignments.test.json"

@@ -85,6 +85,7 @@ def describe(
                 for name in ordered
             ],
             "seeds": sorted({point.seed for point in points}),
+            "asked_seeds": _asked(described(study), points),
             "budget": plain(composed[ordered[0]].budget) if ordered else {},
             "trained_length": _trained_length(points),
             "config_difference": _differences(composed),
@@ -94,6 +95,16 @@ def describe(
             ],
         },
     )
+
+
+def _asked(earlier: Mapping[str, Any], points: Sequence[Point]) -> list[dict[str, Any]]:
+    """What seeds were asked for, and when: an entry more where some are new."""
+    seeds = sorted({point.seed for point in points})
+    found = list(earlier.get("asked_seeds", []))
+    if not found and earlier.get("seeds"):  # an earlier version's, which did not say
+        found = [{"seeds": earlier["seeds"], "at": earlier["created"]}]
+    known = {seed for one in found for seed in one["seeds"]}
+    return found if known.issuperset(seeds) else [*found, {"seeds": seeds, "at": ledger.now()}]
 
 
 def every_point(study: Path, points: Sequence[Point]) -> list[Point]:

@@ -126,13 +126,14 @@ class Tuner:
         before = self.earlier
         names = {one.member for one in self.tuned}
         kept = [one for one in before.get("trials", []) if one["member"] not in names]
+        trials = [self._fresh(trial) for trial in (*kept, *(trial for one in self.tuned for trial in one.trials))]
         return {
             "measure": self.measure,
             "seed": self.tuning.seed if self.tuning.seed is not None else self.tuned[0].trials[0]["seed"],
-            "rungs": [asdict(rung) for rung in self.rungs],
+            "rungs": [{**asdict(rung), "updates": _updates_at(place, trials)} for place, rung in enumerate(self.rungs)],
             "warmups": self.tuning.warmups,
             "extensions": self.tuning.extensions,
-            "trials": [self._fresh(trial) for trial in (*kept, *(trial for one in self.tuned for trial in one.trials))],
+            "trials": trials,
             "chosen": {**before.get("chosen", {}), **{one.member: one.chosen for one in self.tuned}},
             "bases": {**before.get("bases", {}), **{one.member: one.base for one in self.tuned}},
             "at_edge": sorted({*before.get("at_edge", ())} - names | {one.member for one in self.tuned if one.at_edge}),
@@ -295,6 +296,12 @@ def _share(validation: Mapping[str, Any], budget: DictConfig, record: Mapping[st
     tokens = validation["tokens_seen"]
     used = {"updates": validation["update"], "tokens": tokens, "flops": tokens * record.get("flops_per_token", 0.0)}
     return max((float(used[key]) / budget[key] for key in used if budget[key] is not None), default=0.0)
+
+
+def _updates_at(place: int, trials: Sequence[Mapping[str, Any]]) -> int | None:
+    """After how many updates trials were judged; None where they differ."""
+    found = {one["values_at"][place]["update"] for one in trials if len(one["values_at"]) > place}
+    return found.pop() if len(found) == 1 else None
 
 
 def _has_come(point: Point) -> bool:
