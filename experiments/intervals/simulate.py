@@ -24,7 +24,8 @@ HERE = Path(__file__).parent
 STUDIES, SEED = 4000, 0
 SENTENCES, OWN = 0.4, 0.3  # standard deviations: a member's over sentences, and a seed's own over them
 SPREADS = {"0.5": (0.5,), "0.3, 0.5, 2": (0.3, 0.5, 2.0), "0.1, 3": (0.1, 3.0)}  # over seeds, members in turn
-PILOTS, NEW = 400, 8
+PILOTS, ASKING, NEW = 20_000, 300, 8  # pilots of a detectable difference, and of a number of seeds; new studies each
+GRID = 60  # variances of which the detectable difference is found, for those between to be read off
 REAL = (0.5, 1.0, 2.0, 4.0)
 
 Pairs = Sequence[tuple[int, int]]
@@ -113,20 +114,21 @@ def real(*, studies: int) -> Iterator[dict[str, Any]]:
 
 
 def pilots(*, pilots: int) -> Iterator[dict[str, Any]]:
-    """Power of new studies at the difference that a pilot calls detectable."""
+    """Power of new studies, one a pilot, at the difference that the pilot calls detectable."""
     for count, spreads, together in product((2, 3, 5), ((0.5, 0.5), (0.3, 2.0)), (1, 3, 8)):
         generator = np.random.default_rng([SEED, count, together])
-        drawn = scores(generator, spreads, studies=pilots, seeds=count)
-        _, sentences, seeds = errors(drawn, 1, 0)
-        found, plain = [], []
-        for of_pilot in seeds:
-            pilot = Errors(sentences, float(of_pilot), count)
-            at = detectable(pilot, error=ERROR / together)
-            found.append(share(generator, spreads, at, count, together))
-            known = Errors(sentences + float(of_pilot), 0.0, count)
-            plain.append(share(generator, spreads, detectable(known, error=ERROR / together), count, together))
+        _, sentences, seeds = errors(scores(generator, spreads, studies=pilots, seeds=count), 1, 0)
+        grid = np.geomspace(np.quantile(seeds, 1 / pilots), seeds.max(), GRID)
+        error = ERROR / together
+        smallest = [detectable(Errors(sentences, float(one), count), error=error) for one in grid]
+        plain = [detectable(Errors(sentences + float(one), 0.0, count), error=error) for one in grid]
         row = {"seeds": count, "spread": ", ".join(f"{one:g}" for one in spreads), "together": together}
-        yield row | {"power": float(np.mean(found)), "spread taken for the truth": float(np.mean(plain))}
+        for name, at in (("power", smallest), ("spread taken for the truth", plain)):
+            new = scores(generator, spreads, studies=pilots, seeds=count)
+            mean, _, variance = errors(new, 1, 0)
+            gap = np.exp(np.interp(np.log(seeds), np.log(grid), np.log(at)))
+            row[name] = float(hold(mean + gap, sentences, variance, count - 1, together=together).mean())
+        yield row
 
 
 def share(generator: np.random.Generator, spreads: Sequence[float], at: float, seeds: int, together: int) -> float:
@@ -170,11 +172,12 @@ def main() -> None:
     found = {
         "studies": STUDIES,
         "tolerance": tolerance(STUDIES),
+        "pilots' tolerance": POWER - 3 * float(np.sqrt(POWER * (1 - POWER) / PILOTS)),
         "null": list(null(studies=STUDIES, seeds=(1, 2, 3, 5), members=(2, 4, 8))),
         "whole way": whole_way(studies=STUDIES),
         "real": list(real(studies=STUDIES)),
         "pilots": list(pilots(pilots=PILOTS)),
-        "wished": list(wished(pilots=PILOTS)),
+        "wished": list(wished(pilots=ASKING)),
     }
     write_json(HERE / "results.json", found)
     write_text(HERE / "table.md", tables(found))
@@ -196,8 +199,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def cell(value: Any, key: str) -> str:
-    whole = key in ("difference", "wished", "asked")
-    return "" if value is None else f"{value:g}" if whole or not isinstance(value, float) else percent(value)
+    if isinstance(value, float):
+        return f"{value:g}" if key in ("difference", "wished", "asked") else percent(value)
+    return "" if value is None else str(value)
 
 
 def percent(share: float) -> str:

@@ -19,7 +19,7 @@ from rnnsearch.evaluation.error_model import Errors, Floats, half_widths, mixtur
 
 POWER = 0.80
 LIMIT = 100  # seeds beyond which no number is given
-POINTS, TAIL = 61, 1e-8  # of the quadrature over two χ²
+POINTS, TAIL = 181, 1e-6  # of the quadrature over two χ²
 DECADES, EACH = (-30, 30), 5  # the grid of seeds' over sentences' variance, and its points a decade
 LEAST = 1e-12  # of the seeds' variance, for sentences that vary nothing
 
