@@ -172,7 +172,6 @@ def main() -> None:
     found = {
         "studies": STUDIES,
         "tolerance": tolerance(STUDIES),
-        "pilots' tolerance": POWER - 3 * float(np.sqrt(POWER * (1 - POWER) / PILOTS)),
         "null": list(null(studies=STUDIES, seeds=(1, 2, 3, 5), members=(2, 4, 8))),
         "whole way": whole_way(studies=STUDIES),
         "real": list(real(studies=STUDIES)),
