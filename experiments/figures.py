@@ -67,10 +67,11 @@ def compared(name: str) -> dict[str, Any]:
     if found is None:
         return {"sha256": digest(name)}
     pairs = {
-        _pair(one.system, one.baseline): _difference(one.difference) | {"holm": _rounded(one.adjusted)}
-        for one in planned(study(name), found)
+        _pair(one.system, one.baseline): _difference(one.difference)
+        for one in planned(found)
         if one.difference is not None
     }
+    lines = slopes(found)
     parts = {bucket.label: part for bucket, part in zip(found.buckets, found.by_length, strict=True)}
     return {
         "sha256": digest(name),
@@ -78,20 +79,17 @@ def compared(name: str) -> dict[str, Any]:
         "lengths": {
             label: {
                 "scores": {member: _rounded(of[found.metric].value) for member, of in part.scores.items()},
-                "differences": {
-                    _pair(member, study(name).baseline): _difference(of[found.metric])
-                    for member, of in part.differences.items()
-                },
+                "differences": {_pair(*pair): _difference(of[found.metric]) for pair, of in part.differences.items()},
             }
             for label, part in parts.items()
         },
         "slopes": {
-            one.member: {
+            member: {
                 "value": _rounded(one.slope.value),
                 "low": _rounded(one.slope.interval.low),
                 "high": _rounded(one.slope.interval.high),
             }
-            for one in slopes(found)
+            for member, one in (lines.members if lines else {}).items()
         },
     }
 
@@ -140,7 +138,7 @@ def scores(name: str, members: str) -> Figures:
 
 
 def gain(name: str, system: str, baseline: str, length: str | None = None) -> Figures:
-    """System minus baseline: value, seeds (one difference each); of a planned comparison also low, high, p and holm."""
+    """System minus baseline: value, seeds (one difference each); of a planned comparison also low, high and p."""
     if length is not None:
         return dict(_of_compared(name, "lengths", length, "differences", _pair(system, baseline)))
     one, other = _by_seed(name, system), _by_seed(name, baseline)

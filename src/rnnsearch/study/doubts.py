@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnnsearch.study import output_lengths, trained_enough, tuning, unequal, unfinished
+from rnnsearch.study import output_lengths, spread, trained_enough, tuning, unequal, unfinished
 from rnnsearch.study.findings import better
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import TITLES
 from rnnsearch.study.remarks import Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
-
-FEW = 5  # seeds, under which their spread is itself known only roughly
 
 
 def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
@@ -50,20 +48,9 @@ def _weak(study: Study, comparison: Comparison) -> list[Remark]:
 
 
 def _seeds(comparison: Comparison) -> list[Remark]:
-    values = {"seeds": list(comparison.seeds)}
-    if len(comparison.seeds) == 1:
-        text = (
-            "One seed: the intervals cover the choice of test sentences, not the chance of training; several, asked "
-            "for from the start as by 'seeds=[0,1,2]', show both."
-        )
-        return [Remark("note", "one_seed", text, (), values)]
-    if len(comparison.seeds) >= FEW:
-        return []
-    text = (
-        f"{len(comparison.seeds)} seeds: the spread over training runs is itself known only roughly; read the "
-        "differences seed by seed."
-    )
-    return [Remark("note", "few_seeds", text, (), values)]
+    text = spread.of_seeds(comparison)
+    kind = "one_seed" if len(comparison.seeds) == 1 else "few_seeds"
+    return [Remark("note", kind, text, (), {"seeds": list(comparison.seeds)})] if text else []
 
 
 def seeds_added(study: Study) -> list[Remark]:

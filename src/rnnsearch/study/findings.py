@@ -1,9 +1,11 @@
 """The report's sentences on what was found."""
 
-from rnnsearch.evaluation.metrics import CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import Difference
+from rnnsearch.evaluation.significance import Difference, Interval
+from rnnsearch.study.best import standing
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores
+from rnnsearch.study.measures import FALLING, TITLES, compares, primary, ranked, scores
+from rnnsearch.study.plan import Pair
+from rnnsearch.study.planned import planned
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.study.unfinished import no_test, of_runs, untested
@@ -23,12 +25,26 @@ def headline(study: Study, comparison: Comparison | None) -> str:
         why = f"{of_runs(len(without))} finished, but {no_test(without)}" if without else "no run is finished"
         return f"No comparison yet: {why}."
     best, score = better(study, comparison)
+    name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
     if score < comparison.weak:
-        name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
         return f"This comparison says nothing: the better member, {best}, has {number(score)} {name}, under {least}."
+    if not comparison.whole.differences:
+        one = len({baseline for _, baseline in comparison.pairs}) == 1
+        none = (
+            f"no other member has finished a seed in common with {comparison.pairs[0][1]}" if one else "no seed shared"
+        )
+        return f"No comparison yet: {none}."
     if not comparison.compared:
-        return f"No comparison yet: no other member has finished a seed in common with {study.baseline}."
-    return finding(study, comparison, leader(comparison))
+        return f"No comparison is reported: the better of every pair has under {least} {name}."
+    return _held(comparison) + finding(study, comparison, leader(comparison))
+
+
+def _held(comparison: Comparison) -> str:
+    """How many hold, where several do not share a baseline, so that no member is the one that all are told of."""
+    found = planned(comparison)
+    if len({one.baseline for one in found}) == 1 or not any(one.holds for one in found):
+        return ""
+    return f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold, the largest: "
 
 
 def _best_trial(study: Study) -> str:
@@ -47,19 +63,27 @@ def _best_trial(study: Study) -> str:
     )
 
 
-def finding(study: Study, comparison: Comparison, member: str) -> str:
-    """What a member gains over the baseline, and whether the interval excludes 0."""
-    found = comparison.whole.differences[member][comparison.metric]
-    verb = "gains" if found.value >= 0 else "loses"
-    against = "over" if found.value >= 0 else "against"
-    name = member if "=" in member else member[0].upper() + member[1:]
-    ends = (
-        (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
-    )
-    return (
-        f"{name} {verb} {number(abs(found.value))} {TITLES[comparison.metric]} [{number(ends[0])}, {number(ends[1])}] "
-        f"{against} {study.baseline}: the 95 % interval {excludes(found)}."
-    )
+def finding(study: Study, comparison: Comparison, pair: Pair) -> str:
+    """What a system gains over its baseline, and whether the interval excludes 0; of one seed how two runs differ."""
+    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
+    shown = system if "=" in system else system[0].upper() + system[1:]
+    name = TITLES[comparison.primary]
+    if len(found.by_seed) == 1:
+        value = f"{signed(found.value)} {name} {interval(found.interval)}"
+        says = f"these two runs differ by {value}, sentences alone; of the systems one seed says nothing"
+        return f"{shown} − {baseline}: {says}."
+    rises = found.value >= 0
+    ends = found.interval if rises else Interval(-found.interval.high, -found.interval.low)
+    value, bounds = number(abs(found.value)), interval(ends)
+    if comparison.primary in FALLING:
+        does = f"{'raises' if rises else 'lowers'} {name} by {value} {bounds} against"
+    else:
+        does = f"{'gains' if rises else 'loses'} {value} {name} {bounds} {'over' if rises else 'against'}"
+    return f"{shown} {does} {baseline}: the 95 % interval{_several(found)} {excludes(found)}."
+
+
+def _several(found: Difference) -> str:
+    return f" of {found.together} together" if found.together > 1 else ""
 
 
 def excludes(found: Difference) -> str:
@@ -67,29 +91,27 @@ def excludes(found: Difference) -> str:
     return "excludes 0" if found.interval.excludes_zero else "does not exclude 0"
 
 
-def verdict(study: Study, comparison: Comparison, member: str) -> str:
-    """The difference in full, with its p-value and its sources of chance."""
-    found = comparison.whole.differences[member][comparison.metric]
-    chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
-    return (
-        f"{member} − {study.baseline} = {signed(found.value)} {TITLES[comparison.metric]}, "
-        f"95 % interval {interval(found.interval)} over {chance}, two-sided {p_value(found.p_value)}: "
-        f"the interval {excludes(found)}."
-    )
+def verdict(study: Study, comparison: Comparison, pair: Pair) -> str:
+    """The difference in full, with its p-value, its sources of chance and how both were reckoned with."""
+    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
+    value = f"{system} − {baseline} = {signed(found.value)} {TITLES[comparison.primary]}"
+    ends, p = f"95 % interval{_several(found)} {interval(found.interval)}", f"two-sided {p_value(found.p_value)}"
+    if len(found.by_seed) == 1:
+        return f"{value}, {ends} over test sentences alone (bootstrap), {p}: it speaks of these two runs."
+    how = "over test sentences (bootstrap) and seeds (Student's t)"
+    return f"{value}, {ends} {how}, {p}: the interval {excludes(found)}."
 
 
 def better(study: Study, comparison: Comparison) -> tuple[str, float]:
-    """The member with the highest primary score, and that score."""
-    best = max(study.members, key=lambda member: standing(comparison, member))
-    return best, comparison.whole.scores[best][comparison.metric].value
+    """The member with the highest primary score of text, and that score."""
+    value = {member: comparison.whole.scores[member][comparison.metric].value for member in study.members}
+    best = max(study.members, key=lambda member: (value[member], *standing(comparison, member)))
+    return best, value[best]
 
 
-def standing(comparison: Comparison, member: str) -> tuple[float, ...]:
-    """Orders members by their primary score; chrF, then likelihood, decide between equals."""
-    found = comparison.whole.scores[member]
-    return found[comparison.metric].value, found[CHRF.name].value, -found[PERPLEXITY.name].value
-
-
-def leader(comparison: Comparison) -> str:
-    """The member with the highest primary score of those that are compared with the baseline."""
-    return max(comparison.compared, key=lambda member: standing(comparison, member))
+def leader(comparison: Comparison) -> Pair:
+    """The pair that is told of first: the best system's; where baselines differ, that of the largest difference."""
+    if len({baseline for _, baseline in comparison.pairs}) == 1:
+        return max(comparison.compared, key=lambda pair: standing(comparison, pair[0]))
+    gaps = {pair: comparison.whole.differences[pair][comparison.primary] for pair in comparison.compared}
+    return max(gaps, key=lambda pair: (gaps[pair].holds, abs(gaps[pair].value)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnsearch.evaluation.bleu import bleu_lengths, brevity_penalty
-from rnnsearch.evaluation.significance import Floats
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.study.folder import Row, Study
 from rnnsearch.study.measures import scoring
 from rnnsearch.study.remarks import Level, Remark, listed
