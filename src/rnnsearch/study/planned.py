@@ -8,7 +8,7 @@ from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Difference, holm
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, Measure, compares, text_metric
+from rnnsearch.study.measures import TITLES, Measure, is_comparison, text_metric
 from rnnsearch.study.statistics import Comparison, better_score, paired, shared_seeds
 from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
@@ -84,7 +84,7 @@ def _compared(comparison: Comparison, system: str, baseline: str, metric: str) -
 def section(study: Study, comparison: Comparison) -> Section:
     """The table of comparisons and what its columns mean; empty for a search, whose trials are not to be compared."""
     heading = "Planned comparisons"
-    if not compares(study) or len(study.members) < 2:
+    if not is_comparison(study) or len(study.members) < 2:
         return Section(heading)
     found, name = planned(study, comparison), TITLES[comparison.metric]
     header = ("comparison", "difference", "p-value", "Holm", "by seed", "least seen, sentences", "and seeds")

@@ -27,7 +27,7 @@ from rnnsearch.evaluation.significance import (
     resample,
 )
 from rnnsearch.study.folder import Row, Run, Study
-from rnnsearch.study.measures import compares, scoring
+from rnnsearch.study.measures import is_comparison, scoring
 
 WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # a comparison of models that have not learnt to translate says nothing
 
@@ -97,7 +97,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
 
-    pairs = compares(study)
+    pairs = is_comparison(study)
 
     def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int) -> Part:
         return _part(counted, seeds_of, pairs=pairs, resamples=resamples, seed=(seed, *more))

@@ -1,0 +1,115 @@
+"""How the report of a sweep or a search begins: the best point, its settings, and those that can't be told from it."""
+
+from collections.abc import Sequence
+
+from rnnsearch.study import ranking
+from rnnsearch.study.blocks import Card, First, Section
+from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import TITLES, Measure, compares, primary, short_keys
+from rnnsearch.study.points import Point, points, scored
+from rnnsearch.study.ranking import shown
+from rnnsearch.study.statistics import WEAK, Comparison
+from rnnsearch.study.tables import Table, interval
+
+FEW = 10  # points that are listed at the front
+CARDS = 6  # settings with a card each
+
+
+def first(study: Study, comparison: Comparison | None, near: Sequence[str] | None) -> First:
+    """The best point and its settings, before all else."""
+    measure, done = primary(study), scored(points(study))
+    if not done:
+        return First("No run is finished yet.")
+    best = done[0]
+    others = [sentence for sentence in (_near(done, near), _once(study, done), _weak(best, measure)) if sentence]
+    return First(_headline(study, done, measure), others=tuple(others), cards=_cards(best, measure, comparison))
+
+
+def _headline(study: Study, done: Sequence[Point], measure: Measure) -> str:
+    best = done[0]
+    value = f"{shown(best.mean, measure)} {measure.title}"
+    if measure.split == "training":
+        against = f"{best.mean / done[-1].mean:.1f} times the slowest, {done[-1].member}"
+        return f"The fastest of {len(done)} is {best.member}, {against}: {best.mean:,.0f} {TITLES[measure.key]}."
+    if len(done) == 1:
+        return f"{best.member} has {value}; no other point is finished."
+    observed = "" if compares(study) and _several(done) else " observed"
+    return f"The best{observed} of {len(done)} {_points(study)} is {best.member} with {value}."
+
+
+def _points(study: Study) -> str:
+    return "finished trials" if study.description.get("kind") == "search" else "points"
+
+
+def _several(done: Sequence[Point]) -> bool:
+    """Whether training was repeated, so that something is known of training anew."""
+    return all(point.score is not None and len(point.score.values) > 1 for point in done[:2])
+
+
+def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
+    if near is None:
+        return ""
+    count, others = len(near) - 1, len(done) - 1
+    together = "over test sentences and seeds (95 %, all pairs together)"
+    if not count:
+        return f"{'The other is' if others == 1 else f'The {others} others are all'} worse, {together}."
+    if count == others:
+        none = "The other cannot" if others == 1 else f"None of the {others} others can"
+        return f"{none} be told from it, {together}."
+    return f"{count} of the {others} others can't be told from it, {together}."
+
+
+def _once(study: Study, done: Sequence[Point]) -> str:
+    """What a reader must know of a best that was only observed."""
+    if primary(study).split == "training" or _several(done) or len(done) < 2:
+        return ""
+    if not compares(study):
+        return (
+            "As the best of many it is probably worse on new data: train it anew, with several seeds, before "
+            "believing it."
+        )
+    return "One seed, so nothing is known of training anew."
+
+
+def _weak(best: Point, measure: Measure) -> str:
+    least = WEAK.get(measure.key)
+    if least is None or best.mean >= least:
+        return ""
+    return (
+        f"Even the best has under {least:.0f} {TITLES[measure.key]}: none has learnt to translate, so that its order "
+        "says little of models that have."
+    )
+
+
+def _cards(best: Point, measure: Measure, comparison: Comparison | None) -> tuple[Card, ...]:
+    names = short_keys(list(best.settings))
+    known = comparison.whole.scores.get(best.member, {}).get(measure.key) if comparison else None
+    spread = f" {interval(known.interval)}" if known and measure.split == "test" else ""
+    settings = [Card(names[key], ranking.short(value), "") for key, value in best.settings.items()]
+    told = settings if len(settings) <= CARDS else []
+    return (Card("the best", shown(best.mean, measure), f"{measure.title}{spread}"), *told)
+
+
+def section(study: Study, near: Sequence[str] | None) -> Section:
+    """The points that can't be told from the best, beside it; empty where none is known."""
+    if near is None or len(near) < 2:
+        return Section("Best points")
+    every = {point.member: point for point in points(study)}
+    columns = ranking.setting_columns(list(every.values()))
+    measure = primary(study)
+    rows = tuple(
+        (
+            *(column.cell(every[member]) for column in columns),
+            shown(every[member].mean, measure),
+            ranking.behind(every[near[0]], every[member], measure),
+        )
+        for member in near[:FEW]
+    )
+    header = (*(column.title for column in columns), measure.title, "behind the best by")
+    more = f"; the first {FEW} of {len(near)}" if len(near) > FEW else ""
+    caption = f"The best point and those that can't be told from it{more}"
+    note = (
+        "The best was chosen after looking at all points, so that all pairs are read together: in 95 % of studies none "
+        "is left out wrongly. That two can't be told apart does not show that they are equal."
+    )
+    return Section("Best points", tables=(Table(caption, header, rows, len(columns)),), notes=(note,))

@@ -1,0 +1,76 @@
+"""The report's section on scores against source length."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from rnnsearch.study import length_figures, slopes, tables
+from rnnsearch.study.blocks import Picture, Section
+from rnnsearch.study.folder import Study
+from rnnsearch.study.length_figures import Band
+from rnnsearch.study.measures import TITLES
+from rnnsearch.study.statistics import Comparison, Part
+from rnnsearch.study.tables import Table
+
+
+def section(study: Study, comparison: Comparison) -> Section:
+    """A figure with a band a member, the slopes, and the scores in each bucket."""
+    metric, name, unit = comparison.metric, TITLES[comparison.metric], comparison.unit
+    scores = {member: [part.scores[member][metric] for part in comparison.by_length] for member in study.members}
+    bands = [
+        Band(
+            member,
+            tuple(found.value for found in of_member),
+            tuple(found.interval.low for found in of_member),
+            tuple(found.interval.high for found in of_member),
+        )
+        for member, of_member in scores.items()
+    ]
+    trained = study.description.get("trained_length")
+    spans = [(bucket.low, bucket.high) for bucket in comparison.buckets]
+    draw = partial(
+        length_figures.score_by_length,
+        [bucket.label for bucket in comparison.buckets],
+        [bucket.n for bucket in comparison.buckets],
+        bands,
+        quantity=f"test {name}",
+        unit=unit,
+        trained=length_figures.trained_place(spans, trained) if trained else None,
+    )
+    caption = f"{name} against source length (Figure 2 of the paper), with 95 % bootstrap bands."
+    caption += f" Training sentences had at most {trained} {unit}." if trained else ""
+    counted = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
+    note = f"Lengths are {counted} of the raw source; buckets of fewer than 50 sentences are merged."
+    many = len(bands) > length_figures.FEW
+    caption += f" Grey, dashed: {study.baseline}." if many else ""
+    picture = Picture("bleu_by_length", caption, draw, wide=many)
+    slope = slopes.table(comparison)
+    shown = (*((slope,) if slope else ()), tables.by_length(study, comparison))
+    return Section("Source length", tables=shown, pictures=(picture,), notes=(note,))
+
+
+def of_best(study: Study, comparison: Comparison) -> Section:
+    """The same of a sweep's best points alone, whose members come the best first."""
+    members = study.members[: length_figures.FEW]
+    left = len(study.members) - len(members)
+    made = section(replace(study, members=members), _of_members(comparison, members))
+    text = (f"Shown are the best {len(members)}; {left} more are left out.",) if left else ()
+    return replace(made, text=text, tables=tuple(_without_empty(table) for table in made.tables))
+
+
+def _of_members(comparison: Comparison, members: Sequence[str]) -> Comparison:
+    """Scores of some members, in their order, and no differences."""
+
+    def few(part: Part) -> Part:
+        scores = {member: part.scores[member] for member in members}
+        return replace(part, scores=scores, differences={}, drawn={member: part.drawn[member] for member in members})
+
+    by_length = tuple(few(part) for part in comparison.by_length)
+    return replace(comparison, whole=few(comparison.whole), by_length=by_length)
+
+
+def _without_empty(table: Table) -> Table:
+    """Without columns that have nothing, such as differences where none is told."""
+    kept = [place for place in range(len(table.header)) if any(row[place] for row in table.rows)]
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return replace(table, header=tuple(table.header[place] for place in kept), rows=rows)
