@@ -10,6 +10,7 @@ from rnnsearch.api import TrainedModel
 from rnnsearch.cli import runs
 from rnnsearch.cli.rows import split_rows
 from rnnsearch.evaluation.comparison import Compared, check_same_sentences
+from rnnsearch.evaluation.power import detectable
 from rnnsearch.evaluation.references import Aligning
 
 TITLES = {"bleu": ("BLEU", 2), "chrf": ("chrF", 2), "aer": ("AER", 3)}
@@ -50,9 +51,9 @@ def _figures(one: Compared) -> dict[str, Any]:
         "run": one.run,
         "baseline": one.baseline,
         "difference": one.difference.value,
-        "interval": list(astuple(one.difference.sentences)),
-        "p_value": one.difference.p_value_sentences,
-        "smallest_detectable": one.difference.detectable,
+        "interval": list(astuple(one.difference.interval)),
+        "p_value": one.difference.p_value,
+        "smallest_detectable": detectable(one.difference.errors, error=one.difference.error),
         **({"sacrebleu": sacrebleu} if one.p_bootstrap is not None else {}),
     }
 
@@ -62,13 +63,13 @@ def summary(compared: Mapping[str, Compared], *, names: tuple[str, str], sentenc
     lines = [f"{names[0]} against {names[1]}, {sentences:,} sentences, 95 % intervals in brackets"]
     for name, one in compared.items():
         title, digits = TITLES[name]
-        low, high = astuple(one.difference.sentences)
-        p_values = f"p {one.difference.p_value_sentences:.4f}"
+        low, high = astuple(one.difference.interval)
+        p_values = f"p {one.difference.p_value:.4f}"
         if one.p_bootstrap is not None:
             p_values += f" (sacreBLEU: bootstrap {one.p_bootstrap:.4f}, randomization {one.p_randomization:.4f})"
         lines.append(
-            f"{title} {one.run:.{digits}f} against {one.baseline:.{digits}f}: {one.difference.value:+.{digits}f} "
-            f"[{low:+.{digits}f}, {high:+.{digits}f}], {p_values}; "
-            f"smallest detectable {one.difference.detectable:.{digits}f}"
+            f"{title} {one.run:.{digits}f} against {one.baseline:.{digits}f}: these two runs differ by "
+            f"{one.difference.value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}], sentences alone, {p_values}; "
+            f"smallest detectable {detectable(one.difference.errors, error=one.difference.error):.{digits}f}"
         )
     return "\n".join(lines)

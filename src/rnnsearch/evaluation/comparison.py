@@ -3,7 +3,8 @@
 Three tests of each metric, all paired (both systems see the same draws):
 
 - this project's bootstrap (`significance`): the interval of the difference, a two-sided p-value, and the smallest
-  difference that the sentences could show;
+  difference that the sentences could show. It is over sentences alone: of one run of each system it says how these two
+  runs differ, and nothing of training the systems again;
 - sacreBLEU's paired bootstrap (Koehn 2004), ``p_bootstrap``: the differences over resamples are made positive and moved
   to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear, only one of
   the two tails can lie there, so this p is about half of a two-sided one;
@@ -108,7 +109,7 @@ def _compared(
     return Compared(
         run=float(drawn[1].score_S[0]),
         baseline=float(drawn[0].score_S[0]),
-        difference=difference(*drawn),
+        difference=difference(*drawn, within=metric.within),
         p_bootstrap=p_values.get("bs"),
         p_randomization=p_values.get("ar"),
     )

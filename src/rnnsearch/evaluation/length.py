@@ -16,9 +16,9 @@ import numpy as np
 
 from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
-from rnnsearch.evaluation.significance import Floats
 
 MINIMUM = 50  # sentences a bucket
 NARROW, WIDE = 5, 10  # widths, in units of `length_unit`

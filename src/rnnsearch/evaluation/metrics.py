@@ -5,6 +5,7 @@ Shape suffixes: N sentences, K sufficient statistics.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from rnnsearch.evaluation.alignment import aer_of_sums, alignment_score, alignment_statistics, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import AttentionSums, attention_statistics
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
-from rnnsearch.evaluation.significance import Floats, ScoreOfSums, perplexity_of_sums
+from rnnsearch.evaluation.significance import Bounds, ScoreOfSums, perplexity_of_sums
 
 Row = Mapping[str, Any]  # one line of translations.<split>.jsonl
 
@@ -25,6 +27,7 @@ class Metric:
     name: str
     counted: Callable[[Sequence[Row], Scoring], Floats]  # rows -> [N, K]
     score: ScoreOfSums
+    within: Bounds  # the least and the largest value that it can have
 
     def sentence_statistics(self, rows: Sequence[Row], scoring: Scoring = EARLIER) -> Floats:
         """The counts of each row, [N, K]; of text, scored so."""
@@ -48,10 +51,10 @@ def _links(rows: Sequence[Row], _: Scoring) -> Floats:
     return np.array(counts, dtype=np.float64)
 
 
-BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums)
-CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums)
-PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums)
-AER = Metric("aer", _links, aer_of_sums)
+BLEU = Metric("bleu", _of_text(bleu_statistics), bleu_of_sums, (0.0, 100.0))
+CHRF = Metric("chrf", _of_text(chrf_statistics), chrf_of_sums, (0.0, 100.0))
+PERPLEXITY = Metric("perplexity", _likelihood, perplexity_of_sums, (1.0, inf))
+AER = Metric("aer", _links, aer_of_sums, (0.0, 1.0))
 
 
 def alignment_metrics(rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -1,56 +1,42 @@
-"""How sure a score is: bootstrap intervals, the paired bootstrap, and several seeds.
+"""How sure a score is: the bootstrap over sentences, paired differences, and several seeds.
 
 Shape suffixes: N test sentences, K sufficient statistics, S seeds, R resamples.
 
 A resample draws N of the N test sentences with replacement; the score of the corpus is computed again from the summed
 sufficient statistics (Koehn 2004). Every system and every seed sees the same resamples, so differences are paired.
 
-Two sources of chance are kept apart:
+The resamples give the variance that other sentences would bring, the scores that of other seeds; intervals, p-values
+and what can be detected follow from both, see `error_model`. An interval keeps to the values that a score can have:
+what lies beyond them is cut off, which costs no coverage. `interval` alone, of one run's record, is of the resamples'
+quantiles.
 
-- *sentences*: the mean score over seeds on each resample of the sentences. It speaks of these very training runs.
-- *sentences and seeds*: the mean score on a resample is moved by s / sqrt(S) times a draw of Student's t with S - 1
-  degrees of freedom, where s is the standard deviation over seeds. It speaks of the next training run too. Where the
-  sentences add nothing, this is Student's interval of the mean over seeds; where the seeds agree, it is the interval
-  over sentences; between, it is Behrens's and Fisher's, which is a little too wide rather than too narrow. The draws of
-  t are not made: their distribution function is averaged over the resamples. (Drawing the seeds with replacement too,
-  the usual bootstrap, says far too little of two or three seeds: all three lie on the same side of 0 once in four times
-  by chance, and it would give p < 0.001.) With one seed nothing is known of the next, and the two intervals are the
-  same.
-
-Intervals are the 2.5 % and 97.5 % quantiles of the draws. The two-sided p-value inverts them: with k = twice the number
-of draws on the rarer side of 0 (0 counts for both; with seeds the number to be expected), p = (k + 1) / (R + 1), at
-most 1. (sacreBLEU 2.6's paired bootstrap counts the draws of one side only, so its p-value is about half of this one.)
-
-The smallest difference that a test set could show is one that a test at 5 % significance finds with 80 % power: for an
-estimate that is about normal, (z_0.975 + z_0.80) = 2.80 times its standard error, which is here the standard deviation
-of the paired differences over resamples of the sentences. It is known before one looks at which system is better, and
-speaks of the same two systems on other sentences; whether an observed difference is chance is the p-value's business.
-With seeds, both variances are added and the quantiles are Student's, with Satterthwaite's (1946) degrees of freedom.
+The smallest difference that sentences could show is one that a test at 5 % significance finds with 80 % power, see
+`power`. It is known before one looks at which system is better; whether an observed difference is chance is the
+p-value's business. (sacreBLEU 2.6's paired bootstrap counts the draws of one side only, so its p-value is about half of
+a two-sided one.)
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import stdtr, stdtrit
 
-Floats = NDArray[np.float64]
+from rnnsearch.evaluation.error_model import Errors, Floats, errors_of, half_widths, p_values
+
 ScoreOfSums = Callable[[Floats], Floats]  # [..., K] -> [...]
+Bounds = tuple[float, float]
 
 RESAMPLES = 2000
 SEED = 12345  # sacreBLEU's
-CONFIDENCE = 0.95
-NORMAL = 1e9  # degrees of freedom from which Student's t is the normal distribution
-POWER = 0.80  # chance that a difference of `Difference.detectable` excludes 0 from its interval
+ERROR = 0.05  # of all comparisons that are read together
 CHUNK = 128  # resamples counted at once: bounds memory at CHUNK × N numbers
+UNBOUNDED: Bounds = (-inf, inf)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The 95 % interval of a quantity."""
+    """An interval of a quantity."""
 
     low: float
     high: float
@@ -71,23 +57,42 @@ class Resampled:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score, mean over seeds, with its intervals and its spread over seeds."""
+    """A score, mean over seeds, with its 95 % interval and its spread over seeds.
+
+    Attributes:
+        interval: over sentences and seeds; with one seed over sentences alone.
+        deviation: standard deviation over seeds (n - 1); None with one seed.
+    """
 
     value: float
-    interval: Interval  # sentences and seeds
-    sentences: Interval  # sentences alone
+    interval: Interval
     by_seed: tuple[float, ...]
-    deviation: float | None  # standard deviation over seeds (n - 1); None with one seed
+    deviation: float | None
+    errors: Errors
 
 
 @dataclass(frozen=True, slots=True)
 class Difference(Estimate):
-    """System minus baseline on the same sentences and seeds, with two-sided p-values."""
+    """System minus baseline on the same sentences and seeds.
 
-    p_value: float  # sentences and seeds
-    p_value_sentences: float  # sentences alone
-    detectable: float  # the smallest difference that these sentences could show
-    detectable_with_seeds: float  # the smallest one that these sentences and as many seeds could show
+    Attributes:
+        together: how many comparisons are read together; interval and p-value are so wide that 95 % of such families
+            hold no false one (Bonferroni).
+        p_value: two-sided, times `together`.
+    """
+
+    together: int
+    p_value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the systems differ: the interval excludes 0. One seed says so of no system."""
+        return len(self.by_seed) > 1 and self.interval.excludes_zero
+
+    @property
+    def error(self) -> float:
+        """That this comparison may make, of the 5 % of all that are read together."""
+        return ERROR / self.together
 
 
 def resample(
@@ -119,26 +124,37 @@ def resampled_sums(statistics_SNK: Floats, *, seed: int | Sequence[int], resampl
     return np.concatenate(sums).reshape(resamples, seeds, size)
 
 
-def estimate(system: Resampled) -> Estimate:
-    """Mean over seeds with intervals."""
-    sentences = _interval(system.draws_RS.mean(axis=1))
+def estimate(system: Resampled, *, within: Bounds = UNBOUNDED) -> Estimate:
+    """Mean over seeds with its interval, cut to the values that it can have."""
+    return _estimate(system, within, ERROR)
+
+
+def _estimate(system: Resampled, within: Bounds, error: float) -> Estimate:
+    value, errors = float(system.score_S.mean()), errors_of(system.score_S, system.draws_RS)
+    half = float(half_widths(errors.sentences, errors.seeds, errors.freedom, error))
+    low, high = np.clip([value - half, value + half], *within)
     return Estimate(
-        value=float(system.score_S.mean()),
-        interval=_interval_with_seeds(system) if standard_error(system.score_S) > 0 else sentences,
-        sentences=sentences,
+        value=value,
+        interval=Interval(float(low), float(high)),
         by_seed=tuple(system.score_S.tolist()),
-        deviation=_deviation(system.score_S),
+        deviation=float(system.score_S.std(ddof=1)) if errors.count > 1 else None,
+        errors=errors,
     )
 
 
 def interval(statistics_NK: Floats, score: ScoreOfSums, *, resamples: int, seed: int) -> Interval:
-    """The interval of one system's score over its sentences."""
+    """The 2.5 % and 97.5 % quantiles of one run's score over resamples of its sentences."""
     drawn = resample([statistics_NK], score, seed=seed, resamples=resamples)
-    return estimate(drawn).sentences
+    low, high = np.quantile(drawn.draws_RS[:, 0], [ERROR / 2, 1 - ERROR / 2])
+    return Interval(float(low), float(high))
 
 
-def difference(baseline: Resampled, system: Resampled) -> Difference:
+def difference(baseline: Resampled, system: Resampled, *, together: int = 1, within: Bounds = UNBOUNDED) -> Difference:
     """System minus baseline, paired by resample and by seed.
+
+    Args:
+        together: how many comparisons are read together.
+        within: the values that a score can have, not its difference.
 
     Raises: ValueError when the two have other numbers of seeds or resamples.
     """
@@ -147,17 +163,16 @@ def difference(baseline: Resampled, system: Resampled) -> Difference:
             f"resamples × seeds are {baseline.draws_RS.shape} and {system.draws_RS.shape}; a paired test needs the same"
         )
     both = Resampled(system.score_S - baseline.score_S, system.draws_RS - baseline.draws_RS)
-    found, sentences_R = estimate(both), both.draws_RS.mean(axis=1)
+    found = _estimate(both, (within[0] - within[1], within[1] - within[0]), ERROR / together)
+    p_value = float(p_values(found.value, found.errors.sentences, found.errors.seeds, found.errors.freedom))
     return Difference(
         value=found.value,
         interval=found.interval,
-        sentences=found.sentences,
         by_seed=found.by_seed,
         deviation=found.deviation,
-        p_value=p_value_with_seeds(both),
-        p_value_sentences=p_value(sentences_R),
-        detectable=smallest_detectable(sentences_R),
-        detectable_with_seeds=smallest_detectable(sentences_R, both.score_S),
+        errors=found.errors,
+        together=together,
+        p_value=min(1.0, together * p_value),
     )
 
 
@@ -173,100 +188,8 @@ def of_seeds(system: Resampled, places: Sequence[int]) -> Resampled:
     return Resampled(system.score_S[list(places)], system.draws_RS[:, list(places)])
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for how many there are, so that all may be read at one level (Holm 1979).
-
-    The k-th smallest of n is multiplied by n - k + 1; none may be smaller than one before it, nor exceed 1.
-    """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
-        adjusted[place] = largest
-    return adjusted
-
-
-def over_seeds(score_S: Sequence[float]) -> Interval | None:
-    """Student's 95 % interval of the mean over seeds: of training again on the same data, for these test sentences.
-
-    None with one seed. Known roughly with few: with two seeds it is 9 standard deviations wide on either side.
-    """
-    if len(score_S) < 2:
-        return None
-    mean = float(np.mean(score_S))
-    half = float(stdtrit(len(score_S) - 1, (1 + CONFIDENCE) / 2)) * standard_error(score_S)
-    return Interval(mean - half, mean + half)
-
-
-def standard_error(score_S: Sequence[float] | Floats) -> float:
-    """Of the mean over seeds, by their spread: s / sqrt(S). 0 with one seed, which says nothing of it."""
-    return float(np.std(score_S, ddof=1) / np.sqrt(len(score_S))) if len(score_S) > 1 else 0.0
-
-
-def p_value(draws_R: Floats) -> float:
-    """Two-sided bootstrap p-value that the quantity is 0, by the formula at the top of this file."""
-    return _p_value(min(int((draws_R <= 0).sum()), int((draws_R >= 0).sum())), len(draws_R))
-
-
-def p_value_with_seeds(system: Resampled) -> float:
-    """The same over sentences and seeds."""
-    sentences_R = system.draws_RS.mean(axis=1)
-    if standard_error(system.score_S) == 0:
-        return p_value(sentences_R)
-    below = _share_below(0.0, system)
-    return _p_value(min(below, 1 - below) * len(sentences_R), len(sentences_R))
-
-
-def _p_value(rarer: float, resamples: int) -> float:
-    return min(1.0, (2 * rarer + 1) / (resamples + 1))
-
-
-def smallest_detectable(draws_R: Floats, score_S: Sequence[float] | Floats = ()) -> float:
-    """The smallest difference that a test set could show, from draws of a difference; see the top of this file.
-
-    Args:
-        draws_R: over resamples of the sentences.
-        score_S: the difference of each seed, to count their chance too.
-    """
-    sentences, seeds = float(draws_R.var(ddof=1)), standard_error(score_S) ** 2
-    levels = ((1 + CONFIDENCE) / 2, POWER)
-    if seeds == 0:
-        return sum(NormalDist().inv_cdf(level) for level in levels) * float(np.sqrt(sentences))
-    freedom = min((len(score_S) - 1) * ((sentences + seeds) / seeds) ** 2, NORMAL)
-    return sum(float(stdtrit(freedom, level)) for level in levels) * float(np.sqrt(sentences + seeds))
-
-
 def perplexity_of_sums(sums_RK: Floats) -> Floats:
     """Perplexity from K = 2 sums, nats and tokens: weighted by tokens, never a mean of means; NaN above the largest."""
     with np.errstate(over="ignore"):
         found = np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
     return np.where(np.isfinite(found), found, np.nan)
-
-
-def _share_below(value: float, system: Resampled) -> float:
-    """The distribution function over sentences and seeds, where the seeds differ."""
-    error = standard_error(system.score_S)
-    distance_R = (value - system.draws_RS.mean(axis=1)) / error
-    return float(stdtr(len(system.score_S) - 1, distance_R).mean())
-
-
-def _interval_with_seeds(system: Resampled) -> Interval:
-    """Inverts `_share_below`. Between the extreme draws, each moved by t's quantile, lies the mixture's quantile."""
-    sentences_R, error = system.draws_RS.mean(axis=1), standard_error(system.score_S)
-    ends = []
-    for level in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2):
-        moved = float(stdtrit(len(system.score_S) - 1, level)) * error
-        reach = (sentences_R.min() + moved - error, sentences_R.max() + moved + error)
-        ends.append(float(brentq(lambda at, level=level: _share_below(at, system) - level, *reach, xtol=1e-9 * error)))
-    return Interval(*ends)
-
-
-def _interval(draws_R: Floats) -> Interval:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws_R, [tail, 1 - tail])
-    return Interval(float(low), float(high))
-
-
-def _deviation(score_S: Floats) -> float | None:
-    return float(score_S.std(ddof=1)) if len(score_S) > 1 else None

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rnnsearch.evaluation.significance import over_seeds
 from rnnsearch.study import ranking
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
-from rnnsearch.study.planned import metric_of, planned, title
+from rnnsearch.study.plan import metric_of, title
+from rnnsearch.study.planned import chance, planned, together, verdict
 from rnnsearch.study.standing import near_best
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, plain, signed
+from rnnsearch.study.tables import Table, interval, number, p_value, plain, signed
 from rnnsearch.visible import visible
 
 RECORD = (
@@ -84,7 +84,7 @@ def as_json(study: Study) -> str:
 
 
 def summary(study: Study, comparison: Comparison | None) -> Table:
-    """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and both intervals.
+    """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and the interval.
 
     Of a sweep or search the table of its report: the best first, a column for each setting.
     """
@@ -95,18 +95,16 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
     body = []
     for member in study.members:
         found = comparison.whole.scores[member][metric_of(study)]
-        seeds = over_seeds(found.by_seed)
         body.append(
             (
                 member,
                 str(len(found.by_seed)),
                 number(found.value) + (f" ± {number(found.deviation)}" if found.deviation is not None else ""),
-                interval(seeds) if seeds else NOTHING,
                 interval(found.interval),
             )
         )
     measure = title(study)
-    header = ("member", "n", f"{measure}, mean ± sd", "95 % over seeds", "95 % over sentences and seeds")
+    header = ("member", "n", f"{measure}, mean ± sd", "95 % interval")
     return Table(f"The {measure} of {_name(study)}", header, tuple(body))
 
 
@@ -121,13 +119,14 @@ def comparisons(study: Study, comparison: Comparison | None) -> Table | None:
             signed(one.difference.value),
             interval(one.difference.interval),
             p_value(one.difference.p_value),
-            p_value(one.adjusted),
+            verdict(one.difference),
         )
-        for one in planned(study, comparison)
-        if one.difference is not None and one.adjusted is not None
+        for one in planned(comparison)
+        if one.difference is not None
     )
-    caption = f"Planned comparisons of {_name(study)}, paired differences in {title(study)}"
-    header = ("comparison", "n", "difference", "95 % over sentences and seeds", "p", "Holm")
+    over = f"95 % intervals over {chance(comparison)}{together(comparison)}"
+    caption = f"Planned comparisons of {_name(study)}, paired differences in {title(study)}, {over}"
+    header = ("comparison", "n", "difference", "95 % interval", "p", "verdict")
     return Table(caption, header, body) if body else None
 
 

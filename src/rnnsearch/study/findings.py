@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
+from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.evaluation.significance import Difference
+from rnnsearch.evaluation.significance import Difference, Interval
+from rnnsearch.study.best import standing
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
-from rnnsearch.study.measures import TITLES, compares, primary, ranked, scores, scoring
+from rnnsearch.study.measures import FALLING, TITLES, compares, scoring
 from rnnsearch.study.origins import tokenizer_checksums
+from rnnsearch.study.plan import Pair
+from rnnsearch.study.planned import planned
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 
@@ -19,9 +22,7 @@ SCORE_TOLERANCE = 0.005  # BLEU points between a record and its translations
 
 
 def headline(study: Study, comparison: Comparison | None) -> str:
-    """The report's first sentence."""
-    if not compares(study):
-        return _best_trial(study)
+    """The first sentence of a comparison's report."""
     if comparison is not None and len(study.members) == 1:
         found = comparison.whole.scores[study.baseline][comparison.metric]
         name = TITLES[comparison.metric]
@@ -32,43 +33,49 @@ def headline(study: Study, comparison: Comparison | None) -> str:
         why = f"{_of_runs(len(untested))} finished, but {_no_test(untested)}" if untested else "no run is finished"
         return f"No comparison yet: {why}."
     best, score = better(study, comparison)
+    name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
     if score < comparison.weak:
-        name, least = TITLES[comparison.metric], f"{comparison.weak:.0f}"
         return f"This comparison says nothing: the better member, {best}, has {number(score)} {name}, under {least}."
+    if not comparison.whole.differences:
+        one = len({baseline for _, baseline in comparison.pairs}) == 1
+        none = (
+            f"no other member has finished a seed in common with {comparison.pairs[0][1]}" if one else "no seed shared"
+        )
+        return f"No comparison yet: {none}."
     if not comparison.compared:
-        return f"No comparison yet: no other member has finished a seed in common with {study.baseline}."
-    return finding(study, comparison, leader(comparison))
+        return f"No comparison is reported: the better of every pair has under {least} {name}."
+    return _held(comparison) + finding(study, comparison, leader(comparison))
 
 
-def _best_trial(study: Study) -> str:
-    measure, order = primary(study), ranked(study)
-    if not order:
-        return "No run is finished yet."
-    found = scores(study, measure)
-    best = found[order[0]].mean
-    if measure.split == "training":
-        slowest = found[order[-1]].mean
-        against = f"{best / slowest:.1f} times the slowest, {order[-1]}"
-        return f"The fastest of {len(order)} is {order[0]}, {against}: {best:,.0f} {TITLES[measure.key]}."
-    return (
-        f"The best of {len(order)} finished trials is {order[0]} with {number(best)} {measure.title}; as the best of "
-        "many it is probably worse on new data: train it anew, with several seeds, before believing it."
-    )
+def _held(comparison: Comparison) -> str:
+    """How many hold, where several do not share a baseline, so that no member is the one that all are told of."""
+    found = planned(comparison)
+    if len({one.baseline for one in found}) == 1 or not any(one.holds for one in found):
+        return ""
+    return f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold, the largest: "
 
 
-def finding(study: Study, comparison: Comparison, member: str) -> str:
-    """What a member gains over the baseline, and whether the interval excludes 0."""
-    found = comparison.whole.differences[member][comparison.metric]
-    verb = "gains" if found.value >= 0 else "loses"
-    against = "over" if found.value >= 0 else "against"
-    name = member if "=" in member else member[0].upper() + member[1:]
-    ends = (
-        (found.interval.low, found.interval.high) if found.value >= 0 else (-found.interval.high, -found.interval.low)
-    )
-    return (
-        f"{name} {verb} {number(abs(found.value))} {TITLES[comparison.metric]} [{number(ends[0])}, {number(ends[1])}] "
-        f"{against} {study.baseline}: the 95 % interval {excludes(found)}."
-    )
+def finding(study: Study, comparison: Comparison, pair: Pair) -> str:
+    """What a system gains over its baseline, and whether the interval excludes 0; of one seed how two runs differ."""
+    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
+    shown = system if "=" in system else system[0].upper() + system[1:]
+    name = TITLES[comparison.primary]
+    if len(found.by_seed) == 1:
+        value = f"{signed(found.value)} {name} {interval(found.interval)}"
+        says = f"these two runs differ by {value}, sentences alone; of the systems one seed says nothing"
+        return f"{shown} − {baseline}: {says}."
+    rises = found.value >= 0
+    ends = found.interval if rises else Interval(-found.interval.high, -found.interval.low)
+    value, bounds = number(abs(found.value)), interval(ends)
+    if comparison.primary in FALLING:
+        does = f"{'raises' if rises else 'lowers'} {name} by {value} {bounds} against"
+    else:
+        does = f"{'gains' if rises else 'loses'} {value} {name} {bounds} {'over' if rises else 'against'}"
+    return f"{shown} {does} {baseline}: the 95 % interval{_several(found)} {excludes(found)}."
+
+
+def _several(found: Difference) -> str:
+    return f" of {found.together} together" if found.together > 1 else ""
 
 
 def excludes(found: Difference) -> str:
@@ -76,32 +83,29 @@ def excludes(found: Difference) -> str:
     return "excludes 0" if found.interval.excludes_zero else "does not exclude 0"
 
 
-def verdict(study: Study, comparison: Comparison, member: str) -> str:
-    """The difference in full, with its p-value and its sources of chance."""
-    found = comparison.whole.differences[member][comparison.metric]
-    chance = "test sentences and seeds" if len(comparison.seeds) > 1 else "test sentences"
-    return (
-        f"{member} − {study.baseline} = {signed(found.value)} {TITLES[comparison.metric]}, "
-        f"95 % interval {interval(found.interval)} over {chance}, two-sided {p_value(found.p_value)}: "
-        f"the interval {excludes(found)}."
-    )
+def verdict(study: Study, comparison: Comparison, pair: Pair) -> str:
+    """The difference in full, with its p-value, its sources of chance and how both were reckoned with."""
+    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
+    value = f"{system} − {baseline} = {signed(found.value)} {TITLES[comparison.primary]}"
+    ends, p = f"95 % interval{_several(found)} {interval(found.interval)}", f"two-sided {p_value(found.p_value)}"
+    if len(found.by_seed) == 1:
+        return f"{value}, {ends} over test sentences alone (bootstrap), {p}: it speaks of these two runs."
+    how = "over test sentences (bootstrap) and seeds (Student's t)"
+    return f"{value}, {ends} {how}, {p}: the interval {excludes(found)}."
 
 
 def better(study: Study, comparison: Comparison) -> tuple[str, float]:
-    """The member with the highest primary score, and that score."""
-    best = max(study.members, key=lambda member: standing(comparison, member))
+    """The member with the highest primary score of text, and that score."""
+    best = max(study.members, key=lambda member: comparison.whole.scores[member][comparison.metric].value)
     return best, comparison.whole.scores[best][comparison.metric].value
 
 
-def standing(comparison: Comparison, member: str) -> tuple[float, ...]:
-    """Orders members by their primary score; chrF, then likelihood, decide between equals."""
-    found = comparison.whole.scores[member]
-    return found[comparison.metric].value, found[CHRF.name].value, -found[PERPLEXITY.name].value
-
-
-def leader(comparison: Comparison) -> str:
-    """The member with the highest primary score of those that are compared with the baseline."""
-    return max(comparison.compared, key=lambda member: standing(comparison, member))
+def leader(comparison: Comparison) -> Pair:
+    """The pair that is told of first: the best system's; where baselines differ, that of the largest difference."""
+    if len({baseline for _, baseline in comparison.pairs}) == 1:
+        return max(comparison.compared, key=lambda pair: standing(comparison, pair[0]))
+    gaps = {pair: comparison.whole.differences[pair][comparison.primary] for pair in comparison.compared}
+    return max(gaps, key=lambda pair: (gaps[pair].holds, abs(gaps[pair].value)))
 
 
 def doubts(study: Study, comparison: Comparison | None) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rnnsearch.study import ranking
 from rnnsearch.study.blocks import Card, First, Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, Measure, compares, primary, short_keys
+from rnnsearch.study.measures import TITLES, Measure, primary, short_keys
 from rnnsearch.study.points import Point, points, scored
 from rnnsearch.study.ranking import shown
 from rnnsearch.study.statistics import WEAK, Comparison
@@ -33,7 +33,7 @@ def _headline(study: Study, done: Sequence[Point], measure: Measure) -> str:
         return f"The fastest of {len(done)} is {best.member}, {against}: {best.mean:,.0f} {TITLES[measure.key]}."
     if len(done) == 1:
         return f"{best.member} has {value}; no other point is finished."
-    observed = "" if compares(study) and _several(done) else " observed"
+    observed = "" if measure.split == "test" and _several(done) else " observed"
     return f"The best{observed} of {len(done)} {_points(study)} is {best.member} with {value}."
 
 
@@ -63,7 +63,7 @@ def _once(study: Study, done: Sequence[Point]) -> str:
     """What a reader must know of a best that was only observed."""
     if primary(study).split == "training" or _several(done) or len(done) < 2:
         return ""
-    if not compares(study):
+    if primary(study).split == "validation":
         return (
             "As the best of many it is probably worse on new data: train it anew, with several seeds, before "
             "believing it."

@@ -10,7 +10,6 @@ from rnnsearch.study.folder import Study
 from rnnsearch.study.length_figures import Band
 from rnnsearch.study.measures import TITLES
 from rnnsearch.study.statistics import Comparison, Part
-from rnnsearch.study.tables import Table
 
 
 def section(study: Study, comparison: Comparison) -> Section:
@@ -37,14 +36,14 @@ def section(study: Study, comparison: Comparison) -> Section:
         unit=unit,
         trained=length_figures.trained_place(spans, trained) if trained else None,
     )
-    caption = f"{name} against source length (Figure 2 of the paper), with 95 % bootstrap bands."
+    caption = f"{name} against source length (Figure 2 of the paper), with bands of 95 % intervals."
     caption += f" Training sentences had at most {trained} {unit}." if trained else ""
     counted = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
     note = f"Lengths are {counted} of the raw source; buckets of fewer than 50 sentences are merged."
     many = len(bands) > length_figures.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""
     picture = Picture("bleu_by_length", caption, draw, wide=many)
-    slope = slopes.table(comparison)
+    slope = slopes.table(comparison, longest=trained)
     shown = (*((slope,) if slope else ()), tables.by_length(study, comparison))
     return Section("Source length", tables=shown, pictures=(picture,), notes=(note,))
 
@@ -55,7 +54,7 @@ def of_best(study: Study, comparison: Comparison) -> Section:
     left = len(study.members) - len(members)
     made = section(replace(study, members=members), _of_members(comparison, members))
     text = (f"Shown are the best {len(members)}; {left} more are left out.",) if left else ()
-    return replace(made, text=text, tables=tuple(_without_empty(table) for table in made.tables))
+    return replace(made, text=text)
 
 
 def _of_members(comparison: Comparison, members: Sequence[str]) -> Comparison:
@@ -65,12 +64,9 @@ def _of_members(comparison: Comparison, members: Sequence[str]) -> Comparison:
         scores = {member: part.scores[member] for member in members}
         return replace(part, scores=scores, differences={}, drawn={member: part.drawn[member] for member in members})
 
-    by_length = tuple(few(part) for part in comparison.by_length)
-    return replace(comparison, whole=few(comparison.whole), by_length=by_length)
-
-
-def _without_empty(table: Table) -> Table:
-    """Without columns that have nothing, such as differences where none is told."""
-    kept = [place for place in range(len(table.header)) if any(row[place] for row in table.rows)]
-    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
-    return replace(table, header=tuple(table.header[place] for place in kept), rows=rows)
+    return replace(
+        comparison,
+        whole=few(comparison.whole),
+        by_length=tuple(few(part) for part in comparison.by_length),
+        trained=tuple(replace(one, part=few(one.part)) for one in comparison.trained),
+    )

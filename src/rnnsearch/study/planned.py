@@ -1,19 +1,18 @@
-"""The comparisons that a protocol planned, with p-values that may be read together."""
+"""The comparisons that a protocol planned: which hold, what could have been seen, and what a wished one would take."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import Difference, holm
+from rnnsearch.evaluation.power import LIMIT, POWER, detectable, seeds_needed
+from rnnsearch.evaluation.significance import ERROR, Difference
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, Measure, is_comparison, text_metric
-from rnnsearch.study.statistics import Comparison, better_score, paired, shared_seeds
-from rnnsearch.study.tables import Table, interval, number, p_value, signed
+from rnnsearch.study.measures import TITLES, is_comparison
+from rnnsearch.study.plan import Pair, title
+from rnnsearch.study.statistics import Comparison, shared_seeds
+from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
 
-LEVEL = 0.05  # of the whole family of comparisons
-METRICS = {"bleu": BLEU.name, "chrf": CHRF.name, "perplexity": PERPLEXITY.name}
+WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference that seeds are counted for
+FEW = 5  # seeds under which their spread is known only roughly
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +21,8 @@ class Planned:
 
     Attributes:
         seeds: that both have finished.
-        score: the primary score of the better one.
-        difference: None where they share no seed, or where the better one is too weak.
-        adjusted: Holm's p-value over all that were planned; None without a difference.
+        score: the primary score of text of the better one.
+        difference: in the primary metric; None where they share no seed, or where the better one is too weak.
     """
 
     system: str
@@ -32,53 +30,23 @@ class Planned:
     seeds: tuple[int, ...]
     score: float | None
     difference: Difference | None
-    adjusted: float | None
 
     @property
-    def significant(self) -> bool:
-        """Whether it holds at the level of the whole family."""
-        return self.adjusted is not None and self.adjusted < LEVEL
+    def holds(self) -> bool:
+        """Whether its interval, which holds together with all others, excludes 0; never with one seed."""
+        return self.difference is not None and self.difference.holds
 
 
-def pairs(study: Study) -> list[tuple[str, str]]:
-    """System and baseline of each comparison: those of the protocol, else each member with the baseline."""
-    stated: Mapping[str, Any] = study.description.get("protocol") or {}
-    written: Sequence[Sequence[str]] = stated.get("comparisons") or []
-    if written:
-        return [(str(system), str(baseline)) for system, baseline in written]
-    return [(member, study.baseline) for member in study.members[1:]]
+def planned(comparison: Comparison) -> list[Planned]:
+    """All comparisons; one that can't be reported counts among those that are read together."""
+    return [_compared(comparison, pair) for pair in comparison.pairs]
 
 
-def metric_of(study: Study) -> str:
-    """The primary metric, as `rnnsearch.evaluation.metrics` names it."""
-    stated: Mapping[str, Any] = study.description.get("protocol") or {}
-    metric = METRICS.get(str(stated.get("metric") or "bleu"), BLEU.name)
-    return text_metric(study) if metric == BLEU.name else metric
-
-
-def title(study: Study) -> str:
-    """Of the primary metric on the test set."""
-    return Measure(metric_of(study), "test").title
-
-
-def planned(study: Study, comparison: Comparison) -> list[Planned]:
-    """All comparisons. Holm's correction is over all of them: one that is not reported counts with p = 1."""
-    metric = metric_of(study)
-    found = [_compared(comparison, system, baseline, metric) for system, baseline in pairs(study)]
-    adjusted = holm([one.difference.p_value if one.difference else 1.0 for one in found])
-    return [replace(one, adjusted=p if one.difference else None) for one, p in zip(found, adjusted, strict=True)]
-
-
-def _compared(comparison: Comparison, system: str, baseline: str, metric: str) -> Planned:
-    if not {system, baseline} <= set(comparison.whole.scores):
-        return Planned(system, baseline, (), None, None, None)
-    drawn, seeds_of = comparison.whole.drawn, comparison.seeds_of
-    shared = shared_seeds(seeds_of, system, baseline)
-    if not shared:
-        return Planned(system, baseline, (), None, None, None)
-    score = better_score(comparison.whole.scores, seeds_of, system, baseline, comparison.metric)
-    gap = paired(system, baseline, drawn, seeds_of, metric) if score >= comparison.weak else None
-    return Planned(system, baseline, shared, score, gap, None)
+def _compared(comparison: Comparison, pair: Pair) -> Planned:
+    shared = shared_seeds(comparison.seeds_of, pair)
+    score = comparison.better_score(pair) if shared else None
+    found = comparison.whole.differences[pair][comparison.primary] if pair in comparison.compared else None
+    return Planned(*pair, shared, score, found)
 
 
 def section(study: Study, comparison: Comparison) -> Section:
@@ -86,41 +54,91 @@ def section(study: Study, comparison: Comparison) -> Section:
     heading = "Planned comparisons"
     if not is_comparison(study) or len(study.members) < 2:
         return Section(heading)
-    found, name = planned(study, comparison), TITLES[comparison.metric]
-    header = ("comparison", "difference", "p-value", "Holm", "by seed", "least seen, sentences", "and seeds")
-    rows = tuple(_row(one, name) for one in found)
-    reported = sum(one.difference is not None for one in found)
-    certain = sum(one.significant for one in found)
-    left_out = f", {len(found) - reported} of them not reported" if reported < len(found) else ""
-    text = (
-        f"{certain} of {len(found)} planned comparisons hold at {100 * LEVEL:.0f} % for the whole family{left_out} "
-        "(Holm's correction of the two-sided p-values over test sentences and seeds).",
+    found = planned(comparison)
+    wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
+    header = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
+    rows = tuple(_row(one, TITLES[comparison.metric], WISHED[comparison.primary]) for one in found)
+    caption = (
+        f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
-    notes = (
-        "“Least seen” is the smallest difference that a test at 5 % would find with 80 % power: with these test "
-        "sentences for these very runs, and with as many sentences and seeds for new runs. "
-        f"No comparison is reported where the better model has under {comparison.weak:.0f} {name}; the correction "
-        "counts it as one that does not hold.",
-        "Few seeds say little of the next training: an interval over three is about 2.5 standard deviations of them "
-        "wide on either side (Student's t), over two 9. A difference may stay open that every seed shows.",
-    )
-    caption = f"Paired differences in {title(study)}, with 95 % intervals over sentences and seeds"
+    text, notes = (_text(found, comparison),), _notes(found, comparison)
     return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 
-def _row(one: Planned, name: str) -> tuple[str, ...]:
-    pair = f"{one.system} − {one.baseline}"
-    gap = one.difference
-    if gap is None or one.adjusted is None:
+def chance(comparison: Comparison) -> str:
+    """What varied, as far as the runs show it."""
+    most = max((len(found[comparison.primary].by_seed) for found in comparison.whole.differences.values()), default=1)
+    return "test sentences and seeds" if most > 1 else "test sentences alone"
+
+
+def together(comparison: Comparison) -> str:
+    """How many intervals are read together, where they are several."""
+    count = len(comparison.pairs)
+    return f", simultaneous for all {count}" if count > 1 else ""
+
+
+def _text(found: list[Planned], comparison: Comparison) -> str:
+    reported = [one.difference for one in found if one.difference]
+    left_out = f", {len(found) - len(reported)} of them not reported" if len(reported) < len(found) else ""
+    if all(len(gap.by_seed) == 1 for gap in reported):
+        return (
+            f"One seed: none of {len(found)} planned comparisons can hold{left_out}. What is said is of these very "
+            "runs, sentences alone; of training them again nothing is known."
+        )
+    several = f" of {len(found)} together" if len(found) > 1 else ""
+    return (
+        f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold{left_out}: the 95 % interval"
+        f"{several} over {chance(comparison)} excludes 0."
+    )
+
+
+def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
+    """What the columns are and how they are made."""
+    count, least = len(found), f"{comparison.weak:.0f} {TITLES[comparison.metric]}"
+    level = f" / {count}" if count > 1 else ""
+    several = (
+        f" Each interval has the error {100 * ERROR:.0f} % / {count}, and p-values are times {count} (Bonferroni); "
+        "one that is not reported counts too."
+        if count > 1
+        else ""
+    )
+    few = [len(one.seeds) for one in found if 1 < len(one.seeds) < FEW]
+    wide = f" Of {min(few)} seeds the spread is known only roughly, which makes all of this large." if few else ""
+    return (
+        "Paired by sentence and by seed. Sentences: the standard deviation of the mean difference over resamples "
+        "(bootstrap), as far as all seeds share it. Seeds: that of one difference over the seeds, by Student's t. Test "
+        f"and interval are of both together (Behrens and Fisher), variances not pooled.{several} No comparison is "
+        f"reported where the better model has under {least}.",
+        f"“Detectable” is the smallest difference that a new study like this one finds, at an error of "
+        f"{100 * ERROR:.0f} %{level}, with {100 * POWER:.0f} % power; the last column is how many seeds a study needs "
+        f"to find that difference so (over {LIMIT}: not tried). Both count that the spread over seeds is itself "
+        f"estimated; of one seed, “detectable” is that of these very runs.{wide}",
+    )
+
+
+def _row(one: Planned, name: str, wished: float) -> tuple[str, ...]:
+    pair, gap = f"{one.system} − {one.baseline}", one.difference
+    if gap is None:
         weak = f"not reported: the better has {number(one.score)} {name}"
-        why = "no seed finished by both" if one.score is None else weak
-        return (pair, why, "", "", "", "", "")
+        return (pair, "no seed finished by both" if one.score is None else weak, *[""] * 6)
+    several = len(gap.by_seed) > 1
     return (
         pair,
         f"{signed(gap.value)}\n{interval(gap.interval)}",
-        p_value(gap.p_value),
-        p_value(one.adjusted) + ("\nholds" if one.significant else "\nopen"),
+        f"{p_value(gap.p_value)}\n{verdict(gap)}",
         ", ".join(signed(value) for value in gap.by_seed),
-        number(gap.detectable),
-        number(gap.detectable_with_seeds) if len(one.seeds) > 1 else "–",
+        number(gap.errors.sentences**0.5),
+        number(gap.deviation) if several else NOTHING,
+        number(detectable(gap.errors, error=gap.error)),
+        _seeds(gap, wished) if several else NOTHING,
     )
+
+
+def verdict(gap: Difference) -> str:
+    """Of one comparison, in a word or two."""
+    return "holds" if gap.holds else "open" if len(gap.by_seed) > 1 else "one seed"
+
+
+def _seeds(gap: Difference, wished: float) -> str:
+    needed = seeds_needed(wished, gap.errors, error=gap.error)
+    return f"over {LIMIT}" if needed is None else str(needed)

@@ -17,6 +17,7 @@ from rnnsearch.study.drawing import Drawing, drawn
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import TITLES, is_comparison
+from rnnsearch.study.planned import verdict
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.standing import near_best
@@ -166,19 +167,18 @@ def _visible(value: object) -> object:
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
     """Each member's score and difference from the baseline; of many members those of the baseline and the best."""
-    best, metric, name = findings.leader(comparison), comparison.metric, TITLES[comparison.metric]
-    shown = study.members if len(study.members) <= FEW else (study.baseline, best)
+    leader, metric, name = findings.leader(comparison), comparison.primary, TITLES[comparison.primary]
+    shown = study.members if len(study.members) <= FEW else leader
     found = [
         Card(member, number(score[metric].value), f"{name} {interval(score[metric].interval)}")
         for member, score in comparison.whole.scores.items()
         if member in shown
     ]
-    for member, differences in comparison.whole.differences.items():
-        if member not in shown or member not in comparison.compared:
-            continue
-        gap = differences[metric]
-        title = "difference" if len(study.members) == 2 else f"{member} − {study.baseline}"
-        found.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {p_value(gap.p_value)}"))
+    for pair in comparison.compared if len(study.members) <= FEW else (leader,):
+        gap = comparison.whole.differences[pair][metric]
+        title = "difference" if len(study.members) == 2 else " − ".join(pair)
+        said = f"{p_value(gap.p_value)}, {verdict(gap)}"
+        found.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {said}"))
     return tuple(found)
 
 

@@ -91,15 +91,20 @@ def _made(title: str, build: Callable[[], Section]) -> Section:
 def _results(study: Study, comparison: Comparison) -> Section:
     told = comparison.compared if len(study.members) <= tables.COLUMNS else ()
     verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
-    seeds = len(comparison.seeds)
-    both = " and, by Student's t, the chance of training, as far as the spread over seeds shows it" if seeds > 1 else ""
+    several = len(comparison.pairs)
+    both = (
+        " and, by Student's t, over seeds" if len(comparison.seeds) > 1 else " alone, so that they speak of these runs"
+    )
+    each = f" A member's interval holds by itself; those of {several} differences hold together for each measure." * (
+        several > 1
+    )
     notes = (
         f"95 % intervals, in brackets, are over test sentences (bootstrap, {RESAMPLES:,} resamples, the same for every "
-        f"member){both}. Each score is computed again from the summed counts of the drawn sentences, then averaged "
-        "over seeds; sd is the standard deviation over n seeds, t Student's 95 % interval of the mean over seeds "
-        "alone. p-values are two-sided. TER is read from the records and has no interval. Differences are left out "
-        f"where the better model has under {comparison.weak:.0f} {TITLES[comparison.metric]}."
-        + (" “Sentences only” keeps these very training runs fixed." if seeds > 1 else ""),
+        f"member){both}, within the values that a score can have. Each score is computed again from the summed counts "
+        f"of the drawn sentences; sd is the standard deviation over n seeds. p-values are two-sided.{each} What "
+        f"is claimed is claimed by {TITLES[comparison.primary]}, the primary measure; the others stand beside it. TER "
+        "is read from the records and has no interval. Differences are left out where the better model has under "
+        f"{comparison.weak:.0f} {TITLES[comparison.metric]}.",
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
     pairs = (tables.differences(study, comparison),) if comparison.compared else ()

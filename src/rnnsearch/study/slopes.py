@@ -2,7 +2,10 @@
 
 The slope is that of the weighted least-squares line through the length buckets: a bucket's place is the mean length of
 its sentences, its weight their number, its height BLEU. It is a fixed linear combination of the buckets' BLEU, so that
-it is made again in each resample of their sentences.
+it is made again in each resample of their sentences. Beside it stands the slope as a share of the mean height, for a
+model can lose no more than it has: one at 3 BLEU falls by next to nothing, and stands at the floor.
+
+Sentences longer than those trained on are left out: what a model does beyond them is another question.
 """
 
 from collections.abc import Sequence
@@ -10,42 +13,73 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnsearch.evaluation.significance import Difference, Estimate, estimate, weighted_sum
+from rnnsearch.evaluation.significance import Difference, Estimate, Resampled, estimate, weighted_sum
 from rnnsearch.study.measures import TITLES
+from rnnsearch.study.plan import Pair
 from rnnsearch.study.statistics import Comparison, paired
-from rnnsearch.study.tables import Table, interval, number, p_value, signed
+from rnnsearch.study.tables import NOTHING, Table, interval, number, signed
 
 WORDS = 10  # that a slope is given for
+ABSOLUTE, RELATIVE = "slope", "relative"
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A member's slope, and its difference from the baseline's."""
+    """A member's slope, and the same in percent of its mean score.
 
-    member: str
+    Attributes:
+        shortest: its score on the shortest sentences.
+        at_floor: that is under what a comparison needs, so that there is nothing to lose.
+    """
+
     slope: Estimate
-    difference: Difference | None  # None for the baseline, and for those not compared with it
+    relative: Estimate
+    shortest: float
+    at_floor: bool
 
 
-def slopes(comparison: Comparison) -> list[Slope]:
-    """The slope of each member; none where there is one bucket."""
-    if len(comparison.buckets) < 2:
-        return []
-    weights = weights_of_line(comparison.mean_lengths, [bucket.n for bucket in comparison.buckets])
-    members, compared = list(comparison.whole.scores), comparison.compared
-    metric = comparison.metric
-    drawn = {
-        member: {metric: weighted_sum([part.drawn[member][metric] for part in comparison.by_length], weights)}
-        for member in members
-    }
-    return [
-        Slope(
-            member,
-            estimate(drawn[member][metric]),
-            paired(member, members[0], drawn, comparison.seeds_of, metric) if member in compared else None,
-        )
-        for member in members
-    ]
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """Of all members, and the differences of the pairs that are compared."""
+
+    members: dict[str, Slope]
+    pairs: dict[Pair, dict[str, Difference]]
+
+
+def slopes(comparison: Comparison) -> Slopes | None:
+    """Slopes over the trained lengths; None where those are one bucket. Differences hold together in both ways."""
+    if len(comparison.trained) < 2:
+        return None
+    places, counts = [one.mean for one in comparison.trained], [one.part.sentences for one in comparison.trained]
+    line, level = weights_of_line(places, counts), [count / sum(counts) for count in counts]
+    drawn: dict[str, dict[str, Resampled]] = {}
+    for member in comparison.whole.scores:
+        parts = [one.part.drawn[member][comparison.metric] for one in comparison.trained]
+        slope, mean = weighted_sum(parts, line), weighted_sum(parts, level)
+        drawn[member] = {ABSOLUTE: slope, RELATIVE: _percent(slope, mean)}
+    times = 2 * len(comparison.pairs)
+    return Slopes(
+        {member: _slope(comparison, member, of_member) for member, of_member in drawn.items()},
+        {
+            pair: {
+                way: found
+                for way in (ABSOLUTE, RELATIVE)
+                if (found := paired(pair, drawn, comparison.seeds_of, way, together=times))
+            }
+            for pair in comparison.compared
+        },
+    )
+
+
+def _slope(comparison: Comparison, member: str, drawn: dict[str, Resampled]) -> Slope:
+    shortest = comparison.trained[0].part.scores[member][comparison.metric].value
+    return Slope(estimate(drawn[ABSOLUTE]), estimate(drawn[RELATIVE]), shortest, shortest < comparison.weak)
+
+
+def _percent(part: Resampled, whole: Resampled) -> Resampled:
+    """A ratio of scores and of draws; NaN of a model that has 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Resampled(100 * part.score_S / whole.score_S, 100 * part.draws_RS / whole.draws_RS)
 
 
 def weights_of_line(places: Sequence[float], counts: Sequence[int]) -> list[float]:
@@ -56,21 +90,32 @@ def weights_of_line(places: Sequence[float], counts: Sequence[int]) -> list[floa
     return found
 
 
-def table(comparison: Comparison) -> Table | None:
-    """Slopes and their differences from the baseline's; None where there is one bucket."""
+def table(comparison: Comparison, *, longest: int | None) -> Table | None:
+    """Slopes of the members and differences of the pairs; None where the trained lengths are one bucket.
+
+    longest: of the lengths trained on; None where that isn't known.
+    """
     found = slopes(comparison)
-    if not found:
+    if found is None:
         return None
-    rows = tuple(
-        (
-            one.member,
-            f"{signed(one.slope.value)}\n{interval(one.slope.interval)}",
-            "" if one.slope.deviation is None else number(one.slope.deviation),
-            "" if one.difference is None else f"{signed(one.difference.value)}\n{interval(one.difference.interval)}",
-            "" if one.difference is None else p_value(one.difference.p_value),
-        )
-        for one in found
-    )
-    gained = f"{TITLES[comparison.metric]} gained per {WORDS} more source {comparison.unit}"
-    caption = f"Slope: {gained} (weighted least squares over the buckets)"
-    return Table(caption, ("member", "slope", "sd", f"minus {found[0].member}", "p-value"), rows, 1)
+    name, unit = TITLES[comparison.metric], comparison.unit
+    rows: list[tuple[str, ...]] = [
+        (member, _cell(one.slope), _cell(one.relative), _floor(one, name)) for member, one in found.members.items()
+    ]
+    for (system, baseline), ways in found.pairs.items():
+        low = " and ".join(member for member in (system, baseline) if found.members[member].at_floor)
+        cells = (_cell(ways[way]) for way in (ABSOLUTE, RELATIVE))
+        rows.append((f"{system} − {baseline}", *cells, f"{low} at the floor" if low else ""))
+    trained = f", sentences of at most {longest} {unit}, the longest trained on" if longest is not None else ""
+    caption = f"Slope: {name} gained per {WORDS} more source {unit} (weighted least squares over the buckets{trained})"
+    return Table(caption, ("", "slope", "in % of the mean", f"{name} at the shortest"), tuple(rows), 1)
+
+
+def _cell(found: Estimate) -> str:
+    if not np.isfinite(found.value):
+        return NOTHING
+    return f"{signed(found.value)}\n{interval(found.interval)}"
+
+
+def _floor(one: Slope, name: str) -> str:
+    return number(one.shortest) + (f"\nat the floor: with so little {name} it can't fall" if one.at_floor else "")

@@ -11,23 +11,27 @@ import numpy as np
 
 from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.comparison import check_same_sentences
-from rnnsearch.evaluation.length import Bucket, buckets, length_unit
+from rnnsearch.evaluation.error_model import Floats
+from rnnsearch.evaluation.length import MINIMUM, Bucket, buckets, length_unit
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, Metric, alignment_metrics
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
     SEED,
+    UNBOUNDED,
+    Bounds,
     Difference,
     Estimate,
-    Floats,
     Resampled,
     difference,
     estimate,
     of_seeds,
     resample,
+    weighted_sum,
 )
 from rnnsearch.study.folder import Row, Run, Study
 from rnnsearch.study.measures import is_comparison, scoring
+from rnnsearch.study.plan import Pair, metric_of, pairs
 
 WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # a comparison of models that have not learnt to translate says nothing
 
@@ -37,12 +41,20 @@ Seeds = Mapping[str, Sequence[int]]  # member -> the seeds it has finished
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Scores of every member on some of the test sentences; differences from the baseline for all but the first."""
+    """Scores of every member on some of the test sentences, and the differences of pairs that are read together."""
 
     sentences: int
     scores: Mapping[str, Mapping[str, Estimate]]  # member -> metric -> score
-    differences: Mapping[str, Mapping[str, Difference]]  # member -> metric -> member minus baseline, on shared seeds
+    differences: Mapping[Pair, Mapping[str, Difference]]  # pair -> metric -> difference, on shared seeds
     drawn: Drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Sentences of about one length: their mean length, and every member's scores on them."""
+
+    mean: float
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +62,15 @@ class Comparison:
     """Everything that the report says about scores."""
 
     metric: str  # the primary one of text: bleu, or chrf where BLEU is degenerate
+    primary: str  # what the study is decided by: that one, or perplexity or chrF where its protocol says so
+    pairs: tuple[Pair, ...]  # all that are read together, also those that can't be compared yet; none in a search
     seeds: tuple[int, ...]
     seeds_of: Seeds
     whole: Part
     unit: Unit  # of source lengths: words or characters
     buckets: tuple[Bucket, ...]
-    mean_lengths: tuple[float, ...]  # of a bucket's sentences
-    by_length: tuple[Part, ...]  # the primary metric alone, one part a bucket, each with resamples of its own
+    by_length: tuple[Part, ...]  # the primary metric of text alone, one part a bucket, each with resamples of its own
+    trained: tuple[Lengths, ...]  # the same of sentences no longer than those trained on; all where that isn't known
     aer: Part | None  # over sentences with gold links; members whose sentences have no links are left out
     alignment_methods: Mapping[str, str]  # of those members: attention or saliency
 
@@ -66,21 +80,21 @@ class Comparison:
         return WEAK[self.metric]
 
     @property
-    def compared(self) -> tuple[str, ...]:
-        """The members of which a difference from the baseline is reported: they share a seed, and one translates.
+    def compared(self) -> tuple[Pair, ...]:
+        """The pairs whose difference is reported: they share a seed, and one of the two translates."""
+        return tuple(pair for pair in self.whole.differences if self.better_score(pair) >= self.weak)
 
-        None in a search.
-        """
-        baseline = next(iter(self.whole.scores))
-        return tuple(
-            member
-            for member, found in self.whole.differences.items()
-            if found and better_score(self.whole.scores, self.seeds_of, member, baseline, self.metric) >= self.weak
-        )
+    def better_score(self, pair: Pair) -> float:
+        """The score of the better of two on the seeds that both have finished."""
+        shared = shared_seeds(self.seeds_of, pair)
+        by_seed = {member: self.whole.scores[member][self.metric].by_seed for member in pair}
+        return max(fmean(by_seed[m][list(self.seeds_of[m]).index(seed)] for seed in shared) for m in pair)
 
 
 def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
     """Compares the members, each on the seeds it has finished, pairs on those they share; None where none has finished.
+
+    Intervals of differences hold together for all pairs, by source length for all pairs and buckets.
 
     Raises: ValueError when two runs were tested on different sentences.
     """
@@ -96,54 +110,77 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
+    family = pairs(study) if is_comparison(study) else ()
 
-    pairs = is_comparison(study)
-
-    def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int) -> Part:
-        return _part(counted, seeds_of, pairs=pairs, resamples=resamples, seed=(seed, *more))
+    def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int, times: int = 1) -> Part:
+        together = times * len(family)
+        return _part(counted, seeds_of, family, together=together, resamples=resamples, seed=(seed, *more))
 
     by_length = tuple(
-        part({chief: _select(statistics[chief], bucket.rows)}, place)
+        part({chief: _select(statistics[chief], bucket.rows)}, place, times=len(sorted_rows))
         for place, bucket in enumerate(sorted_rows, start=1)
+    )
+    trained = tuple(
+        Lengths(
+            mean=fmean(lengths[row] for row in kept),
+            part=of_bucket if len(kept) == bucket.n else part({chief: _select(statistics[chief], kept)}, place),
+        )
+        for place, (bucket, of_bucket) in enumerate(zip(sorted_rows, by_length, strict=True), start=1)
+        if len(kept := _trained_rows(bucket, lengths, study.description.get("trained_length")))
+        >= min(MINIMUM, bucket.n)
     )
     return Comparison(
         metric=chief.name,
+        primary=metric_of(study),
+        pairs=family,
         seeds=study.compared_seeds,
         seeds_of=seeds_of,
         whole=part(statistics),
         unit=length_unit(runs[study.baseline][0].record),
         buckets=tuple(sorted_rows),
-        mean_lengths=tuple(fmean(lengths[row] for row in bucket.rows) for bucket in sorted_rows),
         by_length=by_length,
+        trained=trained,
         aer=part({AER: _statistics(AER, linked, how)}) if linked else None,
         alignment_methods={member: _method(of_member) for member, of_member in linked.items()},
     )
 
 
-def paired(system: str, baseline: str, drawn: Drawn, seeds_of: Seeds, metric: str) -> Difference | None:
+def _trained_rows(bucket: Bucket, lengths: Sequence[int], longest: int | None) -> list[int]:
+    """The rows of a bucket that are no longer than what was trained on."""
+    return [row for row in bucket.rows if longest is None or lengths[row] <= longest]
+
+
+def paired(
+    pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str, *, together: int, within: Bounds = UNBOUNDED
+) -> Difference | None:
     """System minus baseline on the seeds that both have finished; None where they share none."""
-    shared = shared_seeds(seeds_of, system, baseline)
+    both = _shared(pair, drawn, seeds_of, metric)
+    return difference(*both, together=together, within=within) if both else None
+
+
+def gap(pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str) -> Resampled | None:
+    """The difference itself, for each shared seed and on each resample; None where they share none."""
+    both = _shared(pair, drawn, seeds_of, metric)
+    return weighted_sum(both, (-1.0, 1.0)) if both else None
+
+
+def _shared(pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str) -> tuple[Resampled, Resampled] | None:
+    """Baseline and system on the seeds that both have."""
+    system, baseline = pair
+    shared = shared_seeds(seeds_of, pair) if {system, baseline} <= set(drawn) else ()
     if not shared:
         return None
-    found = (
+    of_baseline, of_system = (
         of_seeds(drawn[member][metric], [list(seeds_of[member]).index(one) for one in shared])
         for member in (baseline, system)
     )
-    return difference(*found)
+    return of_baseline, of_system
 
 
-def shared_seeds(seeds_of: Seeds, system: str, baseline: str) -> tuple[int, ...]:
+def shared_seeds(seeds_of: Seeds, pair: Pair) -> tuple[int, ...]:
     """The seeds that both have finished."""
-    return tuple(seed for seed in seeds_of[system] if seed in seeds_of[baseline])
-
-
-def better_score(
-    scores: Mapping[str, Mapping[str, Estimate]], seeds_of: Seeds, system: str, baseline: str, metric: str
-) -> float:
-    """The score of the better of two on the seeds that both have finished."""
-    shared = shared_seeds(seeds_of, system, baseline)
-    by_seed = {member: scores[member][metric].by_seed for member in (system, baseline)}
-    return max(fmean(by_seed[m][list(seeds_of[m]).index(seed)] for seed in shared) for m in by_seed)
+    system, baseline = pair
+    return tuple(seed for seed in seeds_of.get(system, ()) if seed in seeds_of.get(baseline, ()))
 
 
 def sentence_chrf(rows: Sequence[Row], how: Scoring) -> Floats:
@@ -165,22 +202,24 @@ def _select(statistics: Mapping[str, Floats], rows: Sequence[int]) -> dict[str, 
 def _part(
     statistics: Mapping[Metric, Mapping[str, Floats]],
     seeds_of: Seeds,
+    family: Sequence[Pair],
     *,
-    pairs: bool,
+    together: int,
     resamples: int,
     seed: Sequence[int],
 ) -> Part:
     members = list(next(iter(statistics.values())))
     drawn: dict[str, dict[str, Resampled]] = {member: {} for member in members}
-    differences: dict[str, dict[str, Difference]] = {member: {} for member in members[1:]}
+    scores: dict[str, dict[str, Estimate]] = {member: {} for member in members}
+    differences: dict[Pair, dict[str, Difference]] = {}
     for metric, of_members in statistics.items():
         for member in members:
-            drawn[member][metric.name] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
-        for member in members[1:] if pairs else ():
-            gap = paired(member, members[0], drawn, seeds_of, metric.name)
-            if gap is not None:
-                differences[member][metric.name] = gap
-    scores = {member: {name: estimate(one) for name, one in of_member.items()} for member, of_member in drawn.items()}
+            found = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
+            drawn[member][metric.name], scores[member][metric.name] = found, estimate(found, within=metric.within)
+        for pair in family:
+            found_gap = paired(pair, drawn, seeds_of, metric.name, together=together, within=metric.within)
+            if found_gap is not None:
+                differences.setdefault(pair, {})[metric.name] = found_gap
     sentences = next(iter(next(iter(statistics.values())).values())).shape[1]
     return Part(sentences, scores, differences, drawn)
 

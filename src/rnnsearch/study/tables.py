@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import Estimate, Interval, over_seeds
+from rnnsearch.evaluation.significance import Estimate, Interval
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import TITLES as NAMES
 from rnnsearch.study.measures import compares
@@ -102,28 +102,26 @@ def scores(study: Study, comparison: Comparison) -> Table:
 
 
 def differences(study: Study, comparison: Comparison) -> Table:
-    """Each member minus the baseline: paired difference, both intervals, p-value, and the difference of each seed."""
-    several = len(study.members) > 2
+    """Each pair that is compared, by every metric: difference, interval, p-value, and the difference of each seed."""
+    pairs = comparison.compared
+    several = len(pairs) > 1
     rows = []
-    for member in comparison.compared:
+    for pair in pairs:
         for metric in (BLEU, CHRF, PERPLEXITY):
-            found = comparison.whole.differences[member][metric.name]
-            named = [member if metric is BLEU else ""] if several else []
+            found = comparison.whole.differences[pair][metric.name]
+            named = [" − ".join(pair) if metric is BLEU else ""] if several else []
             rows.append(
                 (
                     *named,
                     TITLES[metric.name],
                     f"{signed(found.value)}\n{interval(found.interval)}",
                     p_value(found.p_value),
-                    f"{interval(found.sentences)}\n{p_value(found.p_value_sentences)}",
                     ", ".join(signed(value) for value in found.by_seed),
                 )
             )
-    header = ("difference", "p-value", "sentences only", "by seed")
-    lead = ("member", "metric") if several else ("",)
-    caption = f"{'Each member' if several else comparison.compared[0]} minus {study.baseline}"
-    more = ", paired; p-values not corrected for their number" if several else ""
-    return Table(caption + more, (*lead, *header), tuple(rows), len(lead))
+    lead = ("pair", "metric") if several else ("",)
+    caption = f"Differences of {len(comparison.pairs)} pairs read together" if several else " minus ".join(pairs[0])
+    return Table(f"{caption}, paired", (*lead, "difference", "p-value", "by seed"), tuple(rows), len(lead))
 
 
 def costs(study: Study) -> Table:
@@ -176,11 +174,13 @@ def by_length(study: Study, comparison: Comparison) -> Table:
     rows = []
     for bucket, part in zip(comparison.buckets, comparison.by_length, strict=True):
         found = [_score(part.scores[member][metric], deviation=False) for member in study.members]
-        gaps = [part.differences[member][metric] for member in comparison.compared]
+        gaps = [part.differences[pair][metric] for pair in comparison.compared]
         shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
         rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
-    pairs = (f"{member} − {study.baseline}" for member in comparison.compared)
+    pairs = [" − ".join(pair) for pair in comparison.compared]
+    cells = len(comparison.pairs) * len(comparison.buckets)
     caption = f"{NAMES[metric]} by source length in {comparison.unit}"
+    caption += f"; the intervals of {cells} differences hold together" if pairs and cells > 1 else ""
     table = Table(caption, (comparison.unit, *study.members, *pairs), tuple(rows))
     return oriented(table, len(study.members))
 
@@ -221,9 +221,8 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 def _score(found: Estimate, digits: int = 2, *, deviation: bool = True) -> str:
     lines = [number(found.value, digits), interval(found.interval, digits)]
-    over = over_seeds(found.by_seed)
-    if deviation and found.deviation is not None and over is not None:
-        lines += [f"sd {number(found.deviation, digits)}, n {len(found.by_seed)}", f"t {interval(over, digits)}"]
+    if deviation and found.deviation is not None:
+        lines.append(f"sd {number(found.deviation, digits)}, n {len(found.by_seed)}")
     return "\n".join(lines)
 
 

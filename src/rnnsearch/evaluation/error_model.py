@@ -1,0 +1,120 @@
+"""How far a mean over seeds on a test set may lie from what other sentences and other seeds would give.
+
+Shape suffixes: R resamples, S seeds, Q points of a quadrature.
+
+Two sources of chance, each with its own variance:
+
+- *sentences*: the variance over resamples of the sentences that all seeds share, which is the mean covariance of two
+  seeds' scores over the same resamples. What a seed does with a sentence of its own accord is part of its spread below,
+  so that it is not counted twice. With one seed it is that seed's variance over resamples.
+- *seeds*: s² / S, where s is the standard deviation over the S seeds, with S - 1 degrees of freedom. With one seed
+  nothing is known of it, and what is said holds for these very runs alone.
+
+The error of the mean is then like √sentences · Z + √seeds · T, with Z normal and T Student's with S - 1 degrees of
+freedom: Behrens's and Fisher's distribution, whose test of two means with unequal variances finds no more than its
+level (Robinson 1976). Satterthwaite's degrees of freedom in its place find far more with few seeds: where the spread
+happens to come out small, they are many too. Given its χ² variable T is normal, so that the distribution is a mixture
+of normal ones, summed here over a grid of χ².
+
+A paired difference needs no more: it is a mean over seeds of differences, each member may spread as it likes, and what
+two members of one seed share falls out. Nothing is pooled over members, which may spread very differently.
+experiments/intervals counts what each of these models finds where there is nothing.
+
+Test and interval are one: the interval at an error of e leaves out 0 just where p < e. Of n comparisons that are read
+together each has the error e / n (Bonferroni), and its p-value is n times as large.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, ndtr, ndtri, stdtrit
+
+Floats = NDArray[np.float64]
+
+POINTS = 241  # of the quadrature over χ²: the trapezoids are exact to 1e-12 for two seeds and more
+TAIL = 1e-13  # of the χ² distribution that is left out on its lower side
+HALVINGS = 50  # of the bracket of an interval's half width
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Variances of a mean over seeds.
+
+    Attributes:
+        sentences: what other sentences would change, the runs being the same for one seed.
+        seeds: s² / S, what other seeds would change; 0 for one seed, of which nothing is known.
+        count: S.
+    """
+
+    sentences: float
+    seeds: float
+    count: int
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of `seeds`."""
+        return self.count - 1
+
+
+def errors_of(score_S: Floats, draws_RS: Floats) -> Errors:
+    """Both variances of the mean of scores, from each seed's score and its scores on shared resamples."""
+    count = len(score_S)
+    if count == 1:
+        return Errors(float(draws_RS.var(ddof=1)), 0.0, 1)
+    covariance_SS = np.cov(draws_RS, rowvar=False)
+    shared = float((covariance_SS.sum() - np.trace(covariance_SS)) / (count * (count - 1)))
+    return Errors(max(shared, 0.0) if np.isfinite(shared) else np.nan, float(score_S.var(ddof=1)) / count, count)
+
+
+def p_values(value: ArrayLike, sentences: ArrayLike, seeds: ArrayLike, freedom: int) -> Floats:
+    """Two-sided p-values that means are 0, from their variances; 1 for a mean of just 0.
+
+    Args:
+        value, sentences, seeds: of any shapes that go together.
+        freedom: degrees of freedom of ``seeds``; 0 where there is one seed.
+    """
+    value, sentences, seeds = (np.asarray(part, dtype=np.float64) for part in (value, sentences, seeds))
+    spread_Q, weight_Q = mixture(freedom)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviations = np.abs(value)[..., None] / np.sqrt(sentences[..., None] + seeds[..., None] * spread_Q)
+    found = 2 * (ndtr(-deviations) @ weight_Q)
+    return np.asarray(np.where(value == 0, np.where(np.isnan(sentences + seeds), np.nan, 1.0), found))
+
+
+def half_widths(sentences: ArrayLike, seeds: ArrayLike, freedom: int, error: float) -> Floats:
+    """Half the width of intervals that miss the truth with the chance ``error``; inverts `p_values`.
+
+    It lies between the larger of the two parts' own and the sum of both at half the error.
+    """
+    sentences, seeds = np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in (sentences, seeds)))
+    parts = np.sqrt(sentences), np.sqrt(seeds)
+    low = np.maximum(*(quantile * part for quantile, part in zip(_quantiles(freedom, error), parts, strict=True)))
+    if freedom == 0:
+        return np.asarray(low)
+    high = np.add(*(quantile * part for quantile, part in zip(_quantiles(freedom, error / 2), parts, strict=True)))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        inside = p_values(middle, sentences, seeds, freedom) > error
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.asarray(np.where(seeds == 0, _quantiles(0, error)[0] * parts[0], high))
+
+
+def _quantiles(freedom: int, error: float) -> tuple[float, float]:
+    """What the normal and Student's distribution leave out on both sides together; 0 for no seeds."""
+    return float(-ndtri(error / 2)), float(-stdtrit(freedom, error / 2)) if freedom else 0.0
+
+
+@lru_cache(maxsize=256)
+def mixture(freedom: int, points: int = POINTS, tail: float = TAIL) -> tuple[Floats, Floats]:
+    """What the estimated variance is multiplied by to be the true one, freedom / χ², and each factor's weight.
+
+    By trapezoids in log χ². One factor of 1 for 0 degrees of freedom.
+    """
+    if freedom == 0:
+        return np.ones(1), np.ones(1)
+    low = 2 / freedom * np.log(tail)
+    log_Q = np.linspace(low, np.log(freedom + 80 + 8 * np.sqrt(2 * freedom)), points)
+    density_Q = np.exp(freedom * log_Q / 2 - np.exp(log_Q) / 2 - gammaln(freedom / 2) - freedom / 2 * np.log(2))
+    return freedom / np.exp(log_Q), density_Q / density_Q.sum()
