@@ -21,11 +21,14 @@ def first(study: Study, comparison: Comparison | None, near: Sequence[str] | Non
     if not done:
         return First("No run is finished yet.")
     best = done[0]
-    others = [sentence for sentence in (_near(done, near), _once(study, done), _weak(best, measure)) if sentence]
-    return First(_headline(study, done, measure), others=tuple(others), cards=_cards(best, measure, comparison))
+    repeated = near is not None and best.score is not None and len(best.score.values) > 1
+    told = (_near(done, near), "" if repeated else _once(done, measure, near), _weak(best, measure))
+    headline = _headline(study, done, measure, repeated=repeated)
+    others = tuple(sentence for sentence in told if sentence)
+    return First(headline, others=others, cards=_cards(best, measure, comparison))
 
 
-def _headline(study: Study, done: Sequence[Point], measure: Measure) -> str:
+def _headline(study: Study, done: Sequence[Point], measure: Measure, *, repeated: bool) -> str:
     best = done[0]
     value = f"{shown(best.mean, measure)} {measure.title}"
     if measure.split == "training":
@@ -33,17 +36,9 @@ def _headline(study: Study, done: Sequence[Point], measure: Measure) -> str:
         return f"The fastest of {len(done)} is {best.member}, {against}: {best.mean:,.0f} {TITLES[measure.key]}."
     if len(done) == 1:
         return f"{best.member} has {value}; no other point is finished."
-    observed = "" if measure.split == "test" and _several(done) else " observed"
-    return f"The best{observed} of {len(done)} {_points(study)} is {best.member} with {value}."
-
-
-def _points(study: Study) -> str:
-    return "finished trials" if study.description.get("kind") == "search" else "points"
-
-
-def _several(done: Sequence[Point]) -> bool:
-    """Whether training was repeated, so that something is known of training anew."""
-    return all(point.score is not None and len(point.score.values) > 1 for point in done[:2])
+    finished = "finished " if len(done) < len(study.all_members) else ""
+    points_of = "finished trials" if study.description.get("kind") == "search" else f"{finished}points"
+    return f"The best{'' if repeated else ' observed'} of {len(done)} {points_of} is {best.member} with {value}."
 
 
 def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
@@ -59,16 +54,16 @@ def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
     return f"{count} of the {others} others can't be told from it, {together}."
 
 
-def _once(study: Study, done: Sequence[Point]) -> str:
+def _once(done: Sequence[Point], measure: Measure, near: Sequence[str] | None) -> str:
     """What a reader must know of a best that was only observed."""
-    if primary(study).split == "training" or _several(done) or len(done) < 2:
+    if measure.split == "training" or len(done) < 2:
         return ""
-    if primary(study).split == "validation":
+    if measure.split == "validation":
         return (
             "As the best of many it is probably worse on new data: train it anew, with several seeds, before "
             "believing it."
         )
-    return "One seed, so nothing is known of training anew."
+    return f"{'One seed' if near is None else 'It has one seed'}, so nothing is known of training anew."
 
 
 def _weak(best: Point, measure: Measure) -> str:
@@ -76,7 +71,7 @@ def _weak(best: Point, measure: Measure) -> str:
     if least is None or best.mean >= least:
         return ""
     return (
-        f"Even the best has under {least:.0f} {TITLES[measure.key]}: none has learnt to translate, so that its order "
+        f"Even the best has under {least:.0f} {TITLES[measure.key]}: none has learnt to translate, so that their order "
         "says little of models that have."
     )
 
