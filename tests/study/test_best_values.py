@@ -86,6 +86,17 @@ def test_one_value_stands_for_all_combinations_that_have_it() -> None:
     ]
 
 
+def test_of_one_other_setting_the_values_stand_together() -> None:
+    settings = [{"lr": lr, "size": size} for size in (16, 8, 4) for lr in (0.1, 0.2)]
+    found, over = made([1.0, 2.0, 1.0, 2.0, 2.0, 1.0], settings)
+    table = within_table(found, [over[1], over[0]], NAMES, BLEU)
+    assert table is not None
+    assert [row[1:4] for row in table.rows if row[1] in ("0.1", "0.2")] == [
+        ("0.1", "1 of 3", "size=4"),
+        ("0.2", "2 of 3", "size=8, 16"),
+    ]
+
+
 @pytest.mark.parametrize("count", [3, 40])
 def test_of_what_a_sampler_drew_the_range_of_the_best_is_told(count: int) -> None:
     settings = [{"lr": 0.001 * (n + 1), "cell": "gru" if n % 2 else "lstm"} for n in range(count)]

@@ -90,7 +90,7 @@ def within_table(
             rows += _rows(axis, others, held, names, measure)
     header = ("setting", "value", "best in", "of the others' combinations", "ahead of the next by")
     caption = f"The best value of each setting within each value of the others, by {measure.title}"
-    return Table(caption, header, tuple(rows), 4) if rows else None
+    return Table(caption, header, tuple(rows), len(header)) if rows else None
 
 
 def _rows(
@@ -128,22 +128,25 @@ def covered(
         return ["everywhere"]
     left, words = list(won), []
     for place, axis in enumerate(others):
-        for value in dict.fromkeys(where[place] for where in won):
+        values: list[str] = []
+        tried = {value for where in won if (value := where[place]) is not None}
+        for value in sorted(tried, key=axis.labels.index if NOTHING not in tried else str):
             having = [where for where in every if where[place] == value]
-            if len(having) > 1 and set(having) <= set(won) and set(having) & set(left):
-                words.append(_named(axis, value, names))
+            if (len(having) > 1 or len(others) == 1) and set(having) <= set(won) and set(having) & set(left):
+                values.append(value)
                 left = [where for where in left if where not in having]
-    return [*words, *(", ".join(_words(where, others, names)) for where in left)]
+        words += [_named(axis, ", ".join(values), names)] if values else []
+    return [*words, *(" + ".join(_words(where, others, names)) for where in left)]
 
 
 def _words(where: Where, others: Sequence[Axis], names: Mapping[str, str]) -> list[str]:
-    return [_named(axis, value, names) for axis, value in zip(others, where, strict=True) if value is not None]
+    found = [_named(axis, value, names) for axis, value in zip(others, where, strict=True) if value is not None]
+    return found or ["no other setting"]
 
 
-def _named(axis: Axis, value: str | None, names: Mapping[str, str]) -> str:
-    if value is None:
-        return f"no {names[axis.key]}"
-    return f"{names[axis.key]}={value}" if axis.numeric or value in ("true", "false", NOTHING) else value
+def _named(axis: Axis, values: str, names: Mapping[str, str]) -> str:
+    plainly = not axis.numeric and values[0].isalpha() and values not in ("true", "false")
+    return values if plainly else f"{names[axis.key]}={values}"
 
 
 def _listed(words: Sequence[str], between: str = "; ") -> str:

@@ -12,7 +12,7 @@ from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
 from rnnsearch.study.plan import metric_of, title
 from rnnsearch.study.planned import chance, planned, together, verdict
-from rnnsearch.study.standing import near_best
+from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import Table, interval, number, p_value, plain, signed
 from rnnsearch.visible import visible
@@ -89,7 +89,7 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
     Of a sweep or search the table of its report: the best first, a column for each setting.
     """
     if not is_comparison(study):
-        return ranking.table(study, comparison, near_best(study, comparison))
+        return ranking.table(study, comparison, marked(study, comparison))
     if comparison is None:
         return _validated(study)
     body = []

@@ -50,7 +50,7 @@ def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
         return f"{'The other is' if others == 1 else f'The {others} others are all'} worse, {together}."
     if count == others:
         none = "The other cannot" if others == 1 else f"None of the {others} others can"
-        return f"{none} be told from it, {together}."
+        return f"{none} be told from it, {together}: more seeds would tell more."
     return f"{count} of the {others} others can't be told from it, {together}."
 
 
@@ -85,9 +85,9 @@ def _cards(best: Point, measure: Measure, comparison: Comparison | None) -> tupl
     return (Card("the best", shown(best.mean, measure), f"{measure.title}{spread}"), *told)
 
 
-def section(study: Study, near: Sequence[str] | None) -> Section:
-    """The points that can't be told from the best, beside it; empty where none is known."""
-    if near is None or len(near) < 2:
+def section(study: Study, near: Sequence[str]) -> Section:
+    """The points that can't be told from the best, beside it; empty where there is none."""
+    if len(near) < 2:
         return Section("Best points")
     every = {point.member: point for point in points(study)}
     columns = ranking.setting_columns(list(every.values()))

@@ -49,24 +49,27 @@ def section(study: Study, comparison: Comparison) -> Section:
 
 
 def of_best(study: Study, comparison: Comparison) -> Section:
-    """The same of a sweep's best points alone, whose members come the best first."""
+    """The same of a sweep's best points alone, whose members come the best first; empty with one bucket."""
+    if len(comparison.buckets) < 2:
+        return Section("Source length")
     members = study.members[: length_figures.FEW]
     left = len(study.members) - len(members)
-    made = section(replace(study, members=members), _of_members(comparison, members))
+    made = section(replace(study, members=members), of_members(comparison, members))
     text = (f"Shown are the best {len(members)}; {left} more are left out.",) if left else ()
     return replace(made, text=text)
 
 
-def _of_members(comparison: Comparison, members: Sequence[str]) -> Comparison:
+def of_members(comparison: Comparison, members: Sequence[str]) -> Comparison:
     """Scores of some members, in their order, and no differences."""
 
     def few(part: Part) -> Part:
-        scores = {member: part.scores[member] for member in members}
-        return replace(part, scores=scores, differences={}, drawn={member: part.drawn[member] for member in members})
+        scores = {member: part.scores[member] for member in members if member in part.scores}
+        return replace(part, scores=scores, differences={}, drawn={member: part.drawn[member] for member in scores})
 
     return replace(
         comparison,
         whole=few(comparison.whole),
+        aer=few(comparison.aer) if comparison.aer else None,
         by_length=tuple(few(part) for part in comparison.by_length),
         trained=tuple(replace(one, part=few(one.part)) for one in comparison.trained),
     )

@@ -31,10 +31,10 @@ def shown(value: float, measure: Measure) -> str:
     return number(value, DIGITS.get(measure.key, 2))
 
 
-def table(study: Study, comparison: Comparison | None, near: Sequence[str] | None) -> Table:
+def table(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Table:
     """Every point, the best first; of one without a score the state of its runs and the last validation.
 
-    near: the best point and those that can't be told from it, where that is known.
+    near: the best point, and those that can't be told from it where others can.
     """
     every, measure = points(study), primary(study)
     settings = setting_columns(every)
@@ -101,10 +101,10 @@ def behind(best: Point, point: Point, measure: Measure) -> str:
     return shown(measure.better(best.mean - point.mean), measure)
 
 
-def _behind(best: Point, measure: Measure, near: Sequence[str] | None, point: Point) -> str:
+def _behind(best: Point, measure: Measure, near: Sequence[str], point: Point) -> str:
     if point.score is None:
         return NOTHING
-    untold = near is not None and point is not best and point.member in near
+    untold = point is not best and point.member in near
     return behind(best, point, measure) + (", not told apart" if untold else "")
 
 

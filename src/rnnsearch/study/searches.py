@@ -15,14 +15,15 @@ from rnnsearch.study.points import points, scored
 from rnnsearch.study.search_figures import Cell
 from rnnsearch.study.trials import Axis, Trial, axes, importance_is_installed, importances, trials
 
-PANELS, BESIDE = 12, 6  # heat maps of one figure, and of them in one row
+PANELS, BESIDE = 12, 6  # heat maps of one figure; of them, and of columns, that half a page has room for
 FULL = 0.6  # share of a grid's cells that must be there; settings that go together fill half
 SHORT, LONGEST = 8, 12  # values along a side of a grid, in a comparison and in a sweep
 WIDEST = 12  # columns of all panels beside each other
 FRAMED = " The best is framed, with a thin line those that can't be told from it."
 MOVES = (
     "A combination is one of the values of all other settings in which two or more values of this one were tried; "
-    "there the setting alone moves the score by that of its best value less that of its worst."
+    "there the setting alone moves the score by that of its best value less that of its worst. All are as observed; by "
+    "chance another value may lead in new runs."
 )
 
 Place: TypeAlias = tuple[str, int, int]  # panel, row, column
@@ -166,7 +167,8 @@ def _heat(
     alone = all(cell.n == 1 for of_panel in cells.values() for cell in of_panel.values())
     caption = f"{measure.title[0].upper()}{measure.title[1:]} at each point of the grid." if alone else told
     caption += FRAMED if len(near or ()) > 1 else " The best is framed." if near else ""
-    return (Picture("grid", caption, draw, wide=len(cells) > 1, shades=True),)
+    wide = len(cells) > 1 or (near is not None and len(columns.values) > BESIDE)
+    return (Picture("grid", caption, draw, wide=wide, shades=True),)
 
 
 def _marked(done: Sequence[Trial], over: Sequence[Axis], grid: Grid, near: Sequence[str]) -> list[Place]:

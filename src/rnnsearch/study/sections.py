@@ -30,7 +30,7 @@ from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import TITLES, best_first, is_comparison, primary, ranked, text_metric
 from rnnsearch.study.score_figures import Bar
-from rnnsearch.study.standing import near_best
+from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison
 
 CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
@@ -62,10 +62,10 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
 
 def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
     """Of a sweep or search, its members the best first: what a reader asks of it, then the same as of a comparison."""
-    near, settings = cache(lambda: near_best(study, comparison)), searches.Settings(study)
+    near, settings = cache(lambda: marked(study, comparison)), searches.Settings(study)
     yield "Best points", lambda: front.section(study, near())
     yield "Best values", lambda: searches.values(settings)
-    yield "Settings", lambda: searches.section(settings, near=near() or study.members[: bool(ranked(study))])
+    yield "Settings", lambda: searches.section(settings, near=near())
     yield "All points", lambda: _points(study, comparison, near())
     yield "Protocol", lambda: protocol.section(study)
     yield "What differs", lambda: _differences(study)
@@ -73,7 +73,7 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Learning curves", lambda: _curves_of_sweep(study)
     if comparison is not None:
         yield "Source length", lambda: lengths.of_best(study, comparison)
-    yield from _of_both(study, comparison)
+    yield from _of_both(study, lengths.of_members(comparison, study.members) if comparison is not None else None)
 
 
 def _of_both(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
@@ -122,7 +122,7 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
 
 
-def _points(study: Study, comparison: Comparison | None, near: Sequence[str] | None) -> Section:
+def _points(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Section:
     """One table of all points, and each point's score with its interval where they are few."""
     table, rest = ranking.split(ranking.table(study, comparison, near))
     folds = (Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else ()

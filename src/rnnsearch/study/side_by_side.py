@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.alignment import word_weights
-from rnnsearch.study import figures, tables
-from rnnsearch.study.blocks import Example, Group, Picture, Section
+from rnnsearch.study import figures, ranking, tables
+from rnnsearch.study.blocks import Example, Fold, Group, Picture, Section
 from rnnsearch.study.folder import Run, Study, read_attention
 from rnnsearch.study.measures import is_comparison, scoring, shown_members
 from rnnsearch.study.statistics import Comparison, sentence_chrf
@@ -32,6 +32,7 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
     shown = shown_members(study, with_weights, MATRICES)
     groups = _matrices({member: entries[member] for member in shown}, _first_runs(study))
     found = tables.alignment(comparison) if comparison is not None else None
+    shown_table, rest = ranking.split(found) if found else (None, None)
     text = (
         "Rows are target words, columns source words; each row sums to 1, and dark is near 1 (Figure 3 of the paper). "
         "Pieces are merged to words: summed over a source word's pieces, averaged over a target word's."
@@ -45,8 +46,9 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
     return Section(
         "Alignments",
         text if groups else (),
-        tables=(found,) if found else (),
+        tables=(shown_table,) if shown_table else (),
         groups=groups,
+        folds=(Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else (),
         notes=notes if found else (),
     )
 

@@ -2,7 +2,7 @@
 
 from rnnsearch.study.best import not_told_from_best
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import best_first, primary
+from rnnsearch.study.measures import best_first, primary, ranked
 from rnnsearch.study.statistics import Comparison
 
 
@@ -18,3 +18,9 @@ def near_best(study: Study, comparison: Comparison | None) -> list[str] | None:
         return None
     _, near = not_told_from_best(comparison)
     return [member for member in best_first(study).members if member in near]
+
+
+def marked(study: Study, comparison: Comparison | None) -> list[str]:
+    """The best point, and those that can't be told from it where others can."""
+    near, order = near_best(study, comparison), ranked(study)
+    return near if near is not None and len(near) < len(order) else order[:1]
