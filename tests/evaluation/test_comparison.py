@@ -13,6 +13,7 @@ import pytest
 import sacrebleu
 
 from rnnsearch.evaluation.comparison import Chance, check_same_sentences, compare
+from rnnsearch.evaluation.power import detectable
 from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.significance import difference, resample
 
@@ -66,7 +67,7 @@ def test_both_scores_are_sacrebleu_s_and_its_seed_is_left_alone(monkeypatch: pyt
         assert getattr(found["chrf"], side) == pytest.approx(sacrebleu.corpus_chrf(*texts).score)
     for one in found.values():
         assert one.difference.value == pytest.approx(one.run - one.baseline)
-        assert one.difference.sentences.low < one.difference.value < one.difference.sentences.high
+        assert one.difference.interval.low < one.difference.value < one.difference.interval.high
     monkeypatch.delenv("SACREBLEU_SEED")
     assert compare(run, baseline, chance=CHANCE, scoring=EARLIER) == found
     assert "SACREBLEU_SEED" not in os.environ
@@ -76,7 +77,7 @@ def test_a_system_is_no_better_than_itself() -> None:
     same = rows(60, 0.3, seed=1)
     found = compare(same, same, chance=CHANCE, scoring=EARLIER)["bleu"]
     assert (found.run, found.difference.value, found.difference.p_value) == (found.baseline, 0.0, 1.0)
-    assert found.difference.detectable == 0.0
+    assert detectable(found.difference.errors, error=0.05) == 0.0
 
 
 def test_aer_is_compared_over_sentences_with_links_on_both_sides() -> None:
@@ -95,7 +96,7 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> Non
     generator = np.random.default_rng(0)
     sentences, deviation = 100, 0.7
     true = 2.8016 * deviation / np.sqrt(sentences)
-    seen, detectable = [], []
+    seen, smallest = [], []
     for _ in range(300):
         baseline = generator.normal(size=(sentences, 1))
         run = baseline + generator.normal(true, deviation, size=(sentences, 1))
@@ -104,10 +105,10 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> Non
             for one in (baseline, run)
         ]
         found = difference(*drawn)
-        seen.append(found.sentences.excludes_zero)
-        detectable.append(found.detectable)
+        seen.append(found.interval.excludes_zero)
+        smallest.append(detectable(found.errors, error=found.error))
     assert np.mean(seen) == pytest.approx(0.8, abs=0.07)
-    assert np.mean(detectable) == pytest.approx(true, rel=0.05)
+    assert np.mean(smallest) == pytest.approx(true, rel=0.05)
 
 
 def test_other_sentences_are_refused() -> None:

@@ -1,18 +1,17 @@
-"""Planned comparisons, Holm's correction, intervals over seeds, slopes, exports, and what is published."""
+"""Planned comparisons, intervals that hold together, slopes, exports, and what is published."""
 
 import csv
 import io
 import json
 import shutil
 from collections.abc import Callable
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rnnsearch.evaluation.significance import Resampled, holm, over_seeds, weighted_sum
+from rnnsearch.evaluation.significance import Resampled, weighted_sum
 from rnnsearch.study import export, slopes
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.places import published_job
@@ -23,28 +22,6 @@ from rnnsearch.study.statistics import WEAK, compare
 from rnnsearch.study.tables import Table
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
-
-
-def test_holm_by_hand() -> None:
-    # 0.01 * 4; max(0.04, 0.02 * 3); max(0.06, 0.03 * 2); max(0.06, 0.04 * 1)
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([0.6, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-def test_holm_is_never_below_p_and_keeps_the_order() -> None:
-    values = np.random.default_rng(0).random(20).tolist()
-    adjusted = holm(values)
-    assert all(new >= old for new, old in zip(adjusted, values, strict=True))
-    assert np.argsort(adjusted, kind="stable")[0] == np.argmin(values)
-
-
-def test_students_interval_over_seeds() -> None:
-    found = over_seeds([1.0, 2.0, 3.0])
-    assert found is not None
-    half = 4.302652729911275 * 1.0 / sqrt(3)  # t_{0.975, 2}, from a table
-    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
-    assert over_seeds([1.0]) is None
 
 
 def test_the_slope_of_a_line_is_found_whatever_the_weights() -> None:
@@ -68,12 +45,42 @@ def test_a_weighted_sum_is_one_of_scores_and_of_draws() -> None:
 def test_slopes_of_members(written: Path) -> None:
     comparison = compare(read_study(written), resamples=300)
     assert comparison is not None
-    fixed, additive = slopes.slopes(comparison)
+    found = slopes.slopes(comparison)
+    assert found is not None
+    fixed, additive = found.members["fixed"], found.members["additive"]
     assert fixed.slope.value < additive.slope.value < 1.0  # the made-up fixed context fades with length
-    assert fixed.difference is None
-    assert additive.difference is not None
-    assert additive.difference.value == pytest.approx(additive.slope.value - fixed.slope.value)
-    assert additive.difference.interval.low > 0
+    gap = found.pairs["additive", "fixed"][slopes.ABSOLUTE]
+    assert gap.value == pytest.approx(additive.slope.value - fixed.slope.value)
+    assert gap.together == 2  # absolute and relative, of one pair
+    counts = [one.part.sentences for one in comparison.trained]
+    heights = [one.part.scores["fixed"]["bleu"].by_seed[0] for one in comparison.trained]
+    line = slopes.weights_of_line([one.mean for one in comparison.trained], counts)
+    slope = sum(weight * height for weight, height in zip(line, heights, strict=True))
+    assert fixed.relative.by_seed[0] == pytest.approx(100 * slope / np.average(heights, weights=counts))
+
+
+def test_slopes_are_over_trained_lengths_and_say_who_stands_at_the_floor(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study(written)
+    study.description["trained_length"] = 17
+    comparison = compare(study, resamples=50)
+    assert comparison is not None
+    last = comparison.trained[-1]
+    assert last.mean <= 17
+    lengths = [row["source_words"] for row in study.compared("fixed")[0].rows]
+    assert sum(one.part.sentences for one in comparison.trained) in (
+        sum(length <= 17 for length in lengths),
+        sum(length <= 15 for length in lengths),  # where 16 and 17 are too few for a bucket
+    )
+    whole = slopes.table(comparison, longest=17)
+    assert whole is not None
+    assert "at most 17 words" in whole.caption
+    assert "floor" not in str(whole.rows)
+    monkeypatch.setitem(WEAK, "bleu", comparison.trained[0].part.scores["fixed"]["bleu"].value + 0.01)
+    low = slopes.table(comparison, longest=17)
+    assert low is not None
+    assert "at the floor" in low.rows[0][3]
 
 
 def three(make_study: Callable[..., Path], edit_json: Edit, folder: Path, comparisons: Any) -> Path:
@@ -91,14 +98,14 @@ def test_planned_comparisons_are_those_of_the_protocol(
     study = read_study(three(make_study, edit_json, tmp_path, pairs))
     comparison = compare(study, resamples=300)
     assert comparison is not None
-    first, second, third = planned(study, comparison)
+    first, second, third = planned(comparison)
     scores = comparison.whole.scores
     assert first.difference is not None
     assert second.difference is not None
     assert first.difference.value == pytest.approx(scores["additive"]["bleu"].value - scores["mean"]["bleu"].value)
-    assert [first.adjusted, second.adjusted] == holm([first.difference.p_value, second.difference.p_value, 1.0])[:2]
-    assert first.difference.detectable_with_seeds > 0
-    assert (third.difference, third.adjusted, third.significant) == (None, None, False)
+    assert {first.difference.together, second.difference.together} == {3}  # one that can't be compared counts too
+    assert first.holds == first.difference.interval.excludes_zero == (first.difference.p_value < 0.05)
+    assert (third.difference, third.holds) == (None, False)
     rows = section(study, comparison).tables[0].rows
     assert [row[0] for row in rows] == ["additive − mean", "mean − fixed", "gone − fixed"]
     assert rows[2][1] == "no seed finished by both"
@@ -111,7 +118,7 @@ def test_weak_models_are_not_compared(
     comparison = compare(study, resamples=50)
     assert comparison is not None
     monkeypatch.setitem(WEAK, "bleu", 101.0)
-    (only,) = planned(study, comparison)
+    (only,) = planned(comparison)
     assert only.difference is None
     assert "not reported: the better has" in section(study, comparison).tables[0].rows[0][1]
 
@@ -126,10 +133,11 @@ def test_pairs_are_compared_on_the_seeds_that_both_have(
     study = read_study(folder)
     comparison = compare(study, resamples=50)
     assert comparison is not None
-    both, neither = planned(study, comparison)
+    both, neither = planned(comparison)
     assert both.seeds == (0,)
     assert both.difference is not None
     assert (neither.seeds, neither.difference) == ((), None)
+    assert not both.holds  # of one seed nothing is said
     assert section(study, comparison).tables[0].rows[1][1] == "no seed finished by both"
 
 
@@ -141,12 +149,11 @@ def test_weak_pairs_are_not_reported_anywhere(make_study: Callable[..., Path], e
     study = read_study(folder)
     comparison = compare(study, resamples=50)
     assert comparison is not None
-    assert comparison.compared == ("additive",)
-    weak, strong = planned(study, comparison)
+    assert comparison.compared == (("additive", "fixed"),)
+    weak, strong = planned(comparison)
     assert weak.difference is None
-    assert strong.adjusted is not None
     assert strong.difference is not None
-    assert strong.adjusted == pytest.approx(min(1.0, 2 * strong.difference.p_value))  # of two that were planned
+    assert strong.difference.together == 2
     found = export.comparisons(study, comparison)
     assert found is not None
     assert [row[0] for row in found.rows] == ["additive − fixed"]

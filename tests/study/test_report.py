@@ -272,7 +272,7 @@ def test_a_run_that_is_damaged_costs_no_other(make_study: Callable[..., Path], t
     text = page_of(folder).text
     assert "translations.test.jsonl, line 1: no source as a translation has it" in text
     assert "record.json is damaged: it holds no JSON" in text
-    assert "Additive gains" in text
+    assert "Additive − fixed: these two runs differ by +" in text
 
 
 def test_runs_of_other_data_are_not_averaged(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:

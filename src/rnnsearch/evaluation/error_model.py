@@ -29,12 +29,13 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, ndtr, ndtri, stdtrit
+from scipy.special import gammainccinv, gammaincinv, gammaln, ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
-POINTS = 241  # of the quadrature over χ²: the trapezoids are exact to 1e-12 for two seeds and more
-TAIL = 1e-13  # of the χ² distribution that is left out on its lower side
+ERROR = 0.05  # of all comparisons that are read together
+POINTS = 121  # of the quadrature over χ²: the trapezoids are exact to 1e-7 for two seeds and more
+TAIL = 1e-13  # of the χ² distribution that is left out on either side
 HALVINGS = 50  # of the bracket of an interval's half width
 
 
@@ -83,6 +84,11 @@ def p_values(value: ArrayLike, sentences: ArrayLike, seeds: ArrayLike, freedom: 
     return np.asarray(np.where(value == 0, np.where(np.isnan(sentences + seeds), np.nan, 1.0), found))
 
 
+def hold(value: ArrayLike, sentences: ArrayLike, seeds: ArrayLike, freedom: int, *, together: int) -> NDArray[np.bool_]:
+    """Which of so many comparisons hold beside each other: something is said of the systems. None of one seed."""
+    return (together * p_values(value, sentences, seeds, freedom) < ERROR) & (freedom > 0)
+
+
 def half_widths(sentences: ArrayLike, seeds: ArrayLike, freedom: int, error: float) -> Floats:
     """Half the width of intervals that miss the truth with the chance ``error``; inverts `p_values`.
 
@@ -114,7 +120,7 @@ def mixture(freedom: int, points: int = POINTS, tail: float = TAIL) -> tuple[Flo
     """
     if freedom == 0:
         return np.ones(1), np.ones(1)
-    low = 2 / freedom * np.log(tail)
-    log_Q = np.linspace(low, np.log(freedom + 80 + 8 * np.sqrt(2 * freedom)), points)
+    low, high = (float(np.log(2 * quantile(freedom / 2, tail))) for quantile in (gammaincinv, gammainccinv))
+    log_Q = np.linspace(low, high, points)
     density_Q = np.exp(freedom * log_Q / 2 - np.exp(log_Q) / 2 - gammaln(freedom / 2) - freedom / 2 * np.log(2))
     return freedom / np.exp(log_Q), density_Q / density_Q.sum()

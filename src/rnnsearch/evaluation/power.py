@@ -18,8 +18,9 @@ from scipy.special import ndtr, ndtri
 from rnnsearch.evaluation.error_model import Errors, Floats, half_widths, mixture
 
 POWER = 0.80
+AIM = POWER + 0.01  # what is asked of the mean over pilots, so that the error of the quadrature leaves 0.80
 LIMIT = 100  # seeds beyond which no number is given
-POINTS, TAIL = 121, 1e-8  # of the quadrature over two χ²
+POINTS, TAIL = 181, 1e-6  # of the quadrature over two χ²
 DECADES, EACH = (-30, 30), 5  # the grid of seeds' over sentences' variance, and its points a decade
 LEAST = 1e-12  # of the seeds' variance, for sentences that vary nothing
 
@@ -51,7 +52,7 @@ def detectable(pilot: Errors, *, error: float, seeds: int | None = None) -> floa
     count = seeds or pilot.count
 
     def missing(difference: float) -> float:
-        return power(difference, pilot, seeds=count, error=error) - POWER
+        return power(difference, pilot, seeds=count, error=error) - AIM
 
     high = np.sqrt(pilot.sentences + pilot.seeds)
     while missing(high) < 0:
@@ -67,11 +68,11 @@ def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int =
     if pilot.count < 2:
         raise ValueError("how many seeds a difference needs is known from the spread over two seeds or more; got one")
     too_few, enough = 1, limit
-    if power(difference, pilot, seeds=limit, error=error) < POWER:
+    if power(difference, pilot, seeds=limit, error=error) < AIM:
         return None
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        if power(difference, pilot, seeds=middle, error=error) < POWER:
+        if power(difference, pilot, seeds=middle, error=error) < AIM:
             too_few = middle
         else:
             enough = middle

@@ -22,14 +22,13 @@ from math import inf
 
 import numpy as np
 
-from rnnsearch.evaluation.error_model import Errors, Floats, errors_of, half_widths, p_values
+from rnnsearch.evaluation.error_model import ERROR, Errors, Floats, errors_of, half_widths, p_values
 
 ScoreOfSums = Callable[[Floats], Floats]  # [..., K] -> [...]
 Bounds = tuple[float, float]
 
 RESAMPLES = 2000
 SEED = 12345  # sacreBLEU's
-ERROR = 0.05  # of all comparisons that are read together
 CHUNK = 128  # resamples counted at once: bounds memory at CHUNK × N numbers
 UNBOUNDED: Bounds = (-inf, inf)
 

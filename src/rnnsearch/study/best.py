@@ -5,9 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from rnnsearch.evaluation.error_model import Errors, errors_of, p_values
+from rnnsearch.evaluation.error_model import Errors, errors_of, hold
 from rnnsearch.evaluation.metrics import CHRF, PERPLEXITY
-from rnnsearch.evaluation.significance import ERROR
 from rnnsearch.study.measures import FALLING
 from rnnsearch.study.plan import Pair
 from rnnsearch.study.statistics import Comparison, gap
@@ -41,16 +40,17 @@ def _told_apart(comparison: Comparison) -> list[Pair]:
     metric, members = comparison.primary, list(comparison.whole.scores)
     sign = -1 if metric in FALLING else 1
     every = list(combinations(members, 2))
-    of_freedom: dict[int, list[tuple[Pair, float, Errors]]] = defaultdict(list)  # whose p-values are found at once
+    of_freedom: dict[int, list[tuple[Pair, float, Errors]]] = defaultdict(list)  # that are tested at once
     for pair in every:
         both = gap(pair, comparison.whole.drawn, comparison.seeds_of, metric)
-        if both is not None and len(both.score_S) > 1:
+        if both is not None:
             errors = errors_of(both.score_S, both.draws_RS)
             of_freedom[errors.freedom].append((pair, sign * float(both.score_S.mean()), errors))
     told = []
     for freedom, found in of_freedom.items():
         values, sentences, seeds = np.array([(value, one.sentences, one.seeds) for _, value, one in found]).T
-        together = len(every) * p_values(values, sentences, seeds, freedom)
-        held = [one[:2] for one, p in zip(found, together, strict=True) if p < ERROR]
-        told += [pair if value > 0 else pair[::-1] for pair, value in held]
+        held = hold(values, sentences, seeds, freedom, together=len(every))
+        told += [
+            pair if value > 0 else pair[::-1] for (pair, value, _), holds in zip(found, held, strict=True) if holds
+        ]
     return told

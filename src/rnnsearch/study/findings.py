@@ -96,8 +96,9 @@ def verdict(study: Study, comparison: Comparison, pair: Pair) -> str:
 
 def better(study: Study, comparison: Comparison) -> tuple[str, float]:
     """The member with the highest primary score of text, and that score."""
-    best = max(study.members, key=lambda member: comparison.whole.scores[member][comparison.metric].value)
-    return best, comparison.whole.scores[best][comparison.metric].value
+    value = {member: comparison.whole.scores[member][comparison.metric].value for member in study.members}
+    best = max(study.members, key=lambda member: (value[member], *standing(comparison, member)))
+    return best, value[best]
 
 
 def leader(comparison: Comparison) -> Pair:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from rnnsearch.evaluation.error_model import ERROR
+from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.power import LIMIT, POWER, detectable, seeds_needed
-from rnnsearch.evaluation.significance import ERROR, Difference
+from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import TITLES, is_comparison
@@ -11,6 +13,7 @@ from rnnsearch.study.plan import Pair, title
 from rnnsearch.study.statistics import Comparison, shared_seeds
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
 
+BOUNDS = {metric.name: metric.within for metric in (BLEU, CHRF, PERPLEXITY)}
 WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference that seeds are counted for
 FEW = 5  # seeds under which their spread is known only roughly
 
@@ -57,7 +60,7 @@ def section(study: Study, comparison: Comparison) -> Section:
     found = planned(comparison)
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
     header = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
-    rows = tuple(_row(one, TITLES[comparison.metric], WISHED[comparison.primary]) for one in found)
+    rows = tuple(_row(one, comparison) for one in found)
     caption = (
         f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
@@ -116,10 +119,10 @@ def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _row(one: Planned, name: str, wished: float) -> tuple[str, ...]:
+def _row(one: Planned, comparison: Comparison) -> tuple[str, ...]:
     pair, gap = f"{one.system} − {one.baseline}", one.difference
     if gap is None:
-        weak = f"not reported: the better has {number(one.score)} {name}"
+        weak = f"not reported: the better has {number(one.score)} {TITLES[comparison.metric]}"
         return (pair, "no seed finished by both" if one.score is None else weak, *[""] * 6)
     several = len(gap.by_seed) > 1
     return (
@@ -129,14 +132,20 @@ def _row(one: Planned, name: str, wished: float) -> tuple[str, ...]:
         ", ".join(signed(value) for value in gap.by_seed),
         number(gap.errors.sentences**0.5),
         number(gap.deviation) if several else NOTHING,
-        number(detectable(gap.errors, error=gap.error)),
-        _seeds(gap, wished) if several else NOTHING,
+        _detectable(gap, comparison.primary),
+        _seeds(gap, WISHED[comparison.primary]) if several else NOTHING,
     )
 
 
 def verdict(gap: Difference) -> str:
     """Of one comparison, in a word or two."""
     return "holds" if gap.holds else "open" if len(gap.by_seed) > 1 else "one seed"
+
+
+def _detectable(gap: Difference, metric: str) -> str:
+    """None where it is more than two scores can differ by."""
+    found, (low, high) = detectable(gap.errors, error=gap.error), BOUNDS[metric]
+    return "none" if found > high - low else number(found)
 
 
 def _seeds(gap: Difference, wished: float) -> str:

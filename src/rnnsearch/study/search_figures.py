@@ -160,9 +160,7 @@ def heat_map(
     tall, broad, beside = len(rows[1]), len(columns[1]), min(across or len(cells), len(cells))
     below = -(-len(cells) // beside)
     with mpl.rc_context(STYLE):
-        margin = 0.085 * max(len(line) for text in rows[1] for line in plain(text, ROW).split("\n"))
-        size = (1.05 * broad * beside + margin + 0.9, (0.68 * tall + (0.5 if below > 1 else 0.0)) * below + 1.6)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=_size(rows[1], broad * beside, tall * below, below), layout="constrained")
         panels = list(figure.subplots(below, beside, squeeze=False, sharex=below > 1, sharey=True).flat)
         for place, (axes, (title, of_panel)) in enumerate(zip(panels, cells.items(), strict=False)):
             frames = [(row, column, one == marked[0]) for one in marked for name, row, column in [one] if name == title]
@@ -177,6 +175,12 @@ def heat_map(
             axes.set_ylabel(plain(rows[0]))
         figure.suptitle(measure if alone else f"mean {measure} ± sd", fontsize=9.5, x=0.02, ha="left")
         return figure
+
+
+def _size(rows: Sequence[str], columns: int, cells: int, panels: int) -> tuple[float, float]:
+    """Inches of a figure of so many columns beside each other, and cells and panels below each other."""
+    margin = 0.085 * max(len(line) for text in rows for line in plain(text, ROW).split("\n"))
+    return 1.05 * columns + margin + 0.9, 0.68 * cells + (0.5 * panels if panels > 1 else 0.0) + 1.6
 
 
 def _heat_panel(
