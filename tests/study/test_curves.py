@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from rnnsearch.study import curve_figures
-from rnnsearch.study.curve_figures import best_of_many, look_for, small_multiples
-from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve
+from rnnsearch.study.curve_figures import best_of, best_of_many, look_for, small_multiples
+from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve, tokens_differ
 from rnnsearch.study.folder import Run
-from rnnsearch.study.panels import columns_of
+from rnnsearch.study.panels import GREY, columns_of
 
 
 def test_places_against_tokens_are_means_too() -> None:
@@ -26,6 +26,15 @@ def test_curves_know_their_tokens_and_whether_they_ended() -> None:
     run = Run("a", 0, Path("a"), "pruned", {"results": {"curves": {"validation": points}}}, ())
     (curve,) = curves_of([run], key="nll")
     assert (curve.updates, curve.tokens, curve.values, curve.finished) == ((1,), (50,), (2.0,), False)
+
+
+def test_tokens_are_told_only_where_an_update_sees_more_of_them_in_one_member() -> None:
+    a, b = Curve("a", 0, (10, 20), (1.0, 2.0), (100, 200)), Curve("b", 0, (20, 40), (1.0, 2.0), (200, 401))
+    broken = Curve("b", 1, (20,), (1.0,), (300,), finished=False)
+    assert not tokens_differ([a, b, broken])
+    assert tokens_differ([a, Curve("b", 0, (10, 20), (1.0, 2.0), (200, 400))])
+    assert not tokens_differ([Curve("a", 0, (10, 20), (1.0, 2.0))])
+    assert not tokens_differ([])
 
 
 @pytest.mark.parametrize(("members", "look"), [(2, "learning_curves"), (8, "small_multiples"), (60, "best_of_many")])
@@ -48,7 +57,14 @@ def test_a_panel_each_with_the_others_in_grey() -> None:
 
 def test_of_very_many_the_first_and_the_best_are_named() -> None:
     figure = best_of_many(many(30), members=[f"m{n}" for n in range(30)], quantity="loss", best="m29")
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["m0", "m29 (best)"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["m0", "m29 (best)"]
+
+
+def test_of_a_sweep_the_best_few_are_named_and_the_others_grey() -> None:
+    look, _ = best_of(30)
+    figure = look(many(30), members=[f"m{n}" for n in reversed(range(30))], quantity="loss", best="m29")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["m29", "m28", "m27", "m26"]
+    assert [line.get_color() for line in figure.axes[0].lines].count(GREY) == 26
 
 
 @pytest.mark.parametrize(("count", "columns"), [(2, 2), (5, 3), (6, 3), (7, 4), (9, 3), (10, 4), (16, 4)])

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.study.findings import headline
 from rnnsearch.study.folder import read_study
+from rnnsearch.study.front import first
 from rnnsearch.study.statistics import compare
 
 
@@ -30,4 +30,6 @@ def test_a_search_beside_a_sweep_ranks_trials_that_are_not_tested(
     edit_json(folder / "study.json", is_a_search)
     study = read_study(folder)
     assert compare(study) is None
-    assert headline(study, None).startswith("The best of 3 finished trials is trial 0 with 99.00 validation BLEU")
+    told = first(study, None, None)
+    assert told.headline == "The best observed of 3 finished trials is trial 0 with 99.00 validation BLEU."
+    assert "train it anew" in told.others[0]

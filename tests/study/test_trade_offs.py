@@ -12,7 +12,7 @@ from rnnsearch.study.figures import panel
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.labels import place_labels
 from rnnsearch.study.measures import Measure
-from rnnsearch.study.trade_offs import COSTS, as_one, pareto_front, points_of
+from rnnsearch.study.trade_offs import COSTS, as_one, pareto_front, points_of, section, varies
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12)
 
@@ -36,6 +36,16 @@ def test_costs_that_differ_by_noise_are_one() -> None:
     assert as_one([100.0, 102.0]) == [100.0, 102.0]
     assert as_one([0.0, 0.0]) == [0.0, 0.0]
     assert as_one([]) == []
+
+
+def test_only_a_cost_that_varies_has_a_figure() -> None:
+    assert varies([100.0, 102.0])
+    assert not varies([100.0, 100.9])
+    assert not varies([])
+    assert [p.name for p in section(study_of({("a", 0): (1e6, 20.0), ("b", 0): (2e6, 21.0)})).pictures] == [
+        "quality_parameters"
+    ]
+    assert section(study_of({("a", 0): (1e6, 20.0), ("b", 0): (1.005e6, 21.0)})).empty
 
 
 def study_of(runs: dict[tuple[str, int], tuple[float, float]]) -> Study:

@@ -1,8 +1,10 @@
 import math
+from pathlib import Path
 
 import pytest
 
 from rnnsearch.study import searches, trials
+from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import short_keys, short_labels
 from rnnsearch.study.search_figures import Cell, best_so_far, heat_map, history, parallel_coordinates
 from rnnsearch.study.trials import Axis, Trial, axes, importances
@@ -63,8 +65,7 @@ def test_too_little_has_no_importance() -> None:
 
 def test_without_optuna_the_section_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials.importlib.util, "find_spec", lambda name: None)
-    found = made([1.0] * 8, GRID)
-    text, pictures = searches._importance(found, axes(found), {}, searches.Measure("bleu", "test"))
+    text, pictures = searches._importance(searches.Settings(Study(Path(), {}, ("a",), (0,), ())))
     assert "pip install 'rnnsearch[search]'" in text[0]
     assert pictures == []
 
@@ -89,6 +90,23 @@ def test_a_third_setting_makes_panels_and_a_diagonal_is_no_grid() -> None:
     assert len(grid[2]) == 2
     together = [{"a": value, "b": value} for value in (1, 2)]
     assert searches.grid_of(made([1.0] * 2, together), axes(made([1.0] * 2, together))) is None
+
+
+def test_panels_stand_in_rows_in_the_order_of_their_numbers_and_the_best_is_framed() -> None:
+    cube = [{"a": a, "b": b, "third": third} for third in (16, 2, 128) for a in range(4) for b in range(4)]
+    found = made([float(n) for n in range(48)], cube)
+    grid = searches.grid_of(found, axes(found))
+    assert grid is not None
+    rows, columns, cells = grid
+    assert list(cells) == ["third=2", "third=16", "third=128"]
+    place = searches.place_of(found[47], axes(found), rows, columns)
+    assert place == ("third=128", 3, 3)
+    labels = (rows.key, rows.labels), (columns.key, columns.labels)
+    figure = heat_map(cells, *labels, measure="BLEU", marked=[place, ("third=2", 0, 0)], across=2)
+    shown = [panel for panel in figure.axes if panel.get_visible()]
+    assert [panel.get_title() for panel in shown] == list(cells)
+    assert [[patch.get_linewidth() for patch in panel.patches] for panel in shown] == [[1.4], [], [3.2]]
+    assert [text.get_text() for text in shown[2].texts][-1] == "47.00"  # one run each: no count of them
 
 
 def test_history_shows_the_best_so_far_and_what_did_not_finish() -> None:

@@ -9,6 +9,25 @@ from rnnsearch.study.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """A number that the reader should see first."""
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What stands above everything else."""
+
+    headline: str
+    says_nothing: bool = False
+    others: tuple[str, ...] = ()  # findings on the members that the headline leaves out
+    cards: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A figure that is still to be drawn, with its file name and its caption."""
 
@@ -44,6 +63,7 @@ class Fold:
     summary: str
     state: str = ""  # a word after the summary
     alarm: bool = False  # the state is one that the reader should notice
+    pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, values
     own: frozenset[str] = frozenset()  # names of the facts that Markdown keeps; the others stand in the section's
@@ -72,5 +92,6 @@ class Section:
         return self == Section(self.title)
 
     def all_pictures(self) -> tuple[Picture, ...]:
-        """Its pictures and those of its groups."""
-        return self.pictures + tuple(picture for group in self.groups for picture in group.pictures)
+        """Its pictures, and those of its groups and folds."""
+        parts = [*(group.pictures for group in self.groups), *(fold.pictures for fold in self.folds)]
+        return self.pictures + tuple(picture for of_part in parts for picture in of_part)

@@ -1,6 +1,6 @@
 """Learning curves: colours for a few members, a panel each for more, the best ones picked out of very many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,6 +12,8 @@ from rnnsearch.study.figures import COLOURS, STYLE, line, panel
 from rnnsearch.study.panels import GREY, grid, hide_rest, panel_title
 
 FEW, PANELS = 4, 24  # members with a colour each, members with a panel each
+MANY = " Coloured: the first member and the best; grey: the others."
+BEST = f" Coloured: the best {FEW}; grey: the others."
 
 
 def look_for(members: int) -> tuple[Callable[..., Figure], str]:
@@ -20,7 +22,12 @@ def look_for(members: int) -> tuple[Callable[..., Figure], str]:
         return learning_curves, ""
     if members <= PANELS:
         return small_multiples, " One panel a member, its band from the lowest to the highest seed; grey: the others."
-    return best_of_many, " Coloured: the first member and the best; grey: the others."
+    return best_of_many, MANY
+
+
+def best_of(members: int) -> tuple[Callable[..., Figure], str]:
+    """The same for a sweep, whose members come the best first: colours for a few, and for the best of more."""
+    return (learning_curves, "") if members <= FEW else (best_few, BEST)
 
 
 def learning_curves(
@@ -92,22 +99,42 @@ def best_of_many(
     best: str = "",
 ) -> Figure:
     """All means in grey, the first member and the best in colour."""
+    labels = {best: f"{best} (best)", members[0]: members[0]}
+    return _picked_out(curves, members, dict(reversed(labels.items())), quantity, axis, words)
+
+
+def best_few(
+    curves: Sequence[Curve],
+    *,
+    members: Sequence[str],
+    quantity: str,
+    axis: str = "updates",
+    words: str = "updates",
+    best: str = "",
+) -> Figure:
+    """All means in grey, those of the first few members, which are the best, in colour."""
+    return _picked_out(curves, members, {member: member for member in members[:FEW]}, quantity, axis, words)
+
+
+def _picked_out(
+    curves: Sequence[Curve], members: Sequence[str], labels: Mapping[str, str], quantity: str, axis: str, words: str
+) -> Figure:
+    """All means in grey but those that have a label; the labels above, where they cover no curve."""
     with mpl.rc_context(STYLE):
-        figure, axes = panel(6.4, 4.2)
-        for member in members:
-            of_member = [curve for curve in curves if curve.member == member]
-            if of_member and member not in (members[0], best):
+        figure, axes = panel(6.4, 4.2 + 0.3 * len(labels))
+        of_members = {member: [curve for curve in curves if curve.member == member] for member in members}
+        for member, of_member in of_members.items():
+            if of_member and member not in labels:
                 axes.plot(*mean_curve(of_member, axis), color=GREY, linewidth=0.9, alpha=0.6)
                 _crosses(axes, of_member, axis, GREY)
-        for place, member in enumerate(dict.fromkeys((members[0], best))):
-            of_member = [curve for curve in curves if curve.member == member]
-            if of_member:
-                line(axes, *mean_curve(of_member, axis), place=place, label=member + (" (best)" if place else ""))
+        for place, (member, label) in enumerate(labels.items()):
+            if shown := of_members.get(member):
+                line(axes, *mean_curve(shown, axis), place=place, label=label)
         axes.set_xlabel(words)
         axes.set_ylabel(quantity)
         _count_axis(axes, 6)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend()
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", fontsize=9)
         return figure
 
 

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnsearch.study.folder import Run
+
+EQUAL = 0.01  # tokens an update that differ by less are the same: what is left is the last batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,17 @@ def curves_of(runs: Sequence[Run], *, key: str) -> list[Curve]:
                 )
             )
     return found
+
+
+def tokens_differ(curves: Sequence[Curve]) -> bool:
+    """Whether an update sees more tokens in one member than in another, so that the two axes tell different things."""
+    finished = [curve for curve in curves if curve.finished] or list(curves)
+    rates: dict[str, list[float]] = {}
+    for curve in finished:
+        if curve.tokens and curve.updates[-1]:
+            rates.setdefault(curve.member, []).append(curve.tokens[-1] / curve.updates[-1])
+    means = [fmean(of_member) for of_member in rates.values()]
+    return bool(means) and max(means) > min(means) * (1 + EQUAL)
 
 
 def mean_curve(curves: Sequence[Curve], axis: str = "updates") -> tuple[list[float], list[float]]:

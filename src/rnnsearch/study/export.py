@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from rnnsearch.study import ranking
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import compares, primary, ranked, scores, settings
+from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
 from rnnsearch.study.plan import metric_of, title
 from rnnsearch.study.planned import chance, planned, together, verdict
+from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import Table, interval, number, p_value, plain, signed
 from rnnsearch.visible import visible
@@ -30,10 +32,16 @@ Row = dict[str, Any]
 
 
 def rows(study: Study) -> list[Row]:
-    """One row a run with all that can be counted, in full precision; None where it was not measured."""
+    """One row a run with all that can be counted, in full precision; None where it was not measured.
+
+    Of a sweep or search those of the best point first.
+    """
     varied = settings(study)
     keys = list(dict.fromkeys(key for of_member in varied.values() for key in of_member))
-    return [_row(run, {key: varied.get(run.member, {}).get(key) for key in keys}) for run in study.runs]
+    order = study.members if is_comparison(study) else best_first(study).members
+    place = {member: number for number, member in enumerate(order)}
+    runs = study.runs if is_comparison(study) else sorted(study.runs, key=lambda run: place.get(run.member, len(place)))
+    return [_row(run, {key: varied.get(run.member, {}).get(key) for key in keys}) for run in runs]
 
 
 def _row(run: Run, varied: Row) -> Row:
@@ -76,7 +84,12 @@ def as_json(study: Study) -> str:
 
 
 def summary(study: Study, comparison: Comparison | None) -> Table:
-    """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and the interval."""
+    """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and the interval.
+
+    Of a sweep or search the table of its report: the best first, a column for each setting.
+    """
+    if not is_comparison(study):
+        return ranking.table(study, comparison, marked(study, comparison))
     if comparison is None:
         return _validated(study)
     body = []
@@ -97,7 +110,7 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
 
 def comparisons(study: Study, comparison: Comparison | None) -> Table | None:
     """One row a planned comparison that is reported; None where there is none."""
-    if comparison is None or not compares(study):
+    if comparison is None or not is_comparison(study):
         return None
     body = tuple(
         (

@@ -3,7 +3,7 @@
 from rnnsearch.evaluation.significance import Difference, Interval
 from rnnsearch.study.best import standing
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import FALLING, TITLES, compares, primary, ranked, scores
+from rnnsearch.study.measures import FALLING, TITLES
 from rnnsearch.study.plan import Pair
 from rnnsearch.study.planned import planned
 from rnnsearch.study.statistics import Comparison
@@ -12,9 +12,7 @@ from rnnsearch.study.unfinished import no_test, of_runs, untested
 
 
 def headline(study: Study, comparison: Comparison | None) -> str:
-    """The report's first sentence."""
-    if not compares(study):
-        return _best_trial(study)
+    """The first sentence of a comparison's report."""
     if comparison is not None and len(study.members) == 1:
         found = comparison.whole.scores[study.baseline][comparison.metric]
         name = TITLES[comparison.metric]
@@ -45,22 +43,6 @@ def _held(comparison: Comparison) -> str:
     if len({one.baseline for one in found}) == 1 or not any(one.holds for one in found):
         return ""
     return f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold, the largest: "
-
-
-def _best_trial(study: Study) -> str:
-    measure, order = primary(study), ranked(study)
-    if not order:
-        return "No run is finished yet."
-    found = scores(study, measure)
-    best = found[order[0]].mean
-    if measure.split == "training":
-        slowest = found[order[-1]].mean
-        against = f"{best / slowest:.1f} times the slowest, {order[-1]}"
-        return f"The fastest of {len(order)} is {order[0]}, {against}: {best:,.0f} {TITLES[measure.key]}."
-    return (
-        f"The best of {len(order)} finished trials is {order[0]} with {number(best)} {measure.title}; as the best of "
-        "many it is probably worse on new data: train it anew, with several seeds, before believing it."
-    )
 
 
 def finding(study: Study, comparison: Comparison, pair: Pair) -> str:

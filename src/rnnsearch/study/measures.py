@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -95,6 +95,21 @@ def primary(study: Study) -> Measure:
 def compares(study: Study) -> bool:
     """Whether members are compared on test translations, and not only ranked, as trials and speeds are."""
     return study.description.get("kind") != "search" and primary(study).split != "training"
+
+
+def is_comparison(study: Study) -> bool:
+    """Whether it is told as members against a baseline; else as a sweep, whose first point nobody chose.
+
+    Of a protocol those that name a baseline or pairs. What is only ranked, as trials and speeds are, is no comparison.
+    """
+    stated: Mapping[str, Any] = study.description.get("protocol") or {}
+    planned = bool(stated.get("baseline") or stated.get("comparisons"))
+    return compares(study) and (planned or study.description.get("kind", "comparison") == "comparison")
+
+
+def best_first(study: Study) -> Study:
+    """The study with its members in the order of their scores; those without one last."""
+    return replace(study, members=tuple(dict.fromkeys((*ranked(study), *study.members))))
 
 
 def score(values: Sequence[float]) -> Score:

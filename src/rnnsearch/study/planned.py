@@ -8,7 +8,7 @@ from rnnsearch.evaluation.power import LIMIT, POWER, detectable, seeds_needed
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, compares
+from rnnsearch.study.measures import TITLES, is_comparison
 from rnnsearch.study.plan import Pair, title
 from rnnsearch.study.statistics import Comparison, shared_seeds
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
@@ -55,7 +55,7 @@ def _compared(comparison: Comparison, pair: Pair) -> Planned:
 def section(study: Study, comparison: Comparison) -> Section:
     """The table of comparisons and what its columns mean; empty for a search, whose trials are not to be compared."""
     heading = "Planned comparisons"
-    if not compares(study) or len(study.members) < 2:
+    if not is_comparison(study) or len(study.members) < 2:
         return Section(heading)
     found = planned(comparison)
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"

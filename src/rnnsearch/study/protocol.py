@@ -5,7 +5,7 @@ from typing import Any
 
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import compares, primary, short_keys
+from rnnsearch.study.measures import is_comparison, primary, short_keys
 
 UNITS = {"updates": "updates", "tokens": "target tokens", "seconds": "seconds of training", "flops": "operations"}
 MANY = 8  # planned comparisons that are listed one by one
@@ -57,7 +57,7 @@ def _measure(study: Study) -> str:
 
 
 def _comparisons(study: Study, planned: Sequence[Sequence[str]] | None) -> list[str] | str:
-    if not compares(study):
+    if not is_comparison(study):
         return ""
     if not planned:
         return f"each member with the first, {study.members[0]}"

@@ -12,16 +12,17 @@ from markupsafe import Markup
 
 from rnnsearch.folders import written_aside
 from rnnsearch.records import json_text
-from rnnsearch.study import doubts, export, findings
-from rnnsearch.study.blocks import Section
+from rnnsearch.study import doubts, export, findings, front
+from rnnsearch.study.blocks import Card, First, Section
 from rnnsearch.study.drawing import Drawing, drawn
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
-from rnnsearch.study.measures import TITLES
+from rnnsearch.study.measures import TITLES, is_comparison
 from rnnsearch.study.planned import verdict
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
+from rnnsearch.study.standing import near_best
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.visible import visible, visible_line
@@ -30,25 +31,6 @@ _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup ins
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FORMAT = 1  # of report.json
 FEW = 4  # members that are all told of above the sections
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A number that the reader should see first."""
-
-    name: str
-    value: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class First:
-    """What stands above everything else."""
-
-    headline: str
-    says_nothing: bool = False
-    others: tuple[str, ...] = ()  # findings on the members that the headline leaves out
-    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +147,8 @@ def as_fields(report: Report) -> str:
 def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> First:
     if no_comparison:
         return First("No comparison could be made.")
+    if not is_comparison(study):
+        return front.first(study, comparison, near_best(study, comparison))
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < comparison.weak
     others: list[str] = []
     if comparison is not None and comparison.compared:

@@ -7,8 +7,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rnnsearch.study.figures import COLOURS, INK, STYLE, panel, plain
@@ -16,6 +17,7 @@ from rnnsearch.study.panels import GREY
 from rnnsearch.study.trials import MISSING, Axis, Trial
 
 MAP = "viridis"
+LARGE = 1000.0  # numbers that are written without decimals
 CELL, ROW = 14, 24  # letters of a label under a column and beside a row of a heat map
 
 
@@ -140,40 +142,81 @@ def heat_map(
     *,
     measure: str,
     higher: bool = True,
+    marked: Sequence[tuple[str, int, int]] = (),
+    across: int | None = None,
 ) -> Figure:
     """Mean, standard deviation and n in each cell of a grid; a panel for each value of what else was varied.
 
-    cells: panel's title -> (row, column) -> cell; rows and columns: name and labels.
+    Args:
+        cells: panel's title -> (row, column) -> cell.
+        rows: name and labels; columns too.
+        marked: cells that are framed (panel, row, column), the first with a thick line.
+        across: panels beside each other; all by default.
     """
-    means = [cell.mean for of_panel in cells.values() for cell in of_panel.values()]
+    every = [cell for of_panel in cells.values() for cell in of_panel.values()]
+    means, alone = [cell.mean for cell in every], all(cell.n == 1 for cell in every)
     scale = Normalize(min(means), max(means) if max(means) > min(means) else min(means) + 1)
     colours = mpl.colormaps[MAP if higher else f"{MAP}_r"]
-    tall, broad = len(rows[1]), len(columns[1])
+    tall, broad, beside = len(rows[1]), len(columns[1]), min(across or len(cells), len(cells))
+    below = -(-len(cells) // beside)
     with mpl.rc_context(STYLE):
-        beside = 0.085 * max(len(line) for text in rows[1] for line in plain(text, ROW).split("\n"))
-        size = (1.05 * broad * len(cells) + beside + 0.9, 0.68 * tall + 1.6)
-        figure = Figure(figsize=size, layout="constrained")
-        panels = list(figure.subplots(1, len(cells), squeeze=False, sharey=True).flat)
-        for axes, (title, of_panel) in zip(panels, cells.items(), strict=True):
-            image = np.full((tall, broad), np.nan)
-            for (row, column), cell in of_panel.items():
-                image[row, column] = cell.mean
-                _write(axes, row, column, cell, colours(scale(cell.mean)))
-            axes.pcolormesh(image, cmap=colours, norm=scale, edgecolors="white", linewidth=2)
-            axes.set_xticks(np.arange(broad) + 0.5, [plain(text, CELL, 3) for text in columns[1]])
-            axes.set_yticks(np.arange(tall) + 0.5, [plain(text, ROW) for text in rows[1]])
-            axes.tick_params(length=0)
-            axes.grid(visible=False)
-            axes.set_xlabel(plain(columns[0]))
+        figure = Figure(figsize=_size(rows[1], broad * beside, tall * below, below), layout="constrained")
+        panels = list(figure.subplots(below, beside, squeeze=False, sharex=below > 1, sharey=True).flat)
+        for place, (axes, (title, of_panel)) in enumerate(zip(panels, cells.items(), strict=False)):
+            frames = [(row, column, one == marked[0]) for one in marked for name, row, column in [one] if name == title]
+            _heat_panel(axes, of_panel, (rows[1], columns[1]), (scale, colours), frames, alone=alone)
             axes.set_title(plain(title, CELL * broad, 3), fontsize=9.5)
-            axes.spines[["left", "bottom"]].set_visible(False)
-        panels[0].set_ylabel(plain(rows[0]))
-        figure.suptitle(f"mean {measure} ± sd", fontsize=9.5, x=0.02, ha="left")
+            last = place + beside >= len(cells)
+            axes.tick_params(labelbottom=last)
+            axes.set_xlabel(plain(columns[0]) if last else "")
+        for axes in panels[len(cells) :]:
+            axes.set_visible(False)
+        for axes in panels[::beside]:
+            axes.set_ylabel(plain(rows[0]))
+        figure.suptitle(measure if alone else f"mean {measure} ± sd", fontsize=9.5, x=0.02, ha="left")
         return figure
 
 
-def _write(axes: Axes, row: int, column: int, cell: Cell, colour: tuple[float, float, float, float]) -> None:
+def _size(rows: Sequence[str], columns: int, cells: int, panels: int) -> tuple[float, float]:
+    """Inches of a figure of so many columns beside each other, and cells and panels below each other."""
+    margin = 0.085 * max(len(line) for text in rows for line in plain(text, ROW).split("\n"))
+    return 1.05 * columns + margin + 0.9, 0.68 * cells + (0.5 * panels if panels > 1 else 0.0) + 1.6
+
+
+def _heat_panel(
+    axes: Axes,
+    cells: Mapping[tuple[int, int], Cell],
+    labels: tuple[Sequence[str], Sequence[str]],
+    shades: tuple[Normalize, Colormap],
+    frames: Sequence[tuple[int, int, bool]],
+    *,
+    alone: bool,
+) -> None:
+    (rows, columns), (scale, colours) = labels, shades
+    image = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), cell in cells.items():
+        image[row, column] = cell.mean
+        _write(axes, row, column, cell, colours(scale(cell.mean)), alone=alone)
+    axes.pcolormesh(image, cmap=colours, norm=scale, edgecolors="white", linewidth=2)
+    for row, column, best in frames:
+        inset, width = (0.03, 3.2) if best else (0.05, 1.4)
+        side = 1 - 2 * inset
+        axes.add_patch(Rectangle((column + inset, row + inset), side, side, fill=False, color=COLOURS[0], lw=width))
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [plain(text, CELL, 3) for text in columns])
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [plain(text, ROW) for text in rows])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _write(
+    axes: Axes, row: int, column: int, cell: Cell, colour: tuple[float, float, float, float], *, alone: bool
+) -> None:
     ink = "white" if float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < 0.55 else INK
     below = f"n = {cell.n}" if cell.deviation is None else f"± {cell.deviation:.2f}, n = {cell.n}"
-    axes.text(column + 0.5, row + 0.42, f"{cell.mean:.2f}", ha="center", va="bottom", color=ink, fontsize=10.5)
+    mean = f"{cell.mean:,.0f}" if cell.mean >= LARGE else f"{cell.mean:.2f}"
+    if alone:
+        axes.text(column + 0.5, row + 0.5, mean, ha="center", va="center", color=ink, fontsize=10.5)
+        return
+    axes.text(column + 0.5, row + 0.42, mean, ha="center", va="bottom", color=ink, fontsize=10.5)
     axes.text(column + 0.5, row + 0.38, below, ha="center", va="top", color=ink, fontsize=7)

@@ -1,7 +1,10 @@
 """The report's sections as plain blocks, which both templates (HTML and Markdown) render."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+
+from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study import (
@@ -11,24 +14,25 @@ from rnnsearch.study import (
     curves,
     differences,
     findings,
-    length_figures,
+    front,
+    lengths,
     planned,
     protocol,
+    ranking,
     score_figures,
     searches,
     side_by_side,
-    slopes,
     tables,
     trade_offs,
     tuning,
 )
-from rnnsearch.study.blocks import Picture, Section
+from rnnsearch.study.blocks import Fold, Picture, Section
 from rnnsearch.study.curves import Curve
 from rnnsearch.study.failures import attempted
-from rnnsearch.study.folder import OTHER_DATA, Study
-from rnnsearch.study.length_figures import Band
-from rnnsearch.study.measures import TITLES, ranked, text_metric
+from rnnsearch.study.folder import OTHER_DATA, Run, Study
+from rnnsearch.study.measures import TITLES, best_first, is_comparison, primary, ranked, text_metric
 from rnnsearch.study.score_figures import Bar
+from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison
 
 CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
@@ -41,6 +45,9 @@ def sections(study: Study, comparison: Comparison | None) -> list[Section]:
 
 
 def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
+    if not is_comparison(study):
+        yield from _of_sweep(best_first(study), comparison)
+        return
     yield "Protocol", lambda: protocol.section(study)
     yield "What differs", lambda: differences.section(study)
     if comparison is not None:
@@ -49,10 +56,31 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
         yield "Size and cost", lambda: Section("Size and cost", tables=(costs.table(study),))
     yield "Tuning", lambda: tuning.section(study)
     yield "Quality against cost", lambda: trade_offs.section(study)
-    yield "Settings", lambda: searches.section(study)
+    yield "Settings", lambda: searches.section(searches.Settings(study))
     yield "Learning curves", lambda: _curves(study)
     if comparison is not None:
-        yield "Source length", lambda: _length(study, comparison)
+        yield "Source length", lambda: lengths.section(study, comparison)
+    yield from _of_both(study, comparison)
+
+
+def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
+    """Of a sweep or search, its members the best first: what a reader asks of it, then the same as of a comparison."""
+    near, settings = cache(lambda: marked(study, comparison)), searches.Settings(study)
+    yield "Best points", lambda: front.section(study, near())
+    yield "Best values", lambda: searches.values(settings)
+    yield "Settings", lambda: searches.section(settings, near=near())
+    yield "All points", lambda: _points(study, comparison, near())
+    yield "Tuning", lambda: tuning.section(study)
+    yield "Protocol", lambda: protocol.section(study)
+    yield "What differs", lambda: _differences(study)
+    yield "Quality against cost", lambda: trade_offs.section(study)
+    yield "Learning curves", lambda: _curves_of_sweep(study)
+    if comparison is not None:
+        yield "Source length", lambda: lengths.of_best(study, comparison)
+    yield from _of_both(study, lengths.of_members(comparison, study.members) if comparison is not None else None)
+
+
+def _of_both(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
     yield "Alignments", lambda: side_by_side.alignments(study, comparison)
     yield "Translations side by side", lambda: side_by_side.translations(study)
     yield "Runs", lambda: _runs(study)
@@ -98,70 +126,89 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
 
 
+def _points(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Section:
+    """One table of all points, and each point's score with its interval where they are few."""
+    table, rest = ranking.split(ranking.table(study, comparison, near))
+    folds = (Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else ()
+    tested = comparison is not None and primary(study).key == comparison.metric and primary(study).split == "test"
+    drawn_scores = tested and 1 < len(study.members) <= ranking.SHOWN
+    pictures = (_score_picture(study, comparison),) if drawn_scores and comparison is not None else ()
+    told = ranking.note(comparison, repeated=len(study.seeds) > 1)
+    notes = (*((told,) if told else ()), *_signatures(study))
+    return Section("All points", tables=(table,), pictures=pictures, folds=folds, notes=notes)
+
+
+def _signatures(study: Study) -> tuple[str, ...]:
+    found = cards.signatures(study)
+    return (f"Signatures: {'; '.join(found)}.",) if found else ()
+
+
+def _differences(study: Study) -> Section:
+    """Without the table of settings, which stand beside the scores."""
+    made = differences.section(study)
+    return replace(made, tables=()) if made.folds else made
+
+
 def _curves(study: Study) -> Section:
-    runs = [run for run in study.runs if run.record and run.status != OTHER_DATA]
+    look, how = curve_figures.look_for(len({run.member for run in _with_curves(study)}))
+    return Section("Learning curves", pictures=_curve_pictures(study, look, how))
+
+
+def _curves_of_sweep(study: Study) -> Section:
+    """Colours for the best few; a panel each for the others behind a fold, where they are not too many."""
+    members = len({run.member for run in _with_curves(study)})
+    pictures = _curve_pictures(study, *curve_figures.best_of(members))
+    if not pictures or not curve_figures.FEW < members <= curve_figures.PANELS:
+        return Section("Learning curves", pictures=pictures)
+    each = _curve_pictures(study, *curve_figures.look_for(members), name="each_")
+    return Section("Learning curves", pictures=pictures, folds=(Fold("The curves of each point", pictures=each),))
+
+
+def _with_curves(study: Study) -> list[Run]:
+    return [run for run in study.runs if run.record and run.status != OTHER_DATA]
+
+
+def _curve_pictures(study: Study, look: Callable[..., Figure], how: str, name: str = "") -> tuple[Picture, ...]:
+    """Loss and score against updates, and against tokens where an update sees more of them in one member than another.
+
+    Args:
+        look: the figure.
+        how: what its caption says of it.
+        name: that sets the files apart.
+    """
     pictures = []
     metric = text_metric(study)
     for key, quantity in (
         ("nll", "validation loss, nats a token"),
         (metric, f"validation {TITLES[metric]}, greedy"),
     ):
-        found = curves.curves_of(runs, key=key)
-        for axis, words in CURVE_AXES:
-            drawn = [curve for curve in found if curve.at(axis)]
-            if drawn:
-                pictures.append(_curve_picture(study, drawn, key=key, quantity=quantity, axis=axis, words=words))
-    return Section("Learning curves", pictures=tuple(pictures))
+        found = curves.curves_of(_with_curves(study), key=key)
+        for axis, words in CURVE_AXES[: 2 if curves.tokens_differ(found) else 1]:
+            if drawn := [curve for curve in found if curve.at(axis)]:
+                told = {"quantity": quantity, "axis": axis, "words": words}
+                file = f"learning_{name}{key}" + ("" if axis == "updates" else f"_{axis}")
+                pictures.append(_curve_picture(study, drawn, look, how, file, told))
+    return tuple(pictures)
 
 
-def _curve_picture(study: Study, drawn: Sequence[Curve], *, key: str, quantity: str, axis: str, words: str) -> Picture:
-    look, how = curve_figures.look_for(len({curve.member for curve in drawn}))
+def _curve_picture(
+    study: Study, drawn: Sequence[Curve], look: Callable[..., Figure], how: str, name: str, told: Mapping[str, str]
+) -> Picture:
     best = (ranked(study) or [""])[0]
     members = tuple(dict.fromkeys((*study.members, *study.all_members)))  # also those that have finished none
-    draw = partial(look, drawn, members=members, quantity=quantity, axis=axis, words=words, best=best)
+    draw = partial(look, drawn, members=members, **told, best=best)
     several = len({curve.seed for curve in drawn}) > 1 and look is curve_figures.learning_curves
     seeds = " A thin line is one seed, the thick one their mean." if several else ""
     stopped = "" if all(curve.finished for curve in drawn) else " A cross: a run ended there unfinished."
-    caption = f"{quantity[0].upper()}{quantity[1:]}, against {words}.{seeds}{how}{stopped}"
-    name = f"learning_{key}" + ("" if axis == "updates" else f"_{axis}")
+    quantity = told["quantity"]
+    caption = f"{quantity[0].upper()}{quantity[1:]}, against {told['words']}.{seeds}{how}{stopped}"
     return Picture(name, caption, draw, wide=look is curve_figures.small_multiples)
 
 
-def _length(study: Study, comparison: Comparison) -> Section:
-    metric, name, unit = comparison.metric, TITLES[comparison.metric], comparison.unit
-    scores = {member: [part.scores[member][metric] for part in comparison.by_length] for member in study.members}
-    bands = [
-        Band(
-            member,
-            tuple(found.value for found in of_member),
-            tuple(found.interval.low for found in of_member),
-            tuple(found.interval.high for found in of_member),
-        )
-        for member, of_member in scores.items()
-    ]
-    trained = study.description.get("trained_length")
-    spans = [(bucket.low, bucket.high) for bucket in comparison.buckets]
-    draw = partial(
-        length_figures.score_by_length,
-        [bucket.label for bucket in comparison.buckets],
-        [bucket.n for bucket in comparison.buckets],
-        bands,
-        quantity=f"test {name}",
-        unit=unit,
-        trained=length_figures.trained_place(spans, trained) if trained else None,
-    )
-    caption = f"{name} against source length (Figure 2 of the paper), with bands of 95 % intervals."
-    caption += f" Training sentences had at most {trained} {unit}." if trained else ""
-    lengths = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
-    note = f"Lengths are {lengths} of the raw source; buckets of fewer than 50 sentences are merged."
-    many = len(bands) > length_figures.FEW
-    caption += f" Grey, dashed: {study.baseline}." if many else ""
-    picture = Picture("bleu_by_length", caption, draw, wide=many)
-    slope = slopes.table(comparison, longest=trained)
-    shown = (*((slope,) if slope else ()), tables.by_length(study, comparison))
-    return Section("Source length", tables=shown, pictures=(picture,), notes=(note,))
-
-
 def _runs(study: Study) -> Section:
-    left_out = tables.not_compared(study)
-    return Section("Runs", tables=(tables.runs(study), *((left_out,) if left_out else ())))
+    """A row a run; of a sweep, whose points stand in a table of their own, behind a fold."""
+    left_out, every = tables.not_compared(study), tables.runs(study)
+    more = (left_out,) if left_out else ()
+    if is_comparison(study):
+        return Section("Runs", tables=(every, *more))
+    return Section("Runs", tables=more, folds=(Fold(f"Every run: {len(every.rows)}", tables=(every,)),))

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.alignment import word_weights
-from rnnsearch.study import figures, tables
-from rnnsearch.study.blocks import Example, Group, Picture, Section
+from rnnsearch.study import figures, ranking, tables
+from rnnsearch.study.blocks import Example, Fold, Group, Picture, Section
 from rnnsearch.study.folder import Run, Study, read_attention
-from rnnsearch.study.measures import scoring, shown_members
+from rnnsearch.study.measures import is_comparison, scoring, shown_members
 from rnnsearch.study.statistics import Comparison, sentence_chrf
 
 EXAMPLES = 10  # translations side by side: half differ most, half are drawn at random
@@ -32,10 +32,11 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
     shown = shown_members(study, with_weights, MATRICES)
     groups = _matrices({member: entries[member] for member in shown}, _first_runs(study))
     found = tables.alignment(comparison) if comparison is not None else None
+    shown_table, rest = ranking.split(found) if found else (None, None)
     text = (
         "Rows are target words, columns source words; each row sums to 1, and dark is near 1 (Figure 3 of the paper). "
         "Pieces are merged to words: summed over a source word's pieces, averaged over a target word's."
-        + _left_out(len(with_weights), len(shown)),
+        + _left_out(study, len(with_weights), len(shown)),
     )
     notes = (
         "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
@@ -45,8 +46,9 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
     return Section(
         "Alignments",
         text if groups else (),
-        tables=(found,) if found else (),
+        tables=(shown_table,) if shown_table else (),
         groups=groups,
+        folds=(Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else (),
         notes=notes if found else (),
     )
 
@@ -65,7 +67,7 @@ def translations(study: Study) -> Section:
     text = (
         f"From {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}: "
         f"{sum(differs for _, differs in chosen)} sentences whose translations differ most in sentence chrF (shown "
-        "after each), the others drawn at random from the rest." + _left_out(len(runs), len(shown)),
+        "after each), the others drawn at random from the rest." + _left_out(study, len(runs), len(shown)),
     )
     return Section("Translations side by side", text, examples=examples)
 
@@ -105,9 +107,9 @@ def _first_runs(study: Study) -> list[Run]:
     return list(found.values())
 
 
-def _left_out(members: int, shown: int) -> str:
-    left = members - shown
-    return f" Shown are the first member and the best of the others; {left} more are left out." if left else ""
+def _left_out(study: Study, members: int, shown: int) -> str:
+    which = "the first member and the best of the others" if is_comparison(study) else "the best"
+    return f" Shown are {which}; {members - shown} more are left out." if members > shown else ""
 
 
 def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tuple[Group, ...]:

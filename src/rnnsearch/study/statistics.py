@@ -30,7 +30,7 @@ from rnnsearch.evaluation.significance import (
     weighted_sum,
 )
 from rnnsearch.study.folder import Row, Run, Study
-from rnnsearch.study.measures import compares, scoring
+from rnnsearch.study.measures import is_comparison, scoring
 from rnnsearch.study.plan import Pair, metric_of, pairs
 
 WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # a comparison of models that have not learnt to translate says nothing
@@ -108,7 +108,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
     sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
-    family = pairs(study) if compares(study) else ()
+    family = pairs(study) if is_comparison(study) else ()
 
     def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int, times: int = 1) -> Part:
         together = times * len(family)

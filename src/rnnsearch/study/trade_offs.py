@@ -24,30 +24,30 @@ class Cost:
     scale: float = 1.0  # of the axis
 
 
-COSTS = (
-    Cost("parameters", "parameters, millions", lambda record: record.get("parameters"), 1e-6),
-    Cost("time", "training time, minutes", lambda record: seconds(record), 1 / 60),
-    Cost("tokens", "target tokens seen, millions", lambda record: record.get("tokens_seen"), 1e-6),
-)
-
-
 def seconds(record: Mapping[str, Any]) -> float | None:
     """Of training, or of the whole run in records from before training was timed alone."""
     found: float | None = record.get("training_seconds", record.get("seconds"))
     return found
 
 
+COSTS = (
+    Cost("parameters", "parameters, millions", lambda record: record.get("parameters"), 1e-6),
+    Cost("time", "training time, minutes", seconds, 1 / 60),
+    Cost("tokens", "target tokens seen, millions", lambda record: record.get("tokens_seen"), 1e-6),
+)
+
+
 def section(study: Study) -> Section:
-    """A figure for each cost that the records tell; empty with fewer than two members to draw."""
+    """A figure for each cost that varies; empty where speed is measured, which is a cost itself."""
     measure = primary(study)
     pictures, notes = [], []
-    for cost in COSTS:
+    for cost in COSTS if measure.split != "training" else ():
         points = points_of(study, measure, cost)
-        if len(points) < 2:
+        if not varies([point.cost for point in points]):
             continue
-        caption = f"{measure.title[0].upper()}{measure.title[1:]} against {cost.axis.split(',')[0]}. {_equal(points)}"
+        caption = f"{measure.title[0].upper()}{measure.title[1:]} against {cost.axis.split(',')[0]}."
         draw = partial(quality_against_cost, points, cost=cost.axis, quality=measure.title, higher=measure.higher)
-        pictures.append(Picture(f"quality_{cost.name}", caption.strip(), draw))
+        pictures.append(Picture(f"quality_{cost.name}", caption, draw))
     if pictures:
         notes.append(
             "A point is a member's mean over its seeds, the bar their standard deviation, the dots the seeds. On the "
@@ -95,12 +95,11 @@ def pareto_front(costs: Sequence[float], qualities: Sequence[float]) -> list[int
     return front
 
 
+def varies(costs: Sequence[float]) -> bool:
+    """Whether they differ by more than noise."""
+    return bool(costs) and (max(costs) > min(costs) * (1 + EQUAL) if min(costs) > 0 else max(costs) > min(costs))
+
+
 def as_one(costs: Sequence[float]) -> list[float]:
     """The costs, all replaced by their mean where they are the same but for noise."""
-    equal = bool(costs) and min(costs) > 0 and max(costs) / min(costs) - 1 < EQUAL
-    return [fmean(costs)] * len(costs) if equal else list(costs)
-
-
-def _equal(points: Sequence[Point]) -> str:
-    costs = [point.cost for point in points]
-    return f"All cost the same within {100 * EQUAL:.0f} %." if len(set(as_one(costs))) == 1 else ""
+    return list(costs) if not costs or varies(costs) else [fmean(costs)] * len(costs)

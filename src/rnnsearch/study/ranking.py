@@ -1,0 +1,142 @@
+"""One table of a sweep's or search's points, sorted by score: a column for each setting, then seeds, score and cost."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+from rnnsearch.evaluation.significance import RESAMPLES
+from rnnsearch.study.folder import Study
+from rnnsearch.study.measures import Measure, primary, short_keys
+from rnnsearch.study.points import Point, points
+from rnnsearch.study.statistics import Comparison
+from rnnsearch.study.tables import NOTHING, Table, duration, interval, number, plain
+from rnnsearch.study.trade_offs import COSTS, seconds, varies
+
+SHOWN = 30  # points that stand in the open; a reader opens the rest
+DIGITS = {"tokens_per_second": 0}  # of a score, where they are not two
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its title and its cell for a point."""
+
+    title: str
+    cell: Callable[[Point], str]
+
+
+def shown(value: float, measure: Measure) -> str:
+    """A score in the digits of its measure."""
+    return number(value, DIGITS.get(measure.key, 2))
+
+
+def table(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Table:
+    """Every point, the best first; of one without a score the state of its runs and the last validation.
+
+    near: the best point, and those that can't be told from it where others can.
+    """
+    every, measure = points(study), primary(study)
+    settings = setting_columns(every)
+    repeated = any(len(point.runs) > 1 for point in every)
+    columns = [
+        *settings,
+        *([Column("seeds", lambda point: str(len(point.score.values) if point.score else 0))] if repeated else []),
+        Column(measure.title, lambda point: _score(point, measure)),
+        *_intervals(measure, comparison),
+        *([Column("behind the best by", partial(_behind, every[0], measure, near))] if len(every) > 1 else []),
+        *_costs(every),
+    ]
+    rows = tuple(tuple(column.cell(point) for column in columns) for point in every)
+    caption = f"All {len(every)} points by {measure.title}" if len(every) > 1 else f"The point's {measure.title}"
+    return Table(caption, tuple(column.title for column in columns), rows, len(settings))
+
+
+def setting_columns(every: Sequence[Point]) -> list[Column]:
+    """A column for each setting; the labels where no settings are told."""
+    names = short_keys(list(dict.fromkeys(key for point in every for key in point.settings)))
+
+    def of(key: str) -> Column:
+        return Column(names[key], lambda point: short(point.settings.get(key)))
+
+    return [of(key) for key in names] or [Column("point", lambda point: point.member)]
+
+
+def short(value: Any) -> str:
+    """A setting's value in a table."""
+    if value is None:
+        return NOTHING
+    return f"{value:.4g}" if isinstance(value, float) else plain(value)
+
+
+def split(whole: Table) -> tuple[Table, Table | None]:
+    """The rows that stand in the open, and the rest."""
+    if len(whole.rows) <= SHOWN + SHOWN // 10:  # a fold of two or three would be no gain
+        return whole, None
+    rest = Table(f"Points {SHOWN + 1} to {len(whole.rows)}", whole.header, whole.rows[SHOWN:], whole.text_columns)
+    return Table(whole.caption + f"; the first {SHOWN}", whole.header, whole.rows[:SHOWN], whole.text_columns), rest
+
+
+def _score(point: Point, measure: Measure) -> str:
+    if point.score is None:
+        last = [f"{state}, last {number(value)}" if value is not None else state for state, value in point.last]
+        return "\n".join(dict.fromkeys(last)) or NOTHING
+    deviation = f" ± {shown(point.score.deviation, measure)}" if point.score.deviation is not None else ""
+    return shown(point.score.mean, measure) + deviation
+
+
+def _intervals(measure: Measure, comparison: Comparison | None) -> list[Column]:
+    """A column of the scores' intervals, where they have some."""
+    if comparison is None or measure.split != "test":
+        return []
+    found = {member: of[measure.key] for member, of in comparison.whole.scores.items() if measure.key in of}
+    cell = Column("95 %", lambda p: interval(found[p.member].interval) if p.member in found else NOTHING)
+    return [cell] if found else []
+
+
+def behind(best: Point, point: Point, measure: Measure) -> str:
+    """How far a point is behind the best one."""
+    if point is best:
+        return "the best"
+    return shown(measure.better(best.mean - point.mean), measure)
+
+
+def _behind(best: Point, measure: Measure, near: Sequence[str], point: Point) -> str:
+    if point.score is None:
+        return NOTHING
+    untold = point is not best and point.member in near
+    return behind(best, point, measure) + (", not told apart" if untold else "")
+
+
+def _costs(every: Sequence[Point]) -> list[Column]:
+    """Of parameters and tokens where they vary; the training time."""
+    columns = []
+    for cost in COSTS:
+        paid = {point.member: mean_of(point, cost.of) for point in every}
+        known = [value for value in paid.values() if value is not None]
+        if known and (varies(known) or cost.of is seconds):
+            columns.append(Column(cost.name, partial(_cost, paid, duration if cost.of is seconds else _count)))
+    return columns
+
+
+def _cost(paid: Mapping[str, float | None], show: Callable[[float | None], str], point: Point) -> str:
+    return show(paid[point.member])
+
+
+def _count(value: float | None) -> str:
+    return number(value, 0)
+
+
+def mean_of(point: Point, read: Callable[[Mapping[str, Any]], float | None]) -> float | None:
+    """Of a record's number over the finished runs."""
+    values = [value for run in point.runs if run.status == "finished" and (value := read(run.record)) is not None]
+    return fmean(values) if values else None
+
+
+def note(comparison: Comparison | None, *, repeated: bool) -> str:
+    """What the numbers of the table are; repeated: whether points have several seeds."""
+    told = ["± is the standard deviation over seeds (n − 1)."] if repeated else []
+    if comparison is not None:
+        seeds = " and seeds" if repeated else ""
+        told.append(f"Intervals are over test sentences{seeds} (bootstrap, {RESAMPLES:,} resamples), each for itself.")
+    return " ".join(told)
