@@ -170,7 +170,7 @@ def test_a_search_compares_no_trials(make_study: Callable[..., Path], edit_json:
     assert export.comparisons(study, comparison) is None
     write_report(folder)
     text = (folder / "report.md").read_text()
-    assert "The best of 2 finished trials is additive" in text
+    assert "The best observed of 2 finished trials is additive" in text
     assert "additive − fixed" not in text
 
 
