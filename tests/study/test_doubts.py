@@ -53,7 +53,7 @@ def test_the_fields_stand_beside_the_report(small: Path) -> None:
     write_report(small)
     told = json.loads((small / "report.json").read_text(encoding="utf-8"))
     assert told["format"] == 1
-    assert told["headline"].startswith("Additive gains")
+    assert told["headline"].startswith("Additive − fixed: these two runs differ by")
     assert told["doubts"] == []
     one_seed = next(note for note in told["notes"] if note["kind"] == "one_seed")
     assert one_seed == {"kind": "one_seed", "text": one_seed["text"], "members": [], "values": {"seeds": [0]}}

@@ -6,7 +6,7 @@ from typing import Any
 from rnnsearch.study import output_lengths, spread, trained_enough, tuning, unequal, unfinished
 from rnnsearch.study.findings import better
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES
+from rnnsearch.study.measures import TITLES, is_comparison
 from rnnsearch.study.remarks import Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
@@ -18,7 +18,7 @@ def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
     if comparison is not None and len(study.members) > 1:
         runs = {member: study.compared(member) for member in study.members}
         found += [*_weak(study, comparison), *tuning.at_edge(study), *seeds_added(study)]
-        found += [*unequal.sizes_and_budgets(study, runs), *unequal.sources(runs)]
+        found += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
         found += [*unequal.records(study, comparison), *trained_enough.remarks(study, runs)]
         found += [*output_lengths.remarks(study, comparison), *_seeds(comparison), *unequal.how_scored(study, runs)]
     return sorted(found, key=lambda remark: remark.level)  # stable: d before n
