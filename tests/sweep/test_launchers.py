@@ -1,6 +1,7 @@
 """The launchers that are other packages': their configs, what travels to their workers, and points really trained."""
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -137,3 +138,21 @@ def test_points_are_trained_by_each_launcher(launcher: str, tmp_path: Path) -> N
     assert "warn" not in done.stderr.lower()
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}  # no launcher leaves anything beside it
     assert {path.name for path in study.iterdir() if path.name.startswith(".")} <= {".lock", ".submitit"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "slurm_local", "ray"])
+def test_trials_of_a_tuning_wait_for_each_other_on_each_launcher(launcher: str, tmp_path: Path) -> None:
+    words = [
+        *("sweep", "study=mine", f"hydra/launcher={launcher}", "data=controlled", "model=tiny", "trainer=cpu"),
+        *("trainer.max_steps=4", "validation.every=1", "validation.sentences=20", "test=false", "seed=0,1"),
+        *("tuning=learning_rate", "tuning.factors=[0.5,1,2]", "tuning.extensions=0", "tuning.warmups=0"),
+        *(["+hydra.launcher.ray.init.num_cpus=2"] if launcher == "ray" else []),
+    ]
+    done = subprocess.run([sys.executable, "-m", "rnnsearch", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    states = [ledger.state(point) for point in ledger.read_points(tmp_path / "outputs" / "mine")]
+    assert sorted(state.status for state in states) == ["finished", "finished", "paused", "paused"]
+    assert sorted(state.updates for state in states) == [1, 2, 4, 4]  # judged after 1 and 2 of 4
+    tuning = json.loads((tmp_path / "outputs" / "mine" / "study.json").read_text())["tuning"]
+    assert [one["updates"] for one in tuning["rungs"]] == [1, 2]

@@ -112,7 +112,7 @@ def _fit(
             record.write(**_counts(module))
             raise Pruned
         if any(isinstance(one, LastCheckpoint) and one.paused for one in own):
-            place = {"update": module.counters.updates, "share": module.progress()}
+            place = {"update": module.counters.updates, "share": module.used()}
             record.write(**_counts(module), pauses=[*record.values.get("pauses", []), place])
             raise Paused
         if record.writes:

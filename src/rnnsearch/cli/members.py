@@ -13,7 +13,9 @@ from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import no_differences
 from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.points import Points
+from rnnsearch.cli.searching import check_search
 from rnnsearch.cli.tuning import Tuner
+from rnnsearch.keys.roles import HIDDEN_SIZES
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey, composed, in_words, labels
 
@@ -35,6 +37,31 @@ class Members:
         self.request = request
         self.points = points
         self.tuner = tuner
+
+    def check(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            ValueError: naming the keys.
+        """
+        config = self.config
+        if config.sweep.search and not config.sweep.wandb:
+            check_search(config)
+        if config.members and len(config.members) < 2:
+            raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
+        if config.match_to is not None and str(config.match_to) not in map(str, config.members or ()):
+            names = ", ".join(map(str, config.members or ())) or "none, since members=null"
+            raise ValueError(f"match_to={config.match_to}: give the name of a member; there are {names}")
+        if config.match != "none" and (both := set(HIDDEN_SIZES) & {*self.request.swept}):
+            raise ValueError(
+                f"match={config.match} finds the hidden sizes, so {_listed(both)} can't be swept; set match=none"
+            )
+        if both := set(self.tuner.keys) & {*self.request.swept}:
+            raise ValueError(f"tuning finds {_listed(both)}, so it can't be swept; set tuning=none")
+        if self.tuner.is_on and config.protocol.metric == "tokens_per_second":
+            raise ValueError(
+                "tuning chooses by quality, and protocol.metric=tokens_per_second asks for speed; set tuning=none"
+            )
 
     def found(self) -> dict[str, Asked]:
         """What is trained with every seed, by labels: keys that it lacks are dropped, equal ones are one, sizes match.
@@ -139,3 +166,7 @@ def _naming(one: Asked) -> Iterator[None]:
         raise
     except ValueError as error:
         raise ValueError(f"{who}{error}") from None
+
+
+def _listed(keys: set[str]) -> str:
+    return " and ".join(sorted(keys))

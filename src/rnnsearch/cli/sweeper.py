@@ -1,7 +1,6 @@
 """The sweeper of ``rnnsearch sweep``, ``compare`` and ``train -m``: makes points, tunes, trains, writes the report."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,25 +25,22 @@ from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.members import Members, nowhere
+from rnnsearch.cli.outcome import tell
 from rnnsearch.cli.points import Points, write_points
-from rnnsearch.cli.searching import check_search, extremes, for_wandb, trials_of
+from rnnsearch.cli.searching import extremes, for_wandb, trials_of
 from rnnsearch.cli.spelling import quoted
-from rnnsearch.cli.studies import check_whole, checked_name
+from rnnsearch.cli.studies import checked_name
 from rnnsearch.cli.terminal import say
-from rnnsearch.cli.trial import say_best
 from rnnsearch.cli.trust import given
 from rnnsearch.cli.tuning import Tuner
 from rnnsearch.cli.values import check_values
 from rnnsearch.folders import refuse_links
-from rnnsearch.keys.roles import HIDDEN_SIZES
 from rnnsearch.records import LOCK, write_text
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.points import Overrides, UnknownKey, active
 
 logger = logging.getLogger(__name__)
-
-DIVERGED_STAY = ", save those that diverged, which would do so again (to try one all the same remove its folder)"
 
 
 class DurableSweeper(Sweeper):
@@ -96,7 +92,7 @@ class DurableSweeper(Sweeper):
             self.request = Request(self.config, arguments, self.loader)
             self.tuner = Tuner(self.config, self.points, self.train, described(self.study).get("tuning"))
             self.members = Members(self.config, self.request, self.points, self.tuner)
-            self._check()
+            self.members.check()
             self.judge()
             with self._alone():
                 self.run()
@@ -123,7 +119,7 @@ class DurableSweeper(Sweeper):
         if self.config.protocol.question or self.config.members:
             self.inputs.require_test()
         self._train_described(points)
-        self._report(points)
+        tell(self.study, points, searched=self.searched is not None, publish_to=self.config.get("publish"))
 
     def judge(self) -> None:
         """Refuse points that can't be trained, or a search that could try what can't be, before anything is made.
@@ -158,27 +154,6 @@ class DurableSweeper(Sweeper):
         if waiting:
             with live.watching(waiting):
                 self.launcher.launch([_launched(point) for point in waiting], initial_job_idx=0)
-
-    def _check(self) -> None:
-        """Refuse what contradicts itself."""
-        config = self.config
-        if config.sweep.search and not config.sweep.wandb:
-            check_search(config)
-        if config.members and len(config.members) < 2:
-            raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
-        if config.match_to is not None and str(config.match_to) not in map(str, config.members or ()):
-            names = ", ".join(map(str, config.members or ())) or "none, since members=null"
-            raise ValueError(f"match_to={config.match_to}: give the name of a member; there are {names}")
-        if config.match != "none" and (both := set(HIDDEN_SIZES) & {*self.request.swept}):
-            raise ValueError(
-                f"match={config.match} finds the hidden sizes, so {_listed(both)} can't be swept; set match=none"
-            )
-        if both := set(self.tuner.keys) & {*self.request.swept}:
-            raise ValueError(f"tuning finds {_listed(both)}, so it can't be swept; set tuning=none")
-        if self.tuner.is_on and config.protocol.metric == "tokens_per_second":
-            raise ValueError(
-                "tuning chooses by quality, and protocol.metric=tokens_per_second asks for speed; set tuning=none"
-            )
 
     def _composes(self, one: Asked) -> bool:
         """Whether a training can be composed at all; where not, judging says why."""
@@ -295,37 +270,6 @@ class DurableSweeper(Sweeper):
         logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
         say(file)
 
-    def _report(self, points: Sequence[Point]) -> None:
-        from rnnsearch.study.publish import publish  # with its figures, which take seconds to import
-        from rnnsearch.study.report import write_report
-
-        live.show(points, stderr=True)
-        if self.searched:
-            say_best(self.study)
-        states = live.states_of(points)
-        told = any(state.status == "finished" for state in states.values())
-        written = write_report(self.study) if told else None
-        if written:
-            say(written.page)
-        if written and self.config.get("publish"):
-            publish(self.study, Path(self.config.publish))
-        diverged = [point for point in points if ledger.has_diverged(point)]
-        left = [point for point in points if states[point.folder].status not in ledger.DONE]
-        if self.searched and len(diverged) < len(points):  # its values were tried
-            left = [point for point in left if point not in diverged]
-        if left:
-            story = Counter("diverged" if point in diverged else states[point.folder].status for point in left)
-            logger.error(
-                "%d of %d points are not finished (%s); the same command goes on with them%s",
-                len(left),
-                len(points),
-                ", ".join(f"{count} {status}" for status, count in story.items()),
-                DIVERGED_STAY if story["diverged"] else "",
-            )
-            raise Reported(1)
-        if written:
-            check_whole(written)
-
 
 def study_name(config: DictConfig) -> str:
     """A study's name, which is its folder's: what ``study=`` says, as text, or the protocol's and corpus's names.
@@ -352,10 +296,6 @@ def _settle_jobs(config: DictConfig) -> None:
         raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
     with read_write(config.hydra.launcher):
         config.hydra.launcher.jobs = config.jobs
-
-
-def _listed(keys: set[str]) -> str:
-    return " and ".join(sorted(keys))
 
 
 def _launched(point: Point) -> list[str]:

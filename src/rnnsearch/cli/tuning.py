@@ -5,21 +5,19 @@ best one is the member's run of that seed. What was chosen stands in study.json 
 """
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.asked import Asked
+from rnnsearch.cli.ladder import Ladder, has_come, overrides_of
 from rnnsearch.cli.points import Points, write_points
-from rnnsearch.cli.spelling import spelt
-from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.keys.roles import CORRECTED, LIMITS, Role, keys_of, within
 from rnnsearch.sweep import ledger
-from rnnsearch.sweep.halving import AllDiverged, Chosen, Rule, Rung, Values, Waiting, judged
+from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, Waiting
 from rnnsearch.sweep.ledger import Point
 
 logger = logging.getLogger(__name__)
@@ -108,12 +106,12 @@ class Tuner:
             if best.at_edge:
                 logger.warning("%s: %s=%g is an end of what was tried; raise tuning.extensions", name, *best.trial[0])
         for name, values in chosen.items():
-            logger.info("%s: %s%s", name, " ".join(_overrides(values)), "" if name in new else ", as chosen before")
-        return {name: one.with_(*_overrides(chosen[name])) for name, one in asked.items()}
+            logger.info("%s: %s%s", name, " ".join(overrides_of(values)), "" if name in new else ", as chosen before")
+        return {name: one.with_(*overrides_of(chosen[name])) for name, one in asked.items()}
 
     def values(self, one: Asked) -> list[tuple[str, ...]]:
         """The overrides of every trial that a member has at first, to be judged before anything is trained."""
-        return [_overrides(dict(trial)) for trial in self._first(one)] if self.is_on else [()]
+        return [overrides_of(dict(trial)) for trial in self._first(one)] if self.is_on else [()]
 
     def description(self) -> dict[str, Any] | None:
         """What study.json says; None where nothing was ever tuned."""
@@ -150,7 +148,7 @@ class Tuner:
 
     def _tried(self, members: Mapping[str, Asked]) -> dict[str, tuple[Chosen, tuple[dict[str, Any], ...]]]:
         """Train the trials of all members, rung by rung, until each has its best."""
-        trials = {name: _Trials(self, name, one) for name, one in members.items()}
+        trials = {name: self._ladder(name, one) for name, one in members.items()}
         while True:
             steps = {name: trials[name].step() for name in members}
             waiting = [
@@ -162,9 +160,15 @@ class Tuner:
             logger.info("tuning: %d trials of %d members are trained on", len(waiting), len(members))
             write_points(waiting)
             self.train(waiting)
-            broken = [one.folder.name for one in waiting if not _has_come(one)]
+            broken = [one.folder.name for one in waiting if not has_come(one)]
             if broken:
                 raise ValueError(f"trials are not where they are judged: {', '.join(broken)}; the same command goes on")
+
+    def _ladder(self, member: str, one: Asked) -> Ladder:
+        return Ladder(
+            member, one, points=self.points, rule=self.rule(one), seed=self.seed_of(one),
+            warmups=float(self.tuning.warmups), measure=self.measure,
+        )  # fmt: skip
 
     def seed_of(self, one: Asked) -> str:
         """With which a member's trials are trained."""
@@ -194,74 +198,6 @@ class Tuner:
         return rule.trials(rule.values)
 
 
-class _Trials:
-    """The trials of one member, and what each has reached."""
-
-    def __init__(self, tuner: Tuner, member: str, one: Asked) -> None:
-        self.tuner, self.member, self.one = tuner, member, one
-        self.rule = tuner.rule(one)
-        self.seed = tuner.seed_of(one)
-        warmup = tuner.points.config(one.overrides).scheduler.get("warmup", 0)
-        self.least = math.ceil(tuner.tuning.warmups * warmup) or None
-        self.points: dict[Values, Point] = {}
-
-    def step(self) -> Waiting | Chosen:
-        """What is next.
-
-        Raises:
-            ValueError: if all diverged.
-        """
-        try:
-            return judged(self.rule, self.loss)
-        except AllDiverged as error:
-            raise ValueError(f"{self.member}: {error}; give lower ones, tuning.factors=[...]") from None
-
-    def asked(self, step: Waiting) -> list[Point]:
-        """The points that are to be trained up to a rung."""
-        return [replace(self.point(trial), pause=self.pause(step.rung)) for trial in step.trials]
-
-    def pause(self, rung: int) -> dict[str, Any]:
-        """Where a trial is judged."""
-        return {"share": self.rule.rungs[rung].share, "updates": self.least}
-
-    def point(self, trial: Values) -> Point:
-        """The point that a trial is."""
-        if trial not in self.points:
-            overrides = (*self.one.overrides, *_overrides(dict(trial)), f"seed={self.seed}")
-            self.points[trial] = self.tuner.points.point(self.tuner.points.composed(overrides), self.member)
-        return self.points[trial]
-
-    def loss(self, trial: Values, rung: int) -> float | None:
-        """What validation found at a rung, lower is better; infinite where the trial diverged, None before."""
-        point = self.point(trial)
-        if ledger.has_diverged(point):
-            return math.inf
-        found = _at(ledger.read_run(point.folder), self.tuner.points.config(point.overrides).budget, self.pause(rung))
-        if found is None:
-            return None
-        value = monitored(found, self.tuner.measure)
-        return value if self.tuner.measure == "nll" else -value
-
-    def told(self) -> tuple[dict[str, Any], ...]:
-        """What study.json says of every trial."""
-        return tuple(self._told(trial, point) for trial, point in self.points.items())
-
-    def _told(self, trial: Values, point: Point) -> dict[str, Any]:
-        record = ledger.read_run(point.folder)
-        budget = self.tuner.points.config(point.overrides).budget
-        at = [_at(record, budget, self.pause(place)) for place in range(len(self.rule.rungs))]
-        return {
-            "member": self.member,
-            "seed": point.seed,
-            "values": dict(trial),
-            "folder": point.folder.name,
-            "status": "diverged" if ledger.has_diverged(point) else ledger.state(point).status,
-            "values_at": [{"update": one["update"], "value": one[self.tuner.measure]} for one in at if one is not None],
-            "updates": record.get("updates"),
-            "seconds": record.get("training_seconds"),
-        }
-
-
 def upgraded(tuning: Mapping[str, Any]) -> dict[str, Any]:
     """What study.json says of tuning, in the present form; earlier versions tuned the rate alone, in short trials."""
     if "learning_rates" not in tuning:
@@ -279,38 +215,10 @@ def upgraded(tuning: Mapping[str, Any]) -> dict[str, Any]:
     return {"measure": "nll", "rungs": [], "trials": trials, "chosen": chosen}
 
 
-def _at(record: Mapping[str, Any], budget: DictConfig, pause: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The validation at which a run is judged; None before."""
-    paused = {one["update"]: one["share"] for one in record.get("pauses", [])}
-    validations = record.get("results", {}).get("curves", {}).get("validation", [])
-    for place, one in enumerate(validations, start=1):
-        ended = record.get("status") in ledger.DONE and place == len(validations)
-        share = 1.0 if ended else paused.get(one["update"], _share(one, budget, record))
-        if share >= pause["share"] and (ended or one["update"] >= (pause["updates"] or 0)):
-            return dict(one)
-    return None
-
-
-def _share(validation: Mapping[str, Any], budget: DictConfig, record: Mapping[str, Any]) -> float:
-    """The share of the budget that was used up at a validation; of seconds only a pause knows."""
-    tokens = validation["tokens_seen"]
-    used = {"updates": validation["update"], "tokens": tokens, "flops": tokens * record.get("flops_per_token", 0.0)}
-    return max((float(used[key]) / budget[key] for key in used if budget[key] is not None), default=0.0)
-
-
 def _updates_at(place: int, trials: Sequence[Mapping[str, Any]]) -> int | None:
     """After how many updates trials were judged; None where they differ."""
     found = {one["values_at"][place]["update"] for one in trials if len(one["values_at"]) > place}
     return found.pop() if len(found) == 1 else None
-
-
-def _has_come(point: Point) -> bool:
-    state = ledger.state(point)
-    return state.status in ledger.DONE or ledger.has_diverged(point) or ledger.is_paused(point)
-
-
-def _overrides(values: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{key}={spelt(value)}" for key, value in values.items())
 
 
 def _items(tuning: DictConfig) -> list[tuple[Any, Any]]:

@@ -38,7 +38,7 @@ class Pause:
         """Whether it is now; never at the end of the budget, which ends the run, nor where nothing is asked for."""
         if (self.share, self.updates) == (None, None) or module.progress() >= 1.0:
             return False
-        return module.progress() >= (self.share or 0.0) and module.counters.updates >= (self.updates or 0)
+        return module.used() >= (self.share or 0.0) and module.counters.updates >= (self.updates or 0)
 
 
 class LastCheckpoint(Checkpoint):

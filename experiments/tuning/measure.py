@@ -1,0 +1,298 @@
+"""What tuning by early stopped trials loses: the rule's rate against the best of a whole grid, on other seeds.
+
+``python -m experiments.tuning.measure collect STUDY...`` adds the runs of studies to runs.jsonl and sentences.npz here
+here; ``python -m experiments.tuning.measure`` makes results.json, table.md and regret.png of these two.
+"""
+
+import argparse
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from rnnsearch.evaluation.metrics import BLEU
+from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.evaluation.significance import Floats, difference, resample
+from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
+from rnnsearch.run_config import CONFIG, bounded_yaml
+from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, judged
+
+HERE = Path(__file__).parent
+RUNS, SENTENCES = HERE / "runs.jsonl", HERE / "sentences.npz"
+RATES = {"controlled": (0.004, 0.008, 0.016), "multi30k": (0.001, 0.002, 0.004)}  # half, once and twice the recipe's
+RUNGS = (Rung(share=0.25, keep=2), Rung(share=0.5, keep=1))
+EXTENSIONS = 3
+WARMUPS = 2
+SHORT = 200  # updates of a trial by the old rule
+SHARED = {"controlled": 0.004, "multi30k": 0.003}  # the one rate of earlier studies
+CHOOSES = 0  # the seed
+RESAMPLING = 0  # seed of the resamples
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is tuned: a member on a corpus with a budget in updates."""
+
+    corpus: str
+    member: str
+    updates: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("collect",))
+    parser.add_argument("studies", nargs="*", type=Path, help="folders of studies")
+    options = parser.parse_args()
+    if options.what == "collect":
+        collect(options.studies)
+        return
+    found = [result for case in cases() for result in judgements(case)]
+    write_json(HERE / "results.json", {"cases": found, "sisters": sisters(), **overall(found)})
+    write_text(HERE / "table.md", table(found))
+    draw(HERE / "regret.png")
+    print(table(found))
+
+
+def collect(studies: Iterable[Path]) -> None:
+    """Add finished and diverged runs of studies; those of a place that is known already take its place."""
+    rows = {key(row): row for row in rows_of(RUNS)}
+    found = counts() if SENTENCES.is_file() else {}
+    kept = {name: values.astype(np.uint16) for name, values in found.items()}
+    for path in sorted(path for study in studies for path in study.glob("*/record.json")):
+        row = row_of(path.parent)
+        if row is None:
+            continue
+        rows[key(row)] = row
+        if row["bleu"] is not None:
+            kept[key(row)] = sentence_counts(path.parent)
+    write_lines(RUNS, (rows[one] for one in sorted(rows)))
+    np.savez_compressed(SENTENCES, **dict(sorted(kept.items())))  # type: ignore[arg-type]
+    print(f"{len(rows)} runs in {RUNS}")
+
+
+def row_of(folder: Path) -> dict[str, Any] | None:
+    """What is kept of a run; None of one that has neither finished nor diverged."""
+    import yaml
+
+    record = read_record(folder)
+    diverged = record["status"] == "failed" and record["error"]["type"] == "Diverged"
+    if record["status"] != "finished" and not diverged:
+        return None
+    config = yaml.safe_load(bounded_yaml(folder / CONFIG))
+    context = config["model"]["context"]["_target_"].rpartition(".")[2].lower()
+    lstm = "lstm" in str(config["model"]["decoder"]["cell"]).lower()
+    test = record["results"].get("metrics", {}).get("test") or {}
+    return {
+        "corpus": record["data"]["name"],
+        "member": f"{context}, LSTM" if lstm else context,
+        "rate": config["optimizer"]["lr"],
+        "updates": config["budget"]["updates"],
+        "warmup": config["scheduler"]["warmup"],
+        "seed": record["seed"],
+        "diverged": diverged,
+        "bleu": test.get("bleu"),
+        "validation": [[one["update"], one["nll"], one["bleu"]] for one in record["results"]["curves"]["validation"]],
+        "training_seconds": record.get("training_seconds"),
+        "parameters": record["parameters"],
+        "commit": (record["git"] or {}).get("commit"),
+    }
+
+
+def sentence_counts(folder: Path) -> np.ndarray[Any, Any]:
+    """What BLEU is made of, [sentences, counts]."""
+    found = BLEU.sentence_statistics(
+        list(read_lines(folder / "translations.test.jsonl")), Scoring.of_record(read_record(folder))
+    )
+    return found.astype(np.uint16)
+
+
+def key(row: Row) -> str:
+    return f"{row['corpus']}/{row['member']}/{row['updates']}/{row['rate']:g}/{row['seed']}"
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return list(read_lines(path)) if path.is_file() else []
+
+
+@cache
+def known() -> dict[str, Row]:
+    return {key(row): row for row in rows_of(RUNS)}
+
+
+@cache
+def counts() -> dict[str, Floats]:
+    with np.load(SENTENCES) as kept:
+        return {name: kept[name].astype(np.float64) for name in kept.files}
+
+
+def cases() -> list[Case]:
+    """Every case of which more than the seed that chooses is there, for more than one rate."""
+    found = dict.fromkeys(
+        Case(row["corpus"], row["member"], row["updates"]) for row in known().values() if row["bleu"] is not None
+    )
+    return [case for case in found if len(rates(case)) > 1 and seeds(case)]
+
+
+def run(case: Case, rate: float, seed: int) -> Row | None:
+    return known().get(f"{case.corpus}/{case.member}/{case.updates}/{rate:g}/{seed}")
+
+
+def rates(case: Case) -> list[float]:
+    """Those that were trained with the seed that chooses."""
+    return sorted(
+        {
+            row["rate"]
+            for row in known().values()
+            if Case(row["corpus"], row["member"], row["updates"]) == case and row["seed"] == CHOOSES
+        }
+    )
+
+
+def seeds(case: Case) -> list[int]:
+    """Those beside the one that chooses which all rates have finished, or diverged with."""
+    every = sorted({row["seed"] for row in known().values() if row["corpus"] == case.corpus} - {CHOOSES})
+    return [seed for seed in every if all(run(case, rate, seed) for rate in rates(case))]
+
+
+def rule(case: Case) -> Rule:
+    return Rule(key="rate", values=RATES[case.corpus], others=((),), rungs=RUNGS, extensions=EXTENSIONS)
+
+
+def by_rule(case: Case) -> tuple[float, float]:
+    """The rate that the rule chooses, and the updates of its trials beyond the chosen run, in runs."""
+    reached: dict[float, int] = {}
+
+    def loss(trial: Values, rung: int) -> float | None:
+        rate = dict(trial)["rate"]
+        row = run(case, rate, CHOOSES)
+        if row is None:
+            raise SystemExit(f"{case}: the rule asks for {rate:g}, which was not trained")
+        least = max(RUNGS[rung].share * case.updates, WARMUPS * row["warmup"])
+        at = next(((update, nll) for update, nll, _ in row["validation"] if update >= least), None)
+        reached[rate] = max(reached.get(rate, 0), at[0] if at else row["validation"][-1][0] if row["validation"] else 0)
+        return at[1] if at else math.inf
+
+    chosen = judged(rule(case), loss)
+    assert isinstance(chosen, Chosen)
+    rate = dict(chosen.trial)["rate"]
+    return rate, sum(updates for one, updates in reached.items() if one != rate) / case.updates
+
+
+def by_old_rule(case: Case) -> float | None:
+    """The rate of the lowest loss after short trials of their own; None where these were not trained."""
+    short = Case(case.corpus, case.member, SHORT)
+    losses = {
+        rate: row["validation"][-1][1]
+        for rate in RATES[case.corpus]
+        if (row := run(short, rate, CHOOSES)) and not row["diverged"]
+    }
+    return min(losses, key=lambda rate: losses[rate]) if losses else None
+
+
+def judgements(case: Case) -> list[dict[str, Any]]:
+    """The regret of each way to choose a rate."""
+    rate, cost = by_rule(case)
+    ways = {"rule": rate, "old rule": by_old_rule(case), "recipe": RATES[case.corpus][1], "shared": SHARED[case.corpus]}
+    best = max(rates(case), key=lambda one: fmean(bleu(case, one, seed) for seed in seeds(case)))
+    return [
+        {
+            **asdict(case),
+            "way": way,
+            "rate": one,
+            "best_rate": best,
+            "extra_cost": cost if way == "rule" else None,
+            **regret(case, best, one),
+        }
+        for way, one in ways.items()
+        if one is not None and run(case, one, CHOOSES)
+    ]
+
+
+def bleu(case: Case, rate: float, seed: int) -> float:
+    """Of the test set; 0 for what diverged."""
+    row = run(case, rate, seed)
+    assert row is not None
+    return 0.0 if row["bleu"] is None else float(row["bleu"])
+
+
+def regret(case: Case, best: float, rate: float) -> dict[str, Any]:
+    """BLEU lost with a rate against the best one, on seeds that did not choose, with its 95 % interval."""
+    drawn = [
+        resample(
+            [counts()[f"{case.corpus}/{case.member}/{case.updates}/{one:g}/{seed}"] for seed in seeds(case)],
+            BLEU.score,
+            seed=RESAMPLING,
+        )
+        for one in (rate, best)
+    ]
+    found = difference(*drawn)
+    return {"regret": found.value, "low": found.interval.low, "high": found.interval.high, "seeds": len(seeds(case))}
+
+
+def overall(found: Sequence[Row]) -> dict[str, Any]:
+    """Mean and largest regret of each way, and the rule's largest extra cost."""
+    ways = dict.fromkeys(one["way"] for one in found)
+    return {
+        way: {
+            "mean_regret": fmean(one["regret"] for one in found if one["way"] == way),
+            "largest_regret": max(one["regret"] for one in found if one["way"] == way),
+            "largest_low": max(one["low"] for one in found if one["way"] == way),
+            "cases": sum(one["way"] == way for one in found),
+        }
+        for way in ways
+    } | {"extra_cost": max((one["extra_cost"] for one in found if one["extra_cost"] is not None), default=None)}
+
+
+def sisters() -> dict[str, Any]:
+    """How much better the run of the seed that chose is than those of the others, at the chosen rate."""
+    gaps = [
+        bleu(case, rate, CHOOSES) - fmean(bleu(case, rate, seed) for seed in seeds(case))
+        for case in cases()
+        for rate, _ in (by_rule(case),)
+    ]
+    if not gaps:
+        return {}
+    error = float(np.std(gaps, ddof=1) / math.sqrt(len(gaps))) if len(gaps) > 1 else math.nan
+    return {"mean": fmean(gaps), "standard_error": error, "cases": len(gaps)}
+
+
+def table(found: Sequence[Row]) -> str:
+    """Markdown."""
+    header = ("corpus", "member", "updates", "chosen by", "rate", "best", "regret, BLEU", "extra runs")
+    lines = [header, (":--", ":--", "--:", ":--", "--:", "--:", "--:", "--:"), *map(line, found)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def line(one: Row) -> tuple[str, ...]:
+    lost = f"{one['regret']:.2f} [{one['low']:.2f}, {one['high']:.2f}]".replace("-", "−")
+    cost = "" if one["extra_cost"] is None else f"{one['extra_cost']:.2f}"
+    rates = (f"{one['rate']:g}", f"{one['best_rate']:g}")
+    return (one["corpus"], one["member"], f"{one['updates']:,}", one["way"], *rates, lost, cost)
+
+
+def draw(path: Path) -> None:
+    """Test BLEU against the rate for every case, seeds apart."""
+    every = cases()
+    if not every:
+        return
+    figure, grid = plt.subplots(1, len(every), figsize=(2.6 * len(every), 2.8), layout="constrained", squeeze=False)
+    for axes, case in zip(grid[0], every, strict=True):
+        for seed in (CHOOSES, *seeds(case)):
+            axes.plot(rates(case), [bleu(case, rate, seed) for rate in rates(case)], marker="o", label=f"seed {seed}")
+        axes.axvline(by_rule(case)[0], color="#8A939C", linestyle="--", linewidth=1)
+        axes.set(xscale="log", title=f"{case.corpus}\n{case.member}, {case.updates:,} updates", xlabel="learning rate")
+    grid[0][0].set_ylabel("test BLEU")
+    grid[0][0].legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
