@@ -50,7 +50,9 @@ def leaves(node: Mapping[str, Any], command: str, before: str = "") -> Iterator[
         key = f"{before}{name}"
         if name == "defaults" or key == "hydra" or name.startswith("_"):
             continue
-        is_whole = isinstance(kind_of(key, command), Named)
+        kind = kind_of(key, command)
+        has_rows = any(row.startswith(f"{key}.") for row in TABLE[command])
+        is_whole = isinstance(kind.kind if isinstance(kind, OrNull) else kind, Named) and not has_rows
         if isinstance(value, dict) and value and not is_whole:
             yield from leaves(value, command, f"{key}.")
         else:
@@ -60,7 +62,7 @@ def leaves(node: Mapping[str, Any], command: str, before: str = "") -> Iterator[
 def keys_in_conf(command: str) -> list[tuple[str, Any, str]]:
     """Every leaf that a command can have, of whatever option, with its value and its constructor."""
     conf, found = config_dir(), []
-    for base in ("train", command) if command in ("sweep", "compare") else (command,):
+    for base in {"sweep": ("train", "sweep"), "compare": ("train", "sweep", "compare")}.get(command, (command,)):
         found += leaves(content(conf / f"{base}.yaml"), command)
     tops = {group.split("/")[0] for group in chosen_groups(conf, command)}
     for path in sorted(conf.rglob("*/*.yaml")):

@@ -18,8 +18,8 @@ SOME = 200  # as commands, which take a second or two
 
 def test_the_cases_are_all_keys() -> None:
     found = all_cases()
-    assert {case.command for case in found} == set(COMMANDS) - {"sweep"}  # which has train's keys and no others
-    assert set(keys("sweep")) == set(keys("train"))
+    assert {case.command for case in found} == set(COMMANDS) - {"sweep"}  # which has compare's keys and no others
+    assert set(keys("sweep")) == set(keys("compare"))
     assert len({(case.command, case.key) for case in found}) > 300
     assert min(len(cases(command)) / len(keys(command)) for command in COMMANDS) >= 20
 

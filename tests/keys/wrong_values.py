@@ -57,6 +57,7 @@ NEVER_SAID = (  # to a user: what Python and libraries say
 )
 OVERLAYS = {"recipe", "protocol", "experiment", "debug"}  # which have other groups' keys
 UNWRITTEN = ("trust", "trainer.max_steps")  # by a run: the second is written as budget.updates
+BASES = {"sweep": ("train", "sweep"), "compare": ("train", "sweep", "compare")}  # the files of a primary config
 LONG = ("sweep", "compare", "dashboard", "page")  # train many, or serve for ever
 SERVICES = ("logger.wandb.", "logger.mlflow.")  # begin programs of their own
 LONGEST = 20.0  # seconds of a command whose value is right
@@ -94,7 +95,7 @@ def keys(command: str) -> dict[str, tuple[tuple[str, ...], Any]]:
     """Each leaf key of a command with the options that have it, and its value there."""
     conf = config_dir()
     found: dict[str, tuple[tuple[str, ...], Any]] = {}
-    for base in ("train", command) if command in ("sweep", "compare") else (command,):
+    for base in BASES.get(command, (command,)):
         found |= {key: ((), value) for key, value in content(base).items()}
     tops = {group.split("/")[0] for group in chosen_groups(conf, command)} - OVERLAYS
     for path in sorted(conf.rglob("*/*.yaml")):
@@ -124,13 +125,13 @@ def cases(command: str) -> list[Case]:
 
 
 def all_cases() -> list[Case]:
-    """Those of all commands; keys that sweep and compare have of train are train's."""
+    """Those of all commands; keys that compare has of train are train's, and sweep has the same as compare."""
     own = set(keys("train"))
     return [
         case
         for command in COMMANDS
         for case in cases(command)
-        if command not in ("sweep", "compare") or case.key not in own or case.key in content(command)
+        if command != "sweep" and (command != "compare" or case.key not in own or case.key in content(command))
     ]
 
 

@@ -24,6 +24,7 @@ from rnnsearch.evaluation.heatmap import heatmap
 from rnnsearch.study import export
 from rnnsearch.study.blocks import Example, Fold, Section
 from rnnsearch.study.figures import plain, svg
+from rnnsearch.study.remarks import Remark
 from rnnsearch.study.report import Card, First, Report, render_html, render_markdown
 from rnnsearch.study.tables import Table
 from rnnsearch.sweep.ledger import Attempt, Point, State
@@ -109,7 +110,8 @@ def ways(text: str, folder: Path) -> Iterator[str]:
         yield export.as_json(STUDY)
     yield heatmap([text], [text], np.ones((1, 1)), [(0, 0)], caption=text)
     first = First(text, others=(text,), cards=(Card(text, text, text),))
-    report = Report(text, text, first, (text,), (every_block(text),), (text,), comparison=None)
+    remarks = (Remark("doubt", text, text, (text,)), Remark("note", text, text, (text,)))
+    report = Report(text, text, first, remarks, (every_block(text),), (text,), comparison=None)
     yield render_html(report, {})
     yield render_markdown(report, {})
     figure = Figure()

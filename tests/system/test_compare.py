@@ -57,12 +57,12 @@ def test_the_study_is_described(study: Path) -> None:
     assert [member["name"] for member in found["members"]] == ["fixed", "additive"]
     assert {key: limit for key, limit in found["budget"].items() if limit} == {"updates": 4}
     assert found["kind"] == "comparison"
-    assert [(run["member"], run["seed"], run["folder"][:-9]) for run in found["runs"]] == [
+    assert {(run["member"], run["seed"], run["folder"][:-9]) for run in found["runs"]} == {
         ("fixed", 0, "fixed-seed0"),
         ("additive", 0, "additive-seed0"),
         ("fixed", 3, "fixed-seed3"),
         ("additive", 3, "additive-seed3"),
-    ]
+    }
     assert all((study / run["folder"] / "job.json").is_file() for run in found["runs"])
     assert found["protocol"]["comparisons"] == [["additive", "fixed"]]
     assert found["question"] == found["protocol"]["question"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,9 +50,8 @@ class Request:
         arguments: of the command line.
         loader: of Hydra, which knows the options of groups.
 
-    Attributes:
-        fixed: overrides that every training gets.
-        swept: keys of several values.
+    Raises:
+        ValueError: for several values of what is one for a study, or seeds that are given twice.
     """
 
     def __init__(self, config: DictConfig, arguments: Sequence[str], loader: ConfigLoader | None) -> None:
@@ -60,23 +60,52 @@ class Request:
         parsed = self._parser.parse_overrides(list(arguments))
         self.given = [one for one in parsed if not one.is_hydra_override() and one.key_or_group != TRUST]
         self.given_keys = {key_of(str(one.input_line)) for one in self.given}
-        axes = [axis(one) for one in self.overrides()]
-        self.seeds = self._seeds(axes)
-        kept = [one for one in axes if one.key != "seed"]
-        self._axes = [one for one in kept if len(one.values) > 1]
-        self._lists = [(*together(texts, "sweep.points"),) for texts in config.sweep.points or []]
-        self.fixed: Overrides = tuple(_text(one) for one in kept if len(one.values) < 2)
-        self.swept = [*(one.key for one in self._axes), *(key_of(one) for texts in self._lists for one in texts)]
+        self._check_own()
+
+    @cached_property
+    def _every_axis(self) -> list[Axis]:
+        return [axis(one) for one in self.overrides()]
+
+    @cached_property
+    def _axes(self) -> list[Axis]:
+        """Of several values, without the seed."""
+        return [one for one in self._every_axis if len(one.values) > 1 and one.key != "seed"]
+
+    @cached_property
+    def _lists(self) -> list[Overrides]:
+        return [(*together(texts, "sweep.points"),) for texts in self.config.sweep.points or []]
+
+    @cached_property
+    def fixed(self) -> Overrides:
+        """Overrides that every training gets."""
+        return tuple(_text(one) for one in self._every_axis if len(one.values) < 2 and one.key != "seed")
+
+    @cached_property
+    def swept(self) -> list[str]:
+        """Keys of several values."""
+        return [*(one.key for one in self._axes), *(key_of(one) for texts in self._lists for one in texts)]
+
+    @cached_property
+    def seeds(self) -> tuple[str, ...]:
+        """Those of ``seed=`` on the command line, else of ``seeds``, else of the grid, else the config's one."""
+        swept = next((one.values for one in self._every_axis if one.key == "seed"), ())
+        if swept and ("seed" in self.given_keys or self.config.seeds is None):
+            return swept
+        return tuple(map(str, self.config.seeds or (self.config.seed,)))
+
+    def _check_own(self) -> None:
+        """Refuse several values of what is the sweep's own, and seeds that are given twice."""
+        for one in self.given:
+            if is_own(one) and one.is_sweep_override():
+                axis(one)  # which refuses it
+        if {"seed", "seeds"} <= self.given_keys:
+            raise ValueError("seed and seeds are two names of one thing; give one of them, such as 'seeds=[0,1]'")
 
     def overrides(self) -> list[Override]:
         """Those of the sweep section, and those given, which come first where both name a key; none is the sweep's."""
         grid = self.config.sweep.grid.items_ex(resolve=True)
         texts = [grid_text(str(key), value) for key, value in grid if key not in self.given_keys]
-        every = [*self._parser.parse_overrides(texts), *self.given]
-        for one in every:
-            if is_own(one) and one.is_sweep_override():
-                axis(one)  # which refuses it
-        return [one for one in every if not is_own(one)]
+        return [one for one in (*self._parser.parse_overrides(texts), *self.given) if not is_own(one)]
 
     def asked(self) -> list[Asked]:
         """Everything that is trained: members by lists by values, each once, with all its seeds.
@@ -103,19 +132,6 @@ class Request:
             str(name): (*together(overrides, f"members.{name}", owned=("seed",)),)
             for name, overrides in members.items()
         }
-
-    def _seeds(self, axes: Sequence[Axis]) -> tuple[str, ...]:
-        """Those of ``seed=`` on the command line, else of ``seeds``, else of the grid, else the config's one.
-
-        Raises:
-            ValueError: if the command line gives both.
-        """
-        if {"seed", "seeds"} <= self.given_keys:
-            raise ValueError("seed and seeds are two names of one thing; give one of them, such as 'seeds=[0,1]'")
-        swept = next((one.values for one in axes if one.key == "seed"), ())
-        if swept and ("seed" in self.given_keys or self.config.seeds is None):
-            return swept
-        return tuple(map(str, self.config.seeds or (self.config.seed,)))
 
 
 def is_own(one: Override) -> bool:

@@ -45,8 +45,9 @@ class Members:
             ValueError: naming the keys.
         """
         config = self.config
-        if config.sweep.search and not config.sweep.wandb:
+        if config.sweep.search or config.sweep.wandb:
             check_search(config)
+            return
         if config.members and len(config.members) < 2:
             raise ValueError("a comparison has at least two members; see members in rnnsearch compare --cfg job")
         if config.match_to is not None and str(config.match_to) not in map(str, config.members or ()):

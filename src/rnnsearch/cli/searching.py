@@ -43,7 +43,7 @@ def check_search(config: DictConfig) -> None:
     Raises:
         ValueError: naming the keys.
     """
-    trials = config.sweep.search.trials
+    trials = config.sweep.search.trials if config.sweep.search else 1
     if type(trials) is not int or trials < 1:
         raise ValueError(f"sweep.search.trials={trials}: give a whole number, 1 or more")
     if config.match != "none" or config.sweep.points or config.members or config.tuning.factors or config.tuning.grid:
