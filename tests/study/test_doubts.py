@@ -126,6 +126,21 @@ def test_runaway_translations_are_those_at_the_limit(small: Path) -> None:
     assert "additive 5.0 %" in told.text
 
 
+def test_translations_that_run_away_beyond_trained_lengths_alone_are_a_note(small: Path, edit_json: Edit) -> None:
+    longest = sorted(int(row["source_words"]) for row in read_study(small).runs[0].rows)[40]
+
+    def mark_the_long(row: dict[str, Any]) -> None:
+        row["at_limit"] = row["source_words"] > longest
+
+    change_rows(small / "additive-seed0", mark_the_long)
+    edit_json(small / "study.json", lambda study: study.update(trained_length=longest))
+    told = found(small)
+    assert told["note", "runaway"].members == ("additive",)
+    assert ("doubt", "runaway") not in told
+    edit_json(small / "study.json", lambda study: study.update(trained_length=longest + 99))
+    assert found(small)["doubt", "runaway"].members == ("additive",)
+
+
 def test_lengths_of_a_member_at_the_floor_are_a_note(small: Path) -> None:
     change_rows(small / "fixed-seed0", lambda row: row.update(hypothesis="no", at_limit=True))
     told = found(small)

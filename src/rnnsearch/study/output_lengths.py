@@ -1,7 +1,7 @@
 """Remarks on how long the translations are: against their references, and against the search's limit.
 
-A member is told of in a doubt where all its translations together are outside the bounds, in a note where those of some
-source lengths alone are, or where it is too weak for its lengths to say anything.
+A member is told of in a doubt where its translations of sentences no longer than trained ones are outside the bounds,
+in a note where those of longer sentences or of some lengths are, or where it is too weak for its lengths to say much.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +24,17 @@ RUNAWAY = 0.01  # share of translations at the limit of length
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A quantity of a member's translations: of all, and by the labels of length buckets, as far as it is known."""
+    """A quantity of a member's translations, as far as it is known.
+
+    Attributes:
+        whole: of all of them.
+        trained: of those of sentences no longer than the longest trained on.
+        by_length: by the labels of length buckets.
+    """
 
     member: str
     whole: float | None
+    trained: float | None
     by_length: Mapping[str, float]
 
 
@@ -36,8 +43,9 @@ def remarks(study: Study, comparison: Comparison) -> list[Remark]:
     ratios, limited = [], []
     for member in study.members:
         rows = [run.rows for run in study.compared(member)]
-        ratios.append(_found(comparison, member, _lengths(study, rows), _ratio))
-        limited.append(_found(comparison, member, np.stack([_limits(of_seed) for of_seed in rows]), _share))
+        known = _trained_rows(study, rows[0])
+        ratios.append(_found(comparison, member, _lengths(study, rows), _ratio, known))
+        limited.append(_found(comparison, member, np.stack([_limits(of_seed) for of_seed in rows]), _share, known))
     weak = [m for m in study.members if comparison.whole.scores[m][comparison.metric].value < comparison.weak]
     return [
         *_told(ratios, weak, comparison, "length_ratio", _is_off, _ratio_text, _ratio_values),
@@ -56,13 +64,27 @@ def _limits(rows: Sequence[Row]) -> Floats:
     return np.array([(row.get("at_limit") or False, row.get("at_limit") is not None) for row in rows], dtype=np.float64)
 
 
-def _found(comparison: Comparison, member: str, counts_SN2: Floats, read: Callable[[Floats], float | None]) -> Found:
+def _trained_rows(study: Study, rows: Sequence[Row]) -> list[int]:
+    """Those of sentences no longer than the longest trained on; all where that is not known, or none is."""
+    longest = study.description.get("trained_length")
+    found = [place for place, row in enumerate(rows) if longest is None or int(row["source_words"]) <= longest]
+    return found or list(range(len(rows)))
+
+
+def _found(
+    comparison: Comparison,
+    member: str,
+    counts_SN2: Floats,
+    read: Callable[[Floats], float | None],
+    trained: Sequence[int],
+) -> Found:
     buckets = {
         bucket.label: value
         for bucket in comparison.buckets
         if (value := read(counts_SN2[:, list(bucket.rows)].sum(axis=(0, 1)))) is not None
     }
-    return Found(member, read(counts_SN2.sum(axis=(0, 1))), buckets)
+    whole, known = (read(counts.sum(axis=(0, 1))) for counts in (counts_SN2, counts_SN2[:, list(trained)]))
+    return Found(member, whole, known, buckets)
 
 
 def _ratio(counts_2: Floats) -> float | None:
@@ -85,9 +107,12 @@ def _told(
     text: Callable[[str, str, Sequence[tuple[str, float, Mapping[str, float]]]], str],
     values: Callable[[Found], dict[str, Any]],
 ) -> list[Remark]:
-    off = [one for one in found if one.whole is not None and is_off(one.whole)]
+    off = [one for one in found if one.trained is not None and is_off(one.trained)]
     parts = {one.member: {label: v for label, v in one.by_length.items() if is_off(v)} for one in found}
-    notes = [one for one in found if (one in off and one.member in weak) or (one not in off and parts[one.member])]
+    lesser = [
+        one for one in found if one not in off and (parts[one.member] or (one.whole is not None and is_off(one.whole)))
+    ]
+    notes = [one for one in found if (one in off and one.member in weak) or one in lesser]
     levels: tuple[tuple[Level, list[Found]], ...] = (
         ("doubt", [one for one in off if one.member not in weak]),
         ("note", notes),

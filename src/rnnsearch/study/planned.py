@@ -85,7 +85,7 @@ def _text(found: list[Planned], comparison: Comparison) -> str:
     left_out = f", {len(found) - len(reported)} of them not reported" if len(reported) < len(found) else ""
     if all(len(gap.by_seed) == 1 for gap in reported):
         return (
-            f"One seed: none of {len(found)} planned comparisons can hold{left_out}. What is said is of these very "
+            f"One seed: {_none(len(found))} can hold{left_out}. What is said is of these very "
             "runs, sentences alone; of training them again nothing is known."
         )
     several = f" of {len(found)} together" if len(found) > 1 else ""
@@ -151,3 +151,7 @@ def _detectable(gap: Difference, metric: str) -> str:
 def _seeds(gap: Difference, wished: float) -> str:
     needed = seeds_needed(wished, gap.errors, error=gap.error)
     return f"over {LIMIT}" if needed is None else str(needed)
+
+
+def _none(count: int) -> str:
+    return "no planned comparison" if count == 1 else f"none of {count} planned comparisons"

@@ -204,7 +204,7 @@ def _rule(study: Study) -> tuple[str, ...]:
         if one.get("keep")
     )
     seed = f" of seed {told['seed']}" if told.get("seed") is not None else ""
-    warm = f", never before {told['warmups']} warm-ups" if told.get("warmups") else ""
+    warm = f", never before {told['warmups']:g} warm-ups" if told.get("warmups") else ""
     return (
         f"Trials{seed} ran on the real schedule and were judged by validation's {_measure(study).split(',')[0]}{warm}: "
         f"{steps}. The one that was left is the run of that seed.",
