@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
+from rnnsearch.cli.compose import compose
 from rnnsearch.records import write_object
 
 EQUAL = ("model=tiny", "match=none", "tuning=none")
@@ -125,3 +127,26 @@ def test_what_seeds_were_asked_for_and_when(plan: Any) -> None:
     write_object(plan.outputs / "s" / "study.json", earlier)
     plan("sweep study=s", *EQUAL, "model/context=fixed,additive", "seed=3")
     assert [one["seeds"] for one in described(plan, "s")["asked_seeds"]] == [[0, 1, 2], [0, 1, 2, 3]]
+
+
+def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
+    plan: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("sweep study=s data=controlled seed=0,1", *EQUAL)
+    plan(*words)
+    first, *_ = plan.points("s")
+    job = json.loads((first.folder / "job.json").read_text())
+    key = "0" * len(first.key)
+    old = first.folder.with_name(first.folder.name.replace(first.key[:8], key[:8]))
+    first.folder.rename(old)
+    write_object(old / "job.json", {**{name: one for name, one in job.items() if name != "sha256"}, "key": key})
+    config = compose("train", first.overrides)
+    config.optimizer.lr = 0.001
+    (old / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    assert plan(*words) == 1
+    error = capsys.readouterr().err
+    assert f"{old.name} was asked for by the same words" in error
+    assert "(optimizer.lr was 0.001, is 0.008)" in error
+    assert plan.launched == []
+    assert plan(*words, "optimizer.lr=0.004") == 1
+    assert len(plan.launched) == 2

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.build import build_data
-from rnnsearch.cli.compose import Composer, known_keys
+from rnnsearch.cli.compose import Composer, compose, known_keys
 from rnnsearch.cli.inputs import Inputs
 from rnnsearch.cli.matched import matched_overrides, quantity
+from rnnsearch.cli.plain import flat
 from rnnsearch.cli.settings import settle_budget
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.values import canonical
-from rnnsearch.records import JOB, RECORD, point_key
+from rnnsearch.keys.roles import SWEEPING
+from rnnsearch.records import JOB, RECORD, is_hashed, point_key
+from rnnsearch.run_config import CONFIG
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.points import Composed, Overrides
+from rnnsearch.sweep.points import Composed, Overrides, key_of
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from rnnsearch.data.datamodule import ParallelDataModule
 
+SHOWN = 5  # keys in a sentence
 HALVINGS = 3  # of the batch, when memory does not suffice
 
 
@@ -137,6 +141,40 @@ def write_points(points: Sequence[Point]) -> None:
             )
         if not ledger.is_supervised(point.folder):
             ledger.write_point(point)
+
+
+def check_defaults(study: Path, points: Sequence[Point]) -> None:
+    """Refuse to train anew what the study has from an earlier version, whose defaults were others.
+
+    Raises:
+        ValueError: naming the keys, where the earlier run's own config is there, and what goes on with it.
+    """
+    known = {_asked(point): point for point in ledger.read_points(study) if point.trial is None}
+    for point in points:
+        earlier = known.get(_asked(point))
+        if earlier is None or earlier.key == point.key or not (differing := _differing(earlier, point)):
+            continue
+        raise ValueError(
+            f"{earlier.folder.name} was asked for by the same words, and the defaults of this version are others "
+            f"({differing}); give the old values to go on with the study, or take another study=NAME"
+        )
+
+
+def _asked(point: Point) -> frozenset[str]:
+    """The words that a training's config is made of."""
+    return frozenset(one for one in point.overrides if key_of(one).split(".")[0] not in (*SWEEPING, "member", "paths"))
+
+
+def _differing(earlier: Point, point: Point) -> str:
+    """The keys of two points with their values; nothing where the earlier one left no config."""
+    if not (earlier.folder / CONFIG).is_file():
+        return ""
+    from rnnsearch.cli.runs import read_config
+
+    config = compose("train", point.overrides, [flag.partition("=")[2] for flag in point.flags])
+    was, now = flat(read_config(earlier.folder)), flat(config)
+    keys = [key for key in sorted(was.keys() & now.keys()) if is_hashed(key) and was[key] != now[key]]
+    return "; ".join(f"{key} was {was[key]}, is {now[key]}" for key in keys[:SHOWN])
 
 
 def _fallbacks(config: DictConfig) -> Iterator[tuple[str, ...]]:

@@ -26,7 +26,7 @@ from rnnsearch.cli.judging import judge
 from rnnsearch.cli.main import Reported
 from rnnsearch.cli.members import Members, nowhere
 from rnnsearch.cli.outcome import tell
-from rnnsearch.cli.points import Points, write_points
+from rnnsearch.cli.points import Points, check_defaults, write_points
 from rnnsearch.cli.searching import extremes, for_wandb, trials_of
 from rnnsearch.cli.spelling import quoted
 from rnnsearch.cli.studies import checked_name
@@ -230,6 +230,7 @@ class DurableSweeper(Sweeper):
         Raises:
             ValueError: before anything is written, where its earlier points saw other data or code.
         """
+        check_defaults(self.study, [point for point in points if point.trial is None])
         done = [ledger.read_run(point.folder).get("status") in ledger.DONE for point in points]
         self.inputs.check(self.study, waiting=not all(done))
         if not all(done):
