@@ -20,7 +20,9 @@ def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
         found += [*_weak(study, comparison), *tuning.at_edge(study), *seeds_added(study)]
         found += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
         found += [*unequal.records(study, comparison), *trained_enough.remarks(study, runs)]
-        found += [*output_lengths.remarks(study, comparison), *_seeds(comparison), *unequal.how_scored(study, runs)]
+        told = study.members if is_comparison(study) else (better(study, comparison)[0],)  # of a sweep the best point
+        found += [*output_lengths.remarks(study, comparison, told), *_seeds(comparison)]
+        found += unequal.how_scored(study, runs)
     return sorted(found, key=lambda remark: remark.level)  # stable: d before n
 
 
@@ -36,7 +38,7 @@ def _weak(study: Study, comparison: Comparison) -> list[Remark]:
         )
         return [Remark("doubt", "weak", text, tuple(study.members), scores)]
     low = {member: value for member, value in scores.items() if value < least}
-    if not low:
+    if not low or not is_comparison(study):
         return []
     told = listed([f"{member} ({number(value)})" for member, value in low.items()])
     verb = "lie" if len(low) > 1 else "lies"

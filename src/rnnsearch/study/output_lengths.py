@@ -38,15 +38,15 @@ class Found:
     by_length: Mapping[str, float]
 
 
-def remarks(study: Study, comparison: Comparison) -> list[Remark]:
-    """What is said of all members."""
+def remarks(study: Study, comparison: Comparison, members: Sequence[str]) -> list[Remark]:
+    """What is said of some members."""
     ratios, limited = [], []
-    for member in study.members:
+    for member in members:
         rows = [run.rows for run in study.compared(member)]
         known = _trained_rows(study, rows[0])
         ratios.append(_found(comparison, member, _lengths(study, rows), _ratio, known))
         limited.append(_found(comparison, member, np.stack([_limits(of_seed) for of_seed in rows]), _share, known))
-    weak = [m for m in study.members if comparison.whole.scores[m][comparison.metric].value < comparison.weak]
+    weak = [m for m in members if comparison.whole.scores[m][comparison.metric].value < comparison.weak]
     return [
         *_told(ratios, weak, comparison, "length_ratio", _is_off, _ratio_text, _ratio_values),
         *_told(limited, weak, comparison, "runaway", lambda share: share > RUNAWAY, _limit_text, _limit_values),
