@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from rnnsearch.keys.roles import SWEEPING
+
 _DEFAULT = re.compile(r"^\s*-\s+(?:override\s+|optional\s+)?/?([\w/.-]+)(?:@\S+)?\s*:")
 _BASE = re.compile(r"^ *- *([\w-]+) *(?:#.*)?$")
 _KEY = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?P<value>[^#]*?)(?:\s+#\s*(?P<comment>.*))?$")
@@ -51,6 +53,17 @@ def chosen_groups(conf: Path, command: str) -> tuple[str, ...]:
         elif (match := _BASE.match(line)) and match.group(1) != "_self_":
             names += chosen_groups(conf, match.group(1))
     return tuple(names)
+
+
+def command_keys(conf: Path, command: str) -> dict[str, tuple[str, str]]:
+    """The keys that a command's page tells of: its own, and those of the configs it begins with that are a sweep's."""
+    found: dict[str, tuple[str, str]] = {}
+    for line in _lines(conf / f"{command}.yaml", inside={"defaults"}):
+        if (match := _BASE.match(line)) and match.group(1) != "_self_":
+            kept = {*SWEEPING, "protocol"} - {"ckpt"}
+            below = command_keys(conf, match.group(1)) | primary_keys(conf, match.group(1))
+            found |= {key: told for key, told in below.items() if key.split(".")[0] in kept}
+    return found | primary_keys(conf, command)
 
 
 def primary_keys(conf: Path, command: str) -> dict[str, tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnsearch.cli.config_dir import chosen_groups, config_dir, groups, primary_keys
+from rnnsearch.cli.config_dir import chosen_groups, command_keys, config_dir, groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,11 @@ COMMANDS: Mapping[str, Command] = {
                 "rnnsearch sweep protocol=ladder seed=0,1,2,3",
             ),
             (
+                "each member at the learning rate that is best for it",
+                "rnnsearch sweep study=tuned data=controlled model=tiny model/context=additive,fixed "
+                "tuning=learning_rate",
+            ),
+            (
                 "a search by Optuna",
                 "rnnsearch sweep study=search sweep=optuna_tpe hydra/launcher=local",
             ),
@@ -235,7 +240,7 @@ def overview() -> str:
 def command_help(name: str) -> str:
     """The page of `rnnsearch NAME --help`."""
     conf, command = config_dir(), COMMANDS[name]
-    keys = {f"{key}={value}".rstrip("="): comment for key, (value, comment) in primary_keys(conf, name).items()}
+    keys = {f"{key}={value}".rstrip("="): comment for key, (value, comment) in command_keys(conf, name).items()}
     return _page(
         _wrapped(f"rnnsearch {name}: {command.summary}"),
         f"usage: rnnsearch {name} [GROUP=OPTION ...] [KEY=VALUE ...] [FLAGS]",
