@@ -26,7 +26,16 @@ from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, judged
 HERE = Path(__file__).parent
 RUNS, SENTENCES = HERE / "runs.jsonl", HERE / "sentences.npz"
 RATES = {"controlled": (0.004, 0.008, 0.016), "multi30k": (0.001, 0.002, 0.004)}  # half, once and twice the recipe's
-RUNGS = (Rung(share=0.25, keep=2), Rung(share=0.5, keep=1))
+MEASURES = {
+    "likelihood": (1, 1.0),
+    "BLEU": (2, -1.0),
+}  # of a validation: its place, and the sign that makes less better
+JUDGED = {  # where trials are judged, and by what; the first is the rule
+    f"{measure} at 1/4 and {last:g}": ((Rung(share=0.25, keep=2), Rung(share=last, keep=1)), measure)
+    for measure in MEASURES
+    for last in (0.5, 0.75, 1.0)
+}
+RULE = next(iter(JUDGED))
 EXTENSIONS = 3
 WARMUPS = 2
 SHORT = 200  # updates of a trial by the old rule
@@ -162,25 +171,24 @@ def seeds(case: Case) -> list[int]:
     return [seed for seed in every if all(run(case, rate, seed) for rate in rates(case))]
 
 
-def rule(case: Case) -> Rule:
-    return Rule(key="rate", values=RATES[case.corpus], others=((),), rungs=RUNGS, extensions=EXTENSIONS)
-
-
-def by_rule(case: Case) -> tuple[float, float]:
-    """The rate that the rule chooses, and the updates of its trials beyond the chosen run, in runs."""
+def by_rule(case: Case, how: str = RULE) -> tuple[float, float]:
+    """The rate that a rule chooses, and the updates of its trials beyond the chosen run, in runs."""
     reached: dict[float, int] = {}
+    rungs, measure = JUDGED[how]
+    place, sign = MEASURES[measure]
 
     def loss(trial: Values, rung: int) -> float | None:
         rate = dict(trial)["rate"]
         row = run(case, rate, CHOOSES)
         if row is None:
             raise SystemExit(f"{case}: the rule asks for {rate:g}, which was not trained")
-        least = max(RUNGS[rung].share * case.updates, WARMUPS * row["warmup"])
-        at = next(((update, nll) for update, nll, _ in row["validation"] if update >= least), None)
+        least = min(max(rungs[rung].share * case.updates, WARMUPS * row["warmup"]), case.updates)
+        at = next(((one[0], sign * one[place]) for one in row["validation"] if one[0] >= least), None)
         reached[rate] = max(reached.get(rate, 0), at[0] if at else row["validation"][-1][0] if row["validation"] else 0)
         return at[1] if at else math.inf
 
-    chosen = judged(rule(case), loss)
+    rule = Rule(key="rate", values=RATES[case.corpus], others=((),), rungs=rungs, extensions=EXTENSIONS)
+    chosen = judged(rule, loss)
     assert isinstance(chosen, Chosen)
     rate = dict(chosen.trial)["rate"]
     return rate, sum(updates for one, updates in reached.items() if one != rate) / case.updates
@@ -199,8 +207,9 @@ def by_old_rule(case: Case) -> float | None:
 
 def judgements(case: Case) -> list[dict[str, Any]]:
     """The regret of each way to choose a rate."""
-    rate, cost = by_rule(case)
-    ways = {"rule": rate, "old rule": by_old_rule(case), "recipe": RATES[case.corpus][1], "shared": SHARED[case.corpus]}
+    found = {how: by_rule(case, how) for how in JUDGED}
+    fixed = {"old rule": by_old_rule(case), "recipe": RATES[case.corpus][1], "shared": SHARED[case.corpus]}
+    ways = {**{how: rate for how, (rate, _) in found.items()}, **fixed}
     best = max(rates(case), key=lambda one: fmean(bleu(case, one, seed) for seed in seeds(case)))
     return [
         {
@@ -208,7 +217,7 @@ def judgements(case: Case) -> list[dict[str, Any]]:
             "way": way,
             "rate": one,
             "best_rate": best,
-            "extra_cost": cost if way == "rule" else None,
+            "extra_cost": found[way][1] if way in found else None,
             **regret(case, best, one),
         }
         for way, one in ways.items()
