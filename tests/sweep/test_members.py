@@ -150,3 +150,17 @@ def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
     assert plan.launched == []
     assert plan(*words, "optimizer.lr=0.004") == 1
     assert len(plan.launched) == 2
+
+
+def test_a_member_of_other_settings_takes_the_place_of_the_earlier_one(plan: Any) -> None:
+    plan("compare study=s", *EQUAL, "seeds=[0,1]")
+    first = described(plan, "s")["runs"]
+    plan("compare study=s", *EQUAL, "seeds=[0]", "label_smoothing=0.2")
+    second = described(plan, "s")["runs"]
+    assert [(run["member"], run["seed"]) for run in second] == [("fixed", 0), ("additive", 0)]
+    assert not {run["folder"] for run in first} & {run["folder"] for run in second}
+    assert len(plan.points("s")) == 6  # none is lost
+    plan("compare study=s", *EQUAL, "seeds=[1]", "label_smoothing=0.2")
+    assert len(described(plan, "s")["runs"]) == 4
+    plan("compare study=s", *EQUAL, "seeds=[1]")
+    assert {run["folder"] for run in described(plan, "s")["runs"]} == {run["folder"] for run in first}

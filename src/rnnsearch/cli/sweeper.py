@@ -244,7 +244,7 @@ class DurableSweeper(Sweeper):
 
     def _describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
-        every = every_point(self.study, points)
+        every = [point for point in every_point(self.study, points) if self._is_as_asked(point, points)]
         own = {point.folder.name: point.member for point in every}
         if not self.config.members:
             own |= self.members.words({point.folder.name: point.overrides for point in every if not point.trial})
@@ -264,6 +264,16 @@ class DurableSweeper(Sweeper):
             length_edges=list(self.config.get("length_edges") or []) or None,
         )
         describe(self.study, facts, every, own, self.points.config, without=self.members.without)
+
+    def _is_as_asked(self, point: Point, points: Sequence[Point]) -> bool:
+        """Whether a point is of the study as it is asked for: a named member's with other settings than now is not."""
+        own = next((one for one in points if one.member == point.member), None)
+        if not self.config.members or own is None or point.folder in {one.folder for one in points}:
+            return True
+        try:
+            return self.points.composed((*point.overrides, f"seed={own.seed}")).key == own.key
+        except (ValueError, HydraException, OmegaConfBaseException):
+            return False
 
     def _write_for_wandb(self, file: Path) -> None:
         found = for_wandb(self.config, self.request, self.study.name)
