@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from hydra.core.override_parser.types import Quote, QuotedString
+from tests.once import made_once
 
 from rnnsearch.cli.main import main
 
@@ -47,9 +48,10 @@ def quoted(key: str, value: object) -> str:
 class Workshop:
     """A folder with a corpus, in which commands run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, texts: Path, data: list[str]) -> None:
         self.folder = folder
-        self.data = [*write_corpus(folder / "corpus", SPLITS), quoted("paths.cache", folder / "cache")]
+        self.texts = texts
+        self.data = [*data, quoted("paths.cache", folder / "cache")]
 
     def overrides(self, run: Path, words: str = "", *more: str) -> list[str]:
         """What trains the tiny model on the corpus."""
@@ -126,7 +128,14 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("workshop"))
+    """With a corpus that all processes of a test run share, so that they make the same points of it."""
+
+    def make(folder: Path) -> None:
+        (folder / "overrides.json").write_text(json.dumps(write_corpus(folder / "corpus", SPLITS)), encoding="utf-8")
+
+    made = made_once(tmp_path_factory, "parallel", make)
+    data = json.loads((made / "overrides.json").read_text(encoding="utf-8"))
+    return Workshop(tmp_path_factory.mktemp("workshop"), made / "corpus", data)
 
 
 @pytest.fixture(scope="session")

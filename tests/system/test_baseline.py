@@ -37,7 +37,7 @@ def back(workshop: Any) -> Path:
 def gold(workshop: Any) -> Path:
     """Gold links, counted from 1: a target is its source in reverse order. The last word's link is only possible."""
     lines = []
-    for source in (workshop.folder / "corpus" / "test.source").read_text().splitlines():
+    for source in (workshop.texts / "test.source").read_text().splitlines():
         count = len(source.split())
         lines.append(" ".join([*(f"{i}-{count + 1 - i}" for i in range(1, count)), f"{count}p1"]))
     path: Path = workshop.folder / "gold.txt"

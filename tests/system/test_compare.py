@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
+from tests.once import made_once
 from tests.system.here import STARTED, in_process
 
 from rnnsearch.cli.launcher import LocalLauncher
@@ -31,12 +32,14 @@ def _in_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 @pytest.fixture(scope="module")
 def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished comparison with trials; one of the rates diverges. Tests only read it."""
-    output = tmp_path_factory.mktemp("compare")
-    with pytest.MonkeyPatch.context() as patch:
-        in_process(patch)
-        patch.chdir(output)
-        assert workshop.compare(output, SHORT, "seeds=[0,3]", *TRIALS) == 0
-    return output / "pair"
+
+    def make(output: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            in_process(patch)
+            patch.chdir(output)
+            assert workshop.compare(output, SHORT, "seeds=[0,3]", *TRIALS) == 0
+
+    return made_once(tmp_path_factory, "compare", make) / "pair"
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -57,10 +57,10 @@ def test_the_record_is_complete(workshop: Any, trained: Path) -> None:
 
 
 def test_tokens_are_those_of_the_target_with_ends_of_sentences(workshop: Any, trained: Path) -> None:
-    lines = (workshop.folder / "corpus" / "train.target").read_text().splitlines()
+    lines = (workshop.texts / "train.target").read_text().splitlines()
     epoch = sum(len(line.split()) + 1 for line in lines)
     record = workshop.record(trained)
-    words = (workshop.folder / "corpus" / "train.source").read_text().split()
+    words = (workshop.texts / "train.source").read_text().split()
     assert record["flops_lengths"] == {"source": round(len(words) / 96 + 1, 3), "target": round(epoch / 96, 3)}
     assert record["tokens_seen"] == 2 * epoch  # 12 updates of 16 of 96 sentences
     assert record["results"]["curves"]["train"][-1]["tokens_seen"] == record["tokens_seen"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.once import made_once
 from tests.system.here import STARTED, in_process
 
 from rnnsearch.sweep import ledger
@@ -44,12 +45,14 @@ def told(output: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a finished study of two members. Tests only read it."""
-    output = tmp_path_factory.mktemp("tuned")
-    with pytest.MonkeyPatch.context() as patch:
-        in_process(patch)
-        patch.chdir(output)
-        assert sweep(workshop, output, "model/context=fixed,additive", "tuning.extensions=1") == 0
-    return output
+
+    def make(output: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            in_process(patch)
+            patch.chdir(output)
+            assert sweep(workshop, output, "model/context=fixed,additive", "tuning.extensions=1") == 0
+
+    return made_once(tmp_path_factory, "tuned", make)
 
 
 def test_rates_are_extended_while_the_best_is_an_end(study: Path) -> None:
@@ -102,6 +105,7 @@ def test_a_tuning_that_was_stopped_goes_on(
     assert told(tmp_path) == told(study)
 
 
+@pytest.mark.slow
 def test_more_seeds_and_members_get_the_rates_or_their_own(workshop: Any, study: Path, tmp_path: Path) -> None:
     shutil.copytree(study / "s", tmp_path / "s")
     before = told(tmp_path)
