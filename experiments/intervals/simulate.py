@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from rnnsearch.evaluation.error_model import ERROR, Errors, Floats, hold
@@ -29,6 +30,7 @@ GRID = 60  # variances of which the detectable difference is found, for those be
 REAL = (0.5, 1.0, 2.0, 4.0)
 
 Pairs = Sequence[tuple[int, int]]
+Which = NDArray[np.bool_]  # of the studies
 
 
 def scores(
@@ -49,21 +51,27 @@ def errors(score: Floats, one: int, other: int) -> tuple[Floats, float, Floats]:
     return gap.mean(axis=1), 2 * SENTENCES**2 + own, gap.var(axis=1, ddof=1) / seeds if seeds > 1 else 0 * gap[:, 0]
 
 
-def claims(score: Floats, pairs: Pairs) -> Floats:
+def anywhere(found: Sequence[Which]) -> Which:
+    """Which studies are among any of those found."""
+    which: Which = np.logical_or.reduce(found)
+    return which
+
+
+def claims(score: Floats, pairs: Pairs) -> Which:
     """Which studies claim a difference in any pair, by the product."""
     found = [hold(*errors(score, *pair), score.shape[2] - 1, together=len(pairs)) for pair in pairs]
-    return np.asarray(found).any(axis=0)
+    return anywhere(found)
 
 
-def sentences_alone(score: Floats, pairs: Pairs) -> Floats:
+def sentences_alone(score: Floats, pairs: Pairs) -> Which:
     """What would be claimed by the sentences alone, each pair by itself."""
     found = [
         np.abs(errors(score, *pair)[0]) > 1.96 * np.sqrt(2 * (SENTENCES**2 + OWN**2 / score.shape[2])) for pair in pairs
     ]
-    return np.asarray(found).any(axis=0)
+    return anywhere(found)
 
 
-def satterthwaite(score: Floats, pairs: Pairs) -> Floats:
+def satterthwaite(score: Floats, pairs: Pairs) -> Which:
     """Both variances added, Student's t with Satterthwaite's degrees of freedom, Bonferroni."""
     found = []
     for pair in pairs:
@@ -71,18 +79,18 @@ def satterthwaite(score: Floats, pairs: Pairs) -> Floats:
         freedom = (score.shape[2] - 1) * ((sentences + seeds) / seeds) ** 2
         p = 2 * stdtr(np.minimum(freedom, 1e9), -np.abs(gap) / np.sqrt(sentences + seeds))
         found.append(len(pairs) * p < ERROR)
-    return np.asarray(found).any(axis=0)
+    return anywhere(found)
 
 
-def pooled(score: Floats, pairs: Pairs) -> Floats:
+def pooled(score: Floats, pairs: Pairs) -> Which:
     """One variance over seeds for all members, Bonferroni."""
     seeds, variance = score.shape[2], score.var(axis=2, ddof=1).mean(axis=1)
     freedom = score.shape[1] * (seeds - 1)
     found = [hold(*errors(score, *pair)[:2], 2 * variance / seeds, freedom, together=len(pairs)) for pair in pairs]
-    return np.asarray(found).any(axis=0)
+    return anywhere(found)
 
 
-OTHERS: dict[str, Callable[[Floats, Pairs], Floats]] = {"Satterthwaite": satterthwaite, "pooled": pooled}
+OTHERS: dict[str, Callable[[Floats, Pairs], Which]] = {"Satterthwaite": satterthwaite, "pooled": pooled}
 
 
 def null(*, studies: int, seeds: Sequence[int], members: Sequence[int]) -> Iterator[dict[str, Any]]:

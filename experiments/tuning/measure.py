@@ -16,9 +16,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.evaluation.significance import Floats, difference, resample
+from rnnsearch.evaluation.significance import difference, resample
 from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
 from rnnsearch.run_config import CONFIG, bounded_yaml
 from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, judged
@@ -83,7 +84,7 @@ def collect(studies: Iterable[Path]) -> None:
         if row["bleu"] is not None:
             kept[key(row)] = sentence_counts(path.parent)
     write_lines(RUNS, (rows[one] for one in sorted(rows)))
-    np.savez_compressed(SENTENCES, **dict(sorted(kept.items())))  # type: ignore[arg-type]
+    np.savez_compressed(SENTENCES, **dict(sorted(kept.items())))  # type: ignore[arg-type]  # numpy takes any name for an array, and types its own flag alone
     print(f"{len(rows)} runs in {RUNS}")
 
 

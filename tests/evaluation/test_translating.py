@@ -203,7 +203,7 @@ def test_a_translation_at_the_limit_is_marked(attention: System) -> None:
     assert not expected[-1]
     loose = search(max_length_ratio=1.0, max_length_offset=99)
     assert not any(is_at_limit(loose, best) for best, *_ in found)
-    assert is_at_limit(object(), found[0][0]) is None  # type: ignore[arg-type]
+    assert is_at_limit(object(), found[0][0]) is None
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def test_the_cap_is_the_length_of_what_never_ends_by_itself(make: type[Search]) 
         search = make(**{"max_length_offset": 0, **settings})
         for source in (1, 3, 10):
             lengths = {len(one) for one in ids(search, EVEN * 4, [7] * source)}
-            assert lengths == {search.constraints.cap(source)}  # type: ignore[attr-defined]
+            assert lengths == {search.constraints.cap(source)}
 
 
 @searches

@@ -86,6 +86,19 @@ def test_the_same_again_trains_nothing(workshop: Any, study: Path, tmp_path: Pat
     assert told(tmp_path) == before
 
 
+def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study / "s", tmp_path / "s")
+    before = told(tmp_path)
+    STARTED.clear()
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1", "seed=7") == 0
+    assert len(STARTED) == 2
+    assert told(tmp_path) == before
+    STARTED.clear()
+    more = ("optimizer.lr=0.3", "seed=7")  # another default, as a later version may have
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1", *more) == 0
+    assert STARTED == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 5])
 def test_a_tuning_that_was_stopped_goes_on(

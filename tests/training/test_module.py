@@ -313,7 +313,7 @@ def rates_of(lr: float, updates: int) -> tuple[TranslationModule, list[float]]:
     )
     used: list[float] = []
     original = watched.learning_rate_factor
-    watched.learning_rate_factor = lambda update: used.append(original(update)) or used[-1]  # type: ignore[method-assign,func-returns-value]
+    watched.learning_rate_factor = lambda update: used.append(original(update)) or used[-1]
     fit(watched, [collate(some)], validation=[collate(some)], val_check_interval=1)
     return watched, used
 

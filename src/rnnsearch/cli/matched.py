@@ -11,8 +11,6 @@ from rnnsearch.training.matching import match_hidden_sizes
 if TYPE_CHECKING:  # torch takes seconds to import
     from rnnsearch.model.translator import Translator
 
-BY = ("parameters", "flops")
-
 
 def quantity(
     config: DictConfig, sizes: Mapping[str, int], by: str, lengths: tuple[float, float] | None = None
@@ -58,7 +56,7 @@ def matched_overrides(
         config: of a training; its hidden sizes are changed.
         target: what another model has, by `quantity`.
         sizes: source_size and target_size, of the vocabularies.
-        by: one of `BY`.
+        by: parameters or flops.
         lengths: of `quantity`.
 
     Returns:

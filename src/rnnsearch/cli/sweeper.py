@@ -211,11 +211,7 @@ class DurableSweeper(Sweeper):
 
     def _look_at_inputs(self, members: Mapping[str, Asked]) -> None:
         """Refuse data that lack a split, or changed since the study began, before a trial is trained."""
-        bases = {
-            name: self.points.composed((*one.overrides, f"seed={self.tuner.seed_of(one)}")).key
-            for name, one in members.items()
-        }
-        if all(self.tuner.known(name, bases[name]) is not None for name in members):
+        if len(self.tuner.known(members)) == len(members):
             return
         for one in members.values():
             self.inputs.ask(self.points.config(one.overrides))
@@ -244,7 +240,7 @@ class DurableSweeper(Sweeper):
 
     def _describe(self, points: Sequence[Point]) -> None:
         """Describe all points that the study has, those of earlier sweeps too."""
-        every = [point for point in every_point(self.study, points) if self._is_as_asked(point, points)]
+        every = self._as_asked(every_point(self.study, points), points)
         own = {point.folder.name: point.member for point in every}
         if not self.config.members:
             own |= self.members.words({point.folder.name: point.overrides for point in every if not point.trial})
@@ -265,13 +261,21 @@ class DurableSweeper(Sweeper):
         )
         describe(self.study, facts, every, own, self.points.config, without=self.members.without)
 
-    def _is_as_asked(self, point: Point, points: Sequence[Point]) -> bool:
-        """Whether a point is of the study as it is asked for: a named member's with other settings than now is not."""
-        own = next((one for one in points if one.member == point.member), None)
-        if not self.config.members or own is None or point.folder in {one.folder for one in points}:
-            return True
+    def _as_asked(self, every: list[Point], points: Sequence[Point]) -> list[Point]:
+        """Those of the study as it is asked for: without named members' points of other settings than now."""
+        if not self.config.members:
+            return every
+        folders, now = {one.folder for one in points}, {one.member: one for one in points}
+        return [
+            point
+            for point in every
+            if point.folder in folders or point.member not in now or self._is_like(point, now[point.member])
+        ]
+
+    def _is_like(self, point: Point, other: Point) -> bool:
+        """Whether two points differ in nothing but the seed."""
         try:
-            return self.points.composed((*point.overrides, f"seed={own.seed}")).key == own.key
+            return self.points.composed((*point.overrides, f"seed={other.seed}")).key == other.key
         except (ValueError, HydraException, OmegaConfBaseException):
             return False
 

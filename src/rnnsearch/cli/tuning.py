@@ -35,7 +35,7 @@ class Tuned:
 
     Attributes:
         member: its label.
-        base: the key of its config without what is tuned.
+        base: tells it from others of its name.
         chosen: the best trial's values.
         at_edge: whether the rate is an end of those tried.
         trials: each with its values, folder, and what it had reached.
@@ -79,11 +79,15 @@ class Tuner:
         """Whether there is anything to choose."""
         return bool(self.keys)
 
-    def known(self, member: str, base: str) -> dict[str, Any] | None:
-        """What was chosen for a member before; None where it was not, or for another one of that name."""
-        chosen = self.earlier.get("chosen", {}).get(member)
-        was = self.earlier.get("bases", {}).get(member, base)
-        return dict(chosen) if chosen is not None and was == base else None
+    def known(self, asked: Mapping[str, Asked]) -> dict[str, dict[str, Any]]:
+        """What was chosen before, whatever the seeds are now; without members that are others of the same name."""
+        bases = self.earlier.get("bases", {})
+        found = {name: dict(one) for name, one in self.earlier.get("chosen", {}).items() if name in asked}
+        return {name: one for name, one in found.items() if bases.get(name) in (None, self._base(asked[name], one))}
+
+    def _base(self, one: Asked, chosen: Mapping[str, Any]) -> str:
+        """The key of a member's config with what was chosen; the same for all seeds, and whatever its default rate."""
+        return self.points.composed((*one.overrides, *overrides_of(chosen), "seed=0")).key
 
     def choose(self, asked: Mapping[str, Asked]) -> dict[str, Asked]:
         """Each member with what is best for it.
@@ -94,14 +98,11 @@ class Tuner:
         Raises:
             ValueError: if a trial failed, or all of a member diverged.
         """
-        bases = {
-            name: self.points.composed((*one.overrides, f"seed={self.seed_of(one)}")).key for name, one in asked.items()
-        }
-        chosen = {name: found for name in asked if (found := self.known(name, bases[name])) is not None}
+        chosen = self.known(asked)
         new = {name: one for name, one in asked.items() if name not in chosen}
         for name, (best, trials) in self._tried(new).items():
             values = dict(best.trial)
-            self.tuned.append(Tuned(name, bases[name], values, best.at_edge, trials))
+            self.tuned.append(Tuned(name, self._base(new[name], values), values, best.at_edge, trials))
             chosen[name] = values
             if best.at_edge:
                 logger.warning("%s: %s=%g is an end of what was tried; raise tuning.extensions", name, *best.trial[0])

@@ -1,6 +1,7 @@
 """Learning curves: colours for a few members, a panel each for more, the best ones picked out of very many."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def look_for(members: int) -> tuple[Callable[..., Figure], str]:
 
 def best_of(members: int) -> tuple[Callable[..., Figure], str]:
     """The same for a sweep, whose members come the best first: colours for a few, and for the best of more."""
-    return (learning_curves, "") if members <= FEW else (best_few, BEST)
+    return (learning_curves, "") if members <= FEW else (partial(best_of_many, first=FEW), BEST)
 
 
 def learning_curves(
@@ -97,23 +98,12 @@ def best_of_many(
     axis: str = "updates",
     words: str = "updates",
     best: str = "",
+    first: int | None = None,
 ) -> Figure:
-    """All means in grey, the first member and the best in colour."""
-    labels = {best: f"{best} (best)", members[0]: members[0]}
-    return _picked_out(curves, members, dict(reversed(labels.items())), quantity, axis, words)
-
-
-def best_few(
-    curves: Sequence[Curve],
-    *,
-    members: Sequence[str],
-    quantity: str,
-    axis: str = "updates",
-    words: str = "updates",
-    best: str = "",
-) -> Figure:
-    """All means in grey, those of the first few members, which are the best, in colour."""
-    return _picked_out(curves, members, {member: member for member in members[:FEW]}, quantity, axis, words)
+    """All means in grey, the first member and the best in colour; with ``first`` so many of the first members are."""
+    both = {best: f"{best} (best)", members[0]: members[0]}
+    labels = dict(reversed(both.items())) if first is None else {member: member for member in members[:first]}
+    return _picked_out(curves, members, labels, quantity, axis, words)
 
 
 def _picked_out(

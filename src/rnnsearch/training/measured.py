@@ -137,7 +137,7 @@ def _measured(
         mask_1S = torch.ones(1, source_length, dtype=torch.bool)
         annotations = annotate(states_1SE, mask_1S, encoder.hidden_size)
         query_1H = torch.empty(1, state_size, dtype=dtype)
-        with OperationCounter() as counter:  # type: ignore[no-untyped-call]
+        with OperationCounter() as counter:  # type: ignore[no-untyped-call]  # torch gives its parent no types
             memory = context.remember(annotations)
             once = counter.operations
             for step in (0, math.ceil(target_length) - 1):
