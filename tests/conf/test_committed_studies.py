@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
+from rnnsearch.cli.asked import Asked
 from rnnsearch.cli.compose import Composer
+from rnnsearch.cli.inputs import Inputs
+from rnnsearch.cli.points import Points
 from rnnsearch.cli.runs import plain
 from rnnsearch.cli.settings import settle_budget
+from rnnsearch.cli.tuning import Tuner
 from rnnsearch.cli.values import canonical, check_values
-from rnnsearch.records import JOB, RECORD, config_hash, point_key
+from rnnsearch.records import JOB, RECORD, config_hash, point_key, read_object
 from rnnsearch.sweep.ledger import DONE, find, read_point, state
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -63,3 +67,18 @@ def test_every_committed_study_is_looked_at() -> None:
     for study in STUDIES:
         runs = json.loads((study / "study.json").read_text(encoding="utf-8"))["runs"]
         assert {run["folder"] for run in runs} == {folder.name for folder in FOLDERS if folder.parent == study}
+
+
+TUNED = [path for path in sorted(EXPERIMENTS.glob("*/study.json")) if "bases" in (read_object(path)["tuning"] or {})]
+
+
+@pytest.mark.parametrize("path", TUNED, ids=lambda path: path.parent.name)
+def test_what_was_chosen_in_a_tuned_study_is_known_to_whoever_extends_it(path: Path) -> None:
+    study, points = read_object(path), Points(path.parent, (), Inputs())
+    tuner = Tuner(Composer("sweep")(["tuning=learning_rate"]), points, lambda points: None, study["tuning"])
+    asked = {
+        member["name"]: Asked(member["name"], tuple(member["overrides"]), (), ("9",)) for member in study["members"]
+    }
+    assert tuner.known(asked) == study["tuning"]["chosen"]
+    other = {name: one.with_("label_smoothing=0.3") for name, one in asked.items()}
+    assert tuner.known(other) == {}
