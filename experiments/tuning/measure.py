@@ -1,6 +1,6 @@
 """What tuning by early stopped trials loses: the rule's rate against the best of a whole grid, on other seeds.
 
-``python -m experiments.tuning.measure collect STUDY...`` adds the runs of studies to runs.jsonl and sentences.npz here
+``python -m experiments.tuning.measure collect STUDY...`` adds the runs of studies to runs.jsonl and sentences.npz
 here; ``python -m experiments.tuning.measure`` makes results.json, table.md and regret.png of these two.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from omegaconf import OmegaConf
 
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.metrics import BLEU
@@ -31,12 +32,13 @@ MEASURES = {
     "likelihood": (1, 1.0),
     "BLEU": (2, -1.0),
 }  # of a validation: its place, and the sign that makes less better
-JUDGED = {  # where trials are judged, and by what; the first is the rule
+JUDGED = {  # where trials are judged, and by what
     f"{measure} at 1/4 and {last:g}": ((Rung(share=0.25, keep=2), Rung(share=last, keep=1)), measure)
     for measure in MEASURES
     for last in (0.5, 0.75, 1.0)
 }
-RULE = next(iter(JUDGED))
+TUNING = OmegaConf.load(HERE.parents[1] / "conf" / "tuning" / "learning_rate.yaml")
+RULE = f"likelihood at 1/4 and {TUNING.judged_at[-1]:g}"  # the present one
 EXTENSIONS = 3
 WARMUPS = 2
 SHORT = 200  # updates of a trial by the old rule
@@ -65,7 +67,7 @@ def main() -> None:
         collect(options.studies)
         return
     found = [result for case in cases() for result in judgements(case)]
-    write_json(HERE / "results.json", {"cases": found, "sisters": sisters(), **overall(found)})
+    write_json(HERE / "results.json", {"rule": RULE, "ways": overall(found), "sisters": sisters(), "cases": found})
     write_text(HERE / "table.md", table(found))
     draw(HERE / "regret.png")
     print(table(found))
@@ -144,32 +146,35 @@ def counts() -> dict[str, Floats]:
 
 
 def cases() -> list[Case]:
-    """Every case of which more than the seed that chooses is there, for more than one rate."""
+    """Every case that was trained with more rates and seeds than one."""
     found = dict.fromkeys(
         Case(row["corpus"], row["member"], row["updates"]) for row in known().values() if row["bleu"] is not None
     )
-    return [case for case in found if len(rates(case)) > 1 and seeds(case)]
+    return [case for case in found if len(measured(case)) > 1]
 
 
 def run(case: Case, rate: float, seed: int) -> Row | None:
     return known().get(f"{case.corpus}/{case.member}/{case.updates}/{rate:g}/{seed}")
 
 
-def rates(case: Case) -> list[float]:
-    """Those that were trained with the seed that chooses."""
+def rates(case: Case, seed: int = CHOOSES) -> list[float]:
+    """Those that were trained with a seed."""
     return sorted(
-        {
-            row["rate"]
-            for row in known().values()
-            if Case(row["corpus"], row["member"], row["updates"]) == case and row["seed"] == CHOOSES
-        }
+        row["rate"]
+        for row in known().values()
+        if Case(row["corpus"], row["member"], row["updates"]) == case and row["seed"] == seed
     )
 
 
 def seeds(case: Case) -> list[int]:
-    """Those beside the one that chooses which all rates have finished, or diverged with."""
-    every = sorted({row["seed"] for row in known().values() if row["corpus"] == case.corpus} - {CHOOSES})
-    return [seed for seed in every if all(run(case, rate, seed) for rate in rates(case))]
+    """Those that measure."""
+    every = {row["seed"] for row in known().values()} - {CHOOSES}
+    return sorted(seed for seed in every if rates(case, seed))
+
+
+def measured(case: Case) -> list[float]:
+    """The rates that were trained with every seed; the others were far behind with the one that chooses."""
+    return [rate for rate in rates(case) if seeds(case) and all(run(case, rate, seed) for seed in seeds(case))]
 
 
 def by_rule(case: Case, how: str = RULE) -> tuple[float, float]:
@@ -211,7 +216,7 @@ def judgements(case: Case) -> list[dict[str, Any]]:
     found = {how: by_rule(case, how) for how in JUDGED}
     fixed = {"old rule": by_old_rule(case), "recipe": RATES[case.corpus][1], "shared": SHARED[case.corpus]}
     ways = {**{how: rate for how, (rate, _) in found.items()}, **fixed}
-    best = max(rates(case), key=lambda one: fmean(bleu(case, one, seed) for seed in seeds(case)))
+    best = max(measured(case), key=lambda one: fmean(bleu(case, one, seed) for seed in seeds(case)))
     return [
         {
             **asdict(case),
@@ -222,7 +227,7 @@ def judgements(case: Case) -> list[dict[str, Any]]:
             **regret(case, best, one),
         }
         for way, one in ways.items()
-        if one is not None and run(case, one, CHOOSES)
+        if one is not None and one in measured(case)
     ]
 
 
@@ -248,17 +253,20 @@ def regret(case: Case, best: float, rate: float) -> dict[str, Any]:
 
 
 def overall(found: Sequence[Row]) -> dict[str, Any]:
-    """Mean and largest regret of each way, and the rule's largest extra cost."""
-    ways = dict.fromkeys(one["way"] for one in found)
+    """Mean and largest regret of each way, and its largest extra cost."""
+    ways: dict[str, list[Row]] = {}
+    for one in found:
+        ways.setdefault(one["way"], []).append(one)
     return {
         way: {
-            "mean_regret": fmean(one["regret"] for one in found if one["way"] == way),
-            "largest_regret": max(one["regret"] for one in found if one["way"] == way),
-            "largest_low": max(one["low"] for one in found if one["way"] == way),
-            "cases": sum(one["way"] == way for one in found),
+            "mean_regret": fmean(one["regret"] for one in those),
+            "largest_regret": max(one["regret"] for one in those),
+            "largest_low": max(one["low"] for one in those),
+            "extra_cost": max((one["extra_cost"] for one in those if one["extra_cost"] is not None), default=None),
+            "cases": len(those),
         }
-        for way in ways
-    } | {"extra_cost": max((one["extra_cost"] for one in found if one["extra_cost"] is not None), default=None)}
+        for way, those in ways.items()
+    }
 
 
 def sisters() -> dict[str, Any]:
@@ -296,7 +304,8 @@ def draw(path: Path) -> None:
     figure, grid = plt.subplots(1, len(every), figsize=(2.6 * len(every), 2.8), layout="constrained", squeeze=False)
     for axes, case in zip(grid[0], every, strict=True):
         for seed in (CHOOSES, *seeds(case)):
-            axes.plot(rates(case), [bleu(case, rate, seed) for rate in rates(case)], marker="o", label=f"seed {seed}")
+            scores = [bleu(case, rate, seed) for rate in rates(case, seed)]
+            axes.plot(rates(case, seed), scores, marker="o", label=f"seed {seed}")
         axes.axvline(by_rule(case)[0], color="#8A939C", linestyle="--", linewidth=1)
         axes.set(xscale="log", title=f"{case.corpus}\n{case.member}, {case.updates:,} updates", xlabel="learning rate")
     grid[0][0].set_ylabel("test BLEU")

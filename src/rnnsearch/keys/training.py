@@ -52,7 +52,7 @@ OWN: Mapping[str, Kind] = {
     "tuning.factors": Listed(Number(above=0, bound=1e41), example="[0.5,1,2]", distinct=True),
     "tuning.extensions": Whole(0, 100),
     "tuning.grid": Named(Anything(), "keys and the list of values that each takes"),
-    "tuning.judged_at": Listed(Number(above=0, most=1), example="[0.25,0.5]", least=1, rising=True),
+    "tuning.judged_at": Listed(Number(above=0, most=1), example="[0.25,0.75]", least=1, rising=True),
     "tuning.keep": Listed(COUNT, example="[2,1]", least=1),
     "tuning.warmups": NOT_NEGATIVE,
     "tuning.seed": OrNull(SEED),
