@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from experiments.built_in_corpus.measure import RESULTS, measured
 from experiments.figures import COMPARED, ROOT, NoFigure, compared, studies
 from experiments.fill import MARK, PAGES, figure, filled, stale
 from tests.docs.markdown import ROOT as CHECKOUT
@@ -30,6 +31,11 @@ def test_intervals_were_made_of_the_studies_as_they_are() -> None:
 @pytest.mark.parametrize("name", studies())
 def test_intervals_are_those_of_the_statistics(name: str) -> None:
     assert compared(name) == json.loads(COMPARED.read_text(encoding="utf-8"))[name], f"{MEND} FILL_ARGS=--anew"
+
+
+@pytest.mark.slow
+def test_the_built_in_corpus_is_as_it_was_counted() -> None:
+    assert measured() == json.loads(RESULTS.read_text(encoding="utf-8"))
 
 
 def test_scores_are_marked() -> None:
