@@ -74,14 +74,14 @@ def main() -> None:
 
 
 def collect(studies: Iterable[Path]) -> None:
-    """Add finished and diverged runs of studies; those of a place that is known already take its place."""
+    """Add runs of studies; one that is there already is replaced, unless it went further."""
     rows = {key(row): row for row in rows_of(RUNS)}
     found = counts() if SENTENCES.is_file() else {}
     kept = {name: values.astype(np.uint16) for name, values in found.items()}
     for path in sorted(path for study in studies for path in study.glob("*/record.json")):
         row = row_of(path.parent)
-        if row is None:
-            continue
+        if row is None or len(row["validation"]) < len(rows.get(key(row), row)["validation"]):
+            continue  # a trial that was given up tells less than a run
         rows[key(row)] = row
         if row["bleu"] is not None:
             kept[key(row)] = sentence_counts(path.parent)
@@ -91,17 +91,17 @@ def collect(studies: Iterable[Path]) -> None:
 
 
 def row_of(folder: Path) -> dict[str, Any] | None:
-    """What is kept of a run; None of one that has neither finished nor diverged."""
+    """What is kept of a run; None of one that has not come to an end, or to where its trial was given up."""
     import yaml
 
     record = read_record(folder)
     diverged = record["status"] == "failed" and record["error"]["type"] == "Diverged"
-    if record["status"] != "finished" and not diverged:
+    if record["status"] not in ("finished", "paused") and not diverged:
         return None
     config = yaml.safe_load(bounded_yaml(folder / CONFIG))
     context = config["model"]["context"]["_target_"].rpartition(".")[2].lower()
     lstm = "lstm" in str(config["model"]["decoder"]["cell"]).lower()
-    test = record["results"].get("metrics", {}).get("test") or {}
+    results = record.get("results", {})
     return {
         "corpus": record["data"]["name"],
         "member": f"{context}, LSTM" if lstm else context,
@@ -110,8 +110,8 @@ def row_of(folder: Path) -> dict[str, Any] | None:
         "warmup": config["scheduler"]["warmup"],
         "seed": record["seed"],
         "diverged": diverged,
-        "bleu": test.get("bleu"),
-        "validation": [[one["update"], one["nll"], one["bleu"]] for one in record["results"]["curves"]["validation"]],
+        "bleu": (results.get("metrics", {}).get("test") or {}).get("bleu"),
+        "validation": [[one["update"], one["nll"], one["bleu"]] for one in results["curves"]["validation"]],
         "training_seconds": record.get("training_seconds"),
         "parameters": record["parameters"],
         "commit": (record["git"] or {}).get("commit"),
@@ -173,12 +173,21 @@ def seeds(case: Case) -> list[int]:
 
 
 def measured(case: Case) -> list[float]:
-    """The rates that were trained with every seed; the others were far behind with the one that chooses."""
-    return [rate for rate in rates(case) if seeds(case) and all(run(case, rate, seed) for seed in seeds(case))]
+    """The rates that were trained to the end with every seed; the others were far behind with the one that chooses."""
+    return [rate for rate in rates(case) if seeds(case) and all(is_whole(case, rate, seed) for seed in seeds(case))]
 
 
-def by_rule(case: Case, how: str = RULE) -> tuple[float, float]:
-    """The rate that a rule chooses, and the updates of its trials beyond the chosen run, in runs."""
+def is_whole(case: Case, rate: float, seed: int) -> bool:
+    """Whether a run went on to its end, or diverged; a trial that was given up did not."""
+    row = run(case, rate, seed)
+    return row is not None and (row["diverged"] or row["bleu"] is not None)
+
+
+def by_rule(case: Case, how: str = RULE) -> tuple[float, float] | None:
+    """The rate that a rule chooses, and the updates of its trials beyond the chosen run, in runs.
+
+    None where a trial was given up before this rule judges it.
+    """
     reached: dict[float, int] = {}
     rungs, measure = JUDGED[how]
     place, sign = MEASURES[measure]
@@ -190,14 +199,25 @@ def by_rule(case: Case, how: str = RULE) -> tuple[float, float]:
             raise SystemExit(f"{case}: the rule asks for {rate:g}, which was not trained")
         least = min(max(rungs[rung].share * case.updates, WARMUPS * row["warmup"]), case.updates)
         at = next(((one[0], sign * one[place]) for one in row["validation"] if one[0] >= least), None)
+        if at is None and not is_whole(case, rate, CHOOSES):
+            return None
         reached[rate] = max(reached.get(rate, 0), at[0] if at else row["validation"][-1][0] if row["validation"] else 0)
         return at[1] if at else math.inf
 
     rule = Rule(key="rate", values=RATES[case.corpus], others=((),), rungs=rungs, extensions=EXTENSIONS)
     chosen = judged(rule, loss)
-    assert isinstance(chosen, Chosen)
+    if not isinstance(chosen, Chosen):
+        return None
     rate = dict(chosen.trial)["rate"]
     return rate, sum(updates for one, updates in reached.items() if one != rate) / case.updates
+
+
+def of_rule(case: Case) -> tuple[float, float]:
+    """By the present rule, of which all trials are there."""
+    found = by_rule(case)
+    if found is None:
+        raise SystemExit(f"{case}: trials end before they are judged: train them on")
+    return found
 
 
 def by_old_rule(case: Case) -> float | None:
@@ -213,7 +233,7 @@ def by_old_rule(case: Case) -> float | None:
 
 def judgements(case: Case) -> list[dict[str, Any]]:
     """The regret of each way to choose a rate."""
-    found = {how: by_rule(case, how) for how in JUDGED}
+    found = {how: chosen for how in JUDGED if (chosen := by_rule(case, how)) is not None}
     fixed = {"old rule": by_old_rule(case), "recipe": RATES[case.corpus][1], "shared": SHARED[case.corpus]}
     ways = {**{how: rate for how, (rate, _) in found.items()}, **fixed}
     best = max(measured(case), key=lambda one: fmean(bleu(case, one, seed) for seed in seeds(case)))
@@ -274,7 +294,7 @@ def sisters() -> dict[str, Any]:
     gaps = [
         bleu(case, rate, CHOOSES) - fmean(bleu(case, rate, seed) for seed in seeds(case))
         for case in cases()
-        for rate, _ in (by_rule(case),)
+        for rate, _ in (of_rule(case),)
     ]
     if not gaps:
         return {}
@@ -304,9 +324,9 @@ def draw(path: Path) -> None:
     figure, grid = plt.subplots(1, len(every), figsize=(2.6 * len(every), 2.8), layout="constrained", squeeze=False)
     for axes, case in zip(grid[0], every, strict=True):
         for seed in (CHOOSES, *seeds(case)):
-            scores = [bleu(case, rate, seed) for rate in rates(case, seed)]
-            axes.plot(rates(case, seed), scores, marker="o", label=f"seed {seed}")
-        axes.axvline(by_rule(case)[0], color="#8A939C", linestyle="--", linewidth=1)
+            whole = [rate for rate in rates(case, seed) if is_whole(case, rate, seed)]
+            axes.plot(whole, [bleu(case, rate, seed) for rate in whole], marker="o", label=f"seed {seed}")
+        axes.axvline(of_rule(case)[0], color="#8A939C", linestyle="--", linewidth=1)
         axes.set(xscale="log", title=f"{case.corpus}\n{case.member}, {case.updates:,} updates", xlabel="learning rate")
     grid[0][0].set_ylabel("test BLEU")
     grid[0][0].legend(frameon=False, fontsize=8)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import nct, t
 
 from rnnsearch.evaluation.error_model import Errors, hold
-from rnnsearch.evaluation.power import AIM, LIMIT, POWER, detectable, power, seeds_needed
+from rnnsearch.evaluation.power import AIM, LIMIT, POWER, detectable, floor, power, seeds_needed
 
 
 def test_of_one_seed_it_is_that_of_the_sentences_by_hand() -> None:
@@ -41,7 +41,10 @@ def test_as_many_seeds_as_are_needed_and_no_more() -> None:
     assert needed is not None
     assert power(3.0, pilot, seeds=needed, error=0.05) >= AIM > power(3.0, pilot, seeds=needed - 1, error=0.05)
     assert detectable(pilot, error=0.05, seeds=needed) <= 3.0 < detectable(pilot, error=0.05, seeds=needed - 1)
-    assert seeds_needed(0.3, pilot, error=0.05) is None  # the sentences alone vary too much
+    least = floor(pilot, error=0.05)
+    assert seeds_needed(0.99 * least, pilot, error=0.05, limit=10**6) is None  # the sentences alone vary too much
+    assert seeds_needed(1.02 * least, pilot, error=0.05, limit=10**6) is not None
+    assert seeds_needed(1.0, Errors(np.nan, np.nan, 3), error=0.05) is None
     assert (seeds_needed(50.0, pilot, error=0.05) or LIMIT) < needed
     with pytest.raises(ValueError, match="two seeds or more"):
         seeds_needed(1.0, Errors(0.1, 0.0, 1), error=0.05)

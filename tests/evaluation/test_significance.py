@@ -75,6 +75,9 @@ def test_identical_systems_do_not_differ() -> None:
     assert (found.value, found.interval.low, found.interval.high) == (0, 0, 0)
     assert not found.interval.excludes_zero
     assert found.p_value == 1
+    unknown = difference(system, Resampled(system.score_S * np.nan, system.draws_RS * np.nan))
+    assert np.isnan(unknown.p_value)
+    assert not unknown.holds
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rnnsearch.study import trained_enough, unequal
-from rnnsearch.study.doubts import remarks, seeds_added
+from rnnsearch.study.doubts import remarks, seeds_changed
 from rnnsearch.study.folder import Run, Study, read_study
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.report import write_report
@@ -163,6 +163,11 @@ def test_failed_seeds_are_a_doubt_and_those_to_come_another(small: Path) -> None
             {"git": {"commit": "d" * 40, "dirty": False}},
             "2 versions of the program (commits c0ffeec0f, ddddddddd)",
         ),
+        (
+            "code",
+            {"git": {"commit": "c0ffee" * 6 + "c0ff", "dirty": True}},
+            "(commits c0ffeec0f, c0ffeec0f with changes)",
+        ),
         ("versions", {"versions": {"python": "3.11.7", "torch": "2.12.0"}}, "torch 2.13.0+cpu and 2.12.0;"),
     ],
 )
@@ -171,6 +176,13 @@ def test_other_code_and_other_libraries_are_doubts(small: Path, kind: str, chang
     told = found(small)["doubt", kind]
     assert told.members == ("additive",)
     assert said in told.text
+
+
+def test_what_needs_no_translations_is_said_of_speeds_too(small: Path, edit_json: Edit) -> None:
+    edit_json(small / "study.json", lambda study: study.update(kind="sweep", protocol={"metric": "tokens_per_second"}))
+    change_record(small / "additive-seed0", versions={"python": "3.11.7", "torch": "2.12.0"})
+    study = read_study(small)
+    assert [one.kind for one in remarks(study, None) if one.level == "doubt"] == ["versions"]
 
 
 def asked(*times: tuple[str, list[int]]) -> Study:
@@ -182,12 +194,15 @@ def asked(*times: tuple[str, list[int]]) -> Study:
 
 def test_seeds_that_were_added_after_others_had_ended_are_a_doubt() -> None:
     first = ("2026-01-01T09:00:00Z", [0, 1])
-    assert seeds_added(asked(first)) == []
-    assert seeds_added(asked(first, ("2026-01-01T11:00:00Z", [0, 1, 2]))) == []  # nothing was to be seen yet
-    assert seeds_added(asked(first, ("2026-01-01T13:00:00Z", [0, 1]))) == []
-    [told] = seeds_added(asked(first, ("2026-01-01T13:00:00Z", [0, 1, 2])))
+    assert seeds_changed(asked(first)) == []
+    early = seeds_changed(asked(first, ("2026-01-01T11:00:00Z", [0, 1, 2])))  # nothing was to be seen yet
+    assert [one.kind for one in early] == ["seeds_gone"]
+    assert seeds_changed(asked(first, ("2026-01-01T13:00:00Z", [0, 1]))) == []
+    [told, _] = seeds_changed(asked(first, ("2026-01-01T13:00:00Z", [0, 1, 2])))
     assert (told.level, told.kind, told.values) == ("doubt", "seeds_added", {"seeds": [2]})
-    assert seeds_added(Study(Path("study"), {}, ("a",), (0,), ())) == []
+    [told] = seeds_changed(asked(("2026-01-01T09:00:00Z", [4, 0]), ("2026-01-01T10:00:00Z", [0, 1])))
+    assert (told.level, told.kind, told.values) == ("doubt", "seeds_gone", {"seeds": [4]})
+    assert seeds_changed(Study(Path("study"), {}, ("a",), (0,), ())) == []
 
 
 def enough(
@@ -223,13 +238,38 @@ def test_converged_is_said_where_the_rule_ended_every_run_before_its_cap() -> No
 def test_converged_is_said_where_twice_the_budget_gained_less_than_the_bound() -> None:
     settings = [{"budget.updates": 1000}, {"budget.updates": 2000}]
     told = enough([scored(30.0, 1000), scored(30.4, 2000)], settings)
-    assert "twice the budget gained +0.40 BLEU at most" in told["note", "converged"].text
+    assert "or is the longest of its kind: twice the budget or more moved none by more than +0.40 BLEU" in (
+        told["note", "converged"].text
+    )
     told = enough([scored(30.0, 1000), scored(30.6, 2000)], settings)
-    assert "twice the budget gained 0.50 BLEU or more (m0 seed 0 +0.60)" in told["note", "not_converged"].text
+    assert "moved the score by 0.50 BLEU or more (m0 seed 0 +0.60)" in told["note", "not_converged"].text
     told = enough([scored(30.0, 1000), scored(30.1, 1900)], settings)
     assert told["note", "not_converged"].text.startswith("Trained for a set budget")
     told = enough([scored(30.0, 1000), scored(30.1, 2000)], [*settings[:1], {**settings[1], "optimizer.lr": 1}])
     assert told["note", "not_converged"].text.startswith("Trained for a set budget")
+
+
+@pytest.mark.parametrize(
+    ("scores", "kind", "text"),
+    [
+        ((30.0, 32.0, 30.3), "not_converged", "m0 seed 0 +2.00, m1 seed 0 −1.70"),
+        ((30.0, 30.3, 30.4), "converged", "moved none by more than +0.40 BLEU"),
+        ((30.0, 30.3, 5.0), "not_converged", "m0 seed 0 −25.00, m1 seed 0 −25.30"),
+    ],
+)
+def test_all_longer_runs_count(scores: tuple[float, ...], kind: str, text: str) -> None:
+    settings = [{"budget.updates": updates} for updates in (1000, 2000, 4000)]
+    told = enough([scored(one, of["budget.updates"]) for one, of in zip(scores, settings, strict=True)], settings)
+    assert told.keys() == {("note", kind)}
+    assert text in told["note", kind].text
+
+
+def test_a_capped_run_beside_a_longer_one_like_it_is_no_doubt() -> None:
+    settings = [{"budget.updates": 1000}, {"budget.updates": 2000}]
+    short, long = ({**scored(30.0, of["budget.updates"]), "converged": False} for of in settings)
+    told = enough([short, long], settings)
+    assert told["doubt", "not_converged"].members == ("m1",)
+    assert ("note", "converged") not in told
 
 
 def test_unequal_budgets_are_no_doubt_where_each_training_ends_by_itself() -> None:

@@ -120,7 +120,9 @@ def test_weak_models_are_not_compared(
     monkeypatch.setitem(WEAK, "bleu", 101.0)
     (only,) = planned(comparison)
     assert only.difference is None
-    assert "not reported: the better has" in section(study, comparison).tables[0].rows[0][1]
+    told = section(study, comparison)
+    assert "not reported: the better has" in told.tables[0].rows[0][1]
+    assert told.text == ("Nothing is reported, so that no planned comparison can hold: the table says why.",)
 
 
 def test_pairs_are_compared_on_the_seeds_that_both_have(

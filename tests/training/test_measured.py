@@ -67,7 +67,24 @@ class Deeper(Additive):
         return self.layer(hidden_BKSA) @ self.v
 
 
-class Said(Deeper):
+class Projecting(Concat):
+    """Tells what its energies cost, and projects what it mixes, too."""
+
+    def __init__(self, *, annotation_size: int, state_size: int) -> None:
+        super().__init__(annotation_size=annotation_size, state_size=state_size)
+        self.value = nn.Linear(annotation_size, annotation_size, bias=False)
+
+    def remember(self, annotations: Annotations) -> Memory:
+        return super().remember(replace(annotations, states_BSE=self.value(annotations.states_BSE)))
+
+    def energy_cost(self) -> float:
+        return 2.0 * (STATE + ANNOTATION) * HIDDEN + HIDDEN + 2 * HIDDEN
+
+
+class Said(Additive):
+    def __init__(self, *, annotation_size: int, state_size: int) -> None:
+        super().__init__(annotation_size=annotation_size, state_size=state_size, attention_size=HIDDEN, normed=False)
+
     def energy_cost(self) -> float:
         return 1000.0
 
@@ -119,7 +136,7 @@ def test_a_textbook_concat_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [(3, 2), (14, 12), (40, 50)])
-@pytest.mark.parametrize("mechanism", [Concat, Halves, Deeper])
+@pytest.mark.parametrize("mechanism", [Concat, Halves, Deeper, Projecting])
 def test_mechanisms_of_others_are_counted_in_full(mechanism: Any, source: int, target: int) -> None:
     translator = tiny("additive", "modern", "cudnn", own=mechanism)
     assert total(translator, source, target) == pytest.approx(whole(translator, source, target), rel=0.02)
@@ -129,6 +146,13 @@ def test_what_another_s_mechanism_says_of_itself_counts() -> None:
     keys, queries, source, target = ANNOTATION * HIDDEN, STATE * HIDDEN, 12, 9
     expected = 2 * (keys * source + queries * target) + source * target * (1000 + 5 + 2 * ANNOTATION)
     assert own_operations(Said, source, target) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_cannot_be_counted_is_believed(monkeypatch: Any) -> None:
+    known = Projecting.energies
+    monkeypatch.setattr(Projecting, "energies", lambda self, *given: of_values(known(self, *given)))
+    expected = 12 * 9 * (Projecting.energy_cost(Projecting.__new__(Projecting)) + 5 + 2 * ANNOTATION)
+    assert own_operations(Projecting, 12, 9) == pytest.approx(expected, rel=1e-9)
 
 
 def test_counting_changes_nothing() -> None:

@@ -60,6 +60,11 @@ def detectable(pilot: Errors, *, error: float, seeds: int | None = None) -> floa
     return float(brentq(missing, 0.0, high, xtol=1e-6 * high))
 
 
+def floor(pilot: Errors, *, error: float) -> float:
+    """The smallest difference that any number of seeds finds with `POWER` on test sentences like the pilot's."""
+    return float((ndtri(AIM) - ndtri(error / 2)) * np.sqrt(pilot.sentences))
+
+
 def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int = LIMIT) -> int | None:
     """The fewest seeds, two or more, that find a difference with `POWER`; None where ``limit`` are too few.
 
@@ -68,7 +73,7 @@ def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int =
     if pilot.count < 2:
         raise ValueError("how many seeds a difference needs is known from the spread over two seeds or more; got one")
     too_few, enough = 1, limit
-    if power(difference, pilot, seeds=limit, error=error) < AIM:
+    if not power(difference, pilot, seeds=limit, error=error) >= AIM:  # too little, or NaN
         return None
     while enough - too_few > 1:
         middle = (too_few + enough) // 2

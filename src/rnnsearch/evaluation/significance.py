@@ -171,7 +171,7 @@ def difference(baseline: Resampled, system: Resampled, *, together: int = 1, wit
         deviation=found.deviation,
         errors=found.errors,
         together=together,
-        p_value=min(1.0, together * p_value),
+        p_value=float(np.minimum(1.0, together * p_value)),  # NaN stays NaN
     )
 
 

@@ -47,7 +47,9 @@ class Context(nn.Module, ABC):
     def energy_cost(self) -> float | None:
         """Floating-point operations of one e_ij, what `key` and `query` project being known; None: it is measured.
 
-        What a class inherits from another package's is measured, too, for its energies may be its own.
+        What a class inherits from another package's is measured, too, for its energies may be its own; and so is one
+        with more matrices than `key`, `query` and `summary`. Where such a one can't be measured, what it says has to
+        hold for all that they do.
         """
         return None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rnnsearch.study import output_lengths, spread, trained_enough, tuning, unequal, unfinished
 from rnnsearch.study.findings import better
-from rnnsearch.study.folder import Study
+from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import TITLES, is_comparison
 from rnnsearch.study.remarks import Remark, listed
 from rnnsearch.study.statistics import Comparison
@@ -15,15 +15,29 @@ from rnnsearch.study.tables import number
 def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
     """Notes and doubts, the doubts first; none where there is nothing."""
     found = unfinished.remarks(study)
-    if comparison is not None and len(study.members) > 1:
-        runs = {member: study.compared(member) for member in study.members}
-        found += [*_weak(study, comparison), *tuning.at_edge(study), *seeds_added(study)]
+    if len(study.members) > 1:
+        runs = {member: study.compared(member) or _finished(study, member) for member in study.members}
+        found += [] if comparison is None else _weak(study, comparison)
+        found += [*tuning.at_edge(study), *seeds_changed(study)]
         found += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
-        found += [*unequal.records(study, comparison), *trained_enough.remarks(study, runs)]
-        told = study.members if is_comparison(study) else (better(study, comparison)[0],)  # of a sweep the best point
-        found += [*output_lengths.remarks(study, comparison, told), *_seeds(comparison)]
-        found += unequal.how_scored(study, runs)
+        found += trained_enough.remarks(study, runs)
+        found += [] if comparison is None else _of_translations(study, comparison, runs)
     return sorted(found, key=lambda remark: remark.level)  # stable: d before n
+
+
+def _of_translations(study: Study, comparison: Comparison, runs: unequal.Runs) -> list[Remark]:
+    told = study.members if is_comparison(study) else (better(study, comparison)[0],)  # of a sweep the best point
+    return [
+        *unequal.records(study, comparison),
+        *output_lengths.remarks(study, comparison, told),
+        *spread.remarks(comparison),
+        *unequal.how_scored(study, runs),
+    ]
+
+
+def _finished(study: Study, member: str) -> tuple[Run, ...]:
+    """Of a study whose runs are not compared on translations."""
+    return tuple(run for run in study.runs if run.member == member and run.status == "finished")
 
 
 def _weak(study: Study, comparison: Comparison) -> list[Remark]:
@@ -49,16 +63,11 @@ def _weak(study: Study, comparison: Comparison) -> list[Remark]:
     return [Remark("note", "floor", text, tuple(low), low)]
 
 
-def _seeds(comparison: Comparison) -> list[Remark]:
-    text = spread.of_seeds(comparison)
-    kind = "one_seed" if len(comparison.seeds) == 1 else "few_seeds"
-    return [Remark("note", kind, text, (), {"seeds": list(comparison.seeds)})] if text else []
+def seeds_changed(study: Study) -> list[Remark]:
+    """Seeds that were asked for when runs of others had ended, or that were asked for and are gone.
 
-
-def seeds_added(study: Study) -> list[Remark]:
-    """Seeds that were asked for when runs of others had ended: who stops at a result that pleases finds too many.
-
-    The description's ``asked_seeds`` lists what was asked for, and when; studies of earlier versions do not say it.
+    Who stops at a result that pleases, or leaves out one that does not, finds too much. The description's
+    ``asked_seeds`` lists what was asked for, and when; studies of earlier versions do not say it.
     """
     asked: Sequence[Mapping[str, Any]] = study.description.get("asked_seeds") or []
     known: list[int] = []
@@ -68,14 +77,31 @@ def seeds_added(study: Study) -> list[Remark]:
         if new and _ended_before(study, known, str(one["at"])):
             added += new
         known += new
-    if not added:
+    return [*_added(added), *_gone([seed for seed in known if seed not in {run.seed for run in study.runs}])]
+
+
+def _added(seeds: Sequence[int]) -> list[Remark]:
+    if not seeds:
         return []
-    told = f"{'seeds' if len(added) > 1 else 'seed'} {listed([str(seed) for seed in added])},"
     text = (
-        f"Added when a look was possible: {told} asked for after runs of other seeds had ended. p-values hold for a "
-        "number of seeds that was set before; repeat the study with all of them under a new name."
+        f"Added when a look was possible: {_told(seeds)}, asked for after runs of other seeds had ended. p-values hold "
+        "for a number of seeds that was set before; repeat the study with all of them under a new name."
     )
-    return [Remark("doubt", "seeds_added", text, (), {"seeds": added})]
+    return [Remark("doubt", "seeds_added", text, (), {"seeds": list(seeds)})]
+
+
+def _gone(seeds: Sequence[int]) -> list[Remark]:
+    if not seeds:
+        return []
+    text = (
+        f"Asked for earlier and not in the study any more: {_told(seeds)}. What is left may have been chosen; ask for "
+        "all of them again, or repeat the study under a new name."
+    )
+    return [Remark("doubt", "seeds_gone", text, (), {"seeds": list(seeds)})]
+
+
+def _told(seeds: Sequence[int]) -> str:
+    return f"{'seeds' if len(seeds) > 1 else 'seed'} {listed([str(seed) for seed in seeds])}"
 
 
 def _ended_before(study: Study, seeds: Sequence[int], time: str) -> bool:

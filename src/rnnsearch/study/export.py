@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rnnsearch.study import ranking
+from rnnsearch.study import ranking, spread
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
 from rnnsearch.study.plan import metric_of, title
@@ -105,7 +105,8 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
         )
     measure = title(study)
     header = ("member", "n", f"{measure}, mean ± sd", "95 % interval")
-    return Table(f"The {measure} of {_name(study)}", header, tuple(body))
+    over = f"95 % intervals over {spread.chance(comparison)}"
+    return Table(f"The {measure} of {_name(study)}, with {over}", header, tuple(body))
 
 
 def comparisons(study: Study, comparison: Comparison | None) -> Table | None:

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from rnnsearch.evaluation.error_model import ERROR
 from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
-from rnnsearch.evaluation.power import LIMIT, POWER, detectable, seeds_needed
+from rnnsearch.evaluation.power import LIMIT, POWER, detectable, floor, seeds_needed
 from rnnsearch.evaluation.significance import Difference
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import TITLES, is_comparison
 from rnnsearch.study.plan import Pair, title
+from rnnsearch.study.spread import FEW
 from rnnsearch.study.statistics import Comparison, shared_seeds
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
 
 BOUNDS = {metric.name: metric.within for metric in (BLEU, CHRF, PERPLEXITY)}
 WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference that seeds are counted for
-FEW = 5  # seeds under which their spread is known only roughly
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ def together(comparison: Comparison) -> str:
 def _text(found: list[Planned], comparison: Comparison) -> str:
     reported = [one.difference for one in found if one.difference]
     left_out = f", {len(found) - len(reported)} of them not reported" if len(reported) < len(found) else ""
+    if not reported:
+        return f"Nothing is reported, so that {_none(len(found))} can hold: the table says why."
     if all(len(gap.by_seed) == 1 for gap in reported):
         return (
             f"One seed: {_none(len(found))} can hold{left_out}. What is said is of these very "
@@ -114,8 +116,9 @@ def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
         f"reported where the better model has under {least}.",
         f"“Detectable” is the smallest difference that a new study like this one finds, at an error of "
         f"{100 * ERROR:.0f} %{level}, with {100 * POWER:.0f} % power; the last column is how many seeds a study needs "
-        f"to find that difference so (over {LIMIT}: not tried). Both count that the spread over seeds is itself "
-        f"estimated; of one seed, “detectable” is that of these very runs.{wide}",
+        "to find that difference so; none where the test sentences are too few for any number of seeds, with the "
+        "smallest difference that they leave to be found. Both count that the spread over seeds is itself estimated; "
+        f"of one seed, “detectable” is that of these very runs.{wide}",
     )
 
 
@@ -149,6 +152,8 @@ def _detectable(gap: Difference, metric: str) -> str:
 
 
 def _seeds(gap: Difference, wished: float) -> str:
+    if wished <= (limit := floor(gap.errors, error=gap.error)):
+        return f"none: {number(limit)}"
     needed = seeds_needed(wished, gap.errors, error=gap.error)
     return f"over {LIMIT}" if needed is None else str(needed)
 

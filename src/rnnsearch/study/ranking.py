@@ -10,6 +10,7 @@ from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, short_keys
 from rnnsearch.study.points import Point, points
+from rnnsearch.study.spread import chance
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import NOTHING, Table, duration, interval, number, plain
 from rnnsearch.study.trade_offs import COSTS, seconds, varies
@@ -137,6 +138,5 @@ def note(comparison: Comparison | None, *, repeated: bool) -> str:
     """What the numbers of the table are; repeated: whether points have several seeds."""
     told = ["± is the standard deviation over seeds (n − 1)."] if repeated else []
     if comparison is not None:
-        seeds = " and seeds" if repeated else ""
-        told.append(f"Intervals are over test sentences{seeds} (bootstrap, {RESAMPLES:,} resamples), each for itself.")
+        told.append(f"Intervals are over {chance(comparison)}, {RESAMPLES:,} resamples, each for itself.")
     return " ".join(told)

@@ -22,6 +22,7 @@ from rnnsearch.study import (
     score_figures,
     searches,
     side_by_side,
+    spread,
     tables,
     trade_offs,
     tuning,
@@ -96,16 +97,13 @@ def _results(study: Study, comparison: Comparison) -> Section:
     told = comparison.compared if len(study.members) <= tables.COLUMNS else ()
     verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
     several = len(comparison.pairs)
-    both = (
-        " and, by Student's t, over seeds" if len(comparison.seeds) > 1 else " alone, so that they speak of these runs"
-    )
     each = f" A member's interval holds by itself; those of {several} differences hold together for each measure." * (
         several > 1
     )
     notes = (
-        f"95 % intervals, in brackets, are over test sentences (bootstrap, {RESAMPLES:,} resamples, the same for every "
-        f"member){both}, within the values that a score can have. Each score is computed again from the summed counts "
-        f"of the drawn sentences; sd is the standard deviation over n seeds. p-values are two-sided.{each} What "
+        f"95 % intervals, in brackets, are over {spread.chance(comparison)}, within the values that a score can have. "
+        f"The {RESAMPLES:,} resamples are the same for every member; each score is computed again from the summed "
+        f"counts of the drawn sentences. sd is the standard deviation over n seeds. p-values are two-sided.{each} What "
         f"is claimed is claimed by {TITLES[comparison.primary]}, the primary measure; the others stand beside it. TER "
         "is read from the records and has no interval. Differences are left out where the better model has under "
         f"{comparison.weak:.0f} {TITLES[comparison.metric]}.",
@@ -122,7 +120,8 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in found.items()]
     several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
     name = TITLES[comparison.metric]
-    caption = f"Test {name} of each member with its 95 % interval{several}. The dashed line is {study.baseline}."
+    over = f"95 % interval over {spread.chance(comparison)}{several}"
+    caption = f"Test {name} of each member with its {over}. The dashed line is {study.baseline}."
     return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
 
 

@@ -60,6 +60,8 @@ def interval(found: Interval, digits: int = 2) -> str:
 
 def p_value(value: float) -> str:
     """p with four digits, or that it is smaller."""
+    if math.isnan(value):
+        return NOTHING
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 

@@ -1,57 +1,66 @@
 """Remarks on whether longer training would change what was found.
 
 "Converged" is said only of runs that the rule of ``budget.until`` ended before their cap, and of those beside which the
-study has a run of the same settings and seed with twice the budget that gained less than `BOUND`; then of both.
+study has runs of the same settings and seed with twice the budget or more, all of which moved the score by less than
+`BOUND`, up or down. Of the longest of such runs nothing more is known than that.
 """
 
 from collections.abc import Mapping, Sequence
 
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import TITLES, primary, settings
+from rnnsearch.study.measures import TITLES, compares, primary, settings
 from rnnsearch.study.remarks import Remark, listed, members_of, named
 from rnnsearch.study.tables import number, signed
 
-BOUND = {"bleu": 0.5, "chrf": 0.5, "perplexity": 0.05}  # gained by twice the budget, in the unit of the measure
+BOUND = {"bleu": 0.5, "chrf": 0.5, "perplexity": 0.05}  # moved by twice the budget, in the unit of the measure
 TWICE = 1.99  # times the updates: budgets in other units are rarely met to the update
+
+Gains = Mapping[str, float]  # by the names of runs' folders
 
 
 def remarks(study: Study, runs: Mapping[str, Sequence[Run]]) -> list[Remark]:
-    """What is said of the compared runs of each member."""
-    every = [run for of_member in runs.values() for run in of_member]
-    ruled = [run for run in every if "converged" in run.record]
-    capped = [run for run in ruled if not run.record["converged"]]
-    gains = doubled(study, every)
-    enough = _enough(study, gains)
-    ended = [run for run in every if run.record.get("converged") or run.folder.name in enough]
-    found = [_capped(capped)] if capped else []
-    if every and len(ended) == len(every):
-        found.append(_converged(study, ended, gains))
-    elif open_ended := [run for run in every if run not in ended and run not in capped]:
-        found.append(_open_ended(study, open_ended, gains))
-    return found
-
-
-def doubled(study: Study, runs: Sequence[Run]) -> dict[str, tuple[str, float]]:
-    """A run of twice the budget and what it gained, by the names of the runs' folders, where the study has both."""
-    measure, gains = primary(study), {}
-    for run in runs:
-        own = measure.of(run)
-        for other in runs:
-            longer = measure.of(other)
-            if own is not None and longer is not None and _is_twice(study, run, other):
-                gains[run.folder.name] = other.folder.name, measure.better(longer) - measure.better(own)
-    return gains
-
-
-def _enough(study: Study, gains: Mapping[str, tuple[str, float]]) -> set[str]:
-    """Runs over which twice the budget gained less than the bound, and those that had it."""
+    """What is said of the compared runs of each member; nothing of trials and speeds."""
+    if not compares(study):
+        return []
     bound = BOUND.get(primary(study).key, 0.0)
-    flat = {run: other for run, (other, gain) in gains.items() if gain < bound}
-    return {*flat, *(other for other in flat.values() if other not in gains)}
+    every = [run for of_member in runs.values() for run in of_member]
+    longer = {run.folder.name: found for run in every if (found := _longer(study, run, every))}
+    gains = {name: _largest_gain(study, name, others, every) for name, others in longer.items()}
+    flat = {name for name, gain in gains.items() if abs(gain) < bound}
+    longest = {other.folder.name for name in flat for other in longer[name] if other.folder.name not in longer}
+    by_rule = {run.folder.name for run in every if run.record.get("converged")}
+    capped = [run for run in every if run.record.get("converged") is False and run.folder.name not in flat]
+    ended = by_rule | flat | longest
+    told = [_capped(capped)] if capped else []
+    if every and not capped and all(run.folder.name in ended for run in every):
+        told.append(_converged(study, every, gains))
+    elif open_ended := [run for run in every if run.folder.name not in ended and run not in capped]:
+        told.append(_open_ended(study, open_ended, gains))
+    return told
 
 
-def _is_twice(study: Study, run: Run, other: Run) -> bool:
-    """Whether two runs differ in their budgets alone, and the other's is twice as large."""
+def _longer(study: Study, run: Run, every: Sequence[Run]) -> list[Run]:
+    """The runs with scores that have twice the budget of a run with one, or more, and are like it otherwise."""
+    measure = primary(study)
+    if measure.of(run) is None:
+        return []
+    return [other for other in every if measure.of(other) is not None and _is_longer(study, run, other)]
+
+
+def _largest_gain(study: Study, name: str, others: Sequence[Run], every: Sequence[Run]) -> float:
+    """What longer training gained or lost, where that is most."""
+    measure = primary(study)
+    [own] = [measure.of(run) for run in every if run.folder.name == name]
+    moved = [
+        measure.better(value) - measure.better(own)
+        for other in others
+        if own is not None and (value := measure.of(other)) is not None
+    ]
+    return max(moved, key=abs)
+
+
+def _is_longer(study: Study, run: Run, other: Run) -> bool:
+    """Whether two runs differ in their budgets alone, and the other's is twice as large or more."""
     varied, updates = settings(study), [int(one.record.get("updates") or 0) for one in (run, other)]
     if run.seed != other.seed or run.member == other.member or not varied or not all(updates):
         return False
@@ -72,28 +81,29 @@ def _capped(runs: Sequence[Run]) -> Remark:
     return Remark("doubt", "not_converged", text, members_of(runs), values)
 
 
-def _converged(study: Study, runs: Sequence[Run], gains: Mapping[str, tuple[str, float]]) -> Remark:
+def _converged(study: Study, runs: Sequence[Run], gains: Gains) -> Remark:
     by_rule = [run for run in runs if run.record.get("converged")]
     ways = []
     if by_rule:
         ways.append(f"validation had stopped getting better before the cap of the budget ({_span(by_rule)} updates)")
     if len(by_rule) < len(runs):
-        most = max(gain for _, gain in gains.values())
-        ways.append(f"twice the budget gained {signed(most)} {_name(study)} at most")
+        most = max(gains.values(), key=abs)
+        ways.append(f"twice the budget or more moved none by more than {signed(most)} {_name(study)}")
+    subject = "Every run converged" + (", or is the longest of its kind" if len(by_rule) < len(runs) else "")
     values = {"runs": [_values(run, gains) for run in runs]}
-    return Remark("note", "converged", f"Every run converged: {', and '.join(ways)}.", members_of(runs), values)
+    return Remark("note", "converged", f"{subject}: {', and '.join(ways)}.", members_of(runs), values)
 
 
-def _open_ended(study: Study, runs: Sequence[Run], gains: Mapping[str, tuple[str, float]]) -> Remark:
+def _open_ended(study: Study, runs: Sequence[Run], gains: Gains) -> Remark:
     known = [run for run in runs if run.folder.name in gains]
     text = (
         "Trained for a set budget: nothing here shows that longer training would leave the difference as it is. "
         "budget.until=converged trains until validation gets no better."
     )
     if known:
-        told = listed([f"{named(run)} {signed(gains[run.folder.name][1])}" for run in known])
+        told = listed([f"{named(run)} {signed(gains[run.folder.name])}" for run in known])
         bound = number(BOUND.get(primary(study).key, 0.0))
-        text = f"Not converged: twice the budget gained {bound} {_name(study)} or more ({told})."
+        text = f"Not converged: twice the budget or more moved the score by {bound} {_name(study)} or more ({told})."
     return Remark("note", "not_converged", text, members_of(runs), {"runs": [_values(run, gains) for run in runs]})
 
 
@@ -106,7 +116,7 @@ def _span(runs: Sequence[Run]) -> str:
     return f"{updates[0]:,}" if updates[0] == updates[-1] else f"{updates[0]:,} to {updates[-1]:,}"
 
 
-def _values(run: Run, gains: Mapping[str, tuple[str, float]] | None = None) -> dict[str, object]:
+def _values(run: Run, gains: Gains | None = None) -> dict[str, object]:
     told = {str(key): run.record[key] for key in ("updates", "converged", "decay_from") if key in run.record}
     gained = (gains or {}).get(run.folder.name)
-    return {"member": run.member, "seed": run.seed, **told, **({"gain_of_twice": gained[1]} if gained else {})}
+    return {"member": run.member, "seed": run.seed, **told, **({} if gained is None else {"gain_of_twice": gained})}

@@ -64,7 +64,7 @@ def _apart(
     level: Level,
     kind: str,
 ) -> list[Remark]:
-    reference, found = read(runs[study.baseline][0]), []
+    reference, found = next((read(run) for run in runs[study.baseline]), None), []
     for member in study.members:
         values = [value for run in runs[member] if (value := read(run)) is not None]
         if reference and values and max(abs(value / reference - 1) for value in values) > tolerance:
@@ -96,15 +96,20 @@ def _checksums(runs: Sequence[Run]) -> list[Remark]:
 
 
 def _commits(runs: Sequence[Run]) -> list[Remark]:
-    commits = [(run, commit) for run in runs if (commit := (run.record.get("git") or {}).get("commit"))]
+    commits = [(run, version) for run in runs if (version := _version(run))]
     distinct = list(dict.fromkeys(commit for _, commit in commits))
     if len(distinct) < 2:
         return []
     text = (
-        f"The runs were made by {len(distinct)} versions of the program (commits "
-        f"{listed([one[:9] for one in distinct])}): what changed between them may be a part of a difference."
+        f"The runs were made by {len(distinct)} versions of the program (commits {listed(distinct)}): what changed "
+        "between them may be a part of a difference."
     )
     return [Remark("doubt", "code", text, members_of(_others(commits)), {"commits": distinct})]
+
+
+def _version(run: Run) -> str | None:
+    git = run.record.get("git") or {}
+    return f"{git['commit'][:9]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
 
 
 def _versions(runs: Sequence[Run]) -> list[Remark]:
