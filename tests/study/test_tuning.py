@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rnnsearch.cli.chosen_before import upgraded
 from rnnsearch.study import costs, tuning
 from rnnsearch.study.drawing import drawn
 from rnnsearch.study.folder import Run, Study
@@ -38,7 +39,7 @@ def study(**more: Any) -> Study:
     described: dict[str, Any] = {
         "measure": "nll",
         "seed": 0,
-        "rungs": [{"share": 0.25, "keep": 2}, {"share": 0.5, "keep": 1}],
+        "rungs": [{"share": 0.25, "keep": 2, "updates": 400}, {"share": 0.5, "keep": 1, "updates": 800}],
         "warmups": 2,
         "trials": [trial(member, rate, curve) for member, of in HALVING.items() for rate, curve in of.items()],
         "chosen": {"additive": {"optimizer.lr": 0.008}, "fixed": {"optimizer.lr": 0.008}},
@@ -72,14 +73,16 @@ def old() -> Study:
     return Study(Path("study"), {"tuning": OLD}, ("fixed", "additive"), (1,), runs)
 
 
-def test_rungs_are_the_validations_at_their_shares() -> None:
+def test_rungs_say_shares_and_updates() -> None:
     assert [(rung.updates, rung.label) for rung in tuning.rungs(study())] == [
         (400, "25 % of the budget, 400 updates"),
         (800, "50 % of the budget, 800 updates"),
     ]
-    named = study(rungs=[{"share": 0.25, "updates": 600, "keep": 1}])
-    assert [rung.updates for rung in tuning.rungs(named)] == [600]
-    assert [rung.updates for rung in tuning.rungs(study(rungs=[{"share": 0.3, "keep": 1}]))] == [800]  # none at 480
+    of_seconds = study(rungs=[{"share": 0.25, "updates": None, "keep": 1}])  # each trial at updates of its own
+    assert [rung.label for rung in tuning.rungs(of_seconds)] == ["25 % of the budget"]
+    table = tuning.table(of_seconds)
+    assert table is not None
+    assert table.rows[0][2] == "2.1600\nafter 400 updates"
 
 
 def test_the_table_has_every_trial_with_its_judgements_and_the_choice() -> None:
@@ -88,9 +91,32 @@ def test_the_table_has_every_trial_with_its_judgements_and_the_choice() -> None:
     assert table.header == (
         *("member", "learning rate", "25 % of the budget, 400 updates", "50 % of the budget, 800 updates", "done", ""),
     )
-    assert table.rows[1] == ("additive", "0.008", "1.2800", "0.4900", "1,600 updates\nfinished", "chosen")
-    assert table.rows[3] == ("additive", "0.032", "4.4000", "–", "400 updates\npaused", "")
-    assert table.rows[7] == ("fixed", "0.064", "–", "–", "100 updates\ndiverged", "")
+    assert table.rows[1] == ("additive", "0.008", "1.2800", "0.4900", "1,600 updates, 3 min 20 s\nfinished", "chosen")
+    assert table.rows[3] == ("additive", "0.032", "4.4000", "–", "400 updates, 50 s\npaused", "")
+    assert table.rows[7] == ("fixed", "0.064", "–", "–", "100 updates, 12 s\ndiverged", "")
+    assert "every member had the same ones" not in table.caption  # fixed was tried at 0.064, additive at 0.032
+    old_table = tuning.table(old())
+    assert old_table is not None
+    assert "every member had the same ones" in old_table.caption
+
+
+def test_the_rule_is_told_with_what_it_cost() -> None:
+    [text] = tuning.section(study()).text
+    assert "The one that was left is the run of that seed" not in text  # fixed's is of no seed of the study
+    assert text.endswith("Those that are no runs took 4,100 updates and 8 min 32 s in all.")
+
+
+def test_an_old_study_that_was_extended_shows_the_same() -> None:
+    before = old()
+    now = Study(before.folder, {"tuning": upgraded(OLD)}, before.members, before.seeds, before.runs)
+    first, second = tuning.table(before), tuning.table(now)
+    assert first is not None
+    assert second is not None
+    assert [row[:3] for row in second.rows] == [row[:3] for row in first.rows]
+    assert second.header[:3] == first.header[:3]
+    assert (
+        [one.members for one in tuning.at_edge(now)] == [one.members for one in tuning.at_edge(before)] == [("fixed",)]
+    )
 
 
 def test_the_old_form_stays_readable() -> None:

@@ -71,6 +71,44 @@ def test_members_times_values(plan: Any) -> None:
     }
 
 
+def test_planned_pairs_are_compared_in_every_combination_of_what_else_is_swept(plan: Any) -> None:
+    plan("compare study=s", *EQUAL, "seeds=[0]", "model.dropout=0.1,0.2")
+    stated = described(plan, "s")["protocol"]
+    assert stated["comparisons"] == [[f"additive, dropout={x}", f"fixed, dropout={x}"] for x in (0.1, 0.2)]
+    assert stated["baseline"] == "fixed, dropout=0.1"
+    assert described(plan, "s")["members"][0]["name"] == "fixed, dropout=0.1"
+    pairs = "protocol.comparisons=[[additive,fixed]]"
+    plan("sweep study=t", *EQUAL, "model/context=fixed,additive,mean", "model.cell=cudnn,lstm", pairs)
+    stated = described(plan, "t")["protocol"]
+    assert stated["comparisons"] == [[f"additive, cell={x}", f"fixed, cell={x}"] for x in ("cudnn", "lstm")]
+
+
+def test_a_plain_sweep_may_name_its_baseline(plan: Any) -> None:
+    words = ("sweep study=s", *EQUAL, "model/context=additive,fixed", "seed=0,1")
+    plan(*words)
+    assert described(plan, "s")["protocol"] is None
+    plan(*words, "protocol.baseline=fixed", "protocol.metric=chrf")
+    found = described(plan, "s")
+    assert {key: one for key, one in found["protocol"].items() if one} == {"baseline": "fixed", "metric": "chrf"}
+    assert [member["name"] for member in found["members"]] == ["fixed", "additive"]
+
+
+def test_runs_of_another_rate_than_the_chosen_one_are_members_of_their_own(plan: Any) -> None:
+    words = ("sweep study=s model=tiny match=none seed=1", "tuning=none")
+    plan(*words, "model/context=additive,fixed", "optimizer.lr=0.016")
+    found = described(plan, "s")
+    chosen = {name: {"optimizer.lr": 0.016} for name in ("additive", "fixed")}
+    tuning = {"measure": "nll", "rungs": [], "trials": [], "chosen": chosen, "at_edge": []}
+    write_object(
+        plan.outputs / "s" / "study.json",
+        {**{key: one for key, one in found.items() if key != "sha256"}, "tuning": tuning},
+    )
+    plan(*words, "model/context=fixed", "optimizer.lr=0.002")
+    found = described(plan, "s")
+    assert sorted(run["member"] for run in found["runs"]) == ["additive", "fixed", "fixed, lr=0.002"]
+    assert found["tuning"]["chosen"] == chosen
+
+
 def test_a_key_that_one_member_lacks_is_the_others(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0]", "model.context.attention_size=8")
     sizes = {point.member: "model.context.attention_size=8" in point.overrides for point in plan.points("s")}

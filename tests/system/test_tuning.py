@@ -119,22 +119,62 @@ def test_a_tuning_that_was_stopped_goes_on(
 
 
 @pytest.mark.slow
-def test_more_seeds_and_members_get_the_rates_or_their_own(workshop: Any, study: Path, tmp_path: Path) -> None:
+def test_more_seeds_and_members_get_the_rates_or_their_own(
+    workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(study / "s", tmp_path / "s")
     before = told(tmp_path)
     STARTED.clear()
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "seed=0,1", "tuning.factors=[3,9,27]") == 0
+    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "seed=0,1", "tuning.extensions=1") == 0
     assert len(STARTED) == 2
     assert told(tmp_path) == before
     rates = {(point.member, point.seed): point.overrides for point in ledger.read_points(tmp_path / "s")}
     for member in ("fixed", "additive"):
         assert f"optimizer.lr={before['chosen'][member]['optimizer.lr']}" in rates[member, 1]
     STARTED.clear()
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive,mean", "tuning.extensions=0") == 0
+    wider = ("model/context=fixed,additive,mean", "tuning.extensions=0")
+    assert sweep(workshop, tmp_path, *wider, "tuning.factors=[3,9,27]") == 1
+    assert "mean: this study's other members were tuned with tuning.judged_at=" in capsys.readouterr().err
+    assert STARTED == []
+    assert sweep(workshop, tmp_path, *wider) == 0
     after = tuning(tmp_path)
     assert all("mean" in " ".join(words) for words in STARTED)
     assert after["chosen"].items() > before["chosen"].items()
     assert {one["member"] for one in after["trials"]} == {"fixed", "additive", "mean"}
+
+
+@pytest.mark.slow
+def test_longer_labels_of_a_wider_sweep_keep_what_was_chosen(workshop: Any, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study / "s", tmp_path / "s")
+    before = tuning(tmp_path)
+    STARTED.clear()
+    wider = ("model/context=fixed,additive", "label_smoothing=0.1,0.2", "seed=1", "tuning.extensions=1")
+    assert sweep(workshop, tmp_path, *wider, "tuning.seed=0") == 0
+    after = tuning(tmp_path)
+    for member in ("fixed", "additive"):
+        assert after["chosen"][f"{member}, label_smoothing=0.1"] == before["chosen"][member]
+        assert after["bases"][f"{member}, label_smoothing=0.1"] == before["bases"][member]
+    assert len(after["chosen"]) == 4
+    assert {one["member"] for one in after["trials"]} == set(after["chosen"])
+    trained_again = [words for words in STARTED if "label_smoothing=0.1" in " ".join(words)]
+    assert len(trained_again) == 2  # the new seed of each
+
+
+@pytest.mark.slow
+def test_a_choice_at_an_edge_is_extended_further(workshop: Any, tmp_path: Path) -> None:
+    words = ("model/context=fixed", "optimizer.lr=0.0001", "tuning.factors=[0.5,1]")
+    assert sweep(workshop, tmp_path, *words, "tuning.extensions=0") == 0
+    first = tuning(tmp_path)
+    assert first["at_edge"] == ["all"]  # so low a rate that the higher one is better
+    STARTED.clear()
+    assert sweep(workshop, tmp_path, *words, "tuning.extensions=0") == 0
+    assert STARTED == []
+    assert sweep(workshop, tmp_path, *words, "tuning.extensions=2") == 0
+    second = tuning(tmp_path)
+    assert len(second["trials"]) == 4
+    assert second["chosen"]["all"]["optimizer.lr"] > first["chosen"]["all"]["optimizer.lr"]
+    described = json.loads((tmp_path / "s" / "study.json").read_text())
+    assert [run["member"] for run in described["runs"]].count("all") == 1
 
 
 @pytest.mark.slow

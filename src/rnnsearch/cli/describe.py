@@ -113,19 +113,37 @@ def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
     return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
 
 
-def protocol(config: DictConfig, given: Collection[str] = ()) -> dict[str, Any] | None:
+def protocol(config: DictConfig, given: Collection[str] = (), members: Sequence[str] = ()) -> dict[str, Any] | None:
     """A study's protocol; None where none was written.
 
     Args:
         config: of the command.
         given: keys of its command line. What a protocol says of its own members holds for no others.
+        members: labels that the study has. Where more is swept than its protocol says, each of its pairs is
+            compared in every combination of the rest.
     """
-    if not config.protocol.question:
-        return None
     found = plain(config.protocol)
-    if not any(key == "members" or key.startswith("members.") for key in given):
-        return found
-    return {key: value if key == "metric" or f"protocol.{key}" in given else None for key, value in found.items()}
+    written = {key for key in found if f"protocol.{key}" in given}
+    if any(key == "members" or key.startswith("members.") for key in given) or not config.protocol.question:
+        if not (config.protocol.question or written):
+            return None
+        found = {key: value if key == "metric" or key in written else None for key, value in found.items()}
+    pairs = [pair for one in found["comparisons"] or () for pair in _spread(one, members)]
+    baseline = next(iter(_with_rest(found["baseline"], members).values()), None) if found["baseline"] else None
+    return {**found, "comparisons": pairs or None, "baseline": baseline}
+
+
+def _spread(pair: Sequence[str], members: Sequence[str]) -> list[list[str]]:
+    """A planned pair as labels of a study, in every combination of what else is swept; as it is where there is none."""
+    system, baseline = (_with_rest(label, members) for label in pair)
+    return [[system[rest], baseline[rest]] for rest in system if rest in baseline] or [[*pair]]
+
+
+def _with_rest(label: str, members: Sequence[str]) -> dict[frozenset[str], str]:
+    """The members that a planned label stands for, by what their own labels say besides."""
+    parts = frozenset(label.split(", "))
+    found = {frozenset(one.split(", ")) - parts: one for one in members if parts <= frozenset(one.split(", "))}
+    return {frozenset(): label} if label in members or not found else found
 
 
 def _is_known(point: Point) -> bool:

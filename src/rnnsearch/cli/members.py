@@ -9,17 +9,20 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from rnnsearch.cli.asked import Asked, Request
+from rnnsearch.cli.chosen_before import RATE
 from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import no_differences
 from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.points import Points
 from rnnsearch.cli.searching import check_search
-from rnnsearch.cli.tuning import Tuner
+from rnnsearch.cli.tuning import RATES, Tuner
 from rnnsearch.keys.roles import HIDDEN_SIZES
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey, composed, in_words, labels
 
 logger = logging.getLogger(__name__)
+
+TOLERANCE = 0.01  # of what models are made equal in
 
 
 class Members:
@@ -57,7 +60,7 @@ class Members:
             raise ValueError(
                 f"match={config.match} finds the hidden sizes, so {_listed(both)} can't be swept; set match=none"
             )
-        if both := set(self.tuner.keys) & {*self.request.swept}:
+        if both := {*self.tuner.keys, *(RATES if RATE in self.tuner.keys else ())} & {*self.request.swept}:
             raise ValueError(f"tuning finds {_listed(both)}, so it can't be swept; set tuning=none")
         if self.tuner.is_on and config.protocol.metric == "tokens_per_second":
             raise ValueError(
@@ -74,6 +77,7 @@ class Members:
         if self.config.match != "none":
             reference = self._reference(found)
             found = [self._matched(one, reference) for one in found]
+            self._check_tuned_sizes(found, reference)
         names = self.names(found)
         return dict(zip(names, found, strict=True))
 
@@ -116,6 +120,21 @@ class Members:
             logger.info("%s: %s, for equal %s", one.member, " ".join(sizes), self.config.match)
         return replace(one, overrides=overrides)
 
+    def _check_tuned_sizes(self, members: Sequence[Asked], reference: Overrides) -> None:
+        """Refuse trials that are not of equal size."""
+        for one in members if self.tuner.grid else ():
+            for values in self.tuner.values(one):
+                target = self._quantity((*reference, *values))
+                if abs(self._quantity((*one.overrides, *values)) / target - 1) > TOLERANCE:
+                    raise ValueError(
+                        f"tuning.grid: with {' '.join(values)} a model has no longer the {self.config.match} that "
+                        f"match={self.config.match} gives all; leave the key out, or set match=none"
+                    )
+
+    def _quantity(self, overrides: Overrides) -> float:
+        config, by = self.points.config(overrides), self.config.match
+        return quantity(config, self.points.vocabulary_sizes(config), by, self.points.mean_lengths(config, by))
+
     def names(self, members: Sequence[Asked]) -> list[str]:
         """Labels, that differ from those of other points of the study."""
         sources = {f"{place}": one.label_source for place, one in enumerate(members)}
@@ -135,7 +154,7 @@ class Members:
     @property
     def without(self) -> tuple[str, ...]:
         """Keys that set no points apart."""
-        tuned = {key for chosen in self.tuner.earlier.get("chosen", {}).values() for key in chosen}
+        tuned = {key for chosen in self.tuner.before.values.values() for key in chosen}
         return (*no_differences(self.config.match), *self.tuner.keys, *tuned - {*self.request.swept})
 
 

@@ -211,7 +211,7 @@ class DurableSweeper(Sweeper):
 
     def _look_at_inputs(self, members: Mapping[str, Asked]) -> None:
         """Refuse data that lack a split, or changed since the study began, before a trial is trained."""
-        if len(self.tuner.known(members)) == len(members):
+        if len(self.tuner.before.known(members)) == len(members):
             return
         for one in members.values():
             self.inputs.ask(self.points.config(one.overrides))
@@ -244,7 +244,12 @@ class DurableSweeper(Sweeper):
         own = {point.folder.name: point.member for point in every}
         if not self.config.members:
             own |= self.members.words({point.folder.name: point.overrides for point in every if not point.trial})
-        asked = protocol(self.config, self.request.given_keys)
+        tuning = self.tuner.description(own)
+        for point in every:
+            if (chosen := (tuning or {}).get("chosen", {}).get(own[point.folder.name])) and not point.trial:
+                other = self.tuner.otherwise(point, chosen)
+                own[point.folder.name] += f", {other}" if other else ""
+        asked = protocol(self.config, self.request.given_keys, list(dict.fromkeys(own.values())))
         baseline = (asked or {}).get("baseline")
         every.sort(key=lambda point: own[point.folder.name] != baseline)
         earlier = described(self.study)  # a search stays one, and the points of sweeps stand beside its trials
@@ -255,7 +260,7 @@ class DurableSweeper(Sweeper):
             data=self.config.hydra.runtime.choices["data"],
             match=self.config.match,
             match_to=self.config.match_to,
-            tuning=self.tuner.description(),
+            tuning=tuning,
             search=self.searched or earlier.get("search"),
             length_edges=list(self.config.get("length_edges") or []) or None,
         )
@@ -266,11 +271,14 @@ class DurableSweeper(Sweeper):
         if not self.config.members:
             return every
         folders, now = {one.folder for one in points}, {one.member: one for one in points}
-        return [
+        kept = [
             point
             for point in every
             if point.folder in folders or point.member not in now or self._is_like(point, now[point.member])
         ]
+        if left := [point.folder.name for point in every if point not in kept]:
+            logger.info("of other settings than now, and not in the report: %s", ", ".join(left))
+        return kept
 
     def _is_like(self, point: Point, other: Point) -> bool:
         """Whether two points differ in nothing but the seed."""

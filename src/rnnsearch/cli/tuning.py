@@ -5,7 +5,7 @@ best one is the member's run of that seed. What was chosen stands in study.json 
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.asked import Asked
+from rnnsearch.cli.chosen_before import RATE, ChosenBefore
 from rnnsearch.cli.ladder import Ladder, has_come, overrides_of
 from rnnsearch.cli.points import Points, write_points
 from rnnsearch.keys.roles import CORRECTED, LIMITS, Role, keys_of, within
@@ -22,9 +23,16 @@ from rnnsearch.sweep.ledger import Point
 
 logger = logging.getLogger(__name__)
 
-RATE = "optimizer.lr"
+RATES = (RATE, "learning_rate")  # the second is where the first comes from
 DATA = ("data", "tokenizer", "filters")  # with others of these, likelihoods are of other tokens
-FIXED = ("seed", *LIMITS, *CORRECTED, "search", *keys_of(Role.ABOUT, Role.CONTINUED, Role.MACHINE))  # nothing to tune
+FIXED = (
+    "seed",
+    *LIMITS,
+    *CORRECTED,
+    "search",
+    "validation",
+    *keys_of(Role.ABOUT, Role.CONTINUED, Role.MACHINE),
+)  # nothing to tune
 
 Train = Callable[[Sequence[Point]], None]
 
@@ -67,27 +75,25 @@ class Tuner:
         self.tuning = config.tuning
         self.points = points
         self.train = train
-        self.earlier = upgraded(earlier or {})
         self.grid: dict[str, list[Any]] = {str(key): _listed(str(key), one) for key, one in _items(self.tuning)}
         self.keys = (*((RATE,) if self.tuning.factors else ()), *self.grid)
-        self.measure = "bleu" if any(within(key, DATA) for key in self.grid) else "nll"
+        self.measure = _measure(str(config.protocol.metric), self.grid)
         self.rungs = _rungs(self.tuning)
+        self.before = ChosenBefore(earlier or {}, config.tuning, self.keys, self._base)
         self.tuned: list[Tuned] = []
+        self._bases: dict[tuple[str, ...], str] = {}
 
     @property
     def is_on(self) -> bool:
         """Whether there is anything to choose."""
         return bool(self.keys)
 
-    def known(self, asked: Mapping[str, Asked]) -> dict[str, dict[str, Any]]:
-        """What was chosen before, whatever the seeds are now; without members that are others of the same name."""
-        bases = self.earlier.get("bases", {})
-        found = {name: dict(one) for name, one in self.earlier.get("chosen", {}).items() if name in asked}
-        return {name: one for name, one in found.items() if bases.get(name) in (None, self._base(asked[name], one))}
-
     def _base(self, one: Asked, chosen: Mapping[str, Any]) -> str:
         """The key of a member's config with what was chosen; the same for all seeds, and whatever its default rate."""
-        return self.points.composed((*one.overrides, *overrides_of(chosen), "seed=0")).key
+        overrides = (*one.overrides, *overrides_of(chosen), "seed=0")
+        if overrides not in self._bases:
+            self._bases[overrides] = self.points.composed(overrides).key
+        return self._bases[overrides]
 
     def choose(self, asked: Mapping[str, Asked]) -> dict[str, Asked]:
         """Each member with what is best for it.
@@ -96,10 +102,11 @@ class Tuner:
             asked: by labels.
 
         Raises:
-            ValueError: if a trial failed, or all of a member diverged.
+            ValueError: if a trial failed, all of a member diverged, or two members are one with what was chosen.
         """
-        chosen = self.known(asked)
+        chosen = self.before.known(asked)
         new = {name: one for name, one in asked.items() if name not in chosen}
+        self.before.check_alike(new, [[rung.share, rung.keep] for rung in self.rungs])
         for name, (best, trials) in self._tried(new).items():
             values = dict(best.trial)
             self.tuned.append(Tuned(name, self._base(new[name], values), values, best.at_edge, trials))
@@ -108,21 +115,30 @@ class Tuner:
                 logger.warning("%s: %s=%g is an end of what was tried; raise tuning.extensions", name, *best.trial[0])
         for name, values in chosen.items():
             logger.info("%s: %s%s", name, " ".join(overrides_of(values)), "" if name in new else ", as chosen before")
+        self._check_apart({name: self._base(one, chosen[name]) for name, one in asked.items()})
         return {name: one.with_(*overrides_of(chosen[name])) for name, one in asked.items()}
+
+    def _check_apart(self, bases: Mapping[str, str]) -> None:
+        """Refuse members that only what is tuned told apart."""
+        names: dict[str, str] = {}
+        for name, base in bases.items():
+            if base in names:
+                raise ValueError(f"{names[base]} and {name} train the same once they are tuned; set tuning=none")
+            names[base] = name
 
     def values(self, one: Asked) -> list[tuple[str, ...]]:
         """The overrides of every trial that a member has at first, to be judged before anything is trained."""
         return [overrides_of(dict(trial)) for trial in self._first(one)] if self.is_on else [()]
 
-    def description(self) -> dict[str, Any] | None:
-        """What study.json says; None where nothing was ever tuned."""
+    def description(self, labels: Mapping[str, str]) -> dict[str, Any] | None:
+        """What study.json says; None where nothing was ever tuned.
+
+        Args:
+            labels: of the study's members now, by the folders of their runs.
+        """
+        before = self.before.relabelled(labels)
         if not self.tuned:
-            return (
-                {**self.earlier, "trials": [self._fresh(one) for one in self.earlier["trials"]]}
-                if self.earlier
-                else None
-            )
-        before = self.earlier
+            return {**before, "trials": [self._fresh(one) for one in before["trials"]]} if before else None
         names = {one.member for one in self.tuned}
         kept = [one for one in before.get("trials", []) if one["member"] not in names]
         trials = [self._fresh(trial) for trial in (*kept, *(trial for one in self.tuned for trial in one.trials))]
@@ -130,13 +146,19 @@ class Tuner:
             "measure": self.measure,
             "seed": self.tuning.seed if self.tuning.seed is not None else self.tuned[0].trials[0]["seed"],
             "rungs": [{**asdict(rung), "updates": _updates_at(place, trials)} for place, rung in enumerate(self.rungs)],
-            "warmups": self.tuning.warmups,
+            **self.before.settings,
             "extensions": self.tuning.extensions,
             "trials": trials,
             "chosen": {**before.get("chosen", {}), **{one.member: one.chosen for one in self.tuned}},
             "bases": {**before.get("bases", {}), **{one.member: one.base for one in self.tuned}},
             "at_edge": sorted({*before.get("at_edge", ())} - names | {one.member for one in self.tuned if one.at_edge}),
         }
+
+    def otherwise(self, point: Point, chosen: Mapping[str, Any]) -> str:
+        """In words, what a point has in place of what was chosen for its member; nothing where it has just that."""
+        config = self.points.config(point.overrides)
+        has = {key: OmegaConf.select(config, key) for key in chosen}
+        return ", ".join(f"{key.rpartition('.')[2]}={has[key]}" for key in chosen if has[key] != chosen[key])
 
     def _fresh(self, trial: Mapping[str, Any]) -> dict[str, Any]:
         """What study.json says of a trial, with how far it is now: the chosen one goes on."""
@@ -199,21 +221,20 @@ class Tuner:
         return rule.trials(rule.values)
 
 
-def upgraded(tuning: Mapping[str, Any]) -> dict[str, Any]:
-    """What study.json says of tuning, in the present form; earlier versions tuned the rate alone, in short trials."""
-    if "learning_rates" not in tuning:
-        return dict(tuning)
-    trials = [
-        {
-            "member": one["member"],
-            "values": {RATE: one["learning_rate"]},
-            "status": "diverged" if one["nll"] is None else "finished",
-            "values_at": [] if one["nll"] is None else [{"update": tuning.get("updates"), "value": one["nll"]}],
-        }
-        for one in tuning.get("trials", [])
-    ]
-    chosen = {name: {RATE: rate} for name, rate in tuning.get("chosen", {}).items()}
-    return {"measure": "nll", "rungs": [], "trials": trials, "chosen": chosen}
+def _measure(metric: str, grid: Collection[str]) -> str:
+    """By what trials are judged: the primary measure where their likelihoods are of other tokens.
+
+    Raises:
+        ValueError: where that one is of tokens, too.
+    """
+    if not any(within(key, DATA) for key in grid):
+        return "nll"
+    if metric == "perplexity":
+        raise ValueError(
+            f"tuning.grid: with other {', '.join(grid)} perplexities are of other tokens, so that protocol.metric="
+            "perplexity can't tell which is better; set protocol.metric=bleu or chrf"
+        )
+    return "chrf" if metric == "chrf" else "bleu"
 
 
 def _updates_at(place: int, trials: Sequence[Mapping[str, Any]]) -> int | None:
@@ -245,8 +266,8 @@ def _listed(key: str, values: Any) -> list[Any]:
     Raises:
         ValueError: for a key that training doesn't read, or values that are no list.
     """
-    if key == RATE or within(key, FIXED) or key in FIXED:
-        why = "tuning.factors tunes the rate" if key == RATE else "no validation of a trial tells what it is good for"
+    if key in RATES or within(key, FIXED) or key in FIXED:
+        why = "tuning.factors tunes the rate" if key in RATES else "no validation of a trial tells what it is good for"
         raise ValueError(f"tuning.grid: {key} can't be tuned: {why}; leave it out")
     if not isinstance(values, list) or not values:
         raise ValueError(f"tuning.grid: {key}={values}: give a list of values, such as [0.1,0.2]")

@@ -14,11 +14,11 @@ from rnnsearch.study.tables import number
 
 def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
     """Notes and doubts, the doubts first; none where there is nothing."""
-    found = unfinished.remarks(study)
+    found = [*unfinished.remarks(study), *tuning.at_edge(study)]
     if len(study.members) > 1:
         runs = {member: study.compared(member) or _finished(study, member) for member in study.members}
         found += [] if comparison is None else _weak(study, comparison)
-        found += [*tuning.at_edge(study), *seeds_changed(study)]
+        found += seeds_changed(study)
         found += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
         found += trained_enough.remarks(study, runs)
         found += [] if comparison is None else _of_translations(study, comparison, runs)

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from rnnsearch.evaluation.significance import RESAMPLES
+from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, short_keys
 from rnnsearch.study.points import Point, points
@@ -45,6 +46,7 @@ def table(study: Study, comparison: Comparison | None, near: Sequence[str]) -> T
         *([Column("seeds", lambda point: str(len(point.score.values) if point.score else 0))] if repeated else []),
         Column(measure.title, lambda point: _score(point, measure)),
         *_intervals(measure, comparison),
+        *_tuned(study),
         *([Column("behind the best by", partial(_behind, every[0], measure, near))] if len(every) > 1 else []),
         *_costs(every),
     ]
@@ -93,6 +95,16 @@ def _intervals(measure: Measure, comparison: Comparison | None) -> list[Column]:
     found = {member: of[measure.key] for member, of in comparison.whole.scores.items() if measure.key in of}
     cell = Column("95 %", lambda p: interval(found[p.member].interval) if p.member in found else NOTHING)
     return [cell] if found else []
+
+
+def _tuned(study: Study) -> list[Column]:
+    """A column of what was chosen for each point, where it was."""
+    chosen = tuning.chosen(study)
+
+    def cell(point: Point) -> str:
+        return ", ".join(map(plain, chosen.get(point.member, {}).values())) or NOTHING
+
+    return [Column(f"{tuning.names(study)}, tuned", cell)] if chosen else []
 
 
 def behind(best: Point, point: Point, measure: Measure) -> str:

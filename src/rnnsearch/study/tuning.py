@@ -14,7 +14,7 @@ from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import TITLES, short_keys
 from rnnsearch.study.remarks import Remark, listed
-from rnnsearch.study.tables import NOTHING, Table, count, number, plain
+from rnnsearch.study.tables import NOTHING, Table, count, duration, number, plain
 from rnnsearch.study.tuning_figures import Line, Panel
 
 RATE = "optimizer.lr"
@@ -27,7 +27,7 @@ class Trial:
 
     Attributes:
         values: of the tuned keys.
-        curve: (updates, value) of each validation, in the order of updates.
+        curve: (updates, value) of each judgement.
         updates, seconds: what it took; None where that is not known.
     """
 
@@ -40,27 +40,23 @@ class Trial:
     seconds: float | None
     is_chosen: bool
 
-    def after(self, update: int) -> float | None:
-        """The value of the last validation up to an update, if the trial came that far."""
-        known = [value for done, value in self.curve if done <= update]
-        return known[-1] if known and self.curve[-1][0] >= update * (1 - SLACK) else None
-
-
-SLACK = 0.02  # a trial pauses at the validation nearest to its rung
+    def at(self, place: int) -> tuple[int, float | None] | None:
+        """Updates and value at a judgement, if the trial came that far."""
+        return self.curve[place] if place < len(self.curve) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A judgement of the trials, after so many updates."""
+    """A judgement of the trials, after a share of the budget; after as many updates, where that is one number."""
 
-    updates: int
-    share: float | None  # of the budget
+    updates: int | None
+    share: float | None
 
     @property
     def label(self) -> str:
         """As a legend says it."""
-        share = f"{100 * self.share:.4g} % of the budget, " if self.share is not None else ""
-        return f"{share}{self.updates:,} updates"
+        share = [] if self.share is None else [f"{100 * self.share:.4g} % of the budget"]
+        return ", ".join([*share, *([] if self.updates is None else [f"{self.updates:,} updates"])])
 
 
 def trials(study: Study) -> list[Trial]:
@@ -106,31 +102,34 @@ def table(study: Study) -> Table | None:
     header = ("member", *tried, *others, *(step.label for step in steps), *(("done", "") if lasting else ("",)))
     rows = []
     for trial, told in zip(found, _told(study)["trials"], strict=True):
-        values = [number(trial.after(step.updates), DIGITS) for step in steps]
-        done = [f"{count(trial.updates)} updates\n{trial.status}"] if lasting else []
+        values = [_judged(trial.at(place), step) for place, step in enumerate(steps)]
+        took = f", {duration(trial.seconds)}" if trial.seconds is not None else ""
+        done = [f"{count(trial.updates)} updates{took}\n{trial.status}"] if lasting else []
         shown = [plain(trial.values[key]) if key in trial.values else NOTHING for key in keys]
         more = [plain(told.get(key)) for key in others]
         rows.append((trial.member, *shown, *more, *values, *done, "chosen" if trial.is_chosen else ""))
-    caption = f"Trials: validation {_measure(study)} at each judgement; every member had the same ones"
-    return Table(caption, header, tuple(rows))
+    caption = f"Trials: validation {_measure(study)} at each judgement"
+    return Table(caption + ("; every member had the same ones" if _are_equal(found) else ""), header, tuple(rows))
+
+
+def _judged(found: tuple[int, float | None] | None, step: Rung) -> str:
+    if found is None:
+        return NOTHING
+    after, value = found
+    return number(value, DIGITS) + ("" if after == step.updates else f"\nafter {after:,} updates")
+
+
+def _are_equal(found: Sequence[Trial]) -> bool:
+    tried: dict[str, list[str]] = {}
+    for trial in found:
+        tried.setdefault(trial.member, []).append(plain(sorted(trial.values.items())))
+    return len({tuple(sorted(values)) for values in tried.values()}) == 1
 
 
 def rungs(study: Study) -> list[Rung]:
-    """When the trials were judged: the updates that the description says, or its shares of the budget."""
-    told, found = _told(study), trials(study)
-    if not told.get("rungs"):
-        return [Rung(int(told.get("updates") or 0), None)]
-    whole = (study.description.get("budget") or {}).get("updates") or max((t.updates or 0 for t in found), default=0)
-    validated = sorted({update for trial in found for update, _ in trial.curve})
-    return [
-        Rung(int(one.get("updates") or _validation_at(float(one["share"]) * whole, validated)), float(one["share"]))
-        for one in told["rungs"]
-    ]
-
-
-def _validation_at(update: float, validated: Sequence[int]) -> int:
-    """The first validation from there on, by which a trial is judged."""
-    return next((done for done in validated if done >= update * (1 - SLACK)), round(update))
+    """When the trials were judged."""
+    told = _told(study)
+    return [Rung(_whole(one.get("updates")), one.get("share")) for one in told.get("rungs") or [told]]
 
 
 def at_edge(study: Study) -> list[Remark]:
@@ -196,7 +195,7 @@ def _measure(study: Study) -> str:
 
 def _rule(study: Study) -> tuple[str, ...]:
     told = _told(study)
-    if not told.get("rungs"):
+    if not told.get("rungs") or any(one.get("share") is None for one in told["rungs"]):
         return ()
     steps = "; ".join(
         f"after {step.label}, the best {'one' if one['keep'] == 1 else one['keep']} went on"
@@ -205,10 +204,22 @@ def _rule(study: Study) -> tuple[str, ...]:
     )
     seed = f" of seed {told['seed']}" if told.get("seed") is not None else ""
     warm = f", never before {told['warmups']:g} warm-ups" if told.get("warmups") else ""
+    runs = {run.folder.name for run in study.runs}
+    every = trials(study)
+    kept = " The one that was left is the run of that seed." * all(t.folder in runs for t in every if t.is_chosen)
     return (
         f"Trials{seed} ran on the real schedule and were judged by validation's {_measure(study).split(',')[0]}{warm}: "
-        f"{steps}. The one that was left is the run of that seed.",
+        f"{steps}.{kept}{_cost([trial for trial in every if trial.folder not in runs])}",
     )
+
+
+def _cost(trials: Sequence[Trial]) -> str:
+    """What trials took that are no runs; nothing where one of them does not say it."""
+    updates, seconds = [t.updates for t in trials], [t.seconds for t in trials]
+    if not trials or None in updates or None in seconds:
+        return ""
+    time = duration(sum(one or 0.0 for one in seconds))
+    return f" Those that are no runs took {sum(one or 0 for one in updates):,} updates and {time} in all."
 
 
 def _picture(study: Study) -> Picture | None:
@@ -242,8 +253,9 @@ def _panel(member: str, found: Sequence[Trial], steps: Sequence[Rung]) -> Panel:
         return float(next(iter(trial.values.values())))
 
     lines = []
-    for step in steps:
-        points = sorted((place(trial), value) for trial in found if (value := trial.after(step.updates)) is not None)
+    for rung, step in enumerate(steps):
+        judged = [(place(trial), at[1]) for trial in found if (at := trial.at(rung)) is not None]
+        points = sorted((x, y) for x, y in judged if y is not None)
         lines.append(Line(step.label, tuple(x for x, _ in points), tuple(y for _, y in points)))
     diverged = tuple(place(trial) for trial in found if trial.status in ("diverged", "failed"))
     best = next((place(trial) for trial in found if trial.is_chosen), None)
