@@ -6,7 +6,7 @@ here; ``python -m experiments.tuning.measure`` makes results.json, table.md and 
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,8 @@ WARMUPS = 2
 SHORT = 200  # updates of a trial by the old rule
 SHARED = {"controlled": 0.004, "multi30k": 0.003}  # the one rate of earlier studies
 CHOOSES = 0  # the seed
+CORPORA = {"controlled": "built-in corpus", "multi30k": "Multi30k"}
+COLUMNS = 3  # of the figure
 RESAMPLING = 0  # seed of the resamples
 
 Row = Mapping[str, Any]
@@ -273,7 +275,7 @@ def regret(case: Case, best: float, rate: float) -> dict[str, Any]:
 
 
 def overall(found: Sequence[Row]) -> dict[str, Any]:
-    """Mean and largest regret of each way, and its largest extra cost."""
+    """Mean and largest regret of each way, and the cost of its trials in runs."""
     ways: dict[str, list[Row]] = {}
     for one in found:
         ways.setdefault(one["way"], []).append(one)
@@ -282,11 +284,18 @@ def overall(found: Sequence[Row]) -> dict[str, Any]:
             "mean_regret": fmean(one["regret"] for one in those),
             "largest_regret": max(one["regret"] for one in those),
             "largest_low": max(one["low"] for one in those),
-            "extra_cost": max((one["extra_cost"] for one in those if one["extra_cost"] is not None), default=None),
+            "mean_cost": _of_costs(those, fmean),
+            "largest_cost": _of_costs(those, max),
             "cases": len(those),
         }
         for way, those in ways.items()
     }
+
+
+def _of_costs(those: Sequence[Row], summary: Callable[[list[float]], float]) -> float | None:
+    """Of the trials beyond the runs that are kept; None of ways without trials."""
+    costs = [one["extra_cost"] for one in those if one["extra_cost"] is not None]
+    return summary(costs) if costs else None
 
 
 def sisters() -> dict[str, Any]:
@@ -321,14 +330,22 @@ def draw(path: Path) -> None:
     every = cases()
     if not every:
         return
-    figure, grid = plt.subplots(1, len(every), figsize=(2.6 * len(every), 2.8), layout="constrained", squeeze=False)
-    for axes, case in zip(grid[0], every, strict=True):
+    rows = math.ceil(len(every) / COLUMNS)
+    figure, grid = plt.subplots(rows, COLUMNS, figsize=(9, 2.7 * rows), layout="constrained", squeeze=False)
+    for axes in grid.flat[len(every) :]:
+        axes.set_visible(False)
+    for axes, case in zip(grid.flat, every, strict=False):
         for seed in (CHOOSES, *seeds(case)):
             whole = [rate for rate in rates(case, seed) if is_whole(case, rate, seed)]
-            axes.plot(whole, [bleu(case, rate, seed) for rate in whole], marker="o", label=f"seed {seed}")
+            axes.plot(whole, [bleu(case, rate, seed) for rate in whole], marker="o", markersize=4, label=f"seed {seed}")
         axes.axvline(of_rule(case)[0], color="#8A939C", linestyle="--", linewidth=1)
-        axes.set(xscale="log", title=f"{case.corpus}\n{case.member}, {case.updates:,} updates", xlabel="learning rate")
-    grid[0][0].set_ylabel("test BLEU")
+        axes.set(xscale="log", title=f"{CORPORA[case.corpus]}\n{case.member}, {case.updates:,} updates")
+        axes.set_xticks(rates(case), [f"{rate:g}" for rate in rates(case)])
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set_fontsize(10)
+    figure.supxlabel("learning rate", fontsize=10)
+    figure.supylabel("test BLEU", fontsize=10)
     grid[0][0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=120)
 
