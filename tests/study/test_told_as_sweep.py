@@ -89,6 +89,10 @@ def test_those_near_the_best_need_several_seeds(sweep: Path) -> None:
     near = near_best(study, comparison)
     assert near is not None
     assert near[0] == best_first(study).members[0]
+    left = len(near) - 1
+    [told] = [text for text in build_report(study).first.others if "certainly worse" in text]
+    assert told.startswith(f"{14 - left or 'None'} of the 14 others ")
+    assert f"; {left} can't be told from it: more seeds" in told
     one = Study(study.folder, study.description, study.members, (0,), tuple(r for r in study.runs if r.seed == 0))
     assert near_best(one, compare(one)) is None
     first = build_report(one).first

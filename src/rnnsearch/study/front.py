@@ -44,14 +44,15 @@ def _headline(study: Study, done: Sequence[Point], measure: Measure, *, repeated
 def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
     if near is None:
         return ""
-    count, others = len(near) - 1, len(done) - 1
+    left, others = len(near) - 1, len(done) - 1
     together = "over test sentences and seeds (95 %, all pairs together)"
-    if not count:
+    if not left:
         return f"{'The other is' if others == 1 else f'The {others} others are all'} worse, {together}."
-    if count == others:
-        none = "The other cannot" if others == 1 else f"None of the {others} others can"
-        return f"{none} be told from it, {together}: more seeds would tell more."
-    return f"{count} of the {others} others can't be told from it, {together}."
+    lone = sum(len(point.score.values) == 1 for point in done if point.score and point.member in near[1:])
+    few = f", {lone} of them for having one seed" if lone else ""
+    worse = "None" if left == others else str(others - left)
+    certain = f"{worse} of the {others} others {'are' if others - left > 1 else 'is'} certainly worse, {together}"
+    return f"{certain}; {left} can't be told from it{few}: more seeds would tell more."
 
 
 def _once(done: Sequence[Point], measure: Measure, near: Sequence[str] | None) -> str:

@@ -117,8 +117,9 @@ def behind(best: Point, point: Point, measure: Measure) -> str:
 def _behind(best: Point, measure: Measure, near: Sequence[str], point: Point) -> str:
     if point.score is None:
         return NOTHING
-    untold = point is not best and point.member in near
-    return behind(best, point, measure) + (", not told apart" if untold else "")
+    if point is best or point.member not in near:
+        return behind(best, point, measure)
+    return behind(best, point, measure) + (", one seed" if len(point.score.values) == 1 else ", not told apart")
 
 
 def _costs(every: Sequence[Point]) -> list[Column]:
