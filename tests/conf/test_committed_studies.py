@@ -79,6 +79,6 @@ def test_what_was_chosen_in_a_tuned_study_is_known_to_whoever_extends_it(path: P
     asked = {
         member["name"]: Asked(member["name"], tuple(member["overrides"]), (), ("9",)) for member in study["members"]
     }
-    assert tuner.known(asked) == study["tuning"]["chosen"]
+    assert tuner.before.known(asked) == study["tuning"]["chosen"]
     other = {name: one.with_("label_smoothing=0.3") for name, one in asked.items()}
-    assert tuner.known(other) == {}
+    assert tuner.before.known(other) == {}
