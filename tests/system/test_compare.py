@@ -134,18 +134,18 @@ def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) ->
         slow, chosen, wild = (trials[name, rate] for rate in (0.0001, 0.02, 1e38))
         assert (slow["status"], wild["status"], wild["values_at"]) == ("paused", "diverged", [])
         assert tuning["chosen"][name] == {"optimizer.lr": 0.02}
-        assert [one["update"] for one in slow["values_at"]] == [1, 2]
+        assert [one["update"] for one in slow["values_at"]] == [1, 3]
         assert [a["value"] < b["value"] for a, b in zip(chosen["values_at"], slow["values_at"], strict=True)] == [
             True
         ] * 2
         run = run_of(study, name, 0)
         assert run.name == chosen["folder"]  # the last trial is the run of that seed
         record = workshop.record(run)
-        assert [one["update"] for one in record["pauses"]] == [1, 2]
+        assert [one["update"] for one in record["pauses"]] == [1, 3]
         curve = {one["update"]: one["nll"] for one in record["results"]["curves"]["validation"]}
-        assert [{"update": at, "value": curve[at]} for at in (1, 2)] == chosen["values_at"]
+        assert [{"update": at, "value": curve[at]} for at in (1, 3)] == chosen["values_at"]
         assert OmegaConf.load(run_of(study, name, 3) / "config.yaml").optimizer.lr == 0.02
-        assert workshop.record(study / slow["folder"])["updates"] == 2
+        assert workshop.record(study / slow["folder"])["updates"] == 3
 
 
 def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, study: Path, tmp_path: Path) -> None:
