@@ -300,6 +300,7 @@ print(data.tokenizers.source.checksum, len(data.rows("train")), sum(1 for _ in d
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_learning(tmp_path: Path) -> None:
     for side, word in (("de", "Haus"), ("en", "house")):
         lines = "".join(f"{word} {'abc' * (k % 6)} {k}\n" for k in range(300))

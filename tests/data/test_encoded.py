@@ -187,6 +187,7 @@ def many(count: int) -> list[Pair]:
     return [Pair("a bb " * (k % 7) + str(k), "x " * (k % 3), k + 1, ((0, 0),) if k % 2 else None) for k in range(count)]
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
     files = []
     for processes in (1, 2, 3):

@@ -172,6 +172,7 @@ def test_processes_share_each_batch() -> None:
         assert sorted(line for part in parts for line in part) == sorted(batch)
 
 
+@pytest.mark.slow
 def test_any_number_of_encoding_processes_gives_the_same() -> None:
     alone, together = (loader(window=10_000, count=25_000, processes=n) for n in (1, 2))
     assert lines(islice(alone, 400)) == lines(islice(together, 400))

@@ -124,6 +124,7 @@ def test_a_server_that_is_away_stops_nothing_and_the_key_reaches_no_file(
     assert not [path for path, content in workshop.snapshot(tmp_path).items() if secret.encode() in content]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_one(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow.tracking import MlflowClient
 

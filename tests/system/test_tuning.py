@@ -12,6 +12,8 @@ from tests.system.here import STARTED, in_process
 from rnnsearch.sweep import ledger
 from rnnsearch.training.callbacks import Clock
 
+pytestmark = pytest.mark.slow  # test_compare has one of each quick
+
 WORDS = (
     "study=s model.hidden_size=12 samples=0 test=false budget.updates=8 validation.every=2 scheduler.warmup=1 "
     "tuning=learning_rate optimizer.lr=0.01 seed=0"
@@ -99,7 +101,6 @@ def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, s
     assert STARTED == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 5])
 def test_a_tuning_that_was_stopped_goes_on(
     workshop: Any, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
@@ -118,7 +119,6 @@ def test_a_tuning_that_was_stopped_goes_on(
     assert told(tmp_path) == told(study)
 
 
-@pytest.mark.slow
 def test_more_seeds_and_members_get_the_rates_or_their_own(
     workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +143,6 @@ def test_more_seeds_and_members_get_the_rates_or_their_own(
     assert {one["member"] for one in after["trials"]} == {"fixed", "additive", "mean"}
 
 
-@pytest.mark.slow
 def test_longer_labels_of_a_wider_sweep_keep_what_was_chosen(workshop: Any, study: Path, tmp_path: Path) -> None:
     shutil.copytree(study / "s", tmp_path / "s")
     before = tuning(tmp_path)
@@ -160,7 +159,6 @@ def test_longer_labels_of_a_wider_sweep_keep_what_was_chosen(workshop: Any, stud
     assert len(trained_again) == 2  # the new seed of each
 
 
-@pytest.mark.slow
 def test_a_choice_at_an_edge_is_extended_further(workshop: Any, tmp_path: Path) -> None:
     words = ("model/context=fixed", "optimizer.lr=0.0001", "tuning.factors=[0.5,1]")
     assert sweep(workshop, tmp_path, *words, "tuning.extensions=0") == 0
@@ -177,7 +175,6 @@ def test_a_choice_at_an_edge_is_extended_further(workshop: Any, tmp_path: Path) 
     assert [run["member"] for run in described["runs"]].count("all") == 1
 
 
-@pytest.mark.slow
 def test_a_trial_that_fails_is_said_and_tried_again(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,7 +194,6 @@ def test_a_trial_that_fails_is_said_and_tried_again(
     assert {one["status"] for one in tuning(tmp_path)["trials"]} == {"finished", "paused"}
 
 
-@pytest.mark.slow
 def test_where_all_diverge_and_none_lower_may_be_tried_nothing_is_chosen(
     workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,7 +203,6 @@ def test_where_all_diverge_and_none_lower_may_be_tried_nothing_is_chosen(
     assert "every trial diverged, down to optimizer.lr=9e+37; give lower ones" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_other_keys_are_tuned_and_data_by_bleu(workshop: Any, tmp_path: Path) -> None:
     grid = "+tuning.grid={model.dropout:[0.1,0.3]}"
     assert sweep(workshop, tmp_path, grid, "tuning.factors=[1]") == 0
@@ -222,7 +217,6 @@ def test_other_keys_are_tuned_and_data_by_bleu(workshop: Any, tmp_path: Path) ->
     assert set(found["chosen"]["all"]) == {"optimizer.lr", "tokenizer.source_size"}
 
 
-@pytest.mark.slow
 def test_a_budget_in_seconds_pauses_too(workshop: Any, tmp_path: Path) -> None:
     budget = ("budget.updates=null", "budget.seconds=0.5", "validation.every=1")
     more = (*budget, "tuning.factors=[0.5,1]", "tuning.extensions=0")
