@@ -95,6 +95,15 @@ def test_what_happens_is_said_once_with_where_to_look(tmp_path: Path, caplog: py
     assert "more of it" not in failure
 
 
+def test_a_trial_that_goes_on_is_no_further_attempt() -> None:
+    began = "2026-01-01T00:00:00Z"
+    paused, failed, last = (
+        Attempt(started=began, ended=began, outcome=one) for one in ("paused", "failed", "finished")
+    )
+    assert live._note(State("finished", attempts=(paused, paused, last))) == ""
+    assert live._note(State("finished", attempts=(paused, failed, last))) == "attempt 2"
+
+
 def test_a_further_attempt_says_with_what(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     point = write_point(tmp_path)
     ledger.add_attempt(point, Attempt(started=ledger.now()))

@@ -154,7 +154,10 @@ def _time(state: State) -> str:
 
 
 def _note(state: State) -> str:
-    again = f"attempt {len(state.attempts)}" if len(state.attempts) > 1 else ""
+    times = 1 + sum(
+        attempt.outcome != "paused" for attempt in state.attempts[:-1]
+    )  # a trial that goes on is no new one
+    again = f"attempt {times}" if times > 1 else ""
     return "; ".join(filter(None, (state.error, again)))
 
 
