@@ -100,8 +100,9 @@ def _commits(runs: Sequence[Run]) -> list[Remark]:
     distinct = list(dict.fromkeys(commit for _, commit in commits))
     if len(distinct) < 2:
         return []
+    told = [f"{one[:9]}{one.removeprefix(one.split()[0])}" for one in distinct]
     text = (
-        f"The runs were made by {len(distinct)} versions of the program (commits {listed(distinct)}): what changed "
+        f"The runs were made by {len(distinct)} versions of the program (commits {listed(told)}): what changed "
         "between them may be a part of a difference."
     )
     return [Remark("doubt", "code", text, members_of(_others(commits)), {"commits": distinct})]
@@ -109,7 +110,7 @@ def _commits(runs: Sequence[Run]) -> list[Remark]:
 
 def _version(run: Run) -> str | None:
     git = run.record.get("git") or {}
-    return f"{git['commit'][:9]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
+    return f"{git['commit']}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
 
 
 def _versions(runs: Sequence[Run]) -> list[Remark]:
