@@ -51,14 +51,19 @@ def crossing_share(pairs: Sequence[Pair]) -> float:
     return sum(crossing) / len(crossing)
 
 
-def word_by_word(train: Sequence[Pair], texts: Iterable[str]) -> list[str]:
-    """Each word's most frequent linked translation, in the order of the source."""
+def translations(pairs: Iterable[Pair]) -> dict[str, Counter[str]]:
+    """How often each source word is linked to which target words."""
     linked: dict[str, Counter[str]] = defaultdict(Counter)
-    for pair in train:
+    for pair in pairs:
         source, target = pair.source.split(), pair.target.split()
         for i, j in pair.links or ():
             linked[source[i]][target[j]] += 1
-    best = {word: counts.most_common(1)[0][0] for word, counts in linked.items()}
+    return linked
+
+
+def word_by_word(train: Sequence[Pair], texts: Iterable[str]) -> list[str]:
+    """Each word's most frequent linked translation, in the order of the source."""
+    best = {word: counts.most_common(1)[0][0] for word, counts in translations(train).items()}
     return [" ".join(best.get(word, word) for word in text.split()) for text in texts]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sacrebleu
+from experiments.built_in_corpus.measure import crossing_share, translations, word_by_word
 from omegaconf import OmegaConf
 
 from rnnsearch.data import controlled
@@ -211,27 +212,11 @@ def test_every_word_is_linked_and_links_stay_inside() -> None:
 
 
 def test_a_third_of_the_links_cross_in_long_sentences() -> None:
-    crossing = total = 0
-    for pair in pairs("test")[:400]:
-        if len(pair.source.split(" ")) > 15:
-            links = pair.links or ()
-            crossing += sum(any((i - k) * (j - m) < 0 for k, m in links) for i, j in links)
-            total += len(links)
-    assert crossing / total >= 0.30
-
-
-def translations(pair_list: tuple[Pair, ...]) -> dict[str, Counter[str]]:
-    table: dict[str, Counter[str]] = defaultdict(Counter)
-    for pair in pair_list:
-        source, target = pair.source.split(" "), pair.target.split(" ")
-        for i, j in pair.links or ():
-            table[source[i]][target[j]] += 1
-    return table
+    assert crossing_share([pair for pair in pairs("test")[:400] if len(pair.source.split(" ")) > 15]) >= 0.30
 
 
 def test_a_word_for_word_dictionary_scores_below_30_bleu() -> None:
-    best = {word: counts.most_common(1)[0][0] for word, counts in translations(pairs("train")).items()}
-    output = [" ".join(best.get(word, word) for word in pair.source.split(" ")) for pair in pairs("test")]
+    output = word_by_word(pairs("train"), (pair.source for pair in pairs("test")))
     score = sacrebleu.corpus_bleu(output, [[pair.target for pair in pairs("test")]]).score
     assert 5 < score < 30
 

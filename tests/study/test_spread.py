@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import stdev
 
 from rnnsearch.study.folder import read_study
-from rnnsearch.study.spread import chance, remarks
+from rnnsearch.study.spread import over, remarks
 from rnnsearch.study.statistics import compare
 
 
@@ -14,7 +14,7 @@ def said(folder: Path) -> tuple[dict[str, str], dict[str, float]]:
     comparison = compare(read_study(folder), resamples=10)
     assert comparison is not None
     scores = {member: found["bleu"].by_seed for member, found in comparison.whole.scores.items()}
-    texts = {one.kind: one.text for one in remarks(comparison)} | {"chance": chance(comparison)}
+    texts = {one.kind: one.text for one in remarks(comparison)} | {"chance": over(comparison)}
     return texts, {member: stdev(of) for member, of in scores.items() if len(of) > 1}
 
 

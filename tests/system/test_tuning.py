@@ -57,6 +57,14 @@ def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "tuned", make)
 
 
+@pytest.fixture
+def copied(study: Path, tmp_path: Path) -> Path:
+    """An output folder with a copy of it, for a test to go on with."""
+    shutil.copytree(study / "s", tmp_path / "s")
+    STARTED.clear()
+    return tmp_path
+
+
 def test_rates_are_extended_while_the_best_is_an_end(study: Path) -> None:
     found = tuning(study)
     for member in ("fixed", "additive"):
@@ -75,29 +83,25 @@ def test_only_the_chosen_trials_are_runs_of_the_study(study: Path) -> None:
     assert [member["name"] for member in described["members"]] == ["fixed", "additive"]  # the rate is no label
 
 
-def test_the_same_again_trains_nothing(workshop: Any, study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "s", tmp_path / "s")
-    STARTED.clear()
-    before = told(tmp_path)
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+def test_the_same_again_trains_nothing(workshop: Any, copied: Path) -> None:
+    before = told(copied)
+    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1") == 0
     assert STARTED == []
-    assert told(tmp_path) == before
-    (tmp_path / "s" / "study.json").unlink()  # what is chosen follows from the trials alone
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert told(copied) == before
+    (copied / "s" / "study.json").unlink()  # what is chosen follows from the trials alone
+    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1") == 0
     assert STARTED == []
-    assert told(tmp_path) == before
+    assert told(copied) == before
 
 
-def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "s", tmp_path / "s")
-    before = told(tmp_path)
-    STARTED.clear()
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1", "seed=7") == 0
+def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, copied: Path) -> None:
+    before = told(copied)
+    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1", "seed=7") == 0
     assert len(STARTED) == 2
-    assert told(tmp_path) == before
+    assert told(copied) == before
     STARTED.clear()
     more = ("optimizer.lr=0.3", "seed=7")  # another default, as a later version may have
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1", *more) == 0
+    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1", *more) == 0
     assert STARTED == []
 
 
@@ -120,36 +124,32 @@ def test_a_tuning_that_was_stopped_goes_on(
 
 
 def test_more_seeds_and_members_get_the_rates_or_their_own(
-    workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workshop: Any, copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(study / "s", tmp_path / "s")
-    before = told(tmp_path)
-    STARTED.clear()
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "seed=0,1", "tuning.extensions=1") == 0
+    before = told(copied)
+    assert sweep(workshop, copied, "model/context=fixed,additive", "seed=0,1", "tuning.extensions=1") == 0
     assert len(STARTED) == 2
-    assert told(tmp_path) == before
-    rates = {(point.member, point.seed): point.overrides for point in ledger.read_points(tmp_path / "s")}
+    assert told(copied) == before
+    rates = {(point.member, point.seed): point.overrides for point in ledger.read_points(copied / "s")}
     for member in ("fixed", "additive"):
         assert f"optimizer.lr={before['chosen'][member]['optimizer.lr']}" in rates[member, 1]
     STARTED.clear()
     wider = ("model/context=fixed,additive,mean", "tuning.extensions=0")
-    assert sweep(workshop, tmp_path, *wider, "tuning.factors=[3,9,27]") == 1
+    assert sweep(workshop, copied, *wider, "tuning.factors=[3,9,27]") == 1
     assert "mean: this study's other members were tuned with tuning.judged_at=" in capsys.readouterr().err
     assert STARTED == []
-    assert sweep(workshop, tmp_path, *wider) == 0
-    after = tuning(tmp_path)
+    assert sweep(workshop, copied, *wider) == 0
+    after = tuning(copied)
     assert all("mean" in " ".join(words) for words in STARTED)
     assert after["chosen"].items() > before["chosen"].items()
     assert {one["member"] for one in after["trials"]} == {"fixed", "additive", "mean"}
 
 
-def test_longer_labels_of_a_wider_sweep_keep_what_was_chosen(workshop: Any, study: Path, tmp_path: Path) -> None:
-    shutil.copytree(study / "s", tmp_path / "s")
-    before = tuning(tmp_path)
-    STARTED.clear()
+def test_longer_labels_of_a_wider_sweep_keep_what_was_chosen(workshop: Any, copied: Path) -> None:
+    before = tuning(copied)
     wider = ("model/context=fixed,additive", "label_smoothing=0.1,0.2", "seed=1", "tuning.extensions=1")
-    assert sweep(workshop, tmp_path, *wider, "tuning.seed=0") == 0
-    after = tuning(tmp_path)
+    assert sweep(workshop, copied, *wider, "tuning.seed=0") == 0
+    after = tuning(copied)
     for member in ("fixed", "additive"):
         assert after["chosen"][f"{member}, label_smoothing=0.1"] == before["chosen"][member]
         assert after["bases"][f"{member}, label_smoothing=0.1"] == before["bases"][member]
@@ -224,10 +224,9 @@ def test_a_budget_in_seconds_pauses_too(workshop: Any, tmp_path: Path) -> None:
     assert all(one["values_at"] for one in tuning(tmp_path)["trials"])
 
 
-def test_status_tells_of_trials(workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(study / "s", tmp_path / "s")
-    (tmp_path / "s" / "study.json").unlink()
-    assert workshop.main("status", "study=s", "format=json", workshop.quoted("paths.output", tmp_path)) == 0
+def test_status_tells_of_trials(workshop: Any, copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied / "s" / "study.json").unlink()
+    assert workshop.main("status", "study=s", "format=json", workshop.quoted("paths.output", copied)) == 0
     states = [json.loads(line)["status"] for line in capsys.readouterr().out.splitlines()]
     assert states.count("finished") == 2
     assert states.count("paused") == len(states) - 2 > 2

@@ -113,7 +113,7 @@ def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
     return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
 
 
-def protocol(config: DictConfig, given: Collection[str] = (), members: Sequence[str] = ()) -> dict[str, Any] | None:
+def protocol(config: DictConfig, given: Collection[str], members: Sequence[str]) -> dict[str, Any] | None:
     """A study's protocol; None where none was written.
 
     Args:
@@ -124,9 +124,9 @@ def protocol(config: DictConfig, given: Collection[str] = (), members: Sequence[
     """
     found = plain(config.protocol)
     written = {key for key in found if f"protocol.{key}" in given}
-    if any(key == "members" or key.startswith("members.") for key in given) or not config.protocol.question:
-        if not (config.protocol.question or written):
-            return None
+    if not (config.protocol.question or written):
+        return None
+    if not config.protocol.question or any(key == "members" or key.startswith("members.") for key in given):
         found = {key: value if key == "metric" or key in written else None for key, value in found.items()}
     pairs = [pair for one in found["comparisons"] or () for pair in _spread(one, members)]
     baseline = next(iter(_with_rest(found["baseline"], members).values()), None) if found["baseline"] else None

@@ -154,9 +154,8 @@ def _time(state: State) -> str:
 
 
 def _note(state: State) -> str:
-    times = 1 + sum(
-        attempt.outcome != "paused" for attempt in state.attempts[:-1]
-    )  # a trial that goes on is no new one
+    """What went wrong, and how often it was tried; a trial that goes on is no new attempt."""
+    times = 1 + sum(attempt.outcome != "paused" for attempt in state.attempts[:-1])
     again = f"attempt {times}" if times > 1 else ""
     return "; ".join(filter(None, (state.error, again)))
 

@@ -12,17 +12,15 @@ from rnnsearch.cli.asked import Asked, Request
 from rnnsearch.cli.chosen_before import RATE
 from rnnsearch.cli.compose import valid_names
 from rnnsearch.cli.describe import no_differences
-from rnnsearch.cli.matched import quantity
 from rnnsearch.cli.points import Points
 from rnnsearch.cli.searching import check_search
 from rnnsearch.cli.tuning import RATES, Tuner
 from rnnsearch.keys.roles import HIDDEN_SIZES
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.points import Composed, Overrides, UnknownKey, composed, in_words, labels
+from rnnsearch.training.matching import TOLERANCE
 
 logger = logging.getLogger(__name__)
-
-TOLERANCE = 0.01  # of what models are made equal in
 
 
 class Members:
@@ -113,27 +111,23 @@ class Members:
 
     def _matched(self, one: Asked, reference: Overrides) -> Asked:
         with _naming(one):
-            config = self.points.config(one.overrides)
-            quantity(config, self.points.vocabulary_sizes(config), "parameters")  # which refuses what is no model
+            self.points.size(one.overrides, by="parameters")  # which refuses what is no model
             overrides = self.points.matched(one.overrides, reference, by=self.config.match)
         if (sizes := overrides[len(one.overrides) :]) and one.member:
             logger.info("%s: %s, for equal %s", one.member, " ".join(sizes), self.config.match)
         return replace(one, overrides=overrides)
 
     def _check_tuned_sizes(self, members: Sequence[Asked], reference: Overrides) -> None:
-        """Refuse trials that are not of equal size."""
-        for one in members if self.tuner.grid else ():
-            for values in self.tuner.values(one):
-                target = self._quantity((*reference, *values))
-                if abs(self._quantity((*one.overrides, *values)) / target - 1) > TOLERANCE:
-                    raise ValueError(
-                        f"tuning.grid: with {' '.join(values)} a model has no longer the {self.config.match} that "
-                        f"match={self.config.match} gives all; leave the key out, or set match=none"
-                    )
-
-    def _quantity(self, overrides: Overrides) -> float:
-        config, by = self.points.config(overrides), self.config.match
-        return quantity(config, self.points.vocabulary_sizes(config), by, self.points.mean_lengths(config, by))
+        """Refuse values of a tuned grid with which models are not of equal size."""
+        by = self.config.match
+        for values in self.tuner.combinations() if self.tuner.grid else ():
+            target = self.points.size((*reference, *values), by=by)
+            sizes = [self.points.size((*one.overrides, *values), by=by) for one in members]
+            if any(abs(size / target - 1) > TOLERANCE for size in sizes):
+                raise ValueError(
+                    f"tuning.grid: with {' '.join(values)} a model has no longer the {by} that match={by} gives all; "
+                    "leave the key out, or set match=none"
+                )
 
     def names(self, members: Sequence[Asked]) -> list[str]:
         """Labels, that differ from those of other points of the study."""

@@ -67,10 +67,18 @@ class Points:
         Raises:
             ValueError: if no sizes come near enough.
         """
-        config, other = self.config(overrides), self.config(reference)
-        target = quantity(other, self.vocabulary_sizes(other), by, self.mean_lengths(other, by))
+        config = self.config(overrides)
         sizes, lengths = self.vocabulary_sizes(config), self.mean_lengths(config, by)
-        return (*overrides, *matched_overrides(config, target, sizes, by, lengths))
+        return (*overrides, *matched_overrides(config, self.size(reference, by=by), sizes, by, lengths))
+
+    def size(self, overrides: Overrides, *, by: str) -> float:
+        """Parameters, or operations a target token at the corpus's mean lengths, of the model of some overrides.
+
+        Raises:
+            ValueError: if it is no model, or its operations can't be counted.
+        """
+        config = self.config(overrides)
+        return quantity(config, self.vocabulary_sizes(config), by, self.mean_lengths(config, by))
 
     def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
         """Sizes of the vocabularies of a config."""

@@ -1,7 +1,7 @@
 """The sweeper of ``rnnsearch sweep``, ``compare`` and ``train -m``: makes points, tunes, trains, writes the report."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -232,15 +232,18 @@ class DurableSweeper(Sweeper):
         if not all(done):
             self.inputs.warn()
         write_points(points)
-        self._describe(points)
+        other = self._of_other_settings(points)
+        if other:
+            logger.info("of other settings than now, and not in the report: %s", ", ".join(sorted(other)))
+        self._describe(points, other)
         try:
             self.train(points)
         finally:
-            self._describe(points)
+            self._describe(points, other)
 
-    def _describe(self, points: Sequence[Point]) -> None:
-        """Describe all points that the study has, those of earlier sweeps too."""
-        every = self._as_asked(every_point(self.study, points), points)
+    def _describe(self, points: Sequence[Point], other: Collection[str]) -> None:
+        """Describe all points that the study has, those of earlier sweeps too, without some folders."""
+        every = [point for point in every_point(self.study, points) if point.folder.name not in other]
         own = {point.folder.name: point.member for point in every}
         if not self.config.members:
             own |= self.members.words({point.folder.name: point.overrides for point in every if not point.trial})
@@ -266,19 +269,16 @@ class DurableSweeper(Sweeper):
         )
         describe(self.study, facts, every, own, self.points.config, without=self.members.without)
 
-    def _as_asked(self, every: list[Point], points: Sequence[Point]) -> list[Point]:
-        """Those of the study as it is asked for: without named members' points of other settings than now."""
+    def _of_other_settings(self, points: Sequence[Point]) -> set[str]:
+        """The folders of named members' earlier points that have other settings than now."""
         if not self.config.members:
-            return every
+            return set()
         folders, now = {one.folder for one in points}, {one.member: one for one in points}
-        kept = [
-            point
-            for point in every
-            if point.folder in folders or point.member not in now or self._is_like(point, now[point.member])
-        ]
-        if left := [point.folder.name for point in every if point not in kept]:
-            logger.info("of other settings than now, and not in the report: %s", ", ".join(left))
-        return kept
+        return {
+            point.folder.name
+            for point in every_point(self.study, points)
+            if point.folder not in folders and point.member in now and not self._is_like(point, now[point.member])
+        }
 
     def _is_like(self, point: Point, other: Point) -> bool:
         """Whether two points differ in nothing but the seed."""

@@ -25,14 +25,8 @@ logger = logging.getLogger(__name__)
 
 RATES = (RATE, "learning_rate")  # the second is where the first comes from
 DATA = ("data", "tokenizer", "filters")  # with others of these, likelihoods are of other tokens
-FIXED = (
-    "seed",
-    *LIMITS,
-    *CORRECTED,
-    "search",
-    "validation",
-    *keys_of(Role.ABOUT, Role.CONTINUED, Role.MACHINE),
-)  # nothing to tune
+UNTOLD = keys_of(Role.ABOUT, Role.CONTINUED, Role.MACHINE)
+FIXED = ("seed", *LIMITS, *CORRECTED, "search", "validation", *UNTOLD)  # nothing to tune
 
 Train = Callable[[Sequence[Point]], None]
 
@@ -156,6 +150,8 @@ class Tuner:
 
     def otherwise(self, point: Point, chosen: Mapping[str, Any]) -> str:
         """In words, what a point has in place of what was chosen for its member; nothing where it has just that."""
+        if set(overrides_of(chosen)) <= set(point.overrides):
+            return ""
         config = self.points.config(point.overrides)
         has = {key: OmegaConf.select(config, key) for key in chosen}
         return ", ".join(f"{key.rpartition('.')[2]}={has[key]}" for key in chosen if has[key] != chosen[key])
@@ -207,14 +203,20 @@ class Tuner:
         if "lr" not in optimizer:
             raise ValueError(f"tuning: {optimizer.get('_target_')} has no key lr; set tuning=none")
         rate = float(optimizer.lr)
-        others = tuple(tuple(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
         return Rule(
             key=RATE,
             values=tuple(float(f"{rate * factor:.6g}") for factor in self.tuning.factors or (1,)),
-            others=others,
+            others=self._others(),
             rungs=self.rungs,
             extensions=int(self.tuning.extensions),
         )
+
+    def _others(self) -> tuple[Values, ...]:
+        return tuple(tuple(zip(self.grid, values, strict=True)) for values in product(*self.grid.values()))
+
+    def combinations(self) -> list[tuple[str, ...]]:
+        """The overrides of every combination of the grid's values, whatever the rate."""
+        return [overrides_of(dict(one)) for one in self._others()]
 
     def _first(self, one: Asked) -> list[Values]:
         rule = self.rule(one)

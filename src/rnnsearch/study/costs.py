@@ -6,7 +6,7 @@ from typing import Any
 
 from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
-from rnnsearch.study.tables import NOTHING, Table, count, duration, number, oriented, plain, seeds_text
+from rnnsearch.study.tables import NOTHING, Table, count, duration, number, oriented, seeds_text
 
 Show = Callable[[float | None], str]
 
@@ -26,8 +26,8 @@ def table(study: Study) -> Table:
     rows = [
         _row(name, [_mean(study, member, read) for member in study.members], show) for name, read, show in quantities
     ]
-    if chosen := tuning.chosen(study):
-        told = [", ".join(map(plain, chosen.get(member, {}).values())) or NOTHING for member in study.members]
+    if tuning.chosen(study):
+        told = [tuning.chosen_in_words(study, member) for member in study.members]
         rows.insert(3, (f"{tuning.names(study)}, tuned", *told))
     rows += _with_trials(study)
     caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}, ratios to {study.baseline}"

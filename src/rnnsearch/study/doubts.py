@@ -11,6 +11,15 @@ from rnnsearch.study.remarks import Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
 
+ADDED = (
+    "Added when a look was possible: {}, asked for after runs of other seeds had ended. p-values hold for a number of "
+    "seeds that was set before; repeat the study with all of them under a new name."
+)
+GONE = (
+    "Asked for earlier and not in the study any more: {}. What is left may have been chosen; ask for all of them "
+    "again, or repeat the study under a new name."
+)
+
 
 def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
     """Notes and doubts, the doubts first; none where there is nothing."""
@@ -77,31 +86,13 @@ def seeds_changed(study: Study) -> list[Remark]:
         if new and _ended_before(study, known, str(one["at"])):
             added += new
         known += new
-    return [*_added(added), *_gone([seed for seed in known if seed not in {run.seed for run in study.runs}])]
+    gone = [seed for seed in known if seed not in {run.seed for run in study.runs}]
+    return [*_of_seeds("seeds_added", added, ADDED), *_of_seeds("seeds_gone", gone, GONE)]
 
 
-def _added(seeds: Sequence[int]) -> list[Remark]:
-    if not seeds:
-        return []
-    text = (
-        f"Added when a look was possible: {_told(seeds)}, asked for after runs of other seeds had ended. p-values hold "
-        "for a number of seeds that was set before; repeat the study with all of them under a new name."
-    )
-    return [Remark("doubt", "seeds_added", text, (), {"seeds": list(seeds)})]
-
-
-def _gone(seeds: Sequence[int]) -> list[Remark]:
-    if not seeds:
-        return []
-    text = (
-        f"Asked for earlier and not in the study any more: {_told(seeds)}. What is left may have been chosen; ask for "
-        "all of them again, or repeat the study under a new name."
-    )
-    return [Remark("doubt", "seeds_gone", text, (), {"seeds": list(seeds)})]
-
-
-def _told(seeds: Sequence[int]) -> str:
-    return f"{'seeds' if len(seeds) > 1 else 'seed'} {listed([str(seed) for seed in seeds])}"
+def _of_seeds(kind: str, seeds: Sequence[int], text: str) -> list[Remark]:
+    told = f"{'seeds' if len(seeds) > 1 else 'seed'} {listed([str(seed) for seed in seeds])}"
+    return [Remark("doubt", kind, text.format(told), (), {"seeds": list(seeds)})] if seeds else []
 
 
 def _ended_before(study: Study, seeds: Sequence[int], time: str) -> bool:

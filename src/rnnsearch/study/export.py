@@ -105,7 +105,7 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
         )
     measure = title(study)
     header = ("member", "n", f"{measure}, mean ± sd", "95 % interval")
-    over = f"95 % intervals over {spread.chance(comparison)}"
+    over = f"95 % intervals over {spread.over(comparison)}"
     return Table(f"The {measure} of {_name(study)}, with {over}", header, tuple(body))
 
 

@@ -9,7 +9,7 @@ from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.length_figures import Band
 from rnnsearch.study.measures import TITLES
-from rnnsearch.study.spread import chance
+from rnnsearch.study.spread import over
 from rnnsearch.study.statistics import Comparison, Part
 
 
@@ -41,7 +41,7 @@ def section(study: Study, comparison: Comparison) -> Section:
     caption += f" Training sentences had at most {trained} {unit}." if trained else ""
     counted = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
     note = f"Lengths are {counted} of the raw source; buckets of fewer than 50 sentences are merged."
-    note += f" Bands and brackets are 95 % intervals over {chance(comparison)}."
+    note += f" Bands and brackets are 95 % intervals over {over(comparison)}."
     many = len(bands) > length_figures.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""
     picture = Picture("bleu_by_length", caption, draw, wide=many)

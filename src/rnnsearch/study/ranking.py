@@ -11,7 +11,7 @@ from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, short_keys
 from rnnsearch.study.points import Point, points
-from rnnsearch.study.spread import chance
+from rnnsearch.study.spread import over
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import NOTHING, Table, duration, interval, number, plain
 from rnnsearch.study.trade_offs import COSTS, seconds, varies
@@ -99,12 +99,8 @@ def _intervals(measure: Measure, comparison: Comparison | None) -> list[Column]:
 
 def _tuned(study: Study) -> list[Column]:
     """A column of what was chosen for each point, where it was."""
-    chosen = tuning.chosen(study)
-
-    def cell(point: Point) -> str:
-        return ", ".join(map(plain, chosen.get(point.member, {}).values())) or NOTHING
-
-    return [Column(f"{tuning.names(study)}, tuned", cell)] if chosen else []
+    title = f"{tuning.names(study)}, tuned"
+    return [Column(title, lambda p: tuning.chosen_in_words(study, p.member))] if tuning.chosen(study) else []
 
 
 def behind(best: Point, point: Point, measure: Measure) -> str:
@@ -151,5 +147,5 @@ def note(comparison: Comparison | None, *, repeated: bool) -> str:
     """What the numbers of the table are; repeated: whether points have several seeds."""
     told = ["± is the standard deviation over seeds (n − 1)."] if repeated else []
     if comparison is not None:
-        told.append(f"Intervals are over {chance(comparison)}, {RESAMPLES:,} resamples, each for itself.")
+        told.append(f"Intervals are over {over(comparison)}, {RESAMPLES:,} resamples, each for itself.")
     return " ".join(told)

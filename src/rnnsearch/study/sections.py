@@ -101,7 +101,7 @@ def _results(study: Study, comparison: Comparison) -> Section:
         several > 1
     )
     notes = (
-        f"95 % intervals, in brackets, are over {spread.chance(comparison)}, within the values that a score can have. "
+        f"95 % intervals, in brackets, are over {spread.over(comparison)}, within the values that a score can have. "
         f"The {RESAMPLES:,} resamples are the same for every member; each score is computed again from the summed "
         f"counts of the drawn sentences. sd is the standard deviation over n seeds. p-values are two-sided.{each} What "
         f"is claimed is claimed by {TITLES[comparison.primary]}, the primary measure; the others stand beside it. TER "
@@ -120,7 +120,7 @@ def _score_picture(study: Study, comparison: Comparison) -> Picture:
     bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in found.items()]
     several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
     name = TITLES[comparison.metric]
-    over = f"95 % interval over {spread.chance(comparison)}{several}"
+    over = f"95 % interval over {spread.over(comparison)}{several}"
     caption = f"Test {name} of each member with its {over}. The dashed line is {study.baseline}."
     return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
 

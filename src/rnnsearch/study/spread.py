@@ -10,7 +10,7 @@ from rnnsearch.study.tables import number
 FEW = 5  # seeds under which their spread is known only roughly
 
 
-def chance(comparison: Comparison) -> str:
+def over(comparison: Comparison) -> str:
     """What the intervals of members' scores are over, and by which method."""
     counts = [len(seeds) for seeds in comparison.seeds_of.values()]
     if max(counts, default=1) == 1:

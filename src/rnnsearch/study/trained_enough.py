@@ -6,6 +6,7 @@ study has runs of the same settings and seed with twice the budget or more, all 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import TITLES, compares, primary, settings
@@ -24,8 +25,11 @@ def remarks(study: Study, runs: Mapping[str, Sequence[Run]]) -> list[Remark]:
         return []
     bound = BOUND.get(primary(study).key, 0.0)
     every = [run for of_member in runs.values() for run in of_member]
-    longer = {run.folder.name: found for run in every if (found := _longer(study, run, every))}
-    gains = {name: _largest_gain(study, name, others, every) for name, others in longer.items()}
+    scored, varied = [run for run in every if primary(study).of(run) is not None], settings(study)
+    longer = {
+        run.folder.name: others for run in scored if (others := [one for one in scored if _is_longer(varied, run, one)])
+    }
+    gains = {run.folder.name: _gain(study, run, longer[run.folder.name]) for run in scored if run.folder.name in longer}
     flat = {name for name, gain in gains.items() if abs(gain) < bound}
     longest = {other.folder.name for name in flat for other in longer[name] if other.folder.name not in longer}
     by_rule = {run.folder.name for run in every if run.record.get("converged")}
@@ -39,29 +43,16 @@ def remarks(study: Study, runs: Mapping[str, Sequence[Run]]) -> list[Remark]:
     return told
 
 
-def _longer(study: Study, run: Run, every: Sequence[Run]) -> list[Run]:
-    """The runs with scores that have twice the budget of a run with one, or more, and are like it otherwise."""
-    measure = primary(study)
-    if measure.of(run) is None:
-        return []
-    return [other for other in every if measure.of(other) is not None and _is_longer(study, run, other)]
-
-
-def _largest_gain(study: Study, name: str, others: Sequence[Run], every: Sequence[Run]) -> float:
+def _gain(study: Study, run: Run, longer: Sequence[Run]) -> float:
     """What longer training gained or lost, where that is most."""
     measure = primary(study)
-    [own] = [measure.of(run) for run in every if run.folder.name == name]
-    moved = [
-        measure.better(value) - measure.better(own)
-        for other in others
-        if own is not None and (value := measure.of(other)) is not None
-    ]
-    return max(moved, key=abs)
+    own, *others = (measure.better(measure.of(one) or 0.0) for one in (run, *longer))
+    return max((value - own for value in others), key=abs)
 
 
-def _is_longer(study: Study, run: Run, other: Run) -> bool:
+def _is_longer(varied: Mapping[str, Mapping[str, Any]], run: Run, other: Run) -> bool:
     """Whether two runs differ in their budgets alone, and the other's is twice as large or more."""
-    varied, updates = settings(study), [int(one.record.get("updates") or 0) for one in (run, other)]
+    updates = [int(one.record.get("updates") or 0) for one in (run, other)]
     if run.seed != other.seed or run.member == other.member or not varied or not all(updates):
         return False
     kept = [

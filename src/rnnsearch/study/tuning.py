@@ -81,6 +81,11 @@ def names(study: Study) -> str:
     return ", ".join("learning rate" if key == RATE else short for key, short in short_keys(keys).items())
 
 
+def chosen_in_words(study: Study, member: str) -> str:
+    """A member's values in a table."""
+    return ", ".join(map(plain, chosen(study).get(member, {}).values())) or NOTHING
+
+
 def section(study: Study) -> Section:
     """Loss against the tuned value at each rung, a panel a member, and the table of trials."""
     made = table(study)

@@ -96,21 +96,22 @@ def _checksums(runs: Sequence[Run]) -> list[Remark]:
 
 
 def _commits(runs: Sequence[Run]) -> list[Remark]:
-    commits = [(run, version) for run in runs if (version := _version(run))]
-    distinct = list(dict.fromkeys(commit for _, commit in commits))
+    made_by = [(run, version) for run in runs if (version := _version(run))]
+    distinct = list(dict.fromkeys(version for _, version in made_by))
     if len(distinct) < 2:
         return []
-    told = [f"{one[:9]}{one.removeprefix(one.split()[0])}" for one in distinct]
+    told = listed([f"{commit[:9]}{changes}" for commit, changes in distinct])
     text = (
-        f"The runs were made by {len(distinct)} versions of the program (commits {listed(told)}): what changed "
-        "between them may be a part of a difference."
+        f"The runs were made by {len(distinct)} versions of the program (commits {told}): what changed between them "
+        "may be a part of a difference."
     )
-    return [Remark("doubt", "code", text, members_of(_others(commits)), {"commits": distinct})]
+    return [Remark("doubt", "code", text, members_of(_others(made_by)), {"commits": list(map("".join, distinct))})]
 
 
-def _version(run: Run) -> str | None:
+def _version(run: Run) -> tuple[str, str] | None:
+    """The commit, and whether there were changes."""
     git = run.record.get("git") or {}
-    return f"{git['commit']}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
+    return (git["commit"], " with changes" if git.get("dirty") else "") if git.get("commit") else None
 
 
 def _versions(runs: Sequence[Run]) -> list[Remark]:
