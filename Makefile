@@ -7,7 +7,7 @@
 
 PIP_ARGS ?=
 PYTHON ?=
-CONSTRAINTS ?=
+CONSTRAINTS ?= constraints.txt
 TEST_JOBS ?= 2
 # What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
 BENCH_ARGS ?=
@@ -24,6 +24,7 @@ PEERS := .venv-peers
 ALIGNER := .venv-eflomal
 AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
+LOG := $(VENV)/install.log
 
 .DEFAULT_GOAL := help
 .PHONY: help install compare dashboard figures docs test test-slow fuzz lint format peers bench aligner constraints audit
@@ -31,7 +32,7 @@ INSTALLED := $(VENV)/.installed
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-install: $(INSTALLED)  ## make .venv and install the package into it, editable, with the tools
+install: $(INSTALLED)  ## make .venv with the package, editable, and the tools that constraints.txt names; CONSTRAINTS= the newest
 
 compare: install  ## train a fixed-context and an attention model on the built-in corpus; print the report's path
 	$(BIN)/rnnsearch compare $(COMPARE_ARGS)
@@ -53,7 +54,7 @@ test-slow: install  ## the slow tests: packaging, real downloads, long propertie
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
 
 fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.keys.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.config.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
 
 lint: install  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -116,7 +117,15 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	  echo "$$version cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv" >&2; \
 	  exit 1; \
 	fi; \
-	$$python -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) \
-	  $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[dev]'
+	echo "$(VENV): $$($$python --version)"; \
+	$$python -m venv $(VENV); \
+	add() { \
+	  echo "$(VENV): rnnsearch and its tools, $$1; a few minutes, log in $(LOG)"; shift; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) "$$@" --editable '.[dev]' >$(LOG) 2>&1; \
+	}; \
+	if [ -n "$(CONSTRAINTS)" ]; then \
+	  add "in the versions of $(CONSTRAINTS)" --constraint $(CONSTRAINTS) && exit; \
+	  echo "$(VENV): $(CONSTRAINTS) does not fit here ($$(grep ERROR $(LOG) | tail -n 1))"; \
+	fi; \
+	add "in the newest versions" || { tail -n 20 $(LOG) >&2; echo "make install failed; the whole log is $(LOG)" >&2; exit 1; }
 	@touch $@

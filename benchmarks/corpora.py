@@ -25,8 +25,8 @@ from benchmarks.options import Options, whole, wholes
 from benchmarks.options import common as common_options
 from benchmarks.rows import Findings
 from benchmarks.workers import ROOT, SystemFailed, environment
-from rnnsearch.cli.build import make
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.build import make
+from rnnsearch.config.compose import compose
 
 SENTENCES = 60_000
 QUANTITIES = {

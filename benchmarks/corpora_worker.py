@@ -13,8 +13,8 @@ def main() -> None:
     """Do the step that the first argument asks for."""
     asked = json.loads(sys.argv[1])
     began = time.perf_counter()
-    from rnnsearch.cli.build import build_data
-    from rnnsearch.cli.compose import compose
+    from rnnsearch.config.build import build_data
+    from rnnsearch.config.compose import compose
 
     if asked["step"] == "train":
         print(json.dumps(_trained(asked)))
@@ -42,7 +42,7 @@ def main() -> None:
 def _trained(asked: dict[str, Any]) -> dict[str, Any]:
     """A few updates by the command itself."""
     from rnnsearch.cli.main import main as command
-    from rnnsearch.records import read_record
+    from rnnsearch.records.run_record import read_record
 
     run = Path(asked["folder"]) / "run"
     command([
@@ -50,7 +50,7 @@ def _trained(asked: dict[str, Any]) -> dict[str, Any]:
         f"validation.every={asked['updates']}", "validation.sentences=20", "test=false", f"hydra.run.dir={run}",
     ])  # fmt: skip
     record = read_record(run)
-    return {key: record[key] for key in ("seconds", "tokens_per_second", "updates")}
+    return {key: getattr(record, key) for key in ("seconds", "tokens_per_second", "updates")}
 
 
 def _speed(batches: Any, count: int) -> float:

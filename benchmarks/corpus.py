@@ -66,8 +66,8 @@ def prepare(options: Options) -> Corpus:
 
 
 def _made(name: str, data: tuple[str, ...]) -> Corpus:
-    from rnnsearch.cli.build import build_data
-    from rnnsearch.cli.compose import compose
+    from rnnsearch.config.build import build_data
+    from rnnsearch.config.compose import compose
 
     module = build_data(compose("train", [*data, "experiment=reference"]))
     module.prepare_data()

@@ -43,10 +43,10 @@ class Translator:
 
 def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, **_: Any) -> Translate:
     """`rnnsearch.evaluation.translating.translate`, as `rnnsearch translate` calls it."""
-    from rnnsearch.cli.build import build_search
-    from rnnsearch.cli.compose import compose
-    from rnnsearch.cli.runs import load_run
+    from rnnsearch.config.build import build_search
+    from rnnsearch.config.compose import compose
     from rnnsearch.evaluation.translating import translate
+    from rnnsearch.runs.run_folder import load_run
 
     run = load_run(Path(folder) / "run", checkpoint="last", device=device)
     search = build_search(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.compose import compose
 from rnnsearch.kernels import choice, compiled, native
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.build import build_translator

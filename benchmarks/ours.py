@@ -16,8 +16,8 @@ class Ours(System):
     """The project's model, its loss computed by the code that `training_step` calls."""
 
     def __init__(self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None) -> None:
-        from rnnsearch.cli import build as make
-        from rnnsearch.cli.compose import compose
+        from rnnsearch.config import build as make
+        from rnnsearch.config.compose import compose
         from rnnsearch.evaluation.scoring import EARLIER
         from rnnsearch.model.build import build_translator
         from rnnsearch.training.faults import Watch

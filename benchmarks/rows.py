@@ -139,7 +139,8 @@ def _share(work: Sequence[float], peaks: Sequence[float]) -> float:
 
 def document(findings: Findings, options: Options) -> dict[str, Any]:
     """Everything as plain values, with machine, date and versions."""
-    from rnnsearch.cli import provenance
+    from rnnsearch.runs import provenance
+    from rnnsearch.training.hardware import hardware
 
     asked = {key: value.name if isinstance(value, Path) else value for key, value in vars(options).items()}
     hidden = ("run", "json", "peers", "data_root", "results")  # paths of the machine say nothing of the figures
@@ -147,7 +148,7 @@ def document(findings: Findings, options: Options) -> dict[str, Any]:
         "benchmark": options.command,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "options": {key: value for key, value in asked.items() if key not in hidden},
-        "machine": {**provenance.hardware(), "threads": options.threads, "cores": _cores()},
+        "machine": {**hardware(), "threads": options.threads, "cores": _cores()},
         "versions": provenance.versions() | _peers_versions(options.peers),
         "git": provenance.git(),
         "rows": [asdict(row) for row in findings.rows],

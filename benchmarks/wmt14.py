@@ -20,7 +20,7 @@ import torch
 from benchmarks.launches import launches, passes_over_weights
 from benchmarks.options import Options, whole
 from benchmarks.scaling import BATCH, TEXT_BYTES, Corpus, Gpu, Model, disk_bytes, enough, gpu_bytes, stops, update
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.compose import compose
 from rnnsearch.kernels.cross_entropy import GPU_BYTES
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator

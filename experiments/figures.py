@@ -14,8 +14,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import msgspec
+
 from rnnsearch.evaluation.significance import Difference
-from rnnsearch.records import read_lines
+from rnnsearch.records.json_files import read_lines
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.measures import primary
 from rnnsearch.study.planned import planned
@@ -167,7 +169,9 @@ def slope(name: str, member: str) -> Figures:
 def record(name: str, members: str, key: str) -> Figures:
     """A dotted key of the records of a member, or of all members of a pattern: low, high, and value, their mean."""
     chosen = [member for member, _ in _matching(name, members)]
-    return _range([_at(run.record, key.split(".")) for run in study(name).runs if run.member in chosen])
+    return _range(
+        [_at(msgspec.to_builtins(run.record), key.split(".")) for run in study(name).runs if run.member in chosen]
+    )
 
 
 def runs(name: str) -> Figures:

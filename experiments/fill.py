@@ -19,7 +19,7 @@ from string import Formatter
 from typing import Any
 
 from experiments.figures import COMPARED, LOOKUPS, ROOT, NoFigure, compared, digest, studies
-from rnnsearch.records import write_json, write_text
+from rnnsearch.records.json_files import write_json, write_text
 
 PAGES = (
     ROOT / "README.md",

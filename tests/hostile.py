@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies as st
 
 from rnnsearch.api import TrainedModel
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.compose import compose
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.data.tokenizer import TokenizerPair

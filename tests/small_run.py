@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from rnnsearch.cli import runs
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.compose import compose
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTraining
 from rnnsearch.model.build import build_translator
-from rnnsearch.records import RunRecord
+from rnnsearch.records.run_record import RunRecord
+from rnnsearch.runs import run_folder
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 
 WORDS = ("the", "small", "house", "stood", "there", "below")
@@ -87,10 +87,10 @@ def write_run(
             for parameter in translator.parameters():
                 parameter.normal_(generator=generator)
         checkpoint = {
-            "rnnsearch": runs.checkpoint_content(config, both, "small"),
+            "rnnsearch": run_folder.checkpoint_content(config, both, "small"),
             "state_dict": {f"translator.{key}": value for key, value in translator.state_dict().items()},
         }
         AtomicCheckpoints().save_checkpoint(checkpoint, folder / "checkpoints" / f"{name}.ckpt")
     (folder / "record.json").write_text('{"format": 1}')
-    runs.save_config(config, folder, RunRecord(folder, {}, writes=False))
+    run_folder.save_config(config, folder, RunRecord(folder, {}, writes=False))
     return folder

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 from hydra.utils import get_object
 
-from rnnsearch.cli.config_dir import config_dir, description, groups, primary_keys
 from rnnsearch.cli.help import COMMANDS
-from rnnsearch.keys.table import kind_of
+from rnnsearch.config.config_dir import config_dir, description, groups, primary_keys
+from rnnsearch.config.keys.table import kind_of
 
 OURS = "rnnsearch."
 LAUNCHERS = "hydra/launcher"

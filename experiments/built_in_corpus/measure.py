@@ -6,13 +6,13 @@ from pathlib import Path
 
 import sacrebleu
 
-from rnnsearch.cli.build import make
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.build import make
+from rnnsearch.config.compose import compose
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.grammar.lexicon import ADJECTIVES, NOUNS
 from rnnsearch.data.grammar.rules import RULES
 from rnnsearch.data.grammar.words import VERBS
-from rnnsearch.records import write_json
+from rnnsearch.records.json_files import write_json
 
 RESULTS = Path(__file__).with_name("results.json")
 LONG = 15  # words; in longer sentences links are looked at

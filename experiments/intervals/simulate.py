@@ -19,7 +19,7 @@ from scipy.special import stdtr
 from rnnsearch.evaluation.error_model import ERROR, Errors, Floats, hold
 from rnnsearch.evaluation.power import POWER, detectable, seeds_needed
 from rnnsearch.evaluation.significance import difference, resample
-from rnnsearch.records import write_json, write_text
+from rnnsearch.records.json_files import write_json, write_text
 
 HERE = Path(__file__).parent
 STUDIES, SEED = 4000, 0

@@ -13,7 +13,8 @@ from typing import Any
 import rnnsearch
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics, score
 from rnnsearch.evaluation.significance import Resampled, difference, estimate, resample
-from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
+from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
+from rnnsearch.records.run_record import read_values
 from rnnsearch.study.places import published
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ def main() -> None:
     signature = score(decoded[BASELINE].translations[0], test.references)["bleu_signature"]
     write_json(HERE / "results.json", {"sentences": len(rows), "signature": signature, "systems": results})
     write_text(HERE / "table.md", table(results))
-    write_lines(HERE / "runs.jsonl", (published(read_record(run)) for run in [*options.runs, options.plain]))
+    write_lines(HERE / "runs.jsonl", (published(read_values(run)) for run in [*options.runs, options.plain]))
     print(table(results))
 
 

@@ -18,11 +18,12 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from rnnsearch.evaluation.error_model import Floats
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import difference, resample
-from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
-from rnnsearch.run_config import CONFIG, bounded_yaml
+from rnnsearch.evaluation.summed_metrics import BLEU
+from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
+from rnnsearch.records.run_config import CONFIG, bounded_yaml
+from rnnsearch.records.run_record import read_record
 from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, judged
 
 HERE = Path(__file__).parent
@@ -97,33 +98,32 @@ def row_of(folder: Path) -> dict[str, Any] | None:
     import yaml
 
     record = read_record(folder)
-    diverged = record["status"] == "failed" and record["error"]["type"] == "Diverged"
-    if record["status"] not in ("finished", "paused") and not diverged:
+    diverged = record.error is not None and record.error.type == "Diverged"
+    if record.status not in ("finished", "paused") and not diverged:
         return None
     config = yaml.safe_load(bounded_yaml(folder / CONFIG))
     context = config["model"]["context"]["_target_"].rpartition(".")[2].lower()
     lstm = "lstm" in str(config["model"]["decoder"]["cell"]).lower()
-    results = record.get("results", {})
     return {
-        "corpus": record["data"]["name"],
+        "corpus": record.data.name,
         "member": f"{context}, LSTM" if lstm else context,
         "rate": config["optimizer"]["lr"],
         "updates": config["budget"]["updates"],
         "warmup": config["scheduler"]["warmup"],
-        "seed": record["seed"],
+        "seed": record.seed,
         "diverged": diverged,
-        "bleu": (results.get("metrics", {}).get("test") or {}).get("bleu"),
-        "validation": [[one["update"], one["nll"], one["bleu"]] for one in results["curves"]["validation"]],
-        "training_seconds": record.get("training_seconds"),
-        "parameters": record["parameters"],
-        "commit": (record["git"] or {}).get("commit"),
+        "bleu": record.results.metrics.test.get("bleu"),
+        "validation": [[one["update"], one["nll"], one["bleu"]] for one in record.results.curves.validation],
+        "training_seconds": record.training_seconds,
+        "parameters": record.parameters,
+        "commit": record.git.commit if record.git else None,
     }
 
 
 def sentence_counts(folder: Path) -> np.ndarray[Any, Any]:
     """What BLEU is made of, [sentences, counts]."""
     found = BLEU.sentence_statistics(
-        list(read_lines(folder / "translations.test.jsonl")), Scoring.of_record(read_record(folder))
+        list(read_lines(folder / "translations.test.jsonl")), Scoring.of_record(read_record(folder).scoring)
     )
     return found.astype(np.uint16)
 

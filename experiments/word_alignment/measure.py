@@ -18,7 +18,7 @@ import numpy as np
 import rnnsearch
 from rnnsearch.data.corpus import SPLITS
 from rnnsearch.data.greek_english import GreekEnglishCorpus
-from rnnsearch.evaluation.alignment import (
+from rnnsearch.evaluation.alignment_links import (
     GoldLinks,
     Links,
     aer_of_sums,
@@ -29,7 +29,8 @@ from rnnsearch.evaluation.alignment import (
 from rnnsearch.evaluation.significance import difference, estimate, resample
 from rnnsearch.evaluation.symmetrization import METHODS as HOW
 from rnnsearch.evaluation.symmetrization import symmetrize
-from rnnsearch.records import read_lines, read_record, write_json, write_lines, write_text
+from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
+from rnnsearch.records.run_record import read_values
 from rnnsearch.study.places import published
 
 HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ def main() -> None:
     for corpus, results in found.items():
         draw(results, HERE / f"{corpus}.png")
     runs = [path for name, path in vars(options).items() if name not in ("eflomal", "root")]
-    write_lines(HERE / "runs.jsonl", (published(read_record(Path(run))) for run in runs))
+    write_lines(HERE / "runs.jsonl", (published(read_values(Path(run))) for run in runs))
     print(tables)
 
 

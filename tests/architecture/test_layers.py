@@ -1,6 +1,7 @@
 """The import rule: a room imports only rooms below it, siblings never import each other."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,26 +11,19 @@ import pytest
 import rnnsearch
 
 PACKAGE = Path(rnnsearch.__file__).parent
-LAYERS = (
-    {"folders", "keys"},
-    {"records", "run_config", "visible"},
-    {"data", "kernels"},
-    {"model"},
-    {"search"},
-    {"evaluation"},
-    {"training", "study", "api"},
-    {"sweep", "page"},
-    {"cli"},
-    {"__main__"},
-)
+ROOT = Path(__file__).resolve().parents[2]
+DRAWING = re.search(r"^records <[^`]*", (ROOT / "docs" / "design.md").read_text(encoding="utf-8"), re.MULTILINE)
+assert DRAWING is not None
+LAYERS = [*({room.strip() for room in layer.split("|")} for layer in DRAWING[0].split("<")), {"__main__"}]
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 HEAVY = {"torch", "lightning", "pytorch_lightning", "torchmetrics"}
 LIGHT = (
-    "study",
+    *("study", "plots"),
     *("evaluation.bleu", "evaluation.length", "evaluation.significance"),
-    *("evaluation.alignment", "evaluation.attention_statistics", "evaluation.symmetrization"),
+    *("evaluation.alignment_links", "evaluation.attention_statistics", "evaluation.symmetrization"),
 )
 CONFIGURATION = {"hydra", "omegaconf"}
+SEES_HYDRA = {"config", "runs", "sweep", "cli"}
 
 Imports = dict[str, set[str]]  # module -> the modules it names, both without "rnnsearch." where they are ours
 
@@ -38,30 +32,45 @@ def test_no_arrow_runs_up() -> None:
     assert arrows_up(imports_of(PACKAGE)) == []
 
 
-def test_records_needs_the_standard_library_alone() -> None:
-    imports, low = imports_of(PACKAGE), {"folders", "keys", "records"}
-    names = {name for module, found in imports.items() if _room(module) in low for name in found}
-    assert {_room(name) for name in names if not _is_standard(name)} <= low
+def test_records_need_little() -> None:
+    names = {name for module, found in imports_of(PACKAGE).items() if _room(module) == "records" for name in found}
+    assert {_top(name) for name in names if not _is_standard(name)} <= {"records", "yaml", "msgspec"}
 
 
 def test_reports_and_scores_load_neither_torch_nor_lightning() -> None:
     assert heavy_ways(imports_of(PACKAGE)) == []
 
 
-def test_hydra_is_seen_by_the_command_line_alone() -> None:
+def test_hydra_is_seen_by_few() -> None:
     seen = {
         module: found
         for module, names in imports_of(PACKAGE).items()
-        if _room(module) != "cli" and (found := {_top(name) for name in names} & CONFIGURATION)
+        if _room(module) not in SEES_HYDRA and (found := {_top(name) for name in names} & CONFIGURATION)
     }
     assert seen == {}
 
 
-def test_packages_hold_no_code() -> None:
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circles(imports_of(PACKAGE)) == []
+
+
+def test_packages_say_what_they_are_and_hold_no_code() -> None:
     for path in PACKAGE.glob("*/**/__init__.py"):  # that of the package itself offers `load`
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body), path
-        assert len(body) <= 1, path
+        (said,) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(said, ast.Expr), path
+        assert isinstance(said.value, ast.Constant), path
+        assert "Imports " in said.value.value, path
+        for name in re.findall(r"\b\w+\.py\b|\b\w+/", said.value.value):
+            assert (path.parent / name).exists(), (path, name)
+
+
+def test_every_room_is_told_of_and_every_file_that_is_named_is_there() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms | {"api"} == {room for layer in LAYERS[:-1] for room in layer}
+    assert rooms == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    for name in re.findall(r"`(\w+/[\w/]+\.py)`", text):
+        assert (PACKAGE / name).is_file(), name
 
 
 BAD_TREE = {
@@ -71,7 +80,7 @@ BAD_TREE = {
     "attic/__init__.py": "",
     "attic/old.py": "import json\n",
     "data/__init__.py": "",
-    "data/corpus.py": "import rnnsearch.records\nfrom rnnsearch.model import encoder\n",
+    "data/corpus.py": "import rnnsearch.records.run_record\nfrom rnnsearch.model import encoder\n",
     "kernels/__init__.py": "",
     "kernels/step.py": "import torch\nfrom rnnsearch.data.corpus import Pair\n",
     "model/__init__.py": "",
@@ -129,6 +138,26 @@ def arrows_up(imports: Imports) -> list[str]:
             if _room(name) != _room(module) and RANK.get(_room(name), len(LAYERS)) >= RANK[_room(module)]
         ]
     return wrong
+
+
+def circles(imports: Imports) -> list[str]:
+    """Files that lead back to themselves, one way for each file that begins one."""
+    found = [way for module in sorted(imports) if (way := _way_back(module, imports))]
+    return [" -> ".join(way) for way in found]
+
+
+def _way_back(module: str, imports: Imports) -> list[str]:
+    """The shortest way from a module over what it imports to itself; empty where there is none."""
+    ways = [[module]]
+    seen: set[str] = set()
+    for way in ways:
+        for name in sorted(imports[way[-1]] & imports.keys()):
+            if name == module:
+                return [*way, name]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def heavy_ways(imports: Imports) -> list[str]:

@@ -11,7 +11,7 @@ from benchmarks.scaling import ROW_BYTES, Corpus, Gpu, Model, disk_bytes, enough
 from benchmarks.wmt14 import grown
 
 from rnnsearch.data.corpus import Pair
-from rnnsearch.data.encoding import SCHEMA, encode
+from rnnsearch.data.encode_pairs import SCHEMA, encode
 
 MODEL = Model(
     parameters=1000, operations=lambda length: 50.0, launches=Launches(10, 2, 3), passes=5, token_bytes=7,

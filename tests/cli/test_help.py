@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.cli.config_dir import chosen_groups, description, groups, primary_keys
 from rnnsearch.cli.help import COMMANDS, FLAGS, command_help, overview
 from rnnsearch.cli.main import main
+from rnnsearch.config.config_dir import chosen_groups, description, groups, primary_keys
 
 HEAVY = ("torch", "lightning", "hydra", "omegaconf", "numpy", "datasets", "matplotlib", "yaml", "rich")
 

@@ -11,8 +11,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from rnnsearch.cli.build import make
-from rnnsearch.cli.trust import whitelist
+from rnnsearch.config.build import make
+from rnnsearch.config.trust import whitelist
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 WIRED = {  # what the code adds to a node's keys when it makes the object; the first pattern that fits counts
@@ -21,9 +21,11 @@ WIRED = {  # what the code adds to a node's keys when it makes the object; the f
     "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},
     "torch.optim.*": {"params"},
     "lightning.pytorch.loggers.*": {"save_dir"},
-    "rnnsearch.training.boards.*": {"save_dir"},
+    "rnnsearch.training.loggers.*": {"save_dir"},
     "rnnsearch.training.metrics_csv.*": {"save_dir"},
+    "rnnsearch.training.dashboards.Samples": {"translate"},
     "rnnsearch.training.dashboards.*": {"save_dir"},
+    "rnnsearch.training.checkpoints.kept_checkpoints": {"folder"},
 }
 Node = dict[str, Any]
 
@@ -79,7 +81,7 @@ def test_node_binds(node: Node) -> None:
 
 @pytest.mark.parametrize("node", [node for _, node in NODES], ids=[place for place, _ in NODES])
 def test_node_may_be_made(node: Node) -> None:
-    own = ("rnnsearch.cli.sweeper.", "rnnsearch.cli.launcher.")  # Hydra's plugins too
+    own = ("rnnsearch.sweep.durable_sweeper.", "rnnsearch.sweep.local_launcher.")  # Hydra's plugins too
     assert node["_target_"].startswith(own) or node["_target_"] in whitelist()
 
 

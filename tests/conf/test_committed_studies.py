@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from rnnsearch.cli.asked import Asked
-from rnnsearch.cli.compose import Composer
-from rnnsearch.cli.inputs import Inputs
-from rnnsearch.cli.points import Points
-from rnnsearch.cli.runs import plain
-from rnnsearch.cli.settings import settle_budget
-from rnnsearch.cli.tuning import Tuner
-from rnnsearch.cli.values import canonical, check_values
-from rnnsearch.records import JOB, RECORD, config_hash, point_key, read_object
+from rnnsearch.config.compose import Composer, settle_budget
+from rnnsearch.config.identity import config_hash, point_key
+from rnnsearch.config.value_checks import canonical, check_values
+from rnnsearch.records.run_record import JOB, RECORD
+from rnnsearch.records.study_description import read_description
+from rnnsearch.runs.run_folder import plain
+from rnnsearch.sweep.inputs import Inputs
 from rnnsearch.sweep.ledger import DONE, find, read_point, state
+from rnnsearch.sweep.points import Points
+from rnnsearch.sweep.request import Asked
+from rnnsearch.sweep.tuner import Tuner
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 FOLDERS = sorted(path.parent for path in EXPERIMENTS.rglob(JOB))
@@ -69,16 +70,18 @@ def test_every_committed_study_is_looked_at() -> None:
         assert {run["folder"] for run in runs} == {folder.name for folder in FOLDERS if folder.parent == study}
 
 
-TUNED = [path for path in sorted(EXPERIMENTS.glob("*/study.json")) if "bases" in (read_object(path)["tuning"] or {})]
+TUNED = [
+    path
+    for path in sorted(EXPERIMENTS.glob("*/study.json"))
+    if (tuning := read_description(path.parent).tuning) and tuning.bases
+]
 
 
 @pytest.mark.parametrize("path", TUNED, ids=lambda path: path.parent.name)
 def test_what_was_chosen_in_a_tuned_study_is_known_to_whoever_extends_it(path: Path) -> None:
-    study, points = read_object(path), Points(path.parent, (), Inputs())
-    tuner = Tuner(Composer("sweep")(["tuning=learning_rate"]), points, lambda points: None, study["tuning"])
-    asked = {
-        member["name"]: Asked(member["name"], tuple(member["overrides"]), (), ("9",)) for member in study["members"]
-    }
-    assert tuner.before.known(asked) == study["tuning"]["chosen"]
+    study, points = read_description(path.parent), Points(path.parent, (), Inputs())
+    tuner = Tuner(Composer("sweep")(["tuning=learning_rate"]), points, lambda points: None, study.tuning)
+    asked = {member.name: Asked(member.name, tuple(member.overrides), (), ("9",)) for member in study.members}
+    assert tuner.before.known(asked) == study.tuning.chosen
     other = {name: one.with_("label_smoothing=0.3") for name, one in asked.items()}
     assert tuner.before.known(other) == {}

@@ -22,7 +22,7 @@ GROUPS = {
     "encoder": ["bidirectional", "unidirectional"],
     "decoder": ["paper", "modern", "luong", "conditional"],
 }
-WIRED = {  # what cli/build.py adds
+WIRED = {  # what config/build.py adds
     "encoder": {"vocabulary_size", "kernels"},
     "context": {"annotation_size", "state_size"},
     "decoder": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},

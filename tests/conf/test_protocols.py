@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.cli.asked import Request
-from rnnsearch.cli.compose import compose
-from rnnsearch.cli.inputs import Inputs
-from rnnsearch.cli.members import Members
-from rnnsearch.cli.points import Points
-from rnnsearch.cli.tuning import Tuner
-from rnnsearch.keys.roles import HIDDEN_SIZES
+from rnnsearch.config.compose import compose
+from rnnsearch.config.keys.roles import HIDDEN_SIZES
+from rnnsearch.sweep.inputs import Inputs
+from rnnsearch.sweep.members import Members
+from rnnsearch.sweep.points import Points
+from rnnsearch.sweep.request import Request
+from rnnsearch.sweep.tuner import Tuner
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PROTOCOLS = sorted(path.stem for path in (CONF / "protocol").glob("*.yaml"))

@@ -12,7 +12,7 @@ import torch
 from rnnsearch.data.batching import Batch, BucketBatches, Planner
 from rnnsearch.data.corpus import Corpus, Pair
 from rnnsearch.data.datamodule import ParallelDataModule
-from rnnsearch.data.encoding import batches
+from rnnsearch.data.encode_pairs import batches
 from rnnsearch.data.filters import Filters
 from rnnsearch.data.mixture import MixtureCorpus
 from rnnsearch.data.streaming import StreamingLoader

@@ -17,7 +17,8 @@ from rnnsearch.data.sentencepiece_tokenizer import (
     escape,
     unescape,
 )
-from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK, GivenTokenizers, TokenizerPair, load_tokenizer
+from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK, GivenTokenizers, TokenizerPair
+from rnnsearch.data.tokenizer_states import load_tokenizer
 from rnnsearch.data.word_tokenizer import WordTokenizer, WordTraining
 
 SENTENCES = [

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from tests.docs.markdown import PAGES, ROOT
 
-from rnnsearch.cli.config_dir import config_dir, groups
+from rnnsearch.config.config_dir import config_dir, groups
 
 CHROMIUM = shutil.which("chromium")
 _LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation.alignment import GoldLinks, alignment_score, parse_pharaoh
+from rnnsearch.evaluation.alignment_links import GoldLinks, alignment_score, parse_pharaoh
 from rnnsearch.evaluation.gold import format_gold, read_gold
 
 links = st.frozensets(st.tuples(st.integers(0, 30), st.integers(0, 30)))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation.aligning import Alignment
 from rnnsearch.evaluation.heatmap import heatmap
+from rnnsearch.evaluation.word_alignment import Alignment
 
 TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rnnsearch.evaluation import bleu
 from rnnsearch.evaluation.bleu import score, suitable_scoring
-from rnnsearch.evaluation.metrics import BLEU, CHRF
 from rnnsearch.evaluation.scoring import EARLIER, Scoring, bleu_tokenizer, monitored
+from rnnsearch.evaluation.summed_metrics import BLEU, CHRF
 
 SENTENCES = {
     "ja": "よく農家は家を聞く、馬は川を聞く。",
@@ -110,12 +110,12 @@ def test_sacrebleus_warnings_are_told_once_and_kept(caplog: pytest.LogCaptureFix
     assert caplog.text.count("forgot to detokenize") == 1
     assert any("forgot to detokenize" in warning for warning in how.warnings)
     assert "force" not in caplog.text
-    assert Scoring.of_record({"scoring": how.as_record()}) == how
+    assert Scoring.of_record(how.as_record()) == how
 
 
 def test_earlier_records_are_scored_as_they_were() -> None:
-    assert Scoring.of_record({"results": {}}) == EARLIER == Scoring("13a", "none", "bleu", ())
-    assert Scoring.of_record({"scoring": EARLIER.as_record()}) == EARLIER
+    assert Scoring.of_record({}) == EARLIER == Scoring("13a", "none", "bleu", ())
+    assert Scoring.of_record(EARLIER.as_record()) == EARLIER
     assert score([SENTENCES["zh"]], [SENTENCES["zh"]], EARLIER)["bleu"] == 0
 
 

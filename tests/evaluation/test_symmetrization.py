@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation.alignment import Link, Links, parse_pharaoh
+from rnnsearch.evaluation.alignment_links import Link, Links, parse_pharaoh
 from rnnsearch.evaluation.symmetrization import METHODS, NEIGHBOURS, symmetrize
 
 alignments = st.frozensets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14)

@@ -18,8 +18,7 @@ from rnnsearch.data.batching import pad_sources
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation import forcing, references
-from rnnsearch.evaluation.aligning import align
-from rnnsearch.evaluation.alignment import alignment_score, format_pharaoh, parse_pharaoh
+from rnnsearch.evaluation.alignment_links import alignment_score, format_pharaoh, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.references import Aligning
@@ -34,6 +33,7 @@ from rnnsearch.evaluation.splits import (
 )
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation, translate, translate_ids
+from rnnsearch.evaluation.word_alignment import align
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch

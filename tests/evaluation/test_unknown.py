@@ -12,12 +12,12 @@ import torch
 from rnnsearch.data.tokenizer import UNK, Tokenizer
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation import unknown
-from rnnsearch.evaluation.aligning import align_translations
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import Member, System
 from rnnsearch.evaluation.translating import Translation
 from rnnsearch.evaluation.unknown import Replacement, read_lexicon, token_weights
+from rnnsearch.evaluation.word_alignment import align_translations
 from rnnsearch.model.translator import Translator
 
 from ..model.designs import MODERN, build

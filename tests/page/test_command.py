@@ -14,7 +14,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import rnnsearch
-from rnnsearch.cli.page import more_hosts, searching_by_beam, short_names
+from rnnsearch.cli.commands.page import more_hosts, searching_by_beam, short_names
 from rnnsearch.page import serving
 from rnnsearch.page.limits import Asked
 from rnnsearch.page.panels import panels
@@ -25,10 +25,10 @@ from ..small_run import write_run
 CHECKOUT = Path(__file__).resolve().parents[2]
 FAKE = """
 import sys
-import rnnsearch.cli.page
+import rnnsearch.cli.commands.page
 from rnnsearch.cli.main import main
 from tests.page.conftest import FakeModel
-rnnsearch.cli.page.load = lambda folder, **_: FakeModel()
+rnnsearch.cli.commands.page.load = lambda folder, **_: FakeModel()
 sys.exit(main(["page", *sys.argv[1:]]))
 """
 WITHOUT = """

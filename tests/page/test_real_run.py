@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from tests.evaluation.test_aligning import ADDITIVE, learnt, system
+from tests.evaluation.test_word_alignment import ADDITIVE, learnt, system
 
 import rnnsearch
 from rnnsearch.api import TrainedModel
 from rnnsearch.page.app import make_app
 from rnnsearch.page.limits import Limits
-from rnnsearch.visible import visible
+from rnnsearch.records.visible import visible
 
 LIMITS = Limits(max_characters=1000, max_words=100, max_beam_size=8, max_waiting=2, beam_size=4, alternatives=2)
 SEARCH = {"beam_size": 2, "normalization": "none", "max_length_ratio": 0.0, "max_length_offset": 5}

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from rnnsearch.cli.dashboard import Board, started
+from rnnsearch.cli.commands.dashboard import Board, started
 from rnnsearch.page import reports
 from rnnsearch.page.reports import Link, make_reports
 

@@ -11,7 +11,8 @@ import pytest
 from tests.once import made_once
 
 from rnnsearch.cli.main import main
-from rnnsearch.records import FILES, RECORD, read_record, write_json
+from rnnsearch.records.json_files import write_json
+from rnnsearch.records.run_record import FILES, RECORD, read_values
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 TINY = [
@@ -94,7 +95,7 @@ def shell(tmp_path: Path, cache: Path) -> Shell:
 def stranger(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be made hostile: a stranger leaves no digests that would tell what was changed."""
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
-    record = read_record(folder)
+    record = read_values(folder)
     record.pop(FILES)
     write_json(folder / RECORD, record)
     return folder

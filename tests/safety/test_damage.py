@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 import rnnsearch
-from rnnsearch.cli import rows, runs
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.model import archive
 from rnnsearch.model.checkpoint import load_translator, newest_whole, read_checkpoint
-from rnnsearch.records import KINDS, RECORD, read_record, write_object
-from rnnsearch.run_config import CONFIG
+from rnnsearch.records.json_files import write_object
+from rnnsearch.records.run_config import CONFIG
+from rnnsearch.records.run_record import RECORD, read_record, read_values
+from rnnsearch.runs import kept_pairs, run_folder
 from rnnsearch.study.folder import _whole_run, read_attention
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 
@@ -29,14 +30,14 @@ FILES += ["translations.test.jsonl", "alignments.test.json", "metrics.csv"]
 
 def results(run: Path) -> dict[str, Any]:
     """All that commands take from a run's folder."""
-    loaded = runs.load_run(run, device="cpu")
+    loaded = run_folder.load_run(run, device="cpu")
     study = _whole_run("member", 1, run)
     found = newest_whole(run)
     assert found is not None
     return {
         "record": loaded.record,
         "config": loaded.config,
-        "texts": rows.split_rows(loaded, "test"),
+        "texts": kept_pairs.split_rows(loaded, "test"),
         "translations": [one.text for one in loaded.model.translate(LINES)],
         "scores": [one.log_prob for one in loaded.model.score([(LINES[0], LINES[1])])],
         "study": (study.rows, study.record, read_attention(study)),
@@ -79,7 +80,7 @@ def another(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for weight in content["state_dict"].values():
             weight.add_(0.5)
         AtomicCheckpoints().save_checkpoint(content, folder / "checkpoints" / f"{name}.ckpt")
-    record = read_record(folder)
+    record = read_values(folder)
     record["results"]["metrics"]["test"]["bleu"] = 99.0
     write_object(folder / RECORD, {**record, "id": "another"})
     (folder / CONFIG).write_text((folder / CONFIG).read_text().replace("beam_size: 2", "beam_size: 1"))
@@ -218,7 +219,18 @@ def test_any_cut_of_the_last_checkpoint_gives_way_to_the_best(trained: Path, tmp
         assert found.path == run / "checkpoints" / "best.ckpt"
 
 
-@pytest.mark.parametrize(("key", "value"), [*((key, 5) for key in KINDS if KINDS[key] is not int), ("seed", "x")])
+WRONG = [
+    *(
+        (key, 5)
+        for key in ("id", "name", "status", "config_hash", "data.source_language", "data.checksums", "data.pairs")
+    ),
+    *((key, 5) for key in ("data", "tokenizer", "tokenizer.notes", "tokenizer.source", "scoring", "files", "code")),
+    *((key, 5) for key in ("corrected", "results", "results.curves", "results.metrics", "results.metrics.test", "git")),
+    *((key, "x") for key in ("seed", "updates", "parameters", "flops_per_token", "converged", "pauses", "error")),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
 def test_a_record_of_another_structure_is_refused(tmp_path: Path, key: str, value: object) -> None:
     """One from before records held digests, or a stranger's."""
     *parents, last = key.split(".")
@@ -239,16 +251,16 @@ def test_a_record_of_another_structure_is_refused(tmp_path: Path, key: str, valu
 @pytest.mark.parametrize("found", [{"bleu_tokenizer": "x"}, {"normalization": []}, {"primary": 5}, {"more": 1}])
 def test_a_scoring_that_no_run_has_is_refused(found: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="no scoring that can be used"):
-        Scoring.of_record({"scoring": found})
-    assert Scoring.of_record({"scoring": {"primary": "chrf", "warnings": ["one"]}}).warnings == ("one",)
+        Scoring.of_record(found)
+    assert Scoring.of_record({"primary": "chrf", "warnings": ["one"]}).warnings == ("one",)
     assert Scoring.of_record({}) == EARLIER
 
 
 @pytest.mark.parametrize("line", [{}, {"source_text": "a"}, {"source_text": 5, "target_text": "b"}])
 def test_kept_texts_of_another_structure_are_refused(trained: Path, tmp_path: Path, line: dict[str, object]) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
-    record = read_record(run)
+    record = read_values(run)
     write_object(run / RECORD, {key: value for key, value in record.items() if key != "files"})
     (run / "data" / "test.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(ValueError, match=r"test\.jsonl: line 1 is damaged: it holds no pair of texts"):
-        rows.split_rows(runs.load_run(run, device="cpu"), "test")
+        kept_pairs.split_rows(run_folder.load_run(run, device="cpu"), "test")

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import rnnsearch
-from rnnsearch.cli import build, rows, runs
+from rnnsearch.config import build
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
-from rnnsearch.records import read_lines, read_record
+from rnnsearch.records.json_files import read_lines
+from rnnsearch.records.run_record import read_values
+from rnnsearch.runs import kept_pairs, run_folder
 
 from .conftest import Shell
 
@@ -31,16 +33,16 @@ def test_it_translates(earlier: Path) -> None:
 
 
 def test_it_is_evaluated(earlier: Path) -> None:
-    loaded = runs.load_run(earlier, device="cpu")
-    texts, search = rows.split_rows(loaded, "test"), build.build_search(loaded.config.search)
-    found = evaluate_split(loaded.model.system, texts, search, scoring=Scoring.of_record(loaded.record)).metrics
-    kept = loaded.record["results"]["metrics"]["test"]
+    loaded = run_folder.load_run(earlier, device="cpu")
+    texts, search = kept_pairs.split_rows(loaded, "test"), build.build_search(loaded.config.search)
+    found = evaluate_split(loaded.model.system, texts, search, scoring=Scoring.of_record(loaded.record.scoring)).metrics
+    kept = loaded.record.results.metrics.test
     assert {key: found[key] for key in ("nll", "chrf")} == pytest.approx({key: kept[key] for key in ("nll", "chrf")})
 
 
 @pytest.mark.slow
 def test_it_goes_on(earlier: Path, shell: Shell) -> None:
-    before = read_record(earlier)
+    before = read_values(earlier)
     words = [word for word in before["command"][2:] if not word.startswith(("hydra.", "budget.", "paths."))]
     more = (f"paths.cache={shell.cache}", f"hydra.run.dir={earlier}", "ckpt=last")
     kept = {path: path.read_bytes() for path in earlier.rglob("*") if path.is_file()}

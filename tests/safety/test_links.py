@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.folders import refuse_links, written_aside
-from rnnsearch.records import append_line, write_text
+from rnnsearch.records.folders import refuse_links, written_aside
+from rnnsearch.records.json_files import append_line, write_text
 
 from .conftest import Shell
 

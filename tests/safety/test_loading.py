@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 import rnnsearch
-from rnnsearch.cli import trust
+from rnnsearch.config import trust
 from rnnsearch.model.build import build_translator
 
 from .conftest import Shell
@@ -78,7 +78,7 @@ CONSTRUCTED = ["optimizer", "data", "tokenizer", "scheduler", "model.context"]
 @pytest.mark.parametrize(
     ("target", "key"),
     [
-        *product(["os.system", "rnnsearch.records.write_text", "rnnsearch.cli.main.main"], CONSTRUCTED),
+        *product(["os.system", "rnnsearch.records.json_files.write_text", "rnnsearch.cli.main.main"], CONSTRUCTED),
         ("os.system", "averaging"),
         ("os.system", "trainer"),
     ],

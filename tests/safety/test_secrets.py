@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.cli.secrets import hidden, refuse_secrets
+from rnnsearch.config.secrets import hidden, refuse_secrets
 
 from .conftest import Shell
 

@@ -21,11 +21,12 @@ import torch
 from backports import zstd
 
 import rnnsearch
-from rnnsearch import records
-from rnnsearch.cli import runs
 from rnnsearch.data import download, lines
 from rnnsearch.model.checkpoint import read_checkpoint
-from rnnsearch.records import read_object
+from rnnsearch.records import json_files
+from rnnsearch.records.json_files import read_object
+from rnnsearch.records.run_record import NO_RECORD
+from rnnsearch.runs import run_folder
 from rnnsearch.search.settings import own_search
 from rnnsearch.study import folder
 
@@ -202,8 +203,8 @@ YAMLS = {
 @pytest.mark.parametrize("kind", YAMLS)
 def test_a_config_is_bounded(tmp_path: Path, kind: str) -> None:
     (tmp_path / "config.yaml").write_text(YAMLS[kind], errors="surrogateescape")
-    for read in (runs.read_config, lambda folder: own_search(folder, {})):
-        if kind != "a date that is none" or read != runs.read_config:
+    for read in (run_folder.read_config, lambda folder: own_search(folder, NO_RECORD)):
+        if kind != "a date that is none" or read != run_folder.read_config:
             with pytest.raises(ValueError, match="is no config of a run"):
                 read(tmp_path)
 
@@ -217,7 +218,7 @@ def test_json_is_bounded(tmp_path: Path, text: str) -> None:
 
 
 def test_a_record_of_another_size_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "LARGEST", 100)
+    monkeypatch.setattr(json_files, "LARGEST", 100)
     (tmp_path / "record.json").write_text(json.dumps({"a": "b" * 200}))
     with pytest.raises(ValueError, match="has more than 100 bytes"):
         read_object(tmp_path / "record.json")

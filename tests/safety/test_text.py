@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from rnnsearch.cli import errors, live
-from rnnsearch.cli.recording import Discreet
-from rnnsearch.cli.stderr import StderrHandler
-from rnnsearch.cli.terminal import for_stdout, say
+from rnnsearch.config import errors
+from rnnsearch.config.terminal import StderrHandler, for_stdout, say
 from rnnsearch.evaluation.heatmap import heatmap
+from rnnsearch.plots.images import svg
+from rnnsearch.plots.style import plain
+from rnnsearch.records.visible import visible
+from rnnsearch.runs.recording import Discreet
 from rnnsearch.study import export
 from rnnsearch.study.blocks import Example, Fold, Section
-from rnnsearch.study.figures import plain, svg
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.report import Card, First, Report, render_html, render_markdown
 from rnnsearch.study.tables import Table
+from rnnsearch.sweep import live_table
 from rnnsearch.sweep.ledger import Attempt, Point, State
-from rnnsearch.visible import visible
 
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x9b31m"
 NASTY = f"[red]x[/red] [link=http://x]y[/link] {ESCAPES}"
@@ -39,7 +40,7 @@ def test_a_label_in_the_live_table(tmp_path: Path) -> None:
     state = State("failed", error=NASTY, attempts=(Attempt("now"), Attempt("now")))
     shown = io.StringIO()
     Console(file=shown, width=400, force_terminal=True, color_system="truecolor").print(
-        live.table([point], {tmp_path: state})
+        live_table.table([point], {tmp_path: state})
     )
     text = shown.getvalue()
     assert text.count("[red]x[/red] [link=http://x]y[/link] \\u001b]0;title\\u0007\\u001b[2J\\u009b31m") == 2
@@ -87,7 +88,7 @@ def ways(text: str, folder: Path) -> Iterator[str]:
     """A stranger's text as each way to show it shows it."""
     point = Point(folder=folder, key="k", member=text, seed=1, overrides=())
     shown = io.StringIO()
-    Console(file=shown, width=400).print(live.table([point], {folder: State("failed", error=text)}))
+    Console(file=shown, width=400).print(live_table.table([point], {folder: State("failed", error=text)}))
     yield shown.getvalue()
     yield StderrHandler().format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (text,), None))
     yield Discreet().format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (text,), None))

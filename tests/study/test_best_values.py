@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from rnnsearch.plots.search_charts import Axis, Trial
 from rnnsearch.study.best_values import contests, effects_table, ranges_table, within_table
 from rnnsearch.study.measures import Measure, Score
 from rnnsearch.study.points import Point
-from rnnsearch.study.trials import Axis, Trial, axes
+from rnnsearch.study.trials import axes
 
 BLEU = Measure("bleu", "test")
 NAMES = {"context": "context", "lr": "lr", "size": "size", "cell": "cell"}

@@ -2,11 +2,20 @@ from pathlib import Path
 
 import pytest
 
-from rnnsearch.study import curve_figures
-from rnnsearch.study.curve_figures import best_of, best_of_many, look_for, small_multiples
-from rnnsearch.study.curves import Curve, curves_of, mean_curve, range_curve, tokens_differ
+from rnnsearch.plots import learning_curves
+from rnnsearch.plots.learning_curves import (
+    Curve,
+    best_of,
+    best_of_many,
+    look_for,
+    mean_curve,
+    range_curve,
+    small_multiples,
+)
+from rnnsearch.plots.panels import GREY, columns_of
+from rnnsearch.records.run_record import Curves, Record, Results
+from rnnsearch.study.curves import curves_of, tokens_differ
 from rnnsearch.study.folder import Run
-from rnnsearch.study.panels import GREY, columns_of
 
 
 def test_places_against_tokens_are_means_too() -> None:
@@ -23,7 +32,7 @@ def test_a_run_that_broke_off_does_not_shorten_the_mean() -> None:
 
 def test_curves_know_their_tokens_and_whether_they_ended() -> None:
     points = [{"update": 1, "tokens_seen": 50, "nll": 2.0}, {"update": 2, "tokens_seen": 90, "nll": None}]
-    run = Run("a", 0, Path("a"), "pruned", {"results": {"curves": {"validation": points}}}, ())
+    run = Run("a", 0, Path("a"), "pruned", Record(results=Results(curves=Curves(validation=points))), ())
     (curve,) = curves_of([run], key="nll")
     assert (curve.updates, curve.tokens, curve.values, curve.finished) == ((1,), (50,), (2.0,), False)
 
@@ -39,7 +48,7 @@ def test_tokens_are_told_only_where_an_update_sees_more_of_them_in_one_member() 
 
 @pytest.mark.parametrize(("members", "look"), [(2, "learning_curves"), (8, "small_multiples"), (60, "best_of_many")])
 def test_the_look_suits_the_number_of_members(members: int, look: str) -> None:
-    assert look_for(members)[0] is getattr(curve_figures, look)
+    assert look_for(members)[0] is getattr(learning_curves, look)
 
 
 def many(count: int) -> list[Curve]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rnnsearch.records.run_record import Record, record_of
+from rnnsearch.records.study_description import StudyDescription, description_of
 from rnnsearch.study import trained_enough, unequal
 from rnnsearch.study.doubts import remarks, seeds_changed
 from rnnsearch.study.folder import Run, Study, read_study
@@ -187,9 +189,11 @@ def test_what_needs_no_translations_is_said_of_speeds_too(small: Path, edit_json
 
 def asked(*times: tuple[str, list[int]]) -> Study:
     """Seeds asked for at some times, in a study whose seeds 0 and 1 ended at noon."""
-    runs = tuple(Run("a", seed, Path(f"a{seed}"), "finished", {"ended": "2026-01-01T12:00:00Z"}, ()) for seed in (0, 1))
+    runs = tuple(
+        Run("a", seed, Path(f"a{seed}"), "finished", Record(ended="2026-01-01T12:00:00Z"), ()) for seed in (0, 1)
+    )
     description = {"asked_seeds": [{"seeds": seeds, "at": at} for at, seeds in times]}
-    return Study(Path("study"), description, ("a",), (0, 1, 2), runs)
+    return Study(Path("study"), description_of({"format": 1, **description}, Path()), ("a",), (0, 1, 2), runs)
 
 
 def test_seeds_that_were_added_after_others_had_ended_are_a_doubt() -> None:
@@ -202,7 +206,7 @@ def test_seeds_that_were_added_after_others_had_ended_are_a_doubt() -> None:
     assert (told.level, told.kind, told.values) == ("doubt", "seeds_added", {"seeds": [2]})
     [told] = seeds_changed(asked(("2026-01-01T09:00:00Z", [4, 0]), ("2026-01-01T10:00:00Z", [0, 1])))
     assert (told.level, told.kind, told.values) == ("doubt", "seeds_gone", {"seeds": [4]})
-    assert seeds_changed(Study(Path("study"), {}, ("a",), (0,), ())) == []
+    assert seeds_changed(Study(Path("study"), StudyDescription(), ("a",), (0,), ())) == []
 
 
 def enough(
@@ -211,10 +215,11 @@ def enough(
     """What is said of one run a member, with these records."""
     names = [f"m{number}" for number in range(len(records))]
     runs = tuple(
-        Run(name, 0, Path(name), "finished", dict(record), ({},)) for name, record in zip(names, records, strict=True)
+        Run(name, 0, Path(name), "finished", record_of({"format": 1, **record}, Path()), ({},))
+        for name, record in zip(names, records, strict=True)
     )
     members = [{"name": name, "settings": of} for name, of in zip(names, settings or [{}] * len(names), strict=True)]
-    study = Study(Path("study"), {"members": members}, tuple(names), (0,), runs)
+    study = Study(Path("study"), description_of({"format": 1, "members": members}, Path()), tuple(names), (0,), runs)
     told = trained_enough.remarks(study, {run.member: (run,) for run in runs})
     return {(one.level, one.kind): one for one in told}
 
@@ -273,22 +278,32 @@ def test_a_capped_run_beside_a_longer_one_like_it_is_no_doubt() -> None:
 
 
 def test_unequal_budgets_are_no_doubt_where_each_training_ends_by_itself() -> None:
-    runs = tuple(Run(name, 1, Path(name), "finished", {"updates": n}, ()) for name, n in (("a", 100), ("b", 300)))
-    study = Study(Path("study"), {"budget": {"updates": 1000, "until": "converged"}}, ("a", "b"), (1,), runs)
+    runs = tuple(Run(name, 1, Path(name), "finished", Record(updates=n), ()) for name, n in (("a", 100), ("b", 300)))
+    study = Study(
+        Path("study"), StudyDescription(budget={"updates": 1000, "until": "converged"}), ("a", "b"), (1,), runs
+    )
     [told] = unequal.sizes_and_budgets(study, {run.member: (run,) for run in runs})
     assert (told.level, told.kind, told.values) == ("note", "budgets", {"of": "updates", "b": 300, "a": 100})
 
 
-SAME = {"parameters": 1000, "flops_per_token": 50.0, "updates": 10, "tokens_seen": 400, "training_seconds": 3.0}
+SAME: dict[str, Any] = {
+    "parameters": 1000,
+    "flops_per_token": 50.0,
+    "updates": 10,
+    "tokens_seen": 400,
+    "training_seconds": 3.0,
+}
 
 
 def doubts_of(description: dict[str, Any], **other: float) -> list[str]:
     """What is said of two runs that are the same but for ``other`` in the second."""
     runs = tuple(
-        Run(name, 1, Path(name), "finished", record, ())
+        Run(name, 1, Path(name), "finished", Record(**record), ())
         for name, record in (("fixed", SAME), ("additive", {**SAME, **other}))
     )
-    study = Study(Path("study"), description, ("fixed", "additive"), (1,), runs)
+    study = Study(
+        Path("study"), description_of({"format": 1, **description}, Path()), ("fixed", "additive"), (1,), runs
+    )
     return [one.text for one in unequal.sizes_and_budgets(study, {run.member: (run,) for run in runs})]
 
 

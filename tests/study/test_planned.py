@@ -5,9 +5,11 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_slopes_are_over_trained_lengths_and_say_who_stands_at_the_floor(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = read_study(written)
-    study.description["trained_length"] = 17
+    study = replace(study, description=msgspec.structs.replace(study.description, trained_length=17))
     comparison = compare(study, resamples=50)
     assert comparison is not None
     last = comparison.trained[-1]
@@ -182,7 +184,7 @@ def test_csv_has_every_run_in_full_precision(written: Path) -> None:
     assert [(row["member"], row["seed"]) for row in rows] == [(run.member, str(run.seed)) for run in study.runs]
     for row, run in zip(rows, study.runs, strict=True):
         assert float(row["test_bleu"]) == run.test["bleu"]
-        assert row["config_hash"] == run.record["config_hash"]
+        assert row["config_hash"] == run.record.config_hash
     assert json.loads(export.as_json(study))[0]["test_bleu"] == study.runs[0].test["bleu"]
 
 

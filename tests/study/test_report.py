@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnsearch.study import figures, lengths, sections
+from rnnsearch.plots import style
+from rnnsearch.study import lengths, sections
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.report import write_report
 from rnnsearch.study.side_by_side import pick_examples
@@ -243,7 +244,7 @@ def test_a_part_that_fails_costs_no_other(
         raise IndexError("list index out of range")
 
     folder = make_study(tmp_path, seeds=(0,), sentences=12, matrices=1)
-    monkeypatch.setattr(lengths.length_figures, "score_by_length", fails)
+    monkeypatch.setattr(lengths.length_curves, "score_by_length", fails)
     monkeypatch.setattr(sections.side_by_side, "translations", fails)
     report = write_report(folder)
     told = [f"The {what} is left out: making it failed with IndexError" for what in (
@@ -330,7 +331,7 @@ def test_a_report_again_changes_what_its_inputs_changed_and_nothing_else(
 ) -> None:
     """Another matplotlib draws otherwise; figures whose data did not change stay as they were."""
     again = shutil.copytree(written, tmp_path / "again")
-    monkeypatch.setitem(figures.STYLE, "font.size", 13)
+    monkeypatch.setitem(style.STYLE, "font.size", 13)
     edit_json(again / "fixed-seed0" / "record.json", lambda record: record.update(seconds=9000.0))
     write_report(again)
     changed = {path.stem for path in (again / "figures").iterdir() if not same(path, written)}

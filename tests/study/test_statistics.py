@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rnnsearch.evaluation.metrics import BLEU
 from rnnsearch.evaluation.significance import resample
+from rnnsearch.evaluation.summed_metrics import BLEU
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.report import write_report
 from rnnsearch.study.statistics import compare
@@ -22,7 +22,7 @@ def test_scores_are_means_of_the_records(written: Path) -> None:
     comparison = compare(study, resamples=200)
     assert comparison is not None
     for member in study.members:
-        tests = [run.record["results"]["metrics"]["test"] for run in study.runs if run.member == member]
+        tests = [run.record.results.metrics.test for run in study.runs if run.member == member]
         for metric, found in comparison.whole.scores[member].items():
             assert found.by_seed == pytest.approx(
                 [test[metric] for test in tests], rel=1e-6

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from rnnsearch.records.study_description import description_of
 from rnnsearch.study import ranking
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.measures import best_first, is_comparison
@@ -36,7 +38,10 @@ PROTOCOL = {"question": "?", "metric": "bleu", "baseline": None, "comparisons": 
     ],
 )
 def test_what_is_told_as_a_comparison(description: dict[str, Any], comparison: bool) -> None:
-    assert is_comparison(Study(Path(), description, ("a", "b"), (0,), ())) is comparison
+    assert (
+        is_comparison(Study(Path(), description_of({"format": 1, **description}, Path()), ("a", "b"), (0,), ()))
+        is comparison
+    )
 
 
 def markdown_of(folder: Path) -> str:
@@ -76,8 +81,14 @@ def test_csv_and_latex_begin_with_the_best(sweep: Path) -> None:
 
 def test_a_baseline_that_somebody_chose_makes_it_a_comparison(sweep: Path, tmp_path: Path) -> None:
     study = read_study(sweep)
-    stated = {**study.description["protocol"], "baseline": study.members[0]}
-    chosen = Study(study.folder, {**study.description, "protocol": stated}, study.members[:2], study.seeds, study.runs)
+    stated = replace(study.description.planned, baseline=study.members[0])
+    chosen = Study(
+        study.folder,
+        replace(study.description, protocol=stated),
+        study.members[:2],
+        study.seeds,
+        study.runs,
+    )
     report = build_report(chosen)
     assert "Planned comparisons" in [section.title for section in report.sections]
     assert study.members[0] in report.first.headline

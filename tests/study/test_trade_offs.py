@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.transforms import Bbox
 
-from rnnsearch.study.cost_figures import LIGHT, Point, quality_against_cost
-from rnnsearch.study.figures import panel
+from rnnsearch.plots.label_placement import place_labels
+from rnnsearch.plots.quality_against_cost import LIGHT, Point, quality_against_cost
+from rnnsearch.plots.style import panel
+from rnnsearch.records.run_record import Metrics, Record, Results
+from rnnsearch.records.study_description import StudyDescription
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.labels import place_labels
 from rnnsearch.study.measures import Measure
 from rnnsearch.study.trade_offs import COSTS, as_one, pareto_front, points_of, section, varies
 
@@ -52,12 +54,17 @@ def study_of(runs: dict[tuple[str, int], tuple[float, float]]) -> Study:
     """A study whose runs have the given parameters and test BLEU."""
     made = [
         Run(
-            member, seed, Path(), "finished", {"parameters": size, "results": {"metrics": {"test": {"bleu": bleu}}}}, ()
+            member,
+            seed,
+            Path(),
+            "finished",
+            Record(parameters=size, results=Results(metrics=Metrics(test={"bleu": bleu}))),
+            (),
         )
         for (member, seed), (size, bleu) in runs.items()
     ]
     members = tuple(dict.fromkeys(member for member, _ in runs))
-    return Study(Path(), {}, members, (0, 1), tuple(made))
+    return Study(Path(), StudyDescription(), members, (0, 1), tuple(made))
 
 
 def test_points_are_means_over_seeds_with_their_spread() -> None:

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from rnnsearch.plots.heat_map import Cell, heat_map
+from rnnsearch.plots.search_charts import Axis, Trial, best_so_far, history, parallel_coordinates
+from rnnsearch.records.study_description import StudyDescription
 from rnnsearch.study import searches, trials
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import short_keys, short_labels
-from rnnsearch.study.search_figures import Cell, best_so_far, heat_map, history, parallel_coordinates
-from rnnsearch.study.trials import Axis, Trial, axes, importances
+from rnnsearch.study.trials import axes, importances
 
 
 def made(values: list[float | None], settings: list[dict[str, object]], state: str = "finished") -> list[Trial]:
@@ -65,7 +67,7 @@ def test_too_little_has_no_importance() -> None:
 
 def test_without_optuna_the_section_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials.importlib.util, "find_spec", lambda name: None)
-    text, pictures = searches._importance(searches.Settings(Study(Path(), {}, ("a",), (0,), ())))
+    text, pictures = searches._importance(searches.Settings(Study(Path(), StudyDescription(), ("a",), (0,), ())))
     assert "pip install 'rnnsearch[search]'" in text[0]
     assert pictures == []
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rnnsearch.cli.chosen_before import upgraded
+from rnnsearch.records.run_record import Record
+from rnnsearch.records.study_description import StudyDescription, description_of
 from rnnsearch.study import costs, tuning
 from rnnsearch.study.drawing import drawn
 from rnnsearch.study.folder import Run, Study
@@ -44,15 +45,14 @@ def study(**more: Any) -> Study:
         "trials": [trial(member, rate, curve) for member, of in HALVING.items() for rate, curve in of.items()],
         "chosen": {"additive": {"optimizer.lr": 0.008}, "fixed": {"optimizer.lr": 0.008}},
         "at_edge": [],
-        "capped": False,
     }
-    record = {"updates": 1600, "training_seconds": 200.0}
+    record = Record(updates=1600, training_seconds=200.0)
     runs = (
         Run("fixed", 1, Path("fixed-seed1"), "finished", record, ({},)),
         Run("additive", 0, Path("additive-0.008"), "finished", record, ({},)),
     )
-    description = {"tuning": {**described, **more}, "budget": {"updates": 1600}, "members": []}
-    return Study(Path("study"), description, ("fixed", "additive"), (0, 1), runs)
+    told = {"tuning": {**described, **more}, "budget": {"updates": 1600}, "members": []}
+    return Study(Path("study"), description(told), ("fixed", "additive"), (0, 1), runs)
 
 
 OLD = {
@@ -67,21 +67,23 @@ OLD = {
 }
 
 
+def description(values: Mapping[str, Any]) -> StudyDescription:
+    return description_of({"format": 1, **values}, Path())
+
+
 def old() -> Study:
-    record = {"updates": 1600, "training_seconds": 200.0}
+    record = Record(updates=1600, training_seconds=200.0)
     runs = tuple(Run(name, 1, Path(name), "finished", record, ({},)) for name in ("fixed", "additive"))
-    return Study(Path("study"), {"tuning": OLD}, ("fixed", "additive"), (1,), runs)
+    return Study(Path("study"), description({"tuning": OLD}), ("fixed", "additive"), (1,), runs)
 
 
 def test_rungs_say_shares_and_updates() -> None:
-    assert [(rung.updates, rung.label) for rung in tuning.rungs(study())] == [
-        (400, "25 % of the budget, 400 updates"),
-        (800, "50 % of the budget, 800 updates"),
-    ]
-    of_seconds = study(rungs=[{"share": 0.25, "updates": None, "keep": 1}])  # each trial at updates of its own
-    assert [rung.label for rung in tuning.rungs(of_seconds)] == ["25 % of the budget"]
-    table = tuning.table(of_seconds)
+    table = tuning.table(study())
     assert table is not None
+    assert table.header[2:4] == ("25 % of the budget, 400 updates", "50 % of the budget, 800 updates")
+    table = tuning.table(study(rungs=[{"share": 0.25, "updates": None, "keep": 1}]))  # each at updates of its own
+    assert table is not None
+    assert table.header[2] == "25 % of the budget"
     assert table.rows[0][2] == "2.1600\nafter 400 updates"
 
 
@@ -106,19 +108,6 @@ def test_the_rule_is_told_with_what_it_cost() -> None:
     assert text.endswith("Those that are no runs took 4,100 updates and 8 min 32 s in all.")
 
 
-def test_an_old_study_that_was_extended_shows_the_same() -> None:
-    before = old()
-    now = Study(before.folder, {"tuning": upgraded(OLD)}, before.members, before.seeds, before.runs)
-    first, second = tuning.table(before), tuning.table(now)
-    assert first is not None
-    assert second is not None
-    assert [row[:3] for row in second.rows] == [row[:3] for row in first.rows]
-    assert second.header[:3] == first.header[:3]
-    assert (
-        [one.members for one in tuning.at_edge(now)] == [one.members for one in tuning.at_edge(before)] == [("fixed",)]
-    )
-
-
 def test_the_old_form_stays_readable() -> None:
     table = tuning.table(old())
     assert table is not None
@@ -127,6 +116,7 @@ def test_the_old_form_stays_readable() -> None:
     assert [row[-1] for row in table.rows].count("chosen") == 2
     [picture] = tuning.section(old()).pictures
     assert len(picture.draw().axes) >= 2
+    assert [one.members for one in tuning.at_edge(old())] == [("fixed",)]
 
 
 def test_the_figure_has_a_line_for_each_judgement_a_ring_and_a_cross() -> None:
@@ -150,7 +140,7 @@ def test_values_that_are_no_numbers_have_a_table_alone() -> None:
 
 
 def test_a_study_that_was_not_tuned_has_no_section() -> None:
-    untuned = Study(Path("study"), {"tuning": None}, ("fixed",), (1,), ())
+    untuned = Study(Path("study"), description({"tuning": None}), ("fixed",), (1,), ())
     assert tuning.section(untuned).empty
     assert tuning.at_edge(untuned) == []
 
@@ -158,7 +148,7 @@ def test_a_study_that_was_not_tuned_has_no_section() -> None:
 @pytest.mark.parametrize(("rate", "doubted"), [(0.001, True), (0.002, False), (0.004, True)])
 def test_a_learning_rate_at_an_end_of_those_tried_is_a_doubt(rate: float, doubted: bool) -> None:
     tuned = {"learning_rates": [0.001, 0.002, 0.004], "chosen": {"fixed": 0.002, "additive": rate}}
-    found = tuning.at_edge(Study(Path("study"), {"tuning": tuned}, ("fixed", "additive"), (1,), ()))
+    found = tuning.at_edge(Study(Path("study"), description({"tuning": tuned}), ("fixed", "additive"), (1,), ()))
     assert [(one.level, one.kind, one.members) for one in found] == (
         [("doubt", "rate_at_edge", ("additive",))] if doubted else []
     )
@@ -167,8 +157,8 @@ def test_a_learning_rate_at_an_end_of_those_tried_is_a_doubt(rate: float, doubte
 
 def test_an_edge_is_what_the_tuning_says_it_is() -> None:
     assert tuning.at_edge(study()) == []
-    [told] = tuning.at_edge(study(at_edge=["fixed"], capped=True))
-    assert told.text.startswith("Learning rates at an end of those tried; they were extended as far as the tuning may")
+    [told] = tuning.at_edge(study(at_edge=["fixed"]))
+    assert told.text == "Learning rates at an end of those tried, so that a better one may lie beyond: fixed 0.008."
     assert told.values == {"fixed": {"optimizer.lr": 0.008}}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rnnsearch.cli.launcher import LocalLauncher
 from rnnsearch.cli.main import main
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.local_launcher import LocalLauncher
 
 
 class Planner:

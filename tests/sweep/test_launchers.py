@@ -16,10 +16,11 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.cli import compose  # noqa: F401, since it registers what the configs call
-from rnnsearch.cli.config_dir import config_dir
-from rnnsearch.cli.errors import MISUSED, explain
 from rnnsearch.cli.main import _job, _register_plugins, main
+from rnnsearch.config import compose  # noqa: F401, since it registers what the configs call
+from rnnsearch.config.config_dir import config_dir
+from rnnsearch.config.errors import explain
+from rnnsearch.config.exit_codes import MISUSED
 from rnnsearch.sweep import ledger
 
 OTHERS = {"joblib": "joblib", "slurm": "submitit_slurm", "slurm_local": "submitit_local", "ray": "ray"}
@@ -111,7 +112,7 @@ def test_the_job_travels_to_other_processes() -> None:
     )
     job = cloudpickle.dumps(_job("sweep", ["seed=0,1"], Path.cwd()))
     done = subprocess.run([sys.executable, "-c", code], input=job, capture_output=True, check=True)
-    assert done.stdout.decode().split() == ["job", "rnnsearch.cli.sweep", "False"]
+    assert done.stdout.decode().split() == ["job", "rnnsearch.cli.commands.sweep", "False"]
     assert list(inspect.signature(cloudpickle.loads(job)).parameters) == ["cfg"]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from rnnsearch.cli.compose import compose
-from rnnsearch.records import write_object
+from rnnsearch.config.compose import compose
+from rnnsearch.records.json_files import write_object
 
 EQUAL = ("model=tiny", "match=none", "tuning=none")
 OWN = ("members=null", '+members.gru=["model.cell=cudnn"]', '+members.lstm=["model.cell=lstm"]')

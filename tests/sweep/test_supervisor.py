@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 from tests.sweep.trainings import FALLBACKS, PYTHON, job, outcomes, train_by, write_point, write_record
 
-from rnnsearch.cli.compose import compose
-from rnnsearch.records import LOCK
+from rnnsearch.config.compose import compose
+from rnnsearch.records.run_record import LOCK, read_values
 from rnnsearch.sweep import ledger, supervisor
 from rnnsearch.sweep.ledger import Attempt
 from rnnsearch.sweep.supervisor import supervise
@@ -60,7 +60,7 @@ def test_a_finished_point_is_not_trained_again(tmp_path: Path, monkeypatch: pyte
     train_by(monkeypatch, 'fail("ValueError", "trained again")')
     assert supervise(tmp_path) == "finished"
     assert outcomes(tmp_path) == []
-    assert ledger.read_run(tmp_path)["status"] == "finished"
+    assert read_values(tmp_path)["status"] == "finished"
 
 
 def test_a_pruned_trial_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_a_training_that_ends_well_without_a_finished_record_has_failed(
     write_point(tmp_path)
     train_by(monkeypatch, 'record("running")')
     assert supervise(tmp_path) == "failed"
-    assert ledger.read_run(tmp_path)["status"] == "failed"
+    assert read_values(tmp_path)["status"] == "failed"
 
 
 def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, monkeypatch: pyt
     assert supervise(tmp_path) == "killed"
     (attempt,) = ledger.read_attempts(tmp_path)
     assert (attempt.exit_code, attempt.signal) == (-9, "SIGKILL")
-    record = ledger.read_run(tmp_path)
+    record = read_values(tmp_path)
     assert (record["status"], record["error"]["type"]) == ("failed", "Killed")
     assert record["ended"]
     assert ledger.state(point).error == "Killed: the process was ended by SIGKILL"
@@ -134,7 +134,7 @@ def test_out_of_memory_is_tried_again_with_half_the_batch(
     assert supervise(tmp_path) == "finished"
     assert outcomes(tmp_path) == ["out_of_memory", "out_of_memory", "finished"]
     assert [attempt.overrides for attempt in ledger.read_attempts(tmp_path)] == [(), *FALLBACKS]
-    assert ledger.read_run(tmp_path)["more"] == list(FALLBACKS[1])  # and not resumed with another batch
+    assert read_values(tmp_path)["more"] == list(FALLBACKS[1])  # and not resumed with another batch
     assert ledger.state(point).status == "finished"
 
 
@@ -162,7 +162,7 @@ def test_an_attempt_goes_on_with_the_batch_of_the_last(tmp_path: Path, monkeypat
     ledger.add_attempt(point, Attempt(started="", outcome="killed", overrides=FALLBACKS[0]))
     train_by(monkeypatch, 'record("finished", more=more)')
     assert supervise(tmp_path) == "finished"
-    assert ledger.read_run(tmp_path)["more"] == list(FALLBACKS[0])
+    assert read_values(tmp_path)["more"] == list(FALLBACKS[0])
 
 
 def test_the_kernel_s_kill_for_want_of_memory_is_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ checkpoint(); record("running", updates=[1]); (folder / "ready").touch(); time.s
     assert ledger.state(point).status == "interrupted"
     assert job(tmp_path)["attempts"][0]["error"] is None
     assert supervise(tmp_path) == "finished"
-    assert ledger.read_run(tmp_path)["more"] == ["resume"]
+    assert read_values(tmp_path)["more"] == ["resume"]
     assert outcomes(tmp_path) == ["interrupted", "finished"]
 
 
@@ -213,8 +213,8 @@ def test_one_that_does_not_leave_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     stopper.join()
     (attempt,) = ledger.read_attempts(tmp_path)
     assert attempt.exit_code == -signal.SIGKILL
-    assert ledger.read_run(tmp_path)["status"] == "interrupted"
-    assert not is_alive(ledger.read_run(tmp_path)["pid"])
+    assert read_values(tmp_path)["status"] == "interrupted"
+    assert not is_alive(read_values(tmp_path)["pid"])
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", 'record("finished")'])
@@ -238,7 +238,7 @@ def test_a_new_attempt_without_a_checkpoint_begins_in_an_empty_folder(
     ledger.add_attempt(point, Attempt(started=""))
     train_by(monkeypatch, 'record("finished", found=sorted(path.name for path in folder.iterdir()))')
     assert supervise(tmp_path) == "finished"
-    assert set(ledger.read_run(tmp_path)["found"]) <= {"job.json", "job.log", ".job.lock", ".lock"}
+    assert set(read_values(tmp_path)["found"]) <= {"job.json", "job.log", ".job.lock", ".lock"}
     assert outcomes(tmp_path) == [None, "finished"]
 
 
@@ -253,7 +253,7 @@ def test_what_a_crash_of_the_machine_left_half_written_is_begun_anew(
     path.write_bytes(path.read_bytes()[:-30])
     train_by(monkeypatch, 'record("finished", more=more)')
     assert supervise(tmp_path) == "finished"
-    assert ledger.read_run(tmp_path)["more"] == []
+    assert read_values(tmp_path)["more"] == []
     assert ledger.state(point).status == "finished"
 
 
@@ -291,7 +291,7 @@ def test_the_training_of_a_killed_sweep_is_waited_for(tmp_path: Path, monkeypatc
     leaving.start()
     assert supervise(tmp_path) == "finished"
     leaving.join()
-    assert "record.json" not in ledger.read_run(tmp_path)["found"]
+    assert "record.json" not in read_values(tmp_path)["found"]
 
 
 def test_a_folder_in_which_somebody_stays_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,7 +314,7 @@ def test_a_rank_s_environment_does_not_reach_the_training(tmp_path: Path, monkey
         monkeypatch.setenv(name, "777")
     train_by(monkeypatch, 'record("finished", environment=dict(os.environ))')
     supervise(tmp_path, environment={"OMP_NUM_THREADS": "2"})
-    environment = ledger.read_run(tmp_path)["environment"]
+    environment = read_values(tmp_path)["environment"]
     assert [name for name, value in environment.items() if value == "777"] == ["CUDA_VISIBLE_DEVICES"]
     assert environment["OMP_NUM_THREADS"] == "2"
 

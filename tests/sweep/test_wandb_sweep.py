@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnsearch.sweep.space import Choices, Range
+from rnnsearch.sweep.search_space import Choices, Range
 from rnnsearch.sweep.wandb_sweep import wandb_sweep
 
 SPACE = {

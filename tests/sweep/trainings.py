@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rnnsearch.records import RECORD, write_json
+from rnnsearch.records.json_files import write_json
+from rnnsearch.records.run_record import RECORD
 from rnnsearch.sweep import ledger, supervisor
 from rnnsearch.sweep.ledger import Point
 

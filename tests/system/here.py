@@ -9,9 +9,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from rnnsearch.cli import launcher
 from rnnsearch.cli.main import main
-from rnnsearch.sweep import supervisor
+from rnnsearch.sweep import local_launcher, supervisor
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.local_pool import Job
 
@@ -39,4 +38,4 @@ def run_here(jobs: Sequence[Job], slots: object) -> None:
 def in_process(patch: pytest.MonkeyPatch) -> None:
     STARTED.clear()
     patch.setattr(supervisor, "_train", train_here)
-    patch.setattr(launcher, "run", run_here)
+    patch.setattr(local_launcher, "run", run_here)

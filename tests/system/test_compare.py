@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from tests.once import made_once
 from tests.system.here import STARTED, in_process
 
-from rnnsearch.cli.launcher import LocalLauncher
 from rnnsearch.sweep import ledger
+from rnnsearch.sweep.local_launcher import LocalLauncher
 from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"

@@ -37,7 +37,7 @@ def test_other_runs_say_nothing_of_it(workshop: Any, trained: Path) -> None:
     ("words", "said"),
     [
         ("scheduler=plateau", "Plateau falls by a rule of its own or not at all; take scheduler=cosine"),
-        ("early_stopping=3", "early_stopping=3 would cut off; set early_stopping=null"),
+        ("early_stopping=3", "early stopping would cut off; set early_stopping=null"),
         ("budget.updates=null", "no budget is given, so training would never end"),
     ],
 )

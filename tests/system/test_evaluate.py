@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from rnnsearch.cli import runs
+from rnnsearch.runs import run_folder
+from rnnsearch.training.results import weights_sha256
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_folders_that_are_no_runs(workshop: Any, tmp_path: Path, capsys: Any, na
 
 
 def test_loading_gives_the_weights_that_were_saved(workshop: Any, trained: Path) -> None:
-    loaded = runs.load_run(trained, device="cpu")
-    assert runs.weights_sha256(loaded.model.system.model) == workshop.record(trained)["results"]["weights_sha256"]
+    loaded = run_folder.load_run(trained, device="cpu")
+    assert weights_sha256(loaded.model.system.model) == workshop.record(trained)["results"]["weights_sha256"]
     assert not loaded.model.system.model.training
     assert loaded.model.system.target.decode(loaded.model.system.target.encode("a dog runs")) == "a dog runs"

@@ -18,20 +18,22 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from rnnsearch.api import TrainedModel
-from rnnsearch.cli import align, runs, score
-from rnnsearch.cli.compose import compose
-from rnnsearch.cli.errors import FAILED, explain, shown
-from rnnsearch.cli.pairs import pair_blocks
-from rnnsearch.cli.streaming import Tally, blocks
-from rnnsearch.cli.translate import method_of_alignments, translate_stream, translating, with_prefixes, writing
+from rnnsearch.cli.commands import align, score
+from rnnsearch.cli.commands.translate import method_of_alignments, translate_stream, translating, with_prefixes, writing
+from rnnsearch.cli.text.pairs import pair_blocks
+from rnnsearch.cli.text.streaming import Tally, blocks
+from rnnsearch.config.compose import compose
+from rnnsearch.config.errors import explain, shown
+from rnnsearch.config.exit_codes import FAILED
 from rnnsearch.data.corpus import words
 from rnnsearch.data.files import FilesCorpus, JsonLinesCorpus, TsvCorpus
 from rnnsearch.data.greek_english import GreekEnglishCorpus
 from rnnsearch.evaluation import forcing, saliency
-from rnnsearch.evaluation.alignment import parse_pharaoh
+from rnnsearch.evaluation.alignment_links import parse_pharaoh
 from rnnsearch.evaluation.unknown import read_lexicon
+from rnnsearch.records.visible import visible_line
+from rnnsearch.runs import run_folder
 from rnnsearch.search.beam import BeamSearch
-from rnnsearch.visible import visible_line
 
 from ..hostile import file_pairs, files, first_broken, json_files, model, texts_of
 
@@ -163,7 +165,7 @@ def printed(
     with pytest.MonkeyPatch.context() as patch:
         out = io.TextIOWrapper(io.BytesIO())
         patch.setattr(sys, "stdout", out)
-        patch.setattr(runs, "load_runs", lambda _: (trained, runs.LoadedRun(Path(), {}, cfg, trained)))
+        patch.setattr(run_folder, "load_runs", lambda _: (trained, run_folder.LoadedRun(Path(), {}, cfg, trained)))
         patch.setattr(align, "load", lambda *_, **__: trained)
         for module in (forcing, saliency):
             patch.setattr(module, "POSITIONS", positions)

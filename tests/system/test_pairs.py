@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rnnsearch
-from rnnsearch.evaluation.alignment import parse_pharaoh
+from rnnsearch.evaluation.alignment_links import parse_pharaoh
 from rnnsearch.evaluation.symmetrization import symmetrize
 
 SOURCES = ["ein Hund läuft", "der Mann  sieht ein Haus", "", "Haus \U0001f600 \u202erot", "ein Hund"]

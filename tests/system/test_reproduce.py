@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from rnnsearch.cli.repetition import repetition
-from rnnsearch.cli.reproduce import differences, figures, measured_then
-from rnnsearch.cli.runs import flat, plain
-from rnnsearch.records import DIGEST, FILES, config_hash
+from rnnsearch.cli.commands.reproduce import differences, figures, measured_then
+from rnnsearch.config.identity import config_hash
+from rnnsearch.config.plain_values import flat, plain
+from rnnsearch.records.json_files import DIGEST
+from rnnsearch.records.run_record import FILES, read_record
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
+from rnnsearch.sweep.repetition import repetition
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -158,7 +160,7 @@ def test_data_that_are_gone_or_others_are_refused(workshop: Any, trained: Path, 
 
 
 def config_of(run: Path, workshop: Any, cache: str = "nowhere") -> Any:
-    return repetition(run, workshop.record(run), cache).config()
+    return repetition(run, read_record(run), cache).config()
 
 
 def test_a_record_alone_is_enough_where_its_command_makes_the_same_config(
@@ -209,14 +211,14 @@ def test_a_point_of_a_sweep_is_repeated_as_its_last_attempt_was(workshop: Any, t
     found = ledger.read_point(run)
     ledger.add_attempt(found, Attempt(started="now", overrides=fallback))
     with pytest.raises(ValueError, match=r"with YAML of the folder .*; if you trust it, add --config-dir="):
-        repetition(run, workshop.record(run), "nowhere")
-    how = repetition(run, workshop.record(run), "nowhere", [own])
+        repetition(run, read_record(run), "nowhere")
+    how = repetition(run, read_record(run), "nowhere", [own])
     assert how.config().batches["size"] == 16
     assert (how.directory, how.flags(tmp_path)) == (str(own), (f"--config-dir={own}",))
     assert how.config().get("logger") is None
     ledger.end_attempt(found, Attempt(started="now", overrides=()))
     with pytest.raises(ValueError, match="make another config by now"):
-        repetition(run, workshop.record(run), "nowhere", [own])
+        repetition(run, read_record(run), "nowhere", [own])
 
 
 def test_keys_that_are_newer_than_a_config_are_added(workshop: Any, trained: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from rnnsearch.records import read_record, write_object
+from rnnsearch.records.json_files import write_object
+from rnnsearch.records.run_record import read_values
 from rnnsearch.training.callbacks import Clock
 from rnnsearch.training.checkpoints import AtomicCheckpoints
 from rnnsearch.training.last_checkpoint import LastCheckpoint
@@ -138,7 +139,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
 ) -> None:
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
-    write_object(run / "record.json", {**read_record(trained), "status": "interrupted"})
+    write_object(run / "record.json", {**read_values(trained), "status": "interrupted"})
     (run / "checkpoints" / ".last.ckpt.17.part").write_bytes(b"half")
     assert workshop.train(run, DROPOUT, "ckpt=last") == 0
     assert "it starts anew" in capsys.readouterr().err

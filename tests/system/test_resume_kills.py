@@ -27,7 +27,7 @@ LENGTH = (
 SUICIDES = textwrap.dedent(
     """
     import io, json, os, signal, sys
-    import rnnsearch.cli.train
+    import rnnsearch.cli.commands.train
     import torch
     from rnnsearch.cli.main import main
     from rnnsearch.training.callbacks import Clock

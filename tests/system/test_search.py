@@ -10,8 +10,8 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnsearch.evaluation.scoring import monitored
-from rnnsearch.sweep import ledger, trials
-from rnnsearch.sweep.search import read_search
+from rnnsearch.sweep import ledger, optuna_study
+from rnnsearch.sweep.hyperparameter_search import read_search
 
 SEARCH = "sweep=optuna_tpe study=found sweep.search.startup=1 hydra/launcher=local samples=0"
 
@@ -41,7 +41,7 @@ def test_a_search_goes_on_and_grows(workshop: Any, tmp_path: Path, capsys: pytes
         == 0
     )
     folder = tmp_path / "found"
-    study = trials.open_study(read_search(folder), folder)
+    study = optuna_study.open_study(read_search(folder), folder)
     assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in study.trials:
         record = workshop.record(folder / trial.user_attrs["folder"])
@@ -64,7 +64,7 @@ def test_a_search_goes_on_and_grows(workshop: Any, tmp_path: Path, capsys: pytes
         sweep(workshop, tmp_path, "sweep.search.trials=4 sweep.search.warmup=4 budget.updates=8", lr, contexts, sizes)
         == 0
     )
-    study = trials.open_study(read_search(folder), folder)
+    study = optuna_study.open_study(read_search(folder), folder)
     first = {one.user_attrs["index"]: one for one in study.trials[:3]}  # two jobs ask in any order
     assert first.keys() == {0, 1, 2}
     assert {one.user_attrs["index"] for one in study.trials[3:]} == {1, 3}
@@ -89,7 +89,7 @@ def test_a_search_that_is_killed_ends_as_if_it_had_not_been(workshop: Any, tmp_p
     ends = []
     for place in ("killed", "whole"):
         folder = tmp_path / place / "found"
-        study = trials.open_study(read_search(folder), folder)
+        study = optuna_study.open_study(read_search(folder), folder)
         ends.append([(one.state, one.params, one.value, one.intermediate_values) for one in study.trials])
     assert ends[0] == ends[1]
     assert len(ends[0]) == 3

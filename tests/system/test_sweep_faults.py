@@ -23,8 +23,8 @@ from tests.system.sweeps import (
     words,
 )
 
-from rnnsearch.sweep import ledger, trials
-from rnnsearch.sweep.search import read_search
+from rnnsearch.sweep import ledger, optuna_study
+from rnnsearch.sweep.hyperparameter_search import read_search
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +139,7 @@ def test_a_search_goes_through_trials_that_diverge(workshop: Any, tmp_path: Path
     assert sum(attempts[0]) == 2  # each of the two rates once, however often it is drawn
     diverged = [point for point in ledger.read_points(output / "s") if ledger.has_diverged(point)]
     assert diverged
-    study = trials.open_study(read_search(output / "s"), output / "s")
+    study = optuna_study.open_study(read_search(output / "s"), output / "s")
     assert len(study.trials) == 6
     for point in diverged:
         assert point.trial is not None

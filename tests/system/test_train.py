@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from rnnsearch.records import read_lines
+from rnnsearch.records.json_files import read_lines
 from rnnsearch.training.profiling import PARTS
 
 METRICS = (

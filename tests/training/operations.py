@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnnsearch.cli.compose import compose
+from rnnsearch.config.compose import compose
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rnnsearch.training import dashboards
-from rnnsearch.training.boards import Board, harmless
+from rnnsearch.training.loggers import Board, harmless
 
 
 def settings(
@@ -52,15 +52,6 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["name"] == "additive, attention_size=8, seed 3"
     found = settings(tmp_path, monkeypatch, run_id="mine", name="called")
     assert (found["id"], found["name"]) == ("mine", "called")
-
-
-def test_a_heatmap_has_a_row_a_target_piece() -> None:
-    figure = dashboards.heatmap([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]], ["ein", "Hund"], ["a", "dog", "</s>"])
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["ein", "Hund"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "dog", "</s>"]
-    assert axes.images[0].get_array().shape == (3, 2)
-    assert axes.images[0].get_clim() == (0.0, 1.0)
 
 
 def test_a_key_counts_for_its_own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +103,32 @@ def test_a_dashboard_that_fails_says_so_once_and_is_still_ended(caplog: pytest.L
     assert board.told[-1] == "failed"
 
 
-def test_a_length_curve_names_its_buckets() -> None:
+class Shown(Scripted):
+    """Keeps the pictures."""
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
+        self.told.append(name)
+
+    def figures(self, name: str, figures: Sequence[Figure], step: int) -> None:
+        self.shown = {name: figures[0]}
+
+
+def test_an_alignment_is_shown_as_a_matrix_of_pieces() -> None:
+    board = Shown()
+    texts = {"source": "ein Hund", "reference": "a dog", "hypothesis": "a dog"}
+    pieces = {"source_pieces": ["ein", "Hund"], "target_pieces": ["a", "dog", "</s>"]}
+    dashboards.show([board], [{**texts, **pieces, "weights": [[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]]}], 7)
+    axes = board.shown["alignments"].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ein", "Hund"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "dog", "</s>"]
+    assert axes.collections[0].get_array().shape == (3, 2)
+    assert axes.collections[0].get_clim() == (0.0, 1.0)
+
+
+def test_quality_by_length_names_its_buckets() -> None:
+    board = Shown()
     buckets = [{"low": 1, "high": 10, "n": 1200, "bleu": 30.0}, {"low": 11, "high": 20, "n": 60, "bleu": 20.0}]
-    (axes,) = dashboards.length_curve(buckets).axes
+    dashboards._show_lengths(board, buckets, "words", 7)
+    (axes,) = board.shown["bleu_by_length"].axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1–10\nn = 1,200", "11–20\nn = 60"]
     assert axes.lines[0].get_ydata().tolist() == [30.0, 20.0]

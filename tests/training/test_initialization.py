@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnsearch.cli.compose import compose
-from rnnsearch.cli.config_dir import config_dir, groups
+from rnnsearch.config.compose import compose
+from rnnsearch.config.config_dir import config_dir, groups
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.context import Additive, Context, Fixed, General, InitialOnly, LocationOnly, Mean, ScaledDot
 from rnnsearch.model.decoder import Decoder

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr
 from io import StringIO
 
-from rnnsearch.cli.config_dir import chosen_groups, config_dir
 from rnnsearch.cli.help import COMMANDS, FLAGS
+from rnnsearch.config.config_dir import chosen_groups, config_dir
 
 BASH = """_rnnsearch_complete() {
     local line=${COMP_LINE:0:COMP_POINT} found
@@ -37,7 +37,7 @@ SCRIPTS: Mapping[str, str] = {"bash": BASH, "zsh": ZSH}
 
 
 def answer(wanted: str) -> str:
-    """What ``rnnsearch --shell-completion WANTED`` prints: a shell's script, or what may stand at the end of a line.
+    """The output of ``rnnsearch --shell-completion WANTED``: a shell's script, or completions of a line.
 
     Args:
         wanted: ``install=SHELL``, or ``query=SHELL`` with the line in COMP_LINE, as the scripts ask.
@@ -54,23 +54,23 @@ def answer(wanted: str) -> str:
 
 
 def candidates(line: str) -> list[str]:
-    """The words that may stand where a line ends, whole: those that are complete with a blank after them."""
+    """Completions of a line's last word, as whole words; finished ones end in a blank."""
     words = line.split(" ")[1:]
-    command, *rest = [word for word in words[:-1] if word] or [""]
+    command, *earlier = [word for word in words[:-1] if word] or [""]
     if not command:
-        found: Iterator[str] = iter([*COMMANDS, "--help", "--version"])
+        offered: Iterator[str] = iter([*COMMANDS, "--help", "--version"])
     elif command not in COMMANDS:
         return []
     elif words[-1].startswith("-"):
-        found = (flag.strip(",") for names in FLAGS for flag in names.split(" ") if flag.startswith("-"))
+        offered = (flag.strip(",") for names in FLAGS for flag in names.split(" ") if flag.startswith("-"))
     else:
-        found = _overrides(command, rest, words[-1])
-    fitting = sorted({one for one in found if one.startswith(words[-1])})
-    return [one if one.endswith(("=", ".", "/")) else f"{one} " for one in fitting]
+        offered = _overrides(command, earlier, words[-1])
+    fitting = sorted({word for word in offered if word.startswith(words[-1])})
+    return [word if word.endswith(("=", ".", "/")) else f"{word} " for word in fitting]
 
 
-def _overrides(command: str, given: list[str], word: str) -> Iterator[str]:
-    """Options and keys as Hydra finds them in the composed configuration; the values of a key, where they are few."""
+def _overrides(command: str, earlier: list[str], word: str) -> Iterator[str]:
+    """Options and keys as Hydra finds them in the composed configuration, or a key's values if they are few."""
     key, equals, _ = word.lstrip("+").partition("=")
     if equals and (values := _values(key, command)):
         yield from (f"{key}={value}" for value in values)
@@ -78,24 +78,26 @@ def _overrides(command: str, given: list[str], word: str) -> Iterator[str]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 
-    from rnnsearch.cli.compose import searching, spelled
+    from rnnsearch.config.compose import searching, spelled
 
     try:
-        words = [*spelled(command, [one for one in given if not one.startswith("-")]), word]
+        words = [*spelled(command, [argument for argument in earlier if not argument.startswith("-")]), word]
         with searching((config_dir(),), command), redirect_stderr(StringIO()):
-            found = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())._query(command, " ".join(words))
-    except (Exception, SystemExit):  # what stands before is wrong, which the command will say
+            plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
+            suggestions = plugin._query(command, " ".join(words))
+    except (Exception, SystemExit):  # an earlier word is wrong; the command will say so
         return
     groups = {group.split("/")[0] for group in chosen_groups(config_dir(), command)}
-    for one in found:
-        is_group = "/" in one or ("=" not in one and "." not in one)
-        if not is_group or equals or one.lstrip("+~").split("/")[0] in groups:
-            yield from (one,) if one.endswith(("=", ".", "/")) or equals else (f"{one}=", f"{one}/")
+    for suggestion in suggestions:
+        is_group = "/" in suggestion or ("=" not in suggestion and "." not in suggestion)
+        if not is_group or equals or suggestion.lstrip("+~").split("/")[0] in groups:
+            is_whole = equals or suggestion.endswith(("=", ".", "/"))
+            yield from (suggestion,) if is_whole else (f"{suggestion}=", f"{suggestion}/")
 
 
 def _values(key: str, command: str) -> list[str]:
-    from rnnsearch.keys.kinds import Choice, Flag, OrNull
-    from rnnsearch.keys.table import kind_of
+    from rnnsearch.config.keys.kinds import Choice, Flag, OrNull
+    from rnnsearch.config.keys.table import kind_of
 
     kind = kind_of(key, command)
     null = ["null"] if isinstance(kind, OrNull) else []

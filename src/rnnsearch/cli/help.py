@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnsearch.cli.config_dir import chosen_groups, command_keys, config_dir, groups
+from rnnsearch.config.config_dir import chosen_groups, command_keys, config_dir, groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Command:
 COMMANDS: Mapping[str, Command] = {
     "train": Command(
         "Train one model; leave checkpoints and a record in a run folder.",
-        "rnnsearch.cli.train",
+        "rnnsearch.cli.commands.train",
         (
             (
                 "a small attention model on the built-in corpus",
@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "evaluate": Command(
         "Score a trained model on a split; print one JSON object.",
-        "rnnsearch.cli.evaluate",
+        "rnnsearch.cli.commands.evaluate",
         (
             ("the test split with a beam of 5", "rnnsearch evaluate run=RUN split=test search.beam_size=5"),
             ("the validation split, greedily", "rnnsearch evaluate run=RUN split=validation search.beam_size=1"),
@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "translate": Command(
         "Translate standard input to standard output, line by line.",
-        "rnnsearch.cli.translate",
+        "rnnsearch.cli.commands.translate",
         (
             ("a file", "rnnsearch translate run=RUN < in.txt > out.txt"),
             (
@@ -82,7 +82,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "score": Command(
         "Print the natural-log probability of given translations, one a line.",
-        "rnnsearch.cli.score",
+        "rnnsearch.cli.commands.score",
         (
             ("two line-aligned files", "rnnsearch score run=RUN source=in.txt target=out.txt > logprobs.txt"),
             ("with each token's", "rnnsearch score run=RUN source=in.txt target=out.txt tokens=true > scores.jsonl"),
@@ -94,7 +94,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "align": Command(
         "Print links between the words of given translations, one line a pair.",
-        "rnnsearch.cli.align",
+        "rnnsearch.cli.commands.align",
         (
             ("two line-aligned files", "rnnsearch align run=RUN source=in.txt target=out.txt > links.txt"),
             (
@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "compare": Command(
         "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
-        "rnnsearch.cli.sweep",
+        "rnnsearch.cli.commands.sweep",
         (
             ("on the built-in corpus", "rnnsearch compare data=controlled study=first"),
             (
@@ -126,7 +126,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "sweep": Command(
         "Train every point of a sweep that is not finished yet, at any time again; write one report.",
-        "rnnsearch.cli.sweep",
+        "rnnsearch.cli.commands.sweep",
         (
             (
                 "contexts and attention sizes, two seeds: six points, since a fixed context has no attention size",
@@ -150,7 +150,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "status": Command(
         "Show how far each point of a study is, while it is trained or after.",
-        "rnnsearch.cli.status",
+        "rnnsearch.cli.commands.status",
         (
             ("as a table", "rnnsearch status study=NAME"),
             ("for a script", "rnnsearch status study=NAME format=json"),
@@ -159,7 +159,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "report": Command(
         "Write a study's report anew: one page, Markdown, LaTeX and CSV; print the page's path.",
-        "rnnsearch.cli.report",
+        "rnnsearch.cli.commands.report",
         (
             ("of a study, finished or not", "rnnsearch report study=NAME"),
             ("and a small copy that can be committed", "rnnsearch report study=NAME publish=experiments/NAME"),
@@ -168,7 +168,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "export": Command(
         "Print a study as a table: CSV or JSON of every run, LaTeX or Markdown of every member.",
-        "rnnsearch.cli.export",
+        "rnnsearch.cli.commands.export",
         (
             ("every run", "rnnsearch export study=NAME format=csv > runs.csv"),
             ("for a paper", "rnnsearch export study=NAME format=latex > table.tex"),
@@ -177,7 +177,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "reproduce": Command(
         "Train a run again from what it left behind; say whether the results are equal, else what differs.",
-        "rnnsearch.cli.reproduce",
+        "rnnsearch.cli.commands.reproduce",
         (
             ("a run of your own", "rnnsearch reproduce run=RUN"),
             ("a point of a sweep", "rnnsearch reproduce run=outputs/NAME/POINT"),
@@ -186,7 +186,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "dashboard": Command(
         "Serve what there is to look at: reports, TensorBoard, Optuna's and MLflow's pages; print the addresses.",
-        "rnnsearch.cli.dashboard",
+        "rnnsearch.cli.commands.dashboard",
         (
             ("of all studies in outputs/", "rnnsearch dashboard"),
             ("at a fixed port, opened in the browser", "rnnsearch dashboard port=8000 open=true"),
@@ -195,7 +195,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
-        "rnnsearch.cli.page",
+        "rnnsearch.cli.commands.page",
         (
             ("one run, at http://127.0.0.1:7860/", "rnnsearch page run=RUN port=7860"),
             ("two runs side by side", "rnnsearch page 'run=[RUN_A,RUN_B]'"),
@@ -254,13 +254,13 @@ def command_help(name: str) -> str:
 
 def _groups_of(conf: Path, command: str) -> dict[str, dict[str, str]]:
     """The groups of a command in the order of its defaults list, each followed by the groups within it."""
-    every = groups(conf)
+    all_groups = groups(conf)
     chosen = dict.fromkeys(name.split("/")[0] for name in chosen_groups(conf, command))
-    return {group: every[group] for top in chosen for group in every if group.split("/")[0] == top}
+    return {group: all_groups[group] for top in chosen for group in all_groups if group.split("/")[0] == top}
 
 
-def _page(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)
+def _page(*sections: str) -> str:
+    return "\n\n".join(section for section in sections if section)
 
 
 def _section(title: str, body: str) -> str:
@@ -268,7 +268,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _table(rows: Mapping[str, str]) -> str:
-    """Two columns; the right one is wrapped, and starts on a line of its own after a long left one."""
+    """Two columns; the right one is wrapped, and starts on a new line after a long left one."""
     column = min(max((len(left) for left in rows), default=0), 34) + 4
     lines = []
     for left, right in rows.items():

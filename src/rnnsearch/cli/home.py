@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from rnnsearch.cli.terminal import say
+from rnnsearch.config.terminal import say
 
 CACHE = "RNNSEARCH_CACHE"
-LIBRARIES = {  # variables by which matplotlib, Hugging Face's libraries, wandb and Triton are told a place
+LIBRARIES = {  # variables that tell matplotlib, Hugging Face's libraries, wandb and Triton where to write
     "XDG_CACHE_HOME": "cache",
     "XDG_CONFIG_HOME": "config",
     "XDG_DATA_HOME": "data",
@@ -20,9 +20,9 @@ LIBRARIES = {  # variables by which matplotlib, Hugging Face's libraries, wandb 
 
 
 def settle(environment: MutableMapping[str, str]) -> None:
-    """Name a temporary folder for what would go below a home that can't be written, and say so once.
+    """Use a temporary folder instead of a home that can't be written, and say so once.
 
-    Processes that this one starts take it over; what the environment names already stays.
+    Child processes inherit it; what the environment already sets is kept.
     """
     home = environment.get("HOME")
     if home and (_is_writable(Path(home) / ".cache" / "rnnsearch") or (Path(home) / ".cache" / "rnnsearch").is_dir()):
@@ -30,7 +30,7 @@ def settle(environment: MutableMapping[str, str]) -> None:
     try:
         place = _temporary()
     except OSError:
-        return  # there is no such place either: whoever needs a file says so
+        return  # no such place either: whoever needs a file will fail by itself
     for variable, name in LIBRARIES.items():
         environment.setdefault(variable, str(place / name))
     if CACHE in environment:
@@ -41,16 +41,16 @@ def settle(environment: MutableMapping[str, str]) -> None:
 
 
 def _temporary() -> Path:
-    """A folder that stays, and that no other user can have put anything into."""
+    """A permanent folder into which no other user can have put anything."""
     place = Path(tempfile.gettempdir()) / f"rnnsearch-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
-    found = place.lstat()
-    is_ours = found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+    status = place.lstat()
+    is_ours = status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
     return place if is_ours else Path(tempfile.mkdtemp(prefix="rnnsearch-"))
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether a folder is there, or could be made, and takes a file."""
+    """Whether a folder exists or could be made, and can be written."""
     try:
         above = next(_there(folder))
         with tempfile.TemporaryFile(dir=above) as file:
@@ -61,5 +61,5 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _there(folder: Path) -> Iterator[Path]:
-    """The folder and those above it, as far as they are there."""
+    """The folder and its parents, as far as they exist."""
     return (place for place in (folder, *folder.parents) if os.path.lexists(place))

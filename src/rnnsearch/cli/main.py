@@ -11,29 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnsearch.cli import process
-from rnnsearch.cli.config_dir import config_dir
 from rnnsearch.cli.help import COMMANDS, command_help, overview
-from rnnsearch.cli.terminal import say
-from rnnsearch.records import LOCK
+from rnnsearch.config.config_dir import config_dir
+from rnnsearch.config.exit_codes import INTERRUPTED, Reported
+from rnnsearch.config.terminal import say
+from rnnsearch.records.run_record import LOCK
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 HELP = {"--help", "-h"}
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
-ALWAYS_SWEPT = ("sweep", "compare")  # without -m too
-OUR_SWEEPER = "rnnsearch.cli.sweeper.DurableSweeper"
+ALWAYS_SWEPT = ("sweep", "compare")  # even without -m
 COMPLETION = {"--shell-completion", "-sc"}
 MANY = {"-m", "--multirun"}
 WITHOUT_JOBS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
-
-
-class Reported(Exception):
-    """Something failed and it has been said what; the command ends with this exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"failed with exit code {code}")
-        self.code = code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,26 +39,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     process.prepare(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         code = _command(sys.argv[1:])
-    except KeyboardInterrupt:  # amid the imports
+    except KeyboardInterrupt:  # during the imports
         say(f"{' '.join(['rnnsearch', *sys.argv[1:2]])}: interrupted", stderr=True)
-        code = process.INTERRUPTED
+        code = INTERRUPTED
     process.end(code)
     return code
 
 
 def _command(arguments: list[str]) -> int:
-    command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    command, words = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in HELP:
         return _answer(overview())
     if command == "--version":
         return _answer(_version())
-    if COMPLETION & {command, *rest[:1]}:
-        return _complete([*arguments, ""][arguments.index((COMPLETION & {command, *rest[:1]}).pop()) + 1])
+    if COMPLETION & {command, *words[:1]}:
+        return _complete([*arguments, ""][arguments.index((COMPLETION & {command, *words[:1]}).pop()) + 1])
     if command not in COMMANDS:
         return _unknown(command)
-    if HELP & set(rest):
+    if HELP & set(words):
         return _answer(command_help(command))
-    return _run(command, rest)
+    return _run(command, words)
 
 
 def _answer(page: str) -> int:
@@ -75,17 +67,17 @@ def _answer(page: str) -> int:
     except BrokenPipeError:
         return _unread()
     except OSError as error:
-        from rnnsearch.cli.errors import report
+        from rnnsearch.config.errors import report
 
         code = report(error, "--help", [])
-        _unread()  # or Python would try again as it ends
+        _unread()  # or Python would try again at exit
         return code
     return 0
 
 
 def _complete(wanted: str) -> int:
     from rnnsearch.cli.completion import answer
-    from rnnsearch.cli.errors import report
+    from rnnsearch.config.errors import report
 
     try:
         return _answer(answer(wanted))
@@ -109,7 +101,8 @@ def _unknown(command: str) -> int:
 
 
 def _run(command: str, arguments: list[str]) -> int:
-    from rnnsearch.cli.errors import MISUSED, UNREAD, report
+    from rnnsearch.config.errors import report
+    from rnnsearch.config.exit_codes import MISUSED, UNREAD
 
     try:
         _hydra(command, arguments)
@@ -118,12 +111,12 @@ def _run(command: str, arguments: list[str]) -> int:
         return failed.code
     except BrokenPipeError:
         return _unread()
-    except ValueError as error:  # Hydra's own, about how it was called: the command's errors end in _job
+    except ValueError as error:  # Hydra's own, about its arguments: the command's errors end in _job
         return max(report(error, command, arguments), MISUSED)
     except (Exception, KeyboardInterrupt) as error:
         return report(error, command, arguments)
     except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns the one into the other
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns an interrupt into an exit
             return report(stop.__context__, command, arguments)
         if not isinstance(stop.code, int):
             raise
@@ -135,14 +128,14 @@ def _hydra(command: str, arguments: list[str]) -> None:
     """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
     from rnnsearch.cli import home
 
-    home.settle(os.environ)  # before a library looks for its place
+    home.settle(os.environ)  # before a library looks for its folder
     import hydra
 
-    from rnnsearch.cli import trust
-    from rnnsearch.cli.compose import spelled
-    from rnnsearch.cli.secrets import refuse_secrets
-    from rnnsearch.cli.unread_keys import check_added
-    from rnnsearch.cli.yaml_source import install
+    from rnnsearch.config import trust
+    from rnnsearch.config.compose import spelled
+    from rnnsearch.config.secrets import refuse_secrets
+    from rnnsearch.config.unread_keys import check_added
+    from rnnsearch.config.yaml_source import install
     from rnnsearch.sweep.parent import follow_parent
     from rnnsearch.training import cluster
 
@@ -154,14 +147,14 @@ def _hydra(command: str, arguments: list[str]) -> None:
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     trusted = trust.asked_for(arguments)
     configs = trust.own_configs(trusted)
-    if configs is not None and not any(one.startswith(("--config-dir", "-cd")) for one in arguments):
+    if configs is not None and not any(argument.startswith(("--config-dir", "-cd")) for argument in arguments):
         arguments = [*arguments, f"--config-dir={configs}"]
     words = spelled(command, arguments, swept=swept)
     check_added(words, _folders(arguments))
     if command in SWEPT:
         words = _as_points(command, words)
-        if any(one in MANY or one.startswith("hydra.mode=") for one in words):
-            _register_plugins()  # seconds of imports, which other ways to call the command do without
+        if any(word in MANY or word.startswith("hydra.mode=") for word in words):
+            _register_plugins()  # takes seconds of imports, so only if needed
     job = _job(command, arguments, _there(arguments))
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
@@ -169,14 +162,14 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
 
 def _folders(arguments: list[str]) -> list[Path]:
-    """The folders of YAML that the command line names.
+    """The folders of YAML on the command line.
 
     Raises:
         ValueError: for one that is not there.
     """
-    from rnnsearch.cli.errors import parted
+    from rnnsearch.config.errors import parted
 
-    folders = [Path(one) for one in parted(arguments)[1]]
+    folders = [Path(name) for name in parted(arguments)[1]]
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"--config-dir={folder}: there is no such folder")
@@ -184,27 +177,27 @@ def _folders(arguments: list[str]) -> list[Path]:
 
 
 def _register_plugins() -> None:
-    """Make this package's sweeper and launcher known to Hydra, which finds by itself only what hydra_plugins holds."""
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers would give way to everything else
+    """Register this package's sweeper and launcher with Hydra, which by itself only searches hydra_plugins."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers have the lowest priority
     from hydra.core.plugins import Plugins
 
-    from rnnsearch.cli.launcher import LocalLauncher
-    from rnnsearch.cli.sweeper import DurableSweeper
+    from rnnsearch.sweep.durable_sweeper import DurableSweeper
+    from rnnsearch.sweep.local_launcher import LocalLauncher
 
     for plugin in (DurableSweeper, LocalLauncher):
         Plugins.instance().register(plugin)
 
 
 def _as_points(command: str, arguments: list[str]) -> list[str]:
-    """The arguments of a sweep so that Hydra leaves to the sweeper what the chosen options may lack.
+    """The arguments of a sweep, changed so that Hydra leaves keys that options may lack to the sweeper.
 
-    Hydra composes one config beside those of the points, and would refuse `model.context.attention_size=8` in it if the
-    option chosen there has none. A choice of one value it leaves alone.
+    Hydra also composes one config of its own, and would refuse `model.context.attention_size=8` there if the option
+    chosen in it has no such key. It leaves a choice of one value alone.
     """
     if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
     if MANY & set(arguments):
-        from rnnsearch.cli.launching import check_sweeper
+        from rnnsearch.config.launcher_checks import check_sweeper
 
         check_sweeper(command, arguments)
     if not MANY & set(arguments):
@@ -216,28 +209,28 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
 
 
 def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConfig"], None]:
-    """The function that Hydra calls: imports the command only now, and ends in a sentence where it fails."""
+    """The function that Hydra calls: imports the command only then, and turns a failure into a sentence."""
 
     def job(cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
-        from rnnsearch.cli import launching, trust
-        from rnnsearch.cli.errors import report
-        from rnnsearch.cli.values import check_values
+        from rnnsearch.config import launcher_checks, trust
+        from rnnsearch.config.errors import report
+        from rnnsearch.config.value_checks import check_values
 
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         trusted = trust.asked_for(words)
-        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == OUR_SWEEPER
-        module = "rnnsearch.cli.sweep" if is_point else COMMANDS[command].module
-        with _process([command, *arguments]):  # what a child process needs in order to run the same command
+        is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == launcher_checks.OUR_SWEEPER
+        module = "rnnsearch.cli.commands.sweep" if is_point else COMMANDS[command].module
+        with _process([command, *arguments]):  # so that a child process can run the same command
             try:
                 trust.check(cfg.get("trust") or [], trusted)
-                if not is_point:  # whose training looks at its own
+                if not is_point:  # a point's training checks its own config
                     check_values(cfg, command)
-                    launching.check_values(hydra.launcher)
+                    launcher_checks.check_values(hydra.launcher)
                 with trust.trusting(trusted):
                     importlib.import_module(module).run(cfg)
                 sys.stdout.flush()
@@ -255,26 +248,26 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
 
 
 def _there(arguments: list[str]) -> Path:
-    """The deepest folder on the way to that of the run which is there before Hydra makes the rest."""
-    given = {key: value for key, _, value in (word.partition("=") for word in arguments)}
-    wanted = Path(given.get("hydra.run.dir", given.get("paths.output", "outputs")).strip("'\"")).absolute()
+    """The deepest folder on the run's path that exists before Hydra makes the rest."""
+    values = {key: value for key, _, value in (word.partition("=") for word in arguments)}
+    wanted = Path(values.get("hydra.run.dir", values.get("paths.output", "outputs")).strip("'\"")).absolute()
     return next(folder for folder in (wanted, *wanted.parents) if folder.exists())
 
 
 def _leave_nothing(folder: Path, there: Path) -> None:
-    """Remove the folders that Hydra made for a run that was refused."""
+    """Remove the folders that Hydra made for a refused run."""
     if there not in folder.parents or {path.name for path in folder.iterdir()} - {LOCK}:
         return
     (folder / LOCK).unlink(missing_ok=True)
-    for one in (folder, *folder.parents):
-        if one == there or any(one.iterdir()):
+    for place in (folder, *folder.parents):
+        if place == there or any(place.iterdir()):
             return
-        one.rmdir()
+        place.rmdir()
 
 
 @contextmanager
 def _process(arguments: list[str], **environment: str) -> Iterator[None]:
-    """The process as if it had been called with `arguments`, under more environment variables."""
+    """Make the process look as if called with `arguments` and extra environment variables."""
     argv, old = sys.argv, {name: os.environ.get(name) for name in environment}
     sys.argv = [argv[0], *arguments]
     os.environ.update(environment)
@@ -290,8 +283,8 @@ def _process(arguments: list[str], **environment: str) -> Iterator[None]:
 
 
 def _unread() -> int:
-    """Nobody reads standard output any more: leave quietly, as other programs in a pipe do."""
-    from rnnsearch.cli.errors import UNREAD
+    """Exit quietly, as other programs in a pipe do, when nobody reads standard output any more."""
+    from rnnsearch.config.exit_codes import UNREAD
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return UNREAD

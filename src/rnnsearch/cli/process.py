@@ -1,4 +1,4 @@
-"""What a command's process needs before anything else: whole standard streams, and an answer to Ctrl-C at once."""
+"""Prepares a command's process: open standard streams, and an immediate answer to Ctrl-C."""
 
 import atexit
 import os
@@ -8,22 +8,23 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from rnnsearch.config.exit_codes import INTERRUPTED
+
 HEEDS = {  # what a command does when it is interrupted, after its name
     "train": "leaves; with ckpt=last the same command goes on from the last checkpoint",
     "sweep": "waits for its trainings to save and leave; the same command goes on with them",
     "compare": "waits for its trainings to save and leave; the same command goes on with them",
 }
-INTERRUPTED = 130
 
 
 def prepare(command: str) -> None:
-    """Make the process one in which a command can run."""
+    """Prepare the process for a command."""
     open_streams()
     answer_signals(command)
 
 
 def open_streams() -> None:
-    """Open what is closed of the three standard streams, or the next file to be opened would become one of them.
+    """Open closed standard streams, or the next file to be opened would become one of them.
 
     What goes to standard error is then lost. What is written to standard output must not be, so that writing there
     stays an error; and ``sys.stdin`` stays None, so that a command can tell it from empty input.
@@ -39,13 +40,13 @@ def open_streams() -> None:
                 os.close(null)
             if number:
                 setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
-    written: tuple[Any, ...] = (sys.stdout, sys.stderr)  # io.TextIOWrapper, which Python's own types don't say
-    for stream in written:  # whatever the locale says: a translation may be in any script
+    written: tuple[Any, ...] = (sys.stdout, sys.stderr)  # io.TextIOWrapper, though typed otherwise
+    for stream in written:  # regardless of the locale: a translation may be in any script
         stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "strict")
 
 
 def end(code: int) -> None:
-    """Write out what is left; where a command failed or was interrupted, end at once.
+    """Flush the streams; if the command failed or was interrupted, exit at once.
 
     Python takes a second to take itself apart once torch is loaded, and would try again to write to a standard output
     that takes no more.
@@ -61,7 +62,7 @@ def end(code: int) -> None:
 
 
 def answer_signals(command: str) -> None:
-    """Say at once that Ctrl-C was heard; a second one ends the process.
+    """Acknowledge Ctrl-C at once; a second one ends the process.
 
     A thread does so, for the main one may be in a library for seconds before Python lets it heed a signal.
     """

@@ -15,20 +15,20 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from rnnsearch.data import encoded
+from rnnsearch.data import arrow_cache
 from rnnsearch.data.controlled import ControlledCorpus
 from rnnsearch.data.corpus import Corpus, Pair
 
 VERSION = 1
-"""Of what is counted: part of the cache's key."""
+"""Of the counts: part of the cache's key."""
 SAMPLE = 5_000
 """Pairs of a split whose letters are compared, drawn at random."""
 BLOCK = 100
 """Neighbouring pairs whose lengths are correlated together."""
 STREAMED = 20_000
-"""Training pairs that are looked at where they are streamed."""
+"""Training pairs that are examined if they are streamed."""
 FEWEST = 20
-"""Pairs below which correlations and shares say nothing."""
+"""With fewer pairs correlations and shares mean nothing."""
 SHIFTS = (1, -1, 2, -2, 3, -3)
 """Lines by which one file may be late."""
 
@@ -64,7 +64,7 @@ class Counts:
 def examined(
     corpus: Corpus, cache: Path, *, checksums: Mapping[str, str], most: int | None
 ) -> dict[str, dict[str, int]]:
-    """The counts of each split of a prepared corpus, from the cache where they are there.
+    """The counts of each split of a prepared corpus, from the cache if they are there.
 
     Args:
         corpus: whose pairs are read.
@@ -73,18 +73,20 @@ def examined(
         most: so many training pairs are looked at; None: all.
     """
     if isinstance(corpus, ControlledCorpus) or "train" not in corpus.splits():
-        return {}  # the one is made so that no split meets another, the other trains nothing
+        return {}  # the controlled corpus has disjoint splits; without a training split nothing is trained
     key: dict[str, object] = {"contradictions": VERSION, "checksums": dict(checksums), "most": most}
-    folder = cache / "examined" / encoded.cache_key(key)
+    folder = cache / "examined" / arrow_cache.cache_key(key)
     try:
-        encoded.cached_folder(folder, lambda aside: encoded.save_notes(aside, _plain(examine(corpus, most=most))))
-    except OSError:  # a cache made before that can be read and not written: what must be written fails by itself
+        arrow_cache.cached_folder(
+            folder, lambda aside: arrow_cache.save_notes(aside, _plain(examine(corpus, most=most)))
+        )
+    except OSError:  # an older cache that can't be written: what must be written fails by itself
         return _plain(examine(corpus, most=most))
-    return {split: counts for split, counts in encoded.load_notes(folder).items() if isinstance(counts, dict)}
+    return {split: counts for split, counts in arrow_cache.load_notes(folder).items() if isinstance(counts, dict)}
 
 
-def _plain(found: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
-    return {split: asdict(counts) for split, counts in found.items()}
+def _plain(by_split: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
+    return {split: asdict(counts) for split, counts in by_split.items()}
 
 
 def examine(corpus: Corpus, *, most: int | None) -> dict[str, Counts]:
@@ -94,9 +96,9 @@ def examine(corpus: Corpus, *, most: int | None) -> dict[str, Counts]:
         reading.read(corpus.pairs(split))
     training = _Reading(wanted={key for reading in scored.values() for key in reading.keys})
     training.read(islice(corpus.pairs("train"), most))
-    found = {"train": training, **scored}
+    readings = {"train": training, **scored}
     letters, usual = _Letters(training.sample), _Lengths(*training.lengths).r or 0.0
-    for split, reading in found.items():
+    for split, reading in readings.items():
         counts = reading.counts
         counts.sampled = len(reading.sample)
         counts.swapped = sum(map(letters.look_swapped, reading.sample))
@@ -106,14 +108,14 @@ def examine(corpus: Corpus, *, most: int | None) -> dict[str, Counts]:
             counts.unrelated = 0 if counts.shifted else lengths.unrelated(None if split == "train" else usual)
         if split != "train":
             counts.in_training = sum(key in training.known for key in reading.keys)
-    return {split: found[split].counts for split in corpus.splits()}
+    return {split: readings[split].counts for split in corpus.splits()}
 
 
 @dataclass
 class _Reading:
     """One pass over a split."""
 
-    wanted: set[int] | None = None  # keys that are looked for; None: all keys are kept
+    wanted: set[int] | None = None  # keys to look for; None: keep all keys
     counts: Counts = field(default_factory=Counts)
     keys: list[int] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
@@ -121,7 +123,7 @@ class _Reading:
     sample: list[tuple[str, str]] = field(default_factory=list)
 
     def read(self, pairs: Iterator[Pair]) -> None:
-        """Count what a pass shows, and keep what is needed later."""
+        """Count in one pass, and keep what is needed later."""
         random, counts, last = Random(0), self.counts, ("", "")
         for pair in pairs:
             both = source, target = pair.source.strip(), pair.target.strip()
@@ -144,7 +146,7 @@ class _Reading:
             self.known.add(key)
 
     def _draw(self, both: tuple[str, str], random: Random) -> None:
-        """Each pair is in the sample with the same chance."""
+        """Sample each pair with equal probability."""
         if len(self.sample) < SAMPLE:
             self.sample.append(both)
         elif (place := int(random.random() * self.counts.pairs)) < SAMPLE:
@@ -152,7 +154,7 @@ class _Reading:
 
 
 class _Letters:
-    """How likely three letters in a row are in the training split's sources, against its targets."""
+    """How likely three letters in a row are in the training split's sources compared to its targets."""
 
     LEAST = 5.0  # nats for a text, and
     LEAST_A_LETTER = 0.2  # so many for each of its letters
@@ -163,12 +165,12 @@ class _Letters:
             for text, of_side in zip(pair, counts, strict=True):
                 of_side.update(_triples(text))
         source, target = counts
-        every = source.keys() | target.keys()
-        shift = math.log((target.total() + len(every)) / (source.total() + len(every))) if every else 0.0
-        self._odds = {key: math.log((source[key] + 1) / (target[key] + 1)) + shift for key in every}
+        triples = source.keys() | target.keys()
+        shift = math.log((target.total() + len(triples)) / (source.total() + len(triples))) if triples else 0.0
+        self._odds = {key: math.log((source[key] + 1) / (target[key] + 1)) + shift for key in triples}
 
     def look_swapped(self, pair: tuple[str, str]) -> bool:
-        """Whether the source reads like a target, and the target like a source."""
+        """Whether the source reads like a target and the target like a source."""
         return self._reads_like_source(pair[1]) and self._reads_like_source(pair[0], sign=-1.0)
 
     def _reads_like_source(self, text: str, *, sign: float = 1.0) -> bool:
@@ -192,7 +194,7 @@ class _Lengths:
         self.r = _correlation(self._source, self._target)
 
     def shifted(self) -> int:
-        """Pairs where the lengths of lines before or after fit better: all, or those of some blocks."""
+        """Number of pairs whose lengths fit better to lines before or after: all, or those of some blocks."""
         if self._is_late(self._all, 3.0):
             return self._all.stop
         return sum(block.stop - block.start for block in self._blocks if self._is_late(block, 4.0))
@@ -209,9 +211,9 @@ class _Lengths:
             return count
         if usual is not None and self.r < 0.2 and _z(usual, self.r) * math.sqrt(count - 3) > 4:
             return count
-        found = [(block, self._r(block)) for block in self._blocks]
-        loose = [block for block, r in found if r is not None and r < 0.2]
-        others = [r for _, r in found if r is not None and r >= 0.2]
+        correlations = [(block, self._r(block)) for block in self._blocks]
+        loose = [block for block, r in correlations if r is not None and r < 0.2]
+        others = [r for _, r in correlations if r is not None and r >= 0.2]
         return sum(block.stop - block.start for block in loose) if others and np.median(others) > 0.6 else 0
 
     def _r(self, block: slice, shift: int = 0) -> float | None:
@@ -226,20 +228,20 @@ class _Lengths:
         return any(other is not None and _z(other, r) * scale > least for other in (self._r(block, k) for k in SHIFTS))
 
 
-def _z(one: float, other: float) -> float:
-    return math.atanh(one) - math.atanh(other)
+def _z(left: float, right: float) -> float:
+    return math.atanh(left) - math.atanh(right)
 
 
 def _correlation(left: Floats, right: Floats) -> float | None:
-    """Pearson's r; None where there are few, or one side hardly varies."""
+    """Pearson's r; None if there are few values or one side hardly varies."""
     if len(left) < FEWEST or min(left.std(), right.std()) < 0.01:
         return None
     return float(np.clip(np.corrcoef(left, right)[0, 1], -0.999, 0.999))
 
 
-def warnings(found: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """A sentence for each count that says that the data are not what was meant: what, how many, how to mend it."""
-    for split, counts in found.items():
+def warnings(by_split: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """A sentence for each count that suggests wrong data: what, how many, and the remedy."""
+    for split, counts in by_split.items():
         for key, (share, sentence) in SENTENCES.items():
             looked_at = counts["sampled" if key == "swapped" else "pairs"]
             few = counts[key] < 2 or (key != "in_training" and looked_at < FEWEST)
@@ -273,4 +275,4 @@ SENTENCES = {
     "repeated": (0.5, "a side repeats the line before in {many}; see that the files hold a sentence a line"),
     "empty": (0.05, "a side is empty in {many}; remove such lines from both files"),
 }
-"""By count: the share of the pairs from which on it is said, and what is said."""
+"""By count: the share of pairs from which on to warn, and the warning."""

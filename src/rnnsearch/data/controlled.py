@@ -21,7 +21,7 @@ LONGEST = 200
 SHARES = ("train", "train", "train", "validation", "test")
 """The split of a pair by the hash of its German sentence, modulo 5."""
 PATIENCE = 5_000
-"""Sentences drawn in vain, because they are known or of another split, before the grammar counts as exhausted."""
+"""So many draws in a row of known sentences, or of another split, and the grammar counts as exhausted."""
 
 
 class ControlledCorpus(DirectedCorpus):
@@ -74,26 +74,26 @@ class ControlledCorpus(DirectedCorpus):
         sums = {}
         for split in self.splits():
             lengths = self._lengths[split]
-            parts = [GRAMMAR_VERSION, self._seed, split, self._counts[split], lengths.low, lengths.high, lengths.mean]
+            facts = [GRAMMAR_VERSION, self._seed, split, self._counts[split], lengths.low, lengths.high, lengths.mean]
             start = [
                 [pair.source, pair.target, pair.links] for pair in self._first(split, min(20, self._counts[split]))
             ]
             for side, stored in self.sides().items():
-                text = json.dumps([*parts, stored, start], ensure_ascii=True)
+                text = json.dumps([*facts, stored, start], ensure_ascii=True)
                 sums[f"{split}.{side}"] = hashlib.sha256(text.encode()).hexdigest()
         return sums
 
     def setting(self, split: str) -> str:
-        """How a split is given, as part of a sentence."""
+        """How to give a split, as part of a sentence."""
         return f"set data.{split}_pairs to more than 0 to make it"
 
     def _first(self, split: str, count: int) -> Iterator[Pair]:
         random = Random(f"{self._seed} {split}")
         lengths, known, vain, line = self._lengths[split], set[bytes](), 0, 0
         while line < count:
-            made = sentence(random, lengths.draw(random))
-            digest = hashlib.sha256(made.german.encode()).digest()
-            words = made.english.count(" ") + 1
+            derived = sentence(random, lengths.draw(random))
+            digest = hashlib.sha256(derived.german.encode()).digest()
+            words = derived.english.count(" ") + 1
             fits = lengths.low <= words <= lengths.high and SHARES[digest[0] % 5 if digest[0] < 255 else 0] == split
             if not fits or digest in known:
                 vain += 1
@@ -102,7 +102,7 @@ class ControlledCorpus(DirectedCorpus):
                 continue
             known.add(digest)
             vain, line = 0, line + 1
-            yield Pair(source=made.english, target=made.german, line=line, links=made.links)
+            yield Pair(source=derived.english, target=derived.german, line=line, links=derived.links)
 
     def _exhausted(self, split: str, count: int) -> str:
         lengths = self._lengths[split]

@@ -46,7 +46,7 @@ class Corpus(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Fetch or build what the pairs are read from; does nothing the second time, safe when two runs race."""
+        """Fetch or build the source of the pairs; does nothing the second time, and is safe when two runs race."""
         ...
 
     def splits(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Corpus(Protocol):
         ...
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of what the pairs come from, under stable keys that hold no absolute path."""
+        """SHA-256 of the source of the pairs, under stable keys without absolute paths."""
         ...
 
 
@@ -98,7 +98,7 @@ class DirectedCorpus(ABC):
         return code
 
     def prepare(self) -> None:
-        """Check that training and validation pairs are there. Raises ValueError where they are not."""
+        """Check that there are training and validation pairs. Raises ValueError if not."""
         missing = [split for split in ("train", "validation") if split not in self.splits()]
         if missing:
             raise ValueError(f"data={self.name} has no {missing[0]} pairs; {self.setting(missing[0])}")
@@ -113,7 +113,7 @@ class DirectedCorpus(ABC):
         return map(swapped, stored) if self.reverse else stored
 
     def setting(self, split: str) -> str:
-        """How a split is given that the corpus lacks, as part of a sentence."""
+        """How to give a missing split, as part of a sentence."""
         return f"set data.{split} to read it"
 
     @abstractmethod
@@ -126,7 +126,7 @@ class DirectedCorpus(ABC):
 
     @abstractmethod
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of what the pairs come from, under stable keys that tell the sides of the offered direction apart."""
+        """SHA-256 of the source of the pairs, under stable keys that name the sides in the offered direction."""
 
     def sides(self) -> dict[str, str]:
         """Which stored side is offered as source and which as target."""
@@ -140,10 +140,10 @@ def swapped(pair: Pair) -> Pair:
 
 
 def words(text: str) -> list[str]:
-    """The words of raw text: what stands between white space, of whatever kind and length; none is empty."""
+    """The words of raw text, split at white space of any kind and length; none is empty."""
     return text.split()
 
 
 def word_count(text: str) -> int:
-    """Length of raw text in words; of a script without blanks in characters, see `scripts.units`."""
+    """Length of raw text in words, or in characters for scripts without blanks; see `scripts.units`."""
     return units(text)

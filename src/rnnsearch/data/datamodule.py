@@ -14,11 +14,11 @@ from datasets import Dataset
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from rnnsearch.data import encoded
+from rnnsearch.data import arrow_cache
 from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, mean_lengths, padding_share
 from rnnsearch.data.contradictions import STREAMED, examined
 from rnnsearch.data.corpus import SPLITS, Corpus
-from rnnsearch.data.encoding import Advance, processes_allowed
+from rnnsearch.data.encode_pairs import Advance, processes_allowed
 from rnnsearch.data.filters import Filters
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
 from rnnsearch.data.mixture import MixtureCorpus, WeightedPlanner
@@ -92,7 +92,7 @@ class ParallelDataModule(LightningDataModule):
     # What Lightning calls
 
     def prepare_data(self) -> None:
-        """Fetch the corpus, learn the tokenizers and encode the splits, where the cache has them not.
+        """Fetch the corpus, learn the tokenizers and encode the splits, unless they are cached.
 
         Raises:
             ValueError: there is no validation split, or a split has no pairs.
@@ -132,7 +132,7 @@ class ParallelDataModule(LightningDataModule):
         return self.evaluation_loader("test", None)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Copies from page-locked memory go on beside the computation."""
+        """Copy the batch; from page-locked memory, while the computation goes on."""
         return batch.to(device, non_blocking=True)
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,14 +155,14 @@ class ParallelDataModule(LightningDataModule):
     @property
     def order(self) -> BatchSampler | StreamingLoader:
         """The order of the training batches, and the place in it."""
-        if self._order is None:  # made when batches are asked for: a trainer, which knows the processes, comes late
+        if self._order is None:  # made late, since only the trainer knows the processes
             self._order = self._new_order()
             if self._saved_place is not None:
                 self._order.load_state_dict(self._saved_place)
         return self._order
 
     def rows(self, split: str) -> Dataset:
-        """The encoded pairs of a split, memory-mapped; encoded now if the cache has them not.
+        """The encoded pairs of a split, memory-mapped; encoded now unless they are cached.
 
         Raises:
             ValueError: the corpus has no such split, or it has no pairs.
@@ -175,15 +175,15 @@ class ParallelDataModule(LightningDataModule):
 
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Raw source and target text of each pair of a split, in order."""
-        return encoded.texts(self.rows(split))
+        return arrow_cache.texts(self.rows(split))
 
     def lengths(self, split: str) -> tuple[Lengths, Lengths]:
         """Tokens of each source and target of a split, the end of sentence included."""
-        return encoded.lengths(self.rows(split).data)
+        return arrow_cache.lengths(self.rows(split).data)
 
     @cached_property
     def contradictions(self) -> dict[str, dict[str, int]]:
-        """What of the data contradicts the question, counted by split; of streamed pairs, among the first ones."""
+        """Counts of contradictory data by split; of streamed pairs, only among the first ones."""
         return examined(
             self.corpus,
             self.prepared.cache,
@@ -192,7 +192,7 @@ class ParallelDataModule(LightningDataModule):
         )
 
     def longest_source(self) -> int | None:
-        """Length of the longest training source, by `corpus.word_count`; None where training pairs are streamed."""
+        """Length of the longest training source, by `corpus.word_count`; None if training pairs are streamed."""
         if self.streaming:
             return None
         return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())
@@ -205,7 +205,7 @@ class ParallelDataModule(LightningDataModule):
         """
         if self.streaming:
             some = self.prepared.encode(islice(self.prepared.pairs("train"), STREAMED), sharers=self.prepared.processes)
-            return mean_lengths(encoded.lengths(pa.Table.from_batches(list(some))), weights=None)
+            return mean_lengths(arrow_cache.lengths(pa.Table.from_batches(list(some))), weights=None)
         planner = self._planner()
         weights = planner.times() if isinstance(planner, WeightedPlanner) else None
         return mean_lengths(self.lengths("train"), weights=weights)
@@ -220,7 +220,7 @@ class ParallelDataModule(LightningDataModule):
         return evaluation_loader(rows, self._share(plan), workers=self.workers, pin_memory=self._pin_memory())
 
     def description(self) -> dict[str, Any]:
-        """What a record keeps of the data: names, checksums, counts, filters, tokenizers, padding."""
+        """The data as a record describes them: names, checksums, counts, filters, tokenizers, padding."""
         sources = {"source": self.tokenizers.source, "target": self.tokenizers.target}
         sides = {side: {"size": t.size, "checksum": t.checksum} for side, t in sources.items()}
         opened = self.prepared.datasets
@@ -237,7 +237,7 @@ class ParallelDataModule(LightningDataModule):
     # Within
 
     def _kept(self, splits: Sequence[str]) -> list[str]:
-        """Those of which the cache keeps an encoded copy."""
+        """The splits with an encoded copy in the cache."""
         return [split for split in splits if not (self.streaming and split == "train")]
 
     def _new_order(self) -> BatchSampler | StreamingLoader:
@@ -263,10 +263,10 @@ class ParallelDataModule(LightningDataModule):
         return bool(self.trainer and self.trainer.overfit_batches)  # type: ignore[attr-defined]  # set, not declared
 
     def _planner(self) -> Planner:
-        """That of the config; for a mixture, of the rows that its weights let an epoch see."""
+        """The config's planner; for a mixture, over the rows that its weights let an epoch see."""
         if not isinstance(self.corpus, MixtureCorpus):
             return self.batches
-        members = encoded.rows_by_member(self.rows("train"))
+        members = arrow_cache.rows_by_member(self.rows("train"))
         kept = [key for key in self.corpus.weights if key in members]
         return WeightedPlanner(self.batches, [members[key] for key in kept], [self.corpus.weights[key] for key in kept])
 
@@ -285,7 +285,7 @@ class ParallelDataModule(LightningDataModule):
         return bool(self.trainer and self.trainer.strategy.root_device.type == "cuda")
 
     def _length_units(self) -> dict[str, Unit]:
-        """What the lengths of both sides are numbers of, by the script of the validation split."""
+        """The units of the lengths of both sides, by the script of the validation split."""
         texts = list(self.texts("validation"))
         return {"source": unit_of(source for source, _ in texts), "target": unit_of(target for _, target in texts)}
 

@@ -13,7 +13,7 @@ import pooch
 import requests
 
 from rnnsearch.data.exclusive import exclusive
-from rnnsearch.records import file_sha256
+from rnnsearch.records.json_files import file_sha256
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
 from rnnsearch.data.lines import check_file, lines, paired_lines
-from rnnsearch.records import file_sha256
+from rnnsearch.records.json_files import file_sha256
 
 
 class FilesCorpus(DirectedCorpus):
@@ -32,8 +32,8 @@ class FilesCorpus(DirectedCorpus):
         name: str,
     ) -> None:
         super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
-        given = zip(SPLITS, (train, validation, test), strict=True)
-        self._given = {split: _two_sides(split, paths or {}) for split, paths in given}
+        by_split = zip(SPLITS, (train, validation, test), strict=True)
+        self._given = {split: _two_sides(split, paths or {}) for split, paths in by_split}
 
     def splits(self) -> tuple[str, ...]:
         """The splits for which at least one file is named."""
@@ -66,23 +66,23 @@ class FilesCorpus(DirectedCorpus):
         }
 
     def _shards(self, split: str) -> list[dict[str, Path]]:
-        """The files that pair with each other, in the order of their names where patterns are given."""
-        given = self._files(split)
-        found = {side: _matching(path) for side, path in given.items()}
-        source, target = found["source"], found["target"]
+        """The files that pair with each other; those that match patterns are in the order of their names."""
+        files = self._files(split)
+        shards = {side: _matching(path) for side, path in files.items()}
+        source, target = shards["source"], shards["target"]
         if len(source) != len(target):
             raise ValueError(
-                f"data.{split}: {given['source']} gives {len(source)} files but {given['target']} gives {len(target)}; "
+                f"data.{split}: {files['source']} gives {len(source)} files but {files['target']} gives {len(target)}; "
                 "shards must pair file by file, in the order of their names"
             )
         return [{"source": s, "target": t} for s, t in zip(source, target, strict=True)]
 
     def _files(self, split: str) -> dict[str, Path]:
-        given = self._given[split]
-        missing = [side for side, path in given.items() if not path]
+        paths = self._given[split]
+        missing = [side for side, path in paths.items() if not path]
         if missing:
             raise ValueError(f"data.{split}.{missing[0]} is not set; give the file that pairs with the other side's")
-        return {side: Path(str(path)).expanduser() for side, path in given.items()}
+        return {side: Path(str(path)).expanduser() for side, path in paths.items()}
 
     def setting(self, split: str) -> str:
         """How a split is given, as part of a sentence."""
@@ -93,10 +93,10 @@ def _matching(path: Path) -> list[Path]:
     """The file itself, or the files that a pattern matches, sorted."""
     if path.exists() or not any(mark in str(path) for mark in "*?["):
         return [path]
-    found = sorted(Path(one) for one in glob(str(path), recursive=True) if not os.path.isdir(one))
-    if not found:
+    matches = sorted(Path(name) for name in glob(str(path), recursive=True) if not os.path.isdir(name))
+    if not matches:
         raise FileNotFoundError(f"{path} matches no file; give a pattern such as shards/*.en")
-    return found
+    return matches
 
 
 def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -121,8 +121,8 @@ class TableCorpus(DirectedCorpus):
         name: str,
     ) -> None:
         super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
-        given = zip(SPLITS, (train, validation, test), strict=True)
-        self._paths = {split: Path(str(path)).expanduser() for split, path in given if path is not None}
+        by_split = zip(SPLITS, (train, validation, test), strict=True)
+        self._paths = {split: Path(str(path)).expanduser() for split, path in by_split if path is not None}
 
     def splits(self) -> tuple[str, ...]:
         """The splits for which a file is named."""
@@ -208,9 +208,9 @@ class TsvCorpus(TableCorpus):
         numbered = self._lines(path)
         names = next(numbered, (0, ""))[1].split("\t") if self._header else None
         source, target = (_column(column, names, path) for column in self._columns.values())
-        found = False
+        has_rows = False
         for number, line in numbered:
-            found = True
+            has_rows = True
             cells = line.split("\t")
             if len(cells) <= max(source, target):
                 raise ValueError(
@@ -218,7 +218,7 @@ class TsvCorpus(TableCorpus):
                     "is asked for; mend the line or set data.source_column and data.target_column"
                 )
             yield Pair(source=cells[source], target=cells[target], line=number)
-        if not found:
+        if not has_rows:
             raise ValueError(f"{path} holds no rows; it must hold one pair a line")
 
     def _taken(self, side: str) -> str:

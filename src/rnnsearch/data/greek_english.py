@@ -24,7 +24,7 @@ from pathlib import Path
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair, words
 from rnnsearch.data.exclusive import enough_space, exclusive
 from rnnsearch.data.lines import check_file, lines, paired_lines
-from rnnsearch.records import file_sha256
+from rnnsearch.records.json_files import file_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -133,10 +133,10 @@ def build(folder: Path) -> None:
     """Fetch the wheel, and write its verses and links into `folder`, which appears whole or not at all."""
     with enough_space(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
         wheel = fetch_wheel(Path(scratch) / "wheel")
-        made = Path(scratch) / folder.name
-        made.mkdir()
-        _write(read_wheel(wheel), made)
-        os.replace(made, folder)
+        built = Path(scratch) / folder.name
+        built.mkdir()
+        _write(read_wheel(wheel), built)
+        os.replace(built, folder)
 
 
 def fetch_wheel(folder: Path) -> Path:

@@ -47,8 +47,8 @@ class HubCorpus(DirectedCorpus):
         self._path = path
         self._configuration = configuration
         self._revision = revision
-        given = zip(SPLITS, (train_split, validation_split, test_split), strict=True)
-        self._splits = {split: name for split, name in given if name is not None}
+        by_split = zip(SPLITS, (train_split, validation_split, test_split), strict=True)
+        self._splits = {split: name for split, name in by_split if name is not None}
         self._fields = {"source": source_field, "target": target_field}
         self._cache = Path(cache).expanduser() / "hub"
         self._streaming = bool(streaming)

@@ -43,7 +43,7 @@ def may_cut(word: str, place: int) -> bool:
         return True
     if _HOLDING.match(after) or (_HOLDING.match(before) and _is_of_words(after)):
         return False
-    return any(found.start() == place for found in _CLUSTER.finditer(word))
+    return any(cluster.start() == place for cluster in _CLUSTER.finditer(word))
 
 
 def text_of(tokens: Sequence[str]) -> str:
@@ -65,7 +65,7 @@ def words_of(tokens: Sequence[str]) -> list[int]:
 def bare(token: str) -> str:
     """What a token stands for in the text, without its joiners."""
     return re.sub(
-        "|".join(_ORIGINAL), lambda found: _ORIGINAL[found[0]], token.removeprefix(JOINER).removesuffix(JOINER)
+        "|".join(_ORIGINAL), lambda match: _ORIGINAL[match[0]], token.removeprefix(JOINER).removesuffix(JOINER)
     )
 
 
@@ -86,7 +86,7 @@ def _with_blanks(tokens: Sequence[str], *, empty: bool = False) -> Iterator[tupl
 
 
 def _escape(text: str) -> str:
-    return re.sub(f"[{''.join(_ESCAPED)}]", lambda found: _ESCAPED[found[0]], text)
+    return re.sub(f"[{''.join(_ESCAPED)}]", lambda match: _ESCAPED[match[0]], text)
 
 
 def _is_of_words(character: str) -> bool:

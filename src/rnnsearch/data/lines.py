@@ -63,9 +63,9 @@ def _decoded(raw: bytes, path: Path, number: int, mended: Mended | None) -> str:
 
 
 def _strict(body: bytes, path: Path, number: int) -> str:
-    if (found := first_bad(body)) is None:
+    if (fault := first_bad(body)) is None:
         return body.decode("utf-8")
-    place, what = found
+    place, what = fault
     mend = "convert the file to UTF-8: iconv -f LATIN1 -t UTF-8, if it is Latin-1"
     raise ValueError(
         f"{path}: line {number} {what} (byte {place} of the line); {mend if what == NO_UTF8 else 'copy it again'}"
@@ -78,12 +78,12 @@ def first_bad(body: bytes, *, is_whole: bool = True) -> tuple[int, str] | None:
     Args:
         is_whole: the line was not cut, so that it may not end inside a character.
     """
-    found = [(body.find(b"\0") + 1, NUL)] if b"\0" in body else []
+    faults = [(body.find(b"\0") + 1, NUL)] if b"\0" in body else []
     try:
         codecs.getincrementaldecoder("utf-8")().decode(body, final=is_whole)
     except UnicodeDecodeError as error:
-        found.append((error.start + 1, NO_UTF8))
-    return min(found, default=None)
+        faults.append((error.start + 1, NO_UTF8))
+    return min(faults, default=None)
 
 
 def as_text(body: bytes) -> tuple[str, bool]:

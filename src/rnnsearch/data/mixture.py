@@ -99,14 +99,14 @@ class WeightedPlanner:
     def seen(self, seed: int, epoch: int) -> Lengths:
         """The rows of an epoch, member by member."""
         random = np.random.default_rng([seed, epoch, len(self.rows)])
-        return np.concatenate([_drawn(*one, random) for one in zip(self.rows, self.weights, strict=True)])
+        return np.concatenate([_drawn(*member, random) for member in zip(self.rows, self.weights, strict=True)])
 
     def times(self) -> npt.NDArray[np.float64]:
         """How often an epoch sees each row, in the mean."""
-        found = np.zeros(sum(map(len, self.rows)))
+        counts = np.zeros(sum(map(len, self.rows)))
         for rows, weight in zip(self.rows, self.weights, strict=True):
-            found[rows] = weight
-        return found
+            counts[rows] = weight
+        return counts
 
 
 def _drawn(rows: Lengths, weight: float, random: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rnnsearch.data.corpus import SPLITS, DirectedCorpus, Pair
 from rnnsearch.data.download import fetch
 from rnnsearch.data.lines import check_file, paired_lines
-from rnnsearch.records import file_sha256
+from rnnsearch.records.json_files import file_sha256
 
 LANGUAGES = ("cs", "de", "en", "fr")
 STEMS = dict(zip(SPLITS, ("train", "val", "test_2016_flickr"), strict=True))
@@ -94,13 +94,13 @@ class Multi30kCorpus(DirectedCorpus):
             return self._cache / f"{name}.gz"
         if not self._root.is_dir():
             raise FileNotFoundError(f"data.root={self._root} is not a folder; give one that holds {name}.gz or {name}")
-        found = [path for path in (self._root / f"{name}.gz", self._root / name) if path.exists()]
-        if not found:
+        paths = [path for path in (self._root / f"{name}.gz", self._root / name) if path.exists()]
+        if not paths:
             raise FileNotFoundError(
                 f"{self._root} holds neither {name}.gz nor {name}; set data.root to a folder with the raw files of "
                 "Multi30k, or data.root=null to download them"
             )
-        return found[0]
+        return paths[0]
 
     def _fetch(self, name: str) -> None:
         urls = [f"{mirror}/{name}" for mirror in self._mirrors]

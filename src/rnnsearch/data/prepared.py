@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset
 
-from rnnsearch.data import encoded
+from rnnsearch.data import arrow_cache
 from rnnsearch.data.corpus import Corpus, Pair
-from rnnsearch.data.encoding import Advance, batches
+from rnnsearch.data.encode_pairs import Advance, batches
 from rnnsearch.data.filters import Filters, is_empty
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
@@ -80,9 +80,9 @@ class PreparedCorpus:
         if isinstance(self.training, GivenTokenizers):
             return self.training.given
         key = {**self.identity, "tokenizer": self.training.settings(), "filters": self._filter_settings()}
-        folder = self.cache / "tokenizers" / encoded.cache_key(key)
-        encoded.cached_folder(folder, lambda aside: encoded.save_tokenizers(aside, self._fit()))
-        return encoded.load_tokenizers(folder)
+        folder = self.cache / "tokenizers" / arrow_cache.cache_key(key)
+        arrow_cache.cached_folder(folder, lambda aside: arrow_cache.save_tokenizers(aside, self._fit()))
+        return arrow_cache.load_tokenizers(folder)
 
     def rows(self, split: str) -> Dataset:
         """The encoded pairs of a split, memory-mapped; encoded now if the cache has them not.
@@ -92,8 +92,8 @@ class PreparedCorpus:
         """
         if split not in self.datasets:
             folder = self.encoded_folder(split)
-            self.datasets[split] = encoded.open_encoded(folder)
-            self.filter_reports[split] = {k: int(str(v)) for k, v in encoded.load_notes(folder).items()}
+            self.datasets[split] = arrow_cache.open_encoded(folder)
+            self.filter_reports[split] = {k: int(str(v)) for k, v in arrow_cache.load_notes(folder).items()}
         return self.datasets[split]
 
     def encoded_folder(self, split: str) -> Path:
@@ -103,12 +103,12 @@ class PreparedCorpus:
             **self.identity,
             "split": split,
             "tokenizers": [
-                [one.checksum, one.normalization] for one in (self.tokenizers.source, self.tokenizers.target)
+                [side.checksum, side.normalization] for side in (self.tokenizers.source, self.tokenizers.target)
             ],
             "filters": self._filter_settings() if split == "train" else None,
         }
-        folder = self.cache / "encoded" / encoded.cache_key(key) / split
-        return encoded.cached_folder(folder, lambda aside: self._write(split, aside))
+        folder = self.cache / "encoded" / arrow_cache.cache_key(key) / split
+        return arrow_cache.cached_folder(folder, lambda aside: self._write(split, aside))
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split, read from the corpus; those of the training split that pass the filters.
@@ -150,12 +150,16 @@ class PreparedCorpus:
     def _write(self, split: str, folder: Path) -> None:
         logger.info("encoding the %s split of %s", split, self.corpus.name)
         with self.progress(f"encoding the {split} split") as advance:
-            count = encoded.encode_pairs(
-                self.pairs(split), self.tokenizers, folder / encoded.ARROW, processes=self.processes, advance=advance
+            count = arrow_cache.encode_pairs(
+                self.pairs(split),
+                self.tokenizers,
+                folder / arrow_cache.ARROW,
+                processes=self.processes,
+                advance=advance,
             )
         if count == 0:
             raise ValueError(f"the {split} split of {self.corpus.name} has no pairs; give it at least one")
-        encoded.save_notes(folder, self.filters.report() if split == "train" else {})
+        arrow_cache.save_notes(folder, self.filters.report() if split == "train" else {})
         logger.info("encoded %d pairs of the %s split", count, split)
 
     def _token_lengths(self, pair: Pair) -> tuple[int, int]:

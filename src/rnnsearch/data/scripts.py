@@ -71,7 +71,7 @@ def estimated_words(text: str) -> float:
     """As `units`, but about so many words as the characters of scripts without blanks make."""
     if not has_unspaced(text):
         return len(text.split())
-    return sum(_share_of_a_word(found[0]) for found in _UNITS.finditer(text))
+    return sum(_share_of_a_word(match[0]) for match in _UNITS.finditer(text))
 
 
 def _share_of_a_word(unit: str) -> float:

@@ -121,11 +121,11 @@ class SentencePieceTokenizer:
 
     def _written(self, ids: Sequence[int]) -> list[bytes]:
         """What each id writes, in bytes, without the blank that is put before the text."""
-        found = [b"" if i in (PAD, BOS, EOS) else _bytes(self._piece(i)) for i in ids]
-        first = next((place for place, part in enumerate(found) if part), None)
+        chunks = [b"" if i in (PAD, BOS, EOS) else _bytes(self._piece(i)) for i in ids]
+        first = next((place for place, part in enumerate(chunks) if part), None)
         if first is not None:
-            found[first] = found[first].removeprefix(b" ")
-        return found
+            chunks[first] = chunks[first].removeprefix(b" ")
+        return chunks
 
 
 def texts_of_pieces(pieces: Sequence[str]) -> list[str]:
@@ -241,14 +241,14 @@ class SentencePieceTraining:
 
 def _sample(texts: Iterable[str], most: int) -> Iterator[str]:
     """All texts where they are no more than `most`, else so many of them, all as likely (Vitter 1985, algorithm R)."""
-    kept: list[str] = []
+    sample: list[str] = []
     random = Random(0)
     for number, text in enumerate(texts):
         if number < most:
-            kept.append(text)
+            sample.append(text)
         elif (place := random.randrange(number + 1)) < most:
-            kept[place] = text
-    yield from kept
+            sample[place] = text
+    yield from sample
 
 
 class _Reader:

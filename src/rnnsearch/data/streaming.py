@@ -7,10 +7,10 @@ from itertools import islice
 
 import pyarrow as pa
 
+from rnnsearch.data.arrow_cache import lengths
 from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, collate
 from rnnsearch.data.corpus import Pair
-from rnnsearch.data.encoded import lengths
-from rnnsearch.data.encoding import ROWS_A_BATCH, Advance
+from rnnsearch.data.encode_pairs import ROWS_A_BATCH, Advance
 from rnnsearch.data.loaders import ENDLESS, EncodedRows
 
 Key = tuple[int, int]

@@ -131,25 +131,6 @@ def state_checksum(state: State) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def load_tokenizer(state: State) -> Tokenizer:
-    """The tokenizer whose `state()` this is.
-
-    Raises:
-        ValueError: the state is of a kind that is not known.
-    """
-    from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTokenizer
-    from rnnsearch.data.word_tokenizer import WordTokenizer
-
-    kinds: dict[str, Callable[[State], Tokenizer]] = {
-        "sentencepiece": SentencePieceTokenizer.from_state,
-        "word": WordTokenizer.from_state,
-    }
-    kind = str(state.get("kind"))
-    if kind not in kinds:
-        raise ValueError(f"a tokenizer of kind {kind!r} is not known; known are {', '.join(sorted(kinds))}")
-    return kinds[kind](state)
-
-
 def record_lowered(side: str, requested: int, obtained: int, notes: dict[str, object]) -> str | None:
     """Note the requested and obtained vocabulary size of a side; a sentence to log where they differ."""
     notes[side] = {"requested": requested, "obtained": obtained}

@@ -84,13 +84,13 @@ class WordTokenizer:
         starts = _starts(text, tokens)
         if not self.joined:
             return list(zip(tokens, starts, strict=True))
-        found: list[tuple[str, int]] = []
+        pieces: list[tuple[str, int]] = []
         for word in _WORDS.finditer(text):
             places = sorted({start - word.start() for start in starts if word.start() < start < word.end()})
             parts = joiners.cut(word[0], places)
             ends = accumulate(map(len, parts), initial=word.start())
-            found += zip(joiners.joined(parts), ends, strict=False)
-        return found
+            pieces += zip(joiners.joined(parts), ends, strict=False)
+        return pieces
 
     def encode(self, text: str) -> list[int]:
         """The ids of a line of text; words that are not known become `UNK`."""

@@ -11,7 +11,7 @@ distribution over the source tokens, p_ij = α_ij / Σ_j α_ij; a row without an
                  sentences 2/3 for weights that are all alike and 1/2 for a source that is read backwards
 
 A corpus's figures are sums over all its tokens divided by their number, so that long sentences count for more; they are
-no means of the sentences' own figures.
+not means of the sentences' own figures.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class AttentionSums:
 
 @dataclass(frozen=True, slots=True)
 class AttentionStatistics:
-    """Means over the tokens of a corpus, as the top of this file says; None where there are no tokens."""
+    """Means over the tokens of a corpus, as the top of this file says; None without tokens."""
 
     entropy: float | None
     coverage: float | None
@@ -66,10 +66,10 @@ def attention_sums(weights_TS: ArrayLike) -> AttentionSums:
 
 def attention_statistics(pairs: Iterable[AttentionSums]) -> AttentionStatistics:
     """The figures of a corpus from the sums of its pairs."""
-    found = list(pairs)
-    targets, sources = sum(pair.targets for pair in found), sum(pair.sources for pair in found)
+    sums = list(pairs)
+    targets, sources = sum(pair.targets for pair in sums), sum(pair.sources for pair in sums)
     return AttentionStatistics(
-        entropy=sum(pair.entropy for pair in found) / targets if targets else None,
-        coverage=sum(pair.coverage for pair in found) / sources if sources else None,
-        diagonality=sum(pair.diagonality for pair in found) / targets if targets else None,
+        entropy=sum(pair.entropy for pair in sums) / targets if targets else None,
+        coverage=sum(pair.coverage for pair in sums) / sources if sources else None,
+        diagonality=sum(pair.diagonality for pair in sums) / targets if targets else None,
     )

@@ -1,11 +1,11 @@
-"""Corpus scores of detokenised text, as sacreBLEU computes them, and the sums that they are made of.
+"""Corpus scores of detokenised text, as sacreBLEU computes them, and the sums that they are computed from.
 
 Shape suffixes: N sentences, K sufficient statistics, R resamples (any leading dimensions).
 
 BLEU is Papineni et al. 2002 with the tokenizer of a `Scoring`, cased, exponential smoothing; chrF is Popović 2015
 (character 6-grams, beta 2); TER is Snover et al. 2006 with sacreBLEU's defaults, which ignore case, and its support of
-Asian scripts where those are scored by characters. The signature beside each score says so. Post, 2018, "A call for
-clarity in reporting BLEU scores". Hypotheses and references are brought to one Unicode form first.
+Asian scripts where those are scored by characters. The signature beside each score says so (Post 2018, "A call for
+clarity in reporting BLEU scores"). Hypotheses and references are brought to one Unicode form first.
 """
 
 import logging
@@ -39,7 +39,7 @@ def score(
     """BLEU, chrF and TER of a corpus (percent), each with sacreBLEU's signature.
 
     Args:
-        scoring: None takes that which suits the references. What sacreBLEU warns of is logged, once.
+        scoring: None takes the one that suits the references. sacreBLEU's warnings are logged once.
 
     Raises: ValueError when there is nothing to score, the two differ in length, or a tokenizer is not installed.
     """
@@ -57,20 +57,20 @@ def score(
 def suitable_scoring(
     references: Sequence[Sequence[str]], *, language: str, normalization: str, tokenizer: str | None = None
 ) -> Scoring:
-    """How translations into a language are scored, by the references of one or more test sets alone.
+    """How translations into a language are scored, decided by the references of one or more test sets alone.
 
     Args:
         references: of each set.
-        language: of the references, as it is said to be.
+        language: declared language of the references.
         normalization: Unicode form of what the model writes; the references are brought to it, at least to NFC.
-        tokenizer: of BLEU, in place of the one that suits them.
+        tokenizer: of BLEU, instead of the one that suits the references.
 
     Raises: ValueError for a tokenizer that is not known or not installed.
     """
     check_known(tokenizer)
-    every = [text for of_set in references for text in of_set]
+    all_references = [text for of_set in references for text in of_set]
     form = "nfkc" if normalization == "nfkc" else "nfc"
-    how = Scoring(tokenizer or bleu_tokenizer(every, language), form)
+    how = Scoring(tokenizer or bleu_tokenizer(all_references, language), form)
     with _told_once() as warnings:
         degenerate = [score(of_set, of_set, how)["bleu"] == 0 for of_set in references if of_set]
     return replace(how, primary="chrf" if any(degenerate) else "bleu", warnings=tuple(warnings))
@@ -90,7 +90,7 @@ def bleu_lengths(hypotheses: Sequence[str], references: Sequence[str], scoring: 
 
 
 def brevity_penalty(ratio: float) -> float:
-    """What BLEU is multiplied with where the hypotheses have ``ratio`` times the references' tokens."""
+    """The factor on BLEU when the hypotheses have ``ratio`` times the references' tokens."""
     return 1.0 if ratio >= 1.0 else math.exp(1.0 - 1.0 / ratio) if ratio > 0 else 0.0
 
 
@@ -160,22 +160,22 @@ def _statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequ
 
 @contextmanager
 def _told_once() -> Iterator[list[str]]:
-    """What sacreBLEU warns of within, which is passed on once in a process."""
-    found: list[str] = []
+    """sacreBLEU's warnings in the block, each passed on once a process."""
+    messages: list[str] = []
 
     def keep(record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if record.levelno >= logging.WARNING and "`force`" not in message:  # which is no option here
-            found.append(message)
+        if record.levelno >= logging.WARNING and "`force`" not in message:  # that is no option here
+            messages.append(message)
         return False
 
     sacrebleu = logging.getLogger("sacrebleu")
     sacrebleu.addFilter(keep)
     try:
-        yield found
+        yield messages
     finally:
         sacrebleu.removeFilter(keep)
-    for message in found:
+    for message in messages:
         _tell(message)
 
 

@@ -3,8 +3,8 @@
 Three tests of each metric, all paired (both systems see the same draws):
 
 - this project's bootstrap (`significance`): the interval of the difference, a two-sided p-value, and the smallest
-  difference that the sentences could show. It is over sentences alone: of one run of each system it says how these two
-  runs differ, and nothing of training the systems again;
+  difference that the sentences could show. It is over sentences alone: with one run of each system it says how these
+  two runs differ, and nothing about training the systems again;
 - sacreBLEU's paired bootstrap (Koehn 2004), ``p_bootstrap``: the differences over resamples are made positive and moved
   to a mean of 0, and p is the share of them above the observed difference. Where the difference is clear, only one of
   the two tails can lie there, so this p is about half of a two-sided one;
@@ -12,7 +12,7 @@ Three tests of each metric, all paired (both systems see the same draws):
   change places with probability 1/2, and p is the share of such shuffles with a larger absolute difference than the
   observed one. It is two-sided: the chance of a difference this large if the two systems were interchangeable.
 
-TER is left out: counting it costs more than everything else here together, and it is in both runs' scores.
+TER is left out: counting it costs more than everything else here together, and both runs' scores have it already.
 """
 
 import os
@@ -26,9 +26,9 @@ from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 from sacrebleu.significance import PairedTest, Result
 
 from rnnsearch.data.normalization import normalized
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, WAYS, Metric, Row, alignment_metrics, links_by
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference, difference, resample
+from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, WAYS, Row, SummedMetric, alignment_metrics, links_by
 
 SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
 SIDES = ("source", "reference")
@@ -36,9 +36,9 @@ SIDES = ("source", "reference")
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """How often it is drawn: resamples of the sentences, shuffles of approximate randomisation, and the seed of both.
+    """Numbers of draws: resamples of the sentences, shuffles of approximate randomisation, and the seed of both.
 
-    Raises: ValueError for fewer than 2 resamples or 1 shuffle, or a seed of 0, which sacreBLEU takes for none.
+    Raises: ValueError for fewer than 2 resamples or 1 shuffle, or a seed of 0, which sacreBLEU takes for no seed.
     """
 
     resamples: int
@@ -57,7 +57,7 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One metric of a run and of its baseline. sacreBLEU's two p-values are None for a metric that it does not have."""
+    """One metric of a run and of its baseline. sacreBLEU's two p-values are None for a metric that it lacks."""
 
     run: float
     baseline: float
@@ -67,10 +67,10 @@ class Compared:
 
 
 def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, scoring: Scoring) -> dict[str, Compared]:
-    """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> what was found.
+    """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> comparison.
 
-    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links that were
-    made in one way: ``aer`` by attention, ``aer_saliency`` by saliency. Both must be of the same sentences, see
+    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links made the
+    same way: ``aer`` by attention, ``aer_saliency`` by saliency. Both must be of the same sentences, see
     `check_same_sentences`.
     """
     p_values = sacrebleu_p_values(
@@ -80,15 +80,15 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, sco
         chance=chance,
         scoring=scoring,
     )
-    found = {
+    by_metric = {
         metric.name: _compared(metric, rows, baseline, chance, scoring, p_values[metric.name])
         for metric in (BLEU, CHRF)
     }
     for name, method in WAYS.items():
         linked, others = _linked(links_by(method, rows), links_by(method, baseline))
         if alignment_metrics(linked) and alignment_metrics(others):
-            found[name] = _compared(AER, linked, others, chance, scoring, {})
-    return found
+            by_metric[name] = _compared(AER, linked, others, chance, scoring, {})
+    return by_metric
 
 
 def _linked(rows: Sequence[Row], baseline: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -102,7 +102,7 @@ def _linked(rows: Sequence[Row], baseline: Sequence[Row]) -> tuple[list[Row], li
 
 
 def _compared(
-    metric: Metric,
+    metric: SummedMetric,
     rows: Sequence[Row],
     baseline: Sequence[Row],
     chance: Chance,
@@ -110,8 +110,8 @@ def _compared(
     p_values: Mapping[str, float],
 ) -> Compared:
     drawn = [
-        resample([metric.sentence_statistics(one, scoring)], metric.score, seed=chance.seed, resamples=chance.resamples)
-        for one in (baseline, rows)
+        resample([metric.sentence_statistics(run, scoring)], metric.score, seed=chance.seed, resamples=chance.resamples)
+        for run in (baseline, rows)
     ]
     return Compared(
         run=float(drawn[1].score_S[0]),
@@ -137,7 +137,7 @@ def sacrebleu_p_values(
         CHRF.name: SacreCHRF(references=[formed]),
     }
     systems = [("baseline", other), ("run", own)]
-    found: dict[str, dict[str, float]] = {name: {} for name in metrics}
+    by_metric: dict[str, dict[str, float]] = {name: {} for name in metrics}
     for test, samples in (("bs", chance.resamples), ("ar", chance.shuffles)):
         with _sacrebleu_seed(chance.seed):
             paired = PairedTest(systems, metrics, references=None, test_type=test, n_samples=samples)
@@ -145,8 +145,8 @@ def sacrebleu_p_values(
         for name, (_, result) in zip(metrics, scores, strict=True):
             assert isinstance(result, Result)
             assert result.p_value is not None
-            found[name][test] = result.p_value
-    return found
+            by_metric[name][test] = result.p_value
+    return by_metric
 
 
 def _normalized(texts: Sequence[str], scoring: Scoring) -> Sequence[str]:
@@ -168,14 +168,14 @@ def _sacrebleu_seed(seed: int) -> Iterator[None]:
 def check_same_sentences(
     texts: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]], *, names: tuple[str, str]
 ) -> None:
-    """Raises ValueError, with the first place that differs, for two runs with other (source, reference) texts."""
+    """Raises ValueError, naming the first difference, if two runs have different (source, reference) texts."""
     mend = "a paired comparison needs the same sentences in the same order"
     if len(texts) != len(others):
         raise ValueError(f"{names[0]} has {len(texts)} sentences but {names[1]} has {len(others)}; {mend}")
-    for number, (one, other) in enumerate(zip(texts, others, strict=True), start=1):
-        if one != other:
-            side = 0 if one[0] != other[0] else 1
-            shown = " and ".join(repr(shorten(pair[side], 60, placeholder=" ...")) for pair in (one, other))
+    for number, (own, other) in enumerate(zip(texts, others, strict=True), start=1):
+        if own != other:
+            side = 0 if own[0] != other[0] else 1
+            quoted = " and ".join(repr(shorten(pair[side], 60, placeholder=" ...")) for pair in (own, other))
             raise ValueError(
-                f"{names[0]} and {names[1]} differ first in sentence {number}, in the {SIDES[side]} ({shown}); {mend}"
+                f"{names[0]} and {names[1]} differ first in sentence {number}, in the {SIDES[side]} ({quoted}); {mend}"
             )

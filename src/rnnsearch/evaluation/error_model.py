@@ -5,22 +5,22 @@ Shape suffixes: R resamples, S seeds, Q points of a quadrature.
 Two sources of chance, each with its own variance:
 
 - *sentences*: the variance over resamples of the sentences that all seeds share, which is the mean covariance of two
-  seeds' scores over the same resamples. What a seed does with a sentence of its own accord is part of its spread below,
-  so that it is not counted twice. With one seed it is that seed's variance over resamples.
+  seeds' scores over the same resamples. How a single seed deviates on a sentence is part of the seeds' spread below, so
+  it is not counted twice. With one seed it is that seed's variance over resamples.
 - *seeds*: s² / S, where s is the standard deviation over the S seeds, with S - 1 degrees of freedom. With one seed
-  nothing is known of it, and what is said holds for these very runs alone.
+  nothing is known of it, and all statements hold for these very runs alone.
 
 The error of the mean is then like √sentences · Z + √seeds · T, with Z normal and T Student's with S - 1 degrees of
-freedom: Behrens's and Fisher's distribution, whose test of two means with unequal variances finds no more than its
-level (Robinson 1976). Satterthwaite's degrees of freedom in its place find far more with few seeds: where the spread
-happens to come out small, they are many too. Given its χ² variable T is normal, so that the distribution is a mixture
-of normal ones, summed here over a grid of χ².
+freedom: Behrens's and Fisher's distribution, whose test of two means with unequal variances has false positives at no
+more than its level (Robinson 1976). Satterthwaite's degrees of freedom instead have far more with few seeds: when the
+spread happens to come out small, the degrees of freedom come out large. Given its χ² variable, T is normal, so the
+distribution is a mixture of normal ones, summed here over a grid of χ².
 
-A paired difference needs no more: it is a mean over seeds of differences, each member may spread as it likes, and what
-two members of one seed share falls out. Nothing is pooled over members, which may spread very differently.
-experiments/intervals counts what each of these models finds where there is nothing.
+A paired difference needs nothing else: it is a mean over seeds of differences, each member may have its own spread, and
+what two members of one seed share cancels. Nothing is pooled over members, whose spreads may differ widely.
+experiments/intervals counts the false positives of each of these models.
 
-Test and interval are one: the interval at an error of e leaves out 0 just where p < e. Of n comparisons that are read
+Test and interval agree: the interval at an error of e excludes 0 exactly when p < e. Of n comparisons that are read
 together each has the error e / n (Bonferroni), and its p-value is n times as large.
 """
 
@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 ERROR = 0.05  # of all comparisons that are read together
 POINTS = 121  # of the quadrature over χ²: the trapezoids are exact to 1e-7 for two seeds and more
-TAIL = 1e-13  # of the χ² distribution that is left out on either side
+TAIL = 1e-13  # of the χ² distribution, left out on either side
 HALVINGS = 50  # of the bracket of an interval's half width
 
 
@@ -44,8 +44,8 @@ class Errors:
     """Variances of a mean over seeds.
 
     Attributes:
-        sentences: what other sentences would change, the runs being the same for one seed.
-        seeds: s² / S, what other seeds would change; 0 for one seed, of which nothing is known.
+        sentences: what other sentences would change; with one seed, for these very runs.
+        seeds: s² / S, what other seeds would change; 0 for one seed, where it is unknown.
         count: S.
     """
 
@@ -70,29 +70,29 @@ def errors_of(score_S: Floats, draws_RS: Floats) -> Errors:
 
 
 def p_values(value: ArrayLike, sentences: ArrayLike, seeds: ArrayLike, freedom: int) -> Floats:
-    """Two-sided p-values that means are 0, from their variances; 1 for a mean of just 0.
+    """Two-sided p-values for means being 0, from their variances; 1 for a mean of exactly 0.
 
     Args:
-        value, sentences, seeds: of any shapes that go together.
-        freedom: degrees of freedom of ``seeds``; 0 where there is one seed.
+        value, sentences, seeds: of any shapes that broadcast.
+        freedom: degrees of freedom of ``seeds``; 0 for one seed.
     """
     value, sentences, seeds = (np.asarray(part, dtype=np.float64) for part in (value, sentences, seeds))
     spread_Q, weight_Q = mixture(freedom)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviations = np.abs(value)[..., None] / np.sqrt(sentences[..., None] + seeds[..., None] * spread_Q)
-    found = 2 * (ndtr(-deviations) @ weight_Q)
-    return np.asarray(np.where(value == 0, np.where(np.isnan(sentences + seeds), np.nan, 1.0), found))
+    p_value = 2 * (ndtr(-deviations) @ weight_Q)
+    return np.asarray(np.where(value == 0, np.where(np.isnan(sentences + seeds), np.nan, 1.0), p_value))
 
 
 def hold(value: ArrayLike, sentences: ArrayLike, seeds: ArrayLike, freedom: int, *, together: int) -> NDArray[np.bool_]:
-    """Which of so many comparisons hold beside each other: something is said of the systems. None of one seed."""
+    """Which of ``together`` simultaneous comparisons hold for the systems; with one seed none does."""
     return (together * p_values(value, sentences, seeds, freedom) < ERROR) & (freedom > 0)
 
 
 def half_widths(sentences: ArrayLike, seeds: ArrayLike, freedom: int, error: float) -> Floats:
-    """Half the width of intervals that miss the truth with the chance ``error``; inverts `p_values`.
+    """Half the width of intervals that miss the truth with probability ``error``; inverts `p_values`.
 
-    It lies between the larger of the two parts' own and the sum of both at half the error.
+    It lies between the larger of the two parts' half widths and their sum at half the error.
     """
     sentences, seeds = np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in (sentences, seeds)))
     parts = np.sqrt(sentences), np.sqrt(seeds)
@@ -108,15 +108,15 @@ def half_widths(sentences: ArrayLike, seeds: ArrayLike, freedom: int, error: flo
 
 
 def _quantiles(freedom: int, error: float) -> tuple[float, float]:
-    """What the normal and Student's distribution leave out on both sides together; 0 for no seeds."""
+    """Quantiles of the normal and Student's distribution that leave out ``error`` on both sides; 0 for no seeds."""
     return float(-ndtri(error / 2)), float(-stdtrit(freedom, error / 2)) if freedom else 0.0
 
 
 @lru_cache(maxsize=256)
 def mixture(freedom: int, points: int = POINTS, tail: float = TAIL) -> tuple[Floats, Floats]:
-    """What the estimated variance is multiplied by to be the true one, freedom / χ², and each factor's weight.
+    """Factors from the estimated variance to the true one, freedom / χ², and their weights.
 
-    By trapezoids in log χ². One factor of 1 for 0 degrees of freedom.
+    By trapezoids in log χ². A single factor of 1 for 0 degrees of freedom.
     """
     if freedom == 0:
         return np.ones(1), np.ones(1)

@@ -1,4 +1,4 @@
-"""Forced decoding: the probability of given translations, and the weights on the way to them.
+"""Forced decoding: the probability of given translations, and the attention weights along the way.
 
 B batch, S source, T target, R read-out, V vocabulary, N real target tokens of a batch.
 """
@@ -24,7 +24,7 @@ POSITIONS = 8192  # target positions of a forced batch, padding counted: bounds 
 class Forced:
     """Forced decoding of one pair.
 
-    ``log_probs_T`` is log p of each target token, the end of sentence last, in nats; of an ensemble that of the mean
+    ``log_probs_T`` is log p of each target token, the end of sentence last, in nats; for an ensemble, log of the mean
     probability. ``weights`` are each member's ``[T, S]``, None for one without; their last row and column are the ends
     of sentence.
     """
@@ -48,7 +48,7 @@ def force(
 ) -> Iterator[tuple[int, Forced]]:
     """Forced decoding of (sources, target) ids without ends of sentence: each pair's place and result, out of order.
 
-    Without ``weights`` none are kept, which are most of what a long pair takes.
+    Without ``weights`` none are kept: they are most of the memory that a long pair takes.
     """
     order = sorted(range(len(pairs)), key=lambda place: -_longest(*pairs[place]))
     while order:

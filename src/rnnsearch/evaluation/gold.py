@@ -5,30 +5,31 @@ from pathlib import Path
 
 from rnnsearch.data.corpus import words
 from rnnsearch.data.lines import lines
-from rnnsearch.evaluation.alignment import GoldLinks, Link, parse_pharaoh
+from rnnsearch.evaluation.alignment_links import GoldLinks, Link, parse_pharaoh
 
 
 def read_gold(path: Path, texts: Sequence[tuple[str, str]], *, one_indexed: bool = False) -> list[GoldLinks]:
     """The gold links of (source, target) texts, counted from 0 over `corpus.words` of each.
 
-    A line may be empty: then none of its words has a counterpart. The file may be compressed.
+    A line may be empty: then no word of the pair has a counterpart. The file may be compressed.
 
     Args:
         path: a line of `3-4` (sure) and `3p4` (possible) for each pair of texts.
         one_indexed: the file counts words from 1.
 
     Raises:
-        FileNotFoundError, ValueError: if there is no such file, it has another number of lines, or a line holds what is
-            no link or names a word that the sentence does not have.
+        FileNotFoundError, ValueError: if there is no such file, it has another number of lines, or a line holds
+            something that is no link, or names a word that the sentence does not have.
     """
-    found = list(lines(path))
-    if len(found) != len(texts):
+    file_lines = list(lines(path))
+    if len(file_lines) != len(texts):
         raise ValueError(
-            f"{path}: {len(found)} lines but the split has {len(texts)} pairs; give one line of links a pair, in order"
+            f"{path}: {len(file_lines)} lines but the split has {len(texts)} pairs; give one line of links a pair, "
+            "in order"
         )
     return [
         _read_line(f"{path}: line {number}", line, pair, one_indexed=one_indexed)
-        for number, (line, pair) in enumerate(zip(found, texts, strict=True), start=1)
+        for number, (line, pair) in enumerate(zip(file_lines, texts, strict=True), start=1)
     ]
 
 

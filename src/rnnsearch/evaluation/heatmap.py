@@ -1,12 +1,12 @@
-"""An alignment as a table of HTML, for notebooks and pages: shades that work on light and on dark ground."""
+"""An alignment as an HTML table, for notebooks and pages: its shades suit light and dark backgrounds."""
 
 from collections.abc import Collection, Sequence
 from html import escape
 
-from rnnsearch.evaluation.alignment import Link, Weights
-from rnnsearch.visible import visible
+from rnnsearch.evaluation.alignment_links import Link, Weights
+from rnnsearch.records.visible import visible
 
-SHADE = "rgba(230, 110, 20, {:.3f})"  # over whatever the ground is
+SHADE = "rgba(230, 110, 20, {:.3f})"  # over any background
 CELL = "min-width:1.6em;height:1.6em;padding:0;text-align:center;border:1px solid rgba(128,128,128,.25)"
 HEAD = "padding:.1em .4em;font-weight:normal;border:0;background:none"
 UPRIGHT = "writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;vertical-align:bottom;white-space:pre"

@@ -1,29 +1,28 @@
 """Quality against source length: the buckets of the paper's Figure 2.
 
-A length is the number of words of the raw source; of a script without blanks, of characters. A bucket {low, high} holds
-low <= length <= high. Buckets of fewer than `MINIMUM` sentences say little and are merged: the smallest bucket (the
-shortest of equals) joins the smaller of its two neighbours (the shorter of equals), until all are large enough or one
-is left.
+A length is the number of words of the raw source, or of characters in a script without blanks. A bucket {low, high}
+holds low <= length <= high. Buckets of fewer than `MINIMUM` sentences say little and are merged: the smallest bucket
+(in a tie, the one of shorter sentences) joins the smaller of its two neighbours (in a tie, the shorter), until all are
+large enough or one is left.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
 from rnnsearch.evaluation.error_model import Floats
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
+from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
 
 MINIMUM = 50  # sentences a bucket
 NARROW, WIDE = 5, 10  # widths, in units of `length_unit`
 ATTENTION = ("entropy", "coverage", "diagonality")
-LONGEST_FOR_NARROW = 40  # units; above this 95th percentile of the lengths the wide buckets are used
+LONGEST_FOR_NARROW = 40  # units; if the 95th percentile of the lengths is higher, the wide buckets are used
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +40,23 @@ class Bucket:
 
     @property
     def label(self) -> str:
-        """The range of lengths, as a reader wants it."""
+        """The range of lengths, for a reader."""
         return f"{self.low}–{self.high}" if self.low < self.high else str(self.low)
 
 
-def length_unit(record: Mapping[str, Any]) -> Unit:
-    """What a run's source lengths are numbers of: words, or characters of a script without blanks."""
-    unit: Unit = ((record.get("data") or {}).get("length_units") or {}).get("source") or "words"
-    return unit
+def length_unit(units: Mapping[str, str]) -> Unit:
+    """The unit of a run's source lengths, by its record: words, or characters of a script without blanks."""
+    return "characters" if units.get("source") == "characters" else "words"
 
 
 def default_edges(lengths: Sequence[int]) -> list[int]:
-    """Last lengths of the buckets: 5 words wide where 95 % of the sentences have at most 40 words, else 10."""
+    """Last lengths of the buckets: 5 words wide if 95 % of the sentences have at most 40 words, else 10."""
     width = NARROW if np.quantile(lengths, 0.95) <= LONGEST_FOR_NARROW else WIDE
     return list(range(width, max(lengths) + width, width))
 
 
 def buckets(lengths: Sequence[int], *, edges: Sequence[int] | None = None, minimum: int = MINIMUM) -> list[Bucket]:
-    """Sorts rows into buckets that end at the edges; sentences beyond the last edge are one more bucket.
+    """Sorts rows into buckets that end at the edges; sentences beyond the last edge form one more bucket.
 
     Raises: ValueError when there are no lengths or the edges don't increase.
     """
@@ -67,11 +65,11 @@ def buckets(lengths: Sequence[int], *, edges: Sequence[int] | None = None, minim
     ends = list(edges) if edges is not None else default_edges(lengths)
     if any(later <= earlier for earlier, later in pairwise(ends)):
         raise ValueError(f"length edges {ends} must increase, such as [5, 10, 20, 30]")
-    found = [
+    unmerged = [
         Bucket(low, high, tuple(row for row, length in enumerate(lengths) if low <= length <= high))
         for low, high in _spans(ends, shortest=min(lengths), longest=max(lengths))
     ]
-    return merge(found, minimum=minimum)
+    return merge(unmerged, minimum=minimum)
 
 
 def _spans(ends: Sequence[int], *, shortest: int, longest: int) -> list[tuple[int, int]]:
@@ -105,15 +103,15 @@ def by_length(
 
     Each row has hypothesis, reference, source_words, nll (sum over reference tokens, nats) and tokens, and may have
     gold, links and attention. Returns objects of low, high (lengths, both inclusive), n, bleu, chrf, nll; with gold
-    links aer; with attention entropy, coverage and diagonality, see `metrics`; None where a bucket alone has none.
+    links aer; with attention entropy, coverage and diagonality, see `metrics`; None in a bucket that has none.
 
     Args:
         statistics: counts of bleu and chrf of the rows, if they are known already.
         scoring: else how the rows are scored.
     """
     counts = statistics or {metric.name: metric.sentence_statistics(rows, scoring) for metric in (BLEU, CHRF)}
-    found = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
-    scored = [_scores([rows[i] for i in bucket.rows]) for bucket in found]
+    bucketed = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
+    scored = [_scores([rows[i] for i in bucket.rows]) for bucket in bucketed]
     measured = [key for key in (AER.name, *ATTENTION) if any(scores[key] is not None for scores in scored)]
     return [
         {
@@ -125,7 +123,7 @@ def by_length(
             "nll": math.fsum(rows[i]["nll"] for i in bucket.rows) / sum(rows[i]["tokens"] for i in bucket.rows),
             **{key: scores[key] for key in measured},
         }
-        for bucket, scores in zip(found, scored, strict=True)
+        for bucket, scores in zip(bucketed, scored, strict=True)
     ]
 
 

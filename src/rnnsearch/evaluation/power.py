@@ -1,10 +1,10 @@
 """Which difference a comparison finds with 80 % power, and how many seeds a wished one needs.
 
-The variances come from a *pilot*: runs that are there. Its sentences are known well, its spread over seeds is not: the
-true variance of the seeds is the estimated one times freedom / χ², as in `rnnsearch.evaluation.error_model`. The
-power is the mean over that distribution of the power of a new comparison, which estimates its own spread anew; so that
-studies drawn at the difference found here find it in 80 % of cases on average over pilots. (The spread of a pilot taken
-for the truth gives less, for it is often too small.)
+The variances come from a *pilot*: existing runs. Its variance over sentences is known well, its spread over seeds is
+not: the true variance of the seeds is the estimated one times freedom / χ², as in `rnnsearch.evaluation.error_model`.
+The power is the mean over that distribution of the power of a new comparison, which estimates its own spread anew, so
+studies drawn at the difference computed here find it in 80 % of cases, on average over pilots. (Taking the pilot's
+spread for the truth gives less power, for it is often too small.)
 
 Shape suffixes: P points of the pilot's χ², Q points of the new comparison's.
 """
@@ -18,18 +18,18 @@ from scipy.special import ndtr, ndtri
 from rnnsearch.evaluation.error_model import Errors, Floats, half_widths, mixture
 
 POWER = 0.80
-AIM = POWER + 0.01  # what is asked of the mean over pilots, so that the error of the quadrature leaves 0.80
-LIMIT = 100  # seeds beyond which no number is given
+AIM = POWER + 0.01  # required of the mean over pilots, so that 0.80 remains after the quadrature's error
+LIMIT = 100  # no larger number of seeds is given
 POINTS, TAIL = 181, 1e-6  # of the quadrature over two χ²
 DECADES, EACH = (-30, 30), 5  # the grid of seeds' over sentences' variance, and its points a decade
-LEAST = 1e-12  # of the seeds' variance, for sentences that vary nothing
+LEAST = 1e-12  # of the seeds' variance, for sentences without any variance
 
 
 def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> float:
-    """The chance that a new comparison of so many seeds finds a difference, given a pilot of two seeds or more.
+    """The probability that a new comparison of ``seeds`` seeds finds a difference, given a pilot of two seeds or more.
 
     Args:
-        error: of the comparison: 0.05 over the number of those that are read together.
+        error: of the comparison: 0.05 divided by the number of comparisons that are read together.
     """
     truth_P, weight_P = mixture(pilot.freedom, POINTS, TAIL)
     spread_Q, weight_Q = mixture(seeds - 1, POINTS, TAIL)
@@ -42,7 +42,7 @@ def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> floa
 
 
 def detectable(pilot: Errors, *, error: float, seeds: int | None = None) -> float:
-    """The smallest difference that a new comparison finds with `POWER`; with one seed for these very runs alone.
+    """The smallest difference that a new comparison finds with `POWER`; with one seed, for these very runs alone.
 
     Args:
         seeds: of the new comparison; those of the pilot by default.
@@ -66,7 +66,7 @@ def floor(pilot: Errors, *, error: float) -> float:
 
 
 def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int = LIMIT) -> int | None:
-    """The fewest seeds, two or more, that find a difference with `POWER`; None where ``limit`` are too few.
+    """The fewest seeds, two or more, that find a difference with `POWER`; None if ``limit`` are too few.
 
     Raises: ValueError for a pilot of one seed, which knows nothing of the spread.
     """
@@ -85,7 +85,7 @@ def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int =
 
 
 def _widths(sentences: float, seeds: Floats, freedom: int, error: float) -> Floats:
-    """`half_widths` read off a curve, which depends on the variances' ratio alone."""
+    """`half_widths` read off a curve, which depends only on the ratio of the variances."""
     ratios, widths = _curve(freedom, error)
     with np.errstate(divide="ignore"):
         read = np.interp(np.log(seeds / sentences), ratios, widths)

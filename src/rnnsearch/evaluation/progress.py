@@ -1,4 +1,4 @@
-"""How far long work has come: whoever starts it may give a function that shows this."""
+"""How far long work has come: whoever starts it may pass a function that shows this."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from rnnsearch.evaluation.aligning import MAX_LENGTH, align, align_forced, chosen_method
-from rnnsearch.evaluation.alignment import Links, format_pharaoh, links_of_words
+from rnnsearch.evaluation.alignment_links import Links, format_pharaoh, links_of_words
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.progress import Progress
 from rnnsearch.evaluation.symmetrization import METHODS, symmetrize
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation
+from rnnsearch.evaluation.word_alignment import MAX_LENGTH, align, align_forced, chosen_method
 
-SALIENT = 100  # pairs with gold links that every model aligns by saliency, ten seconds on a core; more tell little more
+SALIENT = 100  # pairs with gold links that every model aligns by saliency, ten seconds on a core; more add little
 TOGETHER = 64  # pairs that are aligned between two steps of the progress; their weights are kept no longer
 
 
@@ -25,8 +25,8 @@ class Aligning:
 
     Args:
         method, threshold, max_length: as in `aligning.align`; but ``auto`` aligns by saliency, which costs a backward
-            pass a target token, only where there are gold links to compare with: a model without attention all pairs,
-            and every model `SALIENT` of them, by which those with and without attention are compared.
+            pass a target token, only if there are gold links to compare with: all pairs of a model without attention,
+            and `SALIENT` pairs of every model, so that models with and without attention can be compared.
         reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
         how: ``intersection``, ``union`` or ``grow_diag``.
     """
@@ -38,16 +38,16 @@ class Aligning:
     how: str = "grow_diag"
 
     def check(self, system: System) -> None:
-        """Raises ValueError for settings that are no good, or not with this system, before any work is done."""
-        for one in (system, *([self.reverse] if self.reverse else [])):
-            chosen_method(one, self.method)
+        """Raises ValueError, before any work is done, for settings that are wrong in general or for this system."""
+        for direction in (system, *([self.reverse] if self.reverse else [])):
+            chosen_method(direction, self.method)
         if self.how not in METHODS:
             raise ValueError(f"symmetrize={self.how}: choose one of {', '.join(METHODS)}")
         links_of_words(np.zeros((0, 0)), threshold=self.threshold)
 
     @property
     def description(self) -> dict[str, Any]:
-        """The settings that are not the usual ones."""
+        """The settings that differ from the defaults."""
         threshold = {} if self.threshold is None else {"threshold": self.threshold}
         if self.reverse is None:
             return threshold
@@ -61,7 +61,7 @@ class Aligning:
         with progress("alignments", len(texts)) as advance:
             for start in range(0, len(texts), TOGETHER):
                 together = texts[start : start + TOGETHER]
-                yield from (found.links for found in align(system, together, method=method, **settings))
+                yield from (alignment.links for alignment in align(system, together, method=method, **settings))
                 advance(len(together))
 
 
@@ -78,8 +78,8 @@ def reference_rows(
     """For each pair of a split nll and tokens of its reference, links of its words, and sums of its attention weights.
 
     Keys: nll (nats, end of sentence included), tokens, attention (the fields of `AttentionSums`, over words), links
-    ("0-1 2-3"), links_method, and where no method is asked for links_saliency, of `SALIENT` pairs with gold links; the
-    last four are None where there are none. Weights are not kept.
+    ("0-1 2-3"), links_method, and if no method is asked for, links_saliency of `SALIENT` pairs with gold links; the
+    last four may be None. Weights are not kept.
 
     Raises:
         ValueError: as `Aligning.check`.
@@ -96,14 +96,14 @@ def reference_rows(
             symmetrize(forward, frozenset((source, target) for target, source in backward), aligning.how)
             for forward, backward in zip(links, back, strict=True)
         ]
-    found = [
+    rows = [
         row | {"links": format_pharaoh(of_pair) if method else None, "links_method": method}
         for row, of_pair in zip(rows, links, strict=True)
     ]
     if aligning.method == "auto" and aligning.reverse is None:
         salient = _salient(system, pairs, links if method == "saliency" else None, progress, aligning)
-        found = [row | {"links_saliency": salient.get(place)} for place, row in enumerate(found)]
-    return found
+        rows = [row | {"links_saliency": salient.get(place)} for place, row in enumerate(rows)]
+    return rows
 
 
 def _salient(
@@ -119,10 +119,10 @@ def _salient(
     chosen = [gold[i * len(gold) // count] for i in range(count)]
     if links is None:
         texts = [(pairs[place]["source_text"], pairs[place]["target_text"]) for place in chosen]
-        found = list(aligning.links(system, texts, progress, method="saliency"))
+        of_chosen = list(aligning.links(system, texts, progress, method="saliency"))
     else:
-        found = [links[place] for place in chosen]
-    return dict(zip(chosen, map(format_pharaoh, found), strict=True))
+        of_chosen = [links[place] for place in chosen]
+    return dict(zip(chosen, map(format_pharaoh, of_chosen), strict=True))
 
 
 def _method(system: System, aligning: Aligning, *, gold: bool) -> str | None:
@@ -137,16 +137,19 @@ def _forced(
     aligning: Aligning,
     progress: Progress,
 ) -> tuple[list[dict[str, Any]], list[Links]]:
-    """nll, tokens and attention of each reference, and its links by attention (none where there is no attention)."""
-    ids = [(one.sources, system.target.encode(target)) for one, (_, target) in zip(translations, texts, strict=True)]
+    """nll, tokens and attention of each reference, and its links by attention (none without attention)."""
+    ids = [
+        (translation.sources, system.target.encode(target))
+        for translation, (_, target) in zip(translations, texts, strict=True)
+    ]
     rows: list[dict[str, Any]] = [{} for _ in texts]
     links: list[Links] = [frozenset() for _ in texts]
     with progress("references", len(texts)) as advance:
         for place, forced in force(system, ids):
             rows[place] = {"nll": -forced.log_prob, "tokens": forced.tokens, "attention": None}
             if system.has_attention:
-                found = align_forced(system, *texts[place], forced, threshold=aligning.threshold)
-                links[place] = found.links
-                rows[place]["attention"] = asdict(attention_sums(found.weights_TS))
+                alignment = align_forced(system, *texts[place], forced, threshold=aligning.threshold)
+                links[place] = alignment.links
+                rows[place]["attention"] = asdict(attention_sums(alignment.weights_TS))
             advance(1)
     return rows, links

@@ -1,14 +1,14 @@
-"""Gradient saliency: word alignments out of any model, with or without attention.
+"""Gradient saliency: word alignments from any model, with or without attention.
 
-How much more likely would y_i be if source word x_j were a little more there? With e_j the embedding of x_j, the
+How much more likely would y_i be if source word x_j were slightly stronger? With e_j the embedding of x_j, the
 saliency of x_j for y_i is the derivative of log p(y_i | y_<i, x) with respect to a factor on e_j, at 1:
 
     ψ_ij = Σ_m (∂ log p(y_i | y_<i, x) / ∂ e_jm) e_jm
 
 (Ding, Xu and Koehn 2019, "Saliency-driven word alignment interpretation for neural machine translation"; the gradient
-of p instead of log p differs by a factor of the row alone). What speaks against y_i is no link: negative values count
-as 0. Each row is divided by its sum over the source, end of sentence included, so that rows are on one scale with
-attention weights; a row without anything positive stays 0.
+of p instead of log p differs only by a factor for each row). What speaks against y_i is no link: negative values count
+as 0. Each row is divided by its sum over the source, end of sentence included, which puts rows on the same scale as
+attention weights; a row without positive values stays 0.
 
 B target positions, each with the prefix before it; S source, T target, M embedding, R read-out, V vocabulary.
 """
@@ -35,17 +35,17 @@ POSITIONS = 8192  # source and target positions of a batch, padding counted: bou
 def saliency(translator: Translator, pairs: Sequence[tuple[Ids, Ids]]) -> list[Weights]:
     """Saliencies of (source, target) ids without ends of sentence, an array [T, S] a pair, in order.
 
-    The last row and column are the ends of sentence; a row sums to 1, or is 0. Each target position is a sentence of
-    its own, with the words before it as the target: so one pass serves positions of many pairs, and what it keeps is
-    bounded. The cost grows with the square of the target's length.
+    The last row and column are the ends of sentence; a row sums to 1, or is 0. Each target position is treated as a
+    sentence of its own, with the words before it as the target, so that one pass serves positions of many pairs and its
+    memory is bounded. The cost grows with the square of the target's length.
     """
-    found = [np.zeros((len(target) + 1, len(source) + 1)) for source, target in pairs]
+    saliencies = [np.zeros((len(target) + 1, len(source) + 1)) for source, target in pairs]
     with _differentiating(translator):
         for positions in _batches(pairs):
             weights_BS = _saliency(translator, [_prefix(*pairs[each.pair], each.place) for each in positions])
             for each, weights_S in zip(positions, weights_BS, strict=True):
-                found[each.pair][each.place] = weights_S[: each.source + 1]
-    return found
+                saliencies[each.pair][each.place] = weights_S[: each.source + 1]
+    return saliencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _prefix(source: Ids, target: Ids, place: int) -> _Prefix:
 
 
 def _batches(pairs: Sequence[tuple[Ids, Ids]]) -> Iterator[list[_Position]]:
-    """All positions, those of like lengths together, the longest first; a batch has up to `POSITIONS` with padding."""
+    """All positions, similar lengths together, the longest first; a batch has up to `POSITIONS` with padding."""
     positions = [
         _Position(len(source), place, pair)
         for pair, (source, target) in enumerate(pairs)
@@ -114,7 +114,7 @@ def _normalised(saliency_BS: Tensor) -> Weights:
 
 @contextmanager
 def _embedded_source(translator: Translator) -> Iterator[list[Tensor]]:
-    """The embeddings of the source, `[B, S, M]`, of the passes in the block: leaves that the rest hangs on."""
+    """The embeddings of the source, `[B, S, M]`, in each pass of the block: leaves of the gradient's graph."""
     embedded: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -130,11 +130,11 @@ def _embedded_source(translator: Translator) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def _differentiating(translator: Translator) -> Iterator[None]:
-    """Gradients, even where the caller has switched them off, and no dropout; the model is afterwards as before."""
+    """Gradients, even if the caller has switched them off, and no dropout; afterwards the model is as before."""
     training = translator.training
     translator.eval()
     try:
-        # cuDNN's recurrences have no backward pass in evaluation mode; torch's own have
+        # cuDNN's recurrences have no backward pass in evaluation mode; torch's own do
         with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             yield
     finally:

@@ -1,7 +1,7 @@
 """How translations are scored: fixed before a training, from language and script of the references alone.
 
-By tokenizers of sacreBLEU's that need nothing but itself: ``13a`` splits at blanks and punctuation; ``zh`` takes Han
-characters one by one; ``char`` takes all characters one by one, where a script puts no blanks between words.
+The tokenizers are sacreBLEU's that need no other package: ``13a`` splits at blanks and punctuation; ``zh`` takes Han
+characters one by one; ``char`` takes all characters one by one, for scripts without blanks between words.
 """
 
 import re
@@ -11,9 +11,10 @@ from typing import Any
 
 from rnnsearch.data.normalization import FORMS
 from rnnsearch.data.scripts import letters_of
+from rnnsearch.records.metrics import METRICS
 
 TOKENIZERS = ("13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab")
-"""Of BLEU, that may be asked for; the last two need packages of their own (sacrebleu[ja], sacrebleu[ko])."""
+"""BLEU tokenizers to choose from; the last two need packages of their own (sacrebleu[ja], sacrebleu[ko])."""
 CHINESE = ("zh", "zho", "chi", "cmn", "yue", "lzh", "wuu", "nan", "hak", "gan")
 UNSPACED = ("ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur", "bo", "bod", "tib", "dz", "dzo")
 KANA_IN_JAPANESE = 0.05  # the least share of kana in its kana and Han characters
@@ -38,14 +39,18 @@ class Scoring:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Scoring":
-        """That of a run's record. Raises ValueError for one that no run has."""
-        found = {**cls().as_record(), "warnings": [], **(record.get("scoring") or {})}
-        warnings = found.pop("warnings")
+    def of_record(cls, scoring: Mapping[str, Any]) -> "Scoring":
+        """The scoring in a run's record; the section is empty in records of earlier versions.
+
+        Raises:
+            ValueError: for a scoring that no run has.
+        """
+        fields = {**cls().as_record(), "warnings": [], **scoring}
+        warnings = fields.pop("warnings")
         allowed = {"bleu_tokenizer": TOKENIZERS, "normalization": FORMS, "primary": ("bleu", "chrf")}
-        if found.keys() != allowed.keys() or any(found[key] not in values for key, values in allowed.items()):
-            raise ValueError(f"a run's record holds no scoring that can be used ({found}); put a copy of it back")
-        return cls(**found, warnings=tuple(warnings) if isinstance(warnings, list) else ())
+        if fields.keys() != allowed.keys() or any(fields[key] not in values for key, values in allowed.items()):
+            raise ValueError(f"a run's record holds no scoring that can be used ({fields}); put a copy of it back")
+        return cls(**fields, warnings=tuple(warnings) if isinstance(warnings, list) else ())
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for a record."""
@@ -59,7 +64,7 @@ CHRF_BREAKS, LIKELIHOOD_BREAKS = 1e-10, 1e-13  # below what a validation's float
 
 
 def monitored(found: Mapping[str, float], metric: str) -> float:
-    """A validation's measure, moved by so little that chrF, and then likelihood, decide between equals.
+    """A validation's measure, shifted so slightly that chrF, and then likelihood, only break ties.
 
     So a measure that stays at 0 for a while, as BLEU does, never makes an earlier checkpoint the best.
 
@@ -68,20 +73,20 @@ def monitored(found: Mapping[str, float], metric: str) -> float:
         metric: one of them.
     """
     better = CHRF_BREAKS * found["chrf"] - LIKELIHOOD_BREAKS * found["nll"]
-    return found[metric] + (-better if metric == "nll" else better)
+    return found[metric] + (better if METRICS[metric].higher else -better)
 
 
 def check_known(tokenizer: str | None) -> None:
-    """Raises ValueError for what is no tokenizer of BLEU; None is none."""
+    """Raises ValueError for an unknown tokenizer of BLEU; None is allowed."""
     if tokenizer not in (None, *TOKENIZERS):
         raise ValueError(f"validation.bleu_tokenizer={tokenizer}: choose one of {', '.join(TOKENIZERS)}, or null")
 
 
 def bleu_tokenizer(references: Sequence[str], language: str | None) -> str:
-    """The tokenizer of BLEU that suits references; where they hold no letters, the language decides.
+    """The tokenizer of BLEU that suits the references; if they hold no letters, the language decides.
 
-    Text is of a script without blanks where it has more characters of such scripts than words of others, whatever
-    language it is said to be. Kana among Han characters are Japanese; without any, Han characters are Chinese unless
+    Text counts as a script without blanks if it has more characters of such scripts than words of others, whatever its
+    language is said to be. Kana among Han characters mean Japanese; without kana, Han characters mean Chinese unless
     the language is said to be another one without blanks.
     """
     code = re.split(r"[-_.@]", language or "")[0].lower()

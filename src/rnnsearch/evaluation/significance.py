@@ -2,18 +2,17 @@
 
 Shape suffixes: N test sentences, K sufficient statistics, S seeds, R resamples.
 
-A resample draws N of the N test sentences with replacement; the score of the corpus is computed again from the summed
+A resample draws N of the N test sentences with replacement; the corpus score is computed again from the summed
 sufficient statistics (Koehn 2004). Every system and every seed sees the same resamples, so differences are paired.
 
-The resamples give the variance that other sentences would bring, the scores that of other seeds; intervals, p-values
-and what can be detected follow from both, see `error_model`. An interval keeps to the values that a score can have:
-what lies beyond them is cut off, which costs no coverage. `interval` alone, of one run's record, is of the resamples'
-quantiles.
+The resamples give the variance over sentences, the scores that over seeds; intervals, p-values and what can be detected
+follow from both, see `error_model`. An interval keeps to the values that a score can have: what lies beyond them is cut
+off, which costs no coverage. Only `interval`, for one run's record, is made of the resamples' quantiles.
 
 The smallest difference that sentences could show is one that a test at 5 % significance finds with 80 % power, see
-`power`. It is known before one looks at which system is better; whether an observed difference is chance is the
-p-value's business. (sacreBLEU 2.6's paired bootstrap counts the draws of one side only, so its p-value is about half of
-a two-sided one.)
+`power`. It is known before one looks at which system is better; whether an observed difference is chance is for the
+p-value to say. (sacreBLEU 2.6's paired bootstrap counts the draws of one side only, so its p-value is about half of a
+two-sided one.)
 """
 
 from collections.abc import Callable, Sequence
@@ -85,12 +84,12 @@ class Difference(Estimate):
 
     @property
     def holds(self) -> bool:
-        """Whether the systems differ: the interval excludes 0. One seed says so of no system."""
+        """Whether the systems differ: the interval excludes 0. With one seed that can't be said."""
         return len(self.by_seed) > 1 and self.interval.excludes_zero
 
     @property
     def error(self) -> float:
-        """That this comparison may make, of the 5 % of all that are read together."""
+        """This comparison's share of the 5 % error of all that are read together."""
         return ERROR / self.together
 
 
@@ -101,7 +100,7 @@ def resample(
     seed: int | Sequence[int],
     resamples: int = RESAMPLES,
 ) -> Resampled:
-    """Scores each seed's system on the whole test set and on resamples of it; equal `seed` and N: equal resamples."""
+    """Scores each seed's system on the whole test set and on resamples; equal `seed` and N give equal resamples."""
     stacked_SNK = np.asarray(statistics_SNK, dtype=np.float64)
     if stacked_SNK.ndim != 3 or 0 in stacked_SNK.shape:
         raise ValueError(f"statistics have shape {stacked_SNK.shape}; seeds × sentences × counts, none 0, is needed")
@@ -124,7 +123,7 @@ def resampled_sums(statistics_SNK: Floats, *, seed: int | Sequence[int], resampl
 
 
 def estimate(system: Resampled, *, within: Bounds = UNBOUNDED) -> Estimate:
-    """Mean over seeds with its interval, cut to the values that it can have."""
+    """Mean over seeds with its interval, cut to the possible values."""
     return _estimate(system, within, ERROR)
 
 
@@ -155,28 +154,28 @@ def difference(baseline: Resampled, system: Resampled, *, together: int = 1, wit
         together: how many comparisons are read together.
         within: the values that a score can have, not its difference.
 
-    Raises: ValueError when the two have other numbers of seeds or resamples.
+    Raises: ValueError when the two differ in their numbers of seeds or resamples.
     """
     if baseline.draws_RS.shape != system.draws_RS.shape:
         raise ValueError(
             f"resamples × seeds are {baseline.draws_RS.shape} and {system.draws_RS.shape}; a paired test needs the same"
         )
     both = Resampled(system.score_S - baseline.score_S, system.draws_RS - baseline.draws_RS)
-    found = _estimate(both, (within[0] - within[1], within[1] - within[0]), ERROR / together)
-    p_value = float(p_values(found.value, found.errors.sentences, found.errors.seeds, found.errors.freedom))
+    gap = _estimate(both, (within[0] - within[1], within[1] - within[0]), ERROR / together)
+    p_value = float(p_values(gap.value, gap.errors.sentences, gap.errors.seeds, gap.errors.freedom))
     return Difference(
-        value=found.value,
-        interval=found.interval,
-        by_seed=found.by_seed,
-        deviation=found.deviation,
-        errors=found.errors,
+        value=gap.value,
+        interval=gap.interval,
+        by_seed=gap.by_seed,
+        deviation=gap.deviation,
+        errors=gap.errors,
         together=together,
         p_value=float(np.minimum(1.0, together * p_value)),  # NaN stays NaN
     )
 
 
 def weighted_sum(parts: Sequence[Resampled], weights: Sequence[float]) -> Resampled:
-    """The same linear combination of scores and of draws, such as a slope over several parts of a test set."""
+    """The same linear combination of scores and of draws: a slope over several parts of a test set, say."""
     score_S = sum(weight * part.score_S for weight, part in zip(weights, parts, strict=True))
     draws_RS = sum(weight * part.draws_RS for weight, part in zip(weights, parts, strict=True))
     return Resampled(np.asarray(score_S), np.asarray(draws_RS))
@@ -190,5 +189,5 @@ def of_seeds(system: Resampled, places: Sequence[int]) -> Resampled:
 def perplexity_of_sums(sums_RK: Floats) -> Floats:
     """Perplexity from K = 2 sums, nats and tokens: weighted by tokens, never a mean of means; NaN above the largest."""
     with np.errstate(over="ignore"):
-        found = np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
-    return np.where(np.isfinite(found), found, np.nan)
+        perplexity = np.asarray(np.exp(sums_RK[..., 0] / sums_RK[..., 1]), dtype=np.float64)
+    return np.where(np.isfinite(perplexity), perplexity, np.nan)

@@ -11,11 +11,11 @@ from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.length import by_length
-from rnnsearch.evaluation.metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
+from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
 from rnnsearch.search.constraints import Constraints
@@ -24,15 +24,15 @@ from rnnsearch.search.hypotheses import Search
 logger = logging.getLogger(__name__)
 
 SAMPLES = 8
-SAMPLE_WORDS = range(6, 21)  # length of sentences whose alignment is worth a picture
-OVERFLOW = 700.0  # nats; the exponential of more is no float
+SAMPLE_WORDS = range(6, 21)  # lengths of sentences whose alignment is worth a picture
+OVERFLOW = 700.0  # nats; the exponential of more overflows
 
 
 NAMED = 20  # lines in a message, at most
 
 
 class NoNumbers(ValueError):
-    """A model gives sentences no likelihood that is a number: its training diverged."""
+    """A model gives sentences a likelihood that is not a number: its training diverged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,17 @@ def evaluate_split(
         resamples, seed: of the intervals.
 
     Raises:
-        NoNumbers: the model gives some no likelihood.
-        ValueError: there are no rows, or they can't be aligned as asked.
+        NoNumbers: if the likelihood of some rows is not a number.
+        ValueError: if there are no rows, or they can't be aligned as asked.
     """
     aligning.check(system)
     pairs = list(rows)
     logger.info("translating %d sentences", len(pairs))
     with progress("translations", len(pairs)) as advance:
-        found = translate(system, search, [pair["source_text"] for pair in pairs], advance=advance)
-    translations = [best for best, *_ in found]
+        n_best = translate(system, search, [pair["source_text"] for pair in pairs], advance=advance)
+    translations = [best for best, *_ in n_best]
     forced = reference_rows(system, pairs, translations, aligning, progress)
-    full = [is_at_limit(search, one) for one in translations]
+    full = [is_at_limit(search, translation) for translation in translations]
     sentences = [
         _sentence(index, *parts) for index, parts in enumerate(zip(pairs, translations, full, forced, strict=True))
     ]
@@ -91,7 +91,7 @@ def evaluate_split(
 
 
 def is_at_limit(search: Search, translation: Translation) -> bool | None:
-    """Whether a translation is as long as the search lets it become, so that it could only end; None: none is known."""
+    """Whether a translation has the largest length that the search allows, so that it had to end; None if unknown."""
     constraints = getattr(search, "constraints", None)
     if not isinstance(constraints, Constraints):
         return None
@@ -99,7 +99,7 @@ def is_at_limit(search: Search, translation: Translation) -> bool | None:
 
 
 def _require_numbers(sentences: Sequence[Mapping[str, Any]]) -> None:
-    lines = [str(one["line"]) for one in sentences if not math.isfinite(one["nll"])]
+    lines = [str(sentence["line"]) for sentence in sentences if not math.isfinite(sentence["nll"])]
     if lines:
         more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
         raise NoNumbers(
@@ -132,7 +132,7 @@ def split_metrics(
     """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed.
 
     ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
-    ``alignment``, which says how the links were made, ``aer_saliency`` that of every model by saliency.
+    ``alignment``, which says how the links were made; ``aer_saliency``, by saliency, every model has.
     """
     scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences], scoring)
     counts = {metric.name: metric.sentence_statistics(sentences, scoring) for metric in (BLEU, CHRF)}

@@ -1,4 +1,4 @@
-"""One alignment out of two: links of a source-to-target model and of a target-to-source one.
+"""One alignment from two: links of a source-to-target model and of a target-to-source one.
 
 Links are 0-indexed pairs (source word, target word), in both alignments. Koehn, Och and Marcu 2003, "Statistical
 phrase-based translation", section 4.3: start from the intersection, whose links are the surest, and grow it into the
@@ -7,7 +7,7 @@ union.
 
 from collections.abc import Callable, Mapping
 
-from rnnsearch.evaluation.alignment import Link, Links
+from rnnsearch.evaluation.alignment_links import Link, Links
 
 NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
@@ -37,11 +37,11 @@ def union(forward: Links, backward: Links) -> Links:
 
 
 def grow_diag(forward: Links, backward: Links) -> Links:
-    """The intersection, and links of the union beside it that align a word which has no link yet.
+    """The intersection, grown by neighbouring links of the union that align a word without a link so far.
 
-    The loop of the paper, and of Moses: all places are visited by target word, then source word; at one that is linked
-    by now, the eight neighbours as `NEIGHBOURS` lists them. A link that was added counts at once, its own place is
-    visited too where it comes later, and all is repeated until nothing is added. The outcome depends on this order.
+    The loop of the paper, and of Moses: all places are visited by target word, then source word; at a linked one, its
+    eight neighbours in the order of `NEIGHBOURS`. An added link counts at once, its own place is visited too if it
+    comes later, and all is repeated until nothing is added. The outcome depends on this order.
     """
     grown, candidates = set(forward & backward), forward | backward
     sources, targets = {source for source, _ in grown}, {target for _, target in grown}

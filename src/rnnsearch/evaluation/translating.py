@@ -19,7 +19,7 @@ class Translation:
 
     ``sources`` are the sentence's ids as each member read them, ``target_ids`` the pieces written, without ends of
     sentence; ``score`` is the search's, ``log_prob`` log p in nats with the end of sentence. ``word_of_target`` is the
-    index of each id's word in ``text``, where that is not what the tokenizer makes of the ids.
+    index of each id's word in ``text``, if the text differs from what the tokenizer makes of the ids.
     """
 
     text: str
@@ -47,14 +47,14 @@ def translate(
     Args:
         prefixes: with what each translation must begin; whole words.
         first: number of the first text, on which the draws of sampling depend.
-        advance: is told of each batch of sentences that is done.
+        advance: called with the number of sentences of each finished batch.
     """
     sources = cut([system.source_ids(text) if text.strip() else _nothing(system) for text in texts], search)
     begun = None if prefixes is None else [system.target.encode(prefix) for prefix in prefixes]
-    found = translate_ids(system, search, sources, prefixes=begun, first=first, advance=advance)
+    n_best = translate_ids(system, search, sources, prefixes=begun, first=first, advance=advance)
     return [
         [Translation(system.target.decode(h.ids), source, h.ids, h.score, h.log_prob) for h in hypotheses]
-        for source, hypotheses in zip(sources, found, strict=True)
+        for source, hypotheses in zip(sources, n_best, strict=True)
     ]
 
 
@@ -81,7 +81,7 @@ def translate_ids(
     advance: Advance = ignored,
 ) -> list[list[Hypothesis]]:
     """The n-best hypotheses of each source (ids without end of sentence); nothing translates as nothing, score 0."""
-    found = [[NOTHING] for _ in sources]
+    n_best = [[NOTHING] for _ in sources]
     model = system.model
     with system.evaluating():
         for rows in _batches([len(source[0]) for source in sources], search.batch_size):
@@ -90,9 +90,9 @@ def translate_ids(
             keys = [first + row for row in rows]
             hypotheses = search.search(model, batch, lengths_B, prefixes=begun, keys=keys)
             for row, of_sentence in zip(rows, hypotheses, strict=True):
-                found[row] = of_sentence
+                n_best[row] = of_sentence
             advance(len(rows))
-    return found
+    return n_best
 
 
 def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:

@@ -1,7 +1,7 @@
 """Unknown words of a translation replaced through the source (Luong et al. 2015, arXiv 1410.8206, section 3).
 
 Each unknown word stands for the source word with the strongest weight at its place: attention, or gradient saliency
-where a member has no attention; the mean over members. That word is looked up in a lexicon, and else copied.
+if a member has no attention; the mean over members. That word is looked up in a lexicon, or else copied.
 
 T target tokens, S source tokens, each with the end of sentence.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from rnnsearch.data.lines import lines
 from rnnsearch.data.tokenizer import UNK
 from rnnsearch.data.word_tokenizer import WordTokenizer
-from rnnsearch.evaluation.alignment import Weights
+from rnnsearch.evaluation.alignment_links import Weights
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import Ids, Sources, System
@@ -24,10 +24,10 @@ from rnnsearch.evaluation.translating import Translation
 
 @dataclass(frozen=True)
 class Replacement:
-    """Puts words in the place of the unknown ones.
+    """Replaces unknown words.
 
     Args:
-        lexicon: a translation of source words, spelled as the source's tokenizer splits them off.
+        lexicon: translations of source words, spelled as the source's tokenizer splits them.
     """
 
     system: System
@@ -39,7 +39,7 @@ class Replacement:
         object.__setattr__(self, "lexicon", known)
 
     def apply(self, translations: Sequence[Sequence[Translation]], sources: Sequence[str]) -> list[list[Translation]]:
-        """The n-best translations of source texts, without `<unk>` where the source says what it stands for.
+        """The n-best translations of source texts, without `<unk>` wherever the source says what it stands for.
 
         ``target_ids`` and the scores stay the model's own; ``word_of_target`` says where each id stands in the text.
         """
@@ -113,7 +113,7 @@ def token_weights(system: System, pairs: Sequence[tuple[Sources, Ids]]) -> Itera
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
-    """Source and target word from each line of a file, a tab between them; the first line of a source word counts.
+    """Source and target word from each line of a file, separated by a tab; the first line of a source word counts.
 
     Raises:
         FileNotFoundError, ValueError: if the file can't be read, or a line is no such pair.

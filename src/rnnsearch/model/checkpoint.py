@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.data.tokenizer import TokenizerPair, load_tokenizer
+from rnnsearch.data.tokenizer import TokenizerPair
+from rnnsearch.data.tokenizer_states import load_tokenizer
 from rnnsearch.model import archive
 from rnnsearch.model.build import build_translator, is_ours
 from rnnsearch.model.checkpoint_checks import check_content, check_sizes, layers, missing_for_training
 from rnnsearch.model.translator import Translator
-from rnnsearch.records import read_record
+from rnnsearch.records.run_record import read_record
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def read_own(path: Path) -> dict[str, Any]:
         ValueError: as `read_checkpoint`, and if it is another run's.
     """
     checkpoint, folder = read_checkpoint(path), path.parent.parent
-    own, saved = read_record(folder).get("id"), checkpoint["rnnsearch"].get("run")  # earlier versions saved none
+    own, saved = read_record(folder).id or None, checkpoint["rnnsearch"].get("run")  # earlier versions saved none
     if None not in (own, saved) and own != saved:
         raise ValueError(f"{path} was saved by the run {saved}, not by {own}, whose folder it lies in; put it back")
     return checkpoint

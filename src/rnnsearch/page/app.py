@@ -1,8 +1,8 @@
-"""The local web page: a form, and what each run makes of the sentence in it.
+"""The local web page: a form, and each run's translation of the sentence in it.
 
-It serves whoever reaches its address, so it trusts nothing: it answers to its own names and to no other site's page
-(`checks`), connections, bodies, sentences and waiting requests are bounded, and the browser may load nothing but the
-page's own files.
+It serves whoever reaches its address, so it trusts nothing: it answers only to its own names, and to no page of another
+site (`checks`); connections, bodies, sentences and waiting requests are bounded; and the browser may load nothing but
+the page's own files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rnnsearch.page.checks import LOOPBACK, checked
 from rnnsearch.page.limits import Asked, Busy, Limits, Queue
 from rnnsearch.page.panels import Panel, TranslatingModel, panels
-from rnnsearch.visible import visible
+from rnnsearch.records.visible import visible
 
 MAX_BODY = 2**20  # bytes; far above a sentence, so that one that is too long gets its own answer
 RETRY_AFTER = "5"  # seconds
@@ -51,7 +51,7 @@ def make_app(models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: S
     """The page as an ASGI application.
 
     Args:
-        models: what translates, each under the name that its panel has; shown side by side, in this order.
+        models: what translates, by the names of their panels; shown side by side, in this order.
         limits: what may be asked.
         hosts: the names by which the page may be called; any other is refused.
     """
@@ -116,16 +116,16 @@ class Page:
         try:
             form = fields(await request.body())
             asked = Asked.of(form, self.limits)
-            found = await self.queue.run(partial(panels, self.models, asked), request.is_disconnected)
+            results = await self.queue.run(partial(panels, self.models, asked), request.is_disconnected)
         except ValueError as error:
             return self.answer(template, 422, form, error=str(error))
-        except (Busy, ClientDisconnect):  # who left hears nothing
+        except (Busy, ClientDisconnect):  # a client that left gets nothing
             sentence = "Others are waiting already; try again in a few seconds."
             return self.answer(template, 503, form, error=sentence, headers={"Retry-After": RETRY_AFTER})
-        return self.answer(template, 200, form, found)
+        return self.answer(template, 200, form, results)
 
     async def failed(self, request: Request, error: Exception) -> HTMLResponse:
-        """A sentence for a mistake of ours; Starlette raises it again, so that the server logs its traceback."""
+        """A sentence for an error of this program; Starlette raises it again, so that the server logs its traceback."""
         template = "results.html" if request.url.path == "/results" else "page.html"
         sentence = "Something went wrong; the terminal where rnnsearch page runs says what."
         return self.answer(template, 500, error=sentence)
@@ -153,10 +153,10 @@ class Page:
 
 
 def fields(body: bytes) -> dict[str, str]:
-    """The fields of an urlencoded form, invalid UTF-8 replaced; lines end in a newline, which browsers send as two.
+    r"""The fields of an urlencoded form, invalid UTF-8 replaced; lines end in ``\n``, for which browsers send ``\r\n``.
 
     Raises:
-        ValueError: there are too many.
+        ValueError: if there are too many.
     """
-    given = parse_qs(body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=20)
-    return {name: values[-1].replace("\r\n", "\n") for name, values in given.items()}
+    parsed = parse_qs(body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=20)
+    return {name: values[-1].replace("\r\n", "\n") for name, values in parsed.items()}

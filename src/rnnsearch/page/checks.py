@@ -1,7 +1,7 @@
-"""Whom a page on this machine answers: who calls it by one of its names, and no page of another site.
+"""Which requests a page on this machine answers: those by one of its names, and none from a page of another site.
 
 A foreign page can make a browser send requests here, and can point its own name at this machine (DNS rebinding). The
-first are known by Sec-Fetch-Site and Origin, which no page can set itself, the second by the Host that they name.
+former are recognised by Sec-Fetch-Site and Origin, which no page can set itself, the latter by their Host.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def checked(app: ASGIApp, hosts: Sequence[str]) -> ASGIApp:
 
 
 class OwnSite:
-    """Refuses what the page of another site makes a browser ask for."""
+    """Refuses what another site's page makes a browser request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -40,7 +40,7 @@ class OwnSite:
 def is_own(method: str, headers: Headers) -> bool:
     """Whether a request comes from the page itself, or from no page at all.
 
-    A link from another port of this machine (same-site) may be followed: the index of reports has such ones.
+    A link from another port of this machine (same-site) may be followed: the index of reports has such links.
     """
     foreign = set(headers.getlist("sec-fetch-site")) - OWN
     followed = method in SAFE and headers.getlist("sec-fetch-mode") == ["navigate"]

@@ -1,4 +1,4 @@
-"""What one may ask of the page, and how much of it at a time."""
+"""What may be asked of the page, and how much at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,13 +16,13 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds on what is asked, and what is asked unless somebody says otherwise.
+    """Bounds on what may be asked, and the defaults.
 
     Args:
         max_characters, max_words: of a sentence.
         max_beam_size: of the search, and so of the alternatives.
-        max_waiting: translations that wait while another is made.
-        beam_size, alternatives: what the page begins with.
+        max_waiting: translations that may wait while another is made.
+        beam_size, alternatives: the page's defaults.
 
     Raises:
         ValueError: for a value that is not allowed.
@@ -51,7 +51,7 @@ def _require(name: str, value: int, least: int, most: int | None = None) -> None
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A sentence, its words parted by single blanks, and how to search; ``n_best`` is at most ``beam_size``."""
+    """A sentence, its words separated by single blanks, and how to search; ``n_best`` is at most ``beam_size``."""
 
     text: str
     beam_size: int
@@ -62,15 +62,15 @@ class Asked:
         """What a form's fields ask for.
 
         Raises:
-            ValueError: if that is nothing, or more than the limits allow.
+            ValueError: if they ask for nothing, or for more than the limits allow.
         """
-        given = form.get("text", "")
-        words = given.split()
+        text = form.get("text", "")
+        words = text.split()
         if not words:
             raise ValueError("There is nothing to translate yet: type a sentence.")
-        if len(given) > limits.max_characters:
+        if len(text) > limits.max_characters:
             raise ValueError(
-                f"The text has {len(given):,} characters; this page takes up to {limits.max_characters:,}. "
+                f"The text has {len(text):,} characters; this page takes up to {limits.max_characters:,}. "
                 "Shorten it, or translate files with: rnnsearch translate"
             )
         if len(words) > limits.max_words:
@@ -84,14 +84,14 @@ class Asked:
 
 
 def _number(form: Mapping[str, str], field: str, name: str, default: int, most: int) -> int:
-    given = form.get(field, "").strip() or str(default)
-    if not (given.isascii() and given.isdecimal() and len(given) < 10 and 1 <= int(given) <= most):
-        raise ValueError(f"The {name} is a whole number from 1 to {most}, not {given[:20]!r}.")
-    return int(given)
+    text = form.get(field, "").strip() or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
+        raise ValueError(f"The {name} is a whole number from 1 to {most}, not {text[:20]!r}.")
+    return int(text)
 
 
 class Queue:
-    """One piece of work at a time, in a thread, in the order in which they came; others wait, up to a number."""
+    """Does one piece of work at a time, in a thread, in order of arrival; a limited number of others wait."""
 
     def __init__(self, max_waiting: int) -> None:
         self.max_waiting = max_waiting
@@ -102,7 +102,7 @@ class Queue:
         """The result of ``work``, when its turn has come.
 
         Raises:
-            Busy: too many wait already, or who asked is gone when the turn has come.
+            Busy: if too many wait already, or the client is gone when its turn has come.
         """
         if self._inside > self.max_waiting:
             raise Busy

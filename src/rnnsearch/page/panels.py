@@ -1,4 +1,4 @@
-"""What the page shows of a sentence, one panel a run. All of it is text that the templates escape."""
+"""What the page shows for a sentence, one panel a run. All of it is text that the templates escape."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from rnnsearch.page.limits import Asked
 
 if TYPE_CHECKING:  # the page itself needs no torch
-    from rnnsearch.api import Hypothesis, Translation
-    from rnnsearch.evaluation.aligning import Alignment
+    from rnnsearch.evaluation.trained_model import Hypothesis, Translation
+    from rnnsearch.evaluation.word_alignment import Alignment
 
 LEVELS = 20  # shades of the heatmap
 METHODS = {
@@ -18,7 +18,7 @@ METHODS = {
 
 
 class TranslatingModel(Protocol):
-    """What the page needs of a `rnnsearch.api.TrainedModel`."""
+    """What the page needs of a `rnnsearch.evaluation.trained_model.TrainedModel`."""
 
     def translate(self, texts: Sequence[str], *, alignments: bool, beam_size: int, n_best: int) -> "list[Translation]":
         """The n-best translations of each text, with alignments."""
@@ -27,9 +27,9 @@ class TranslatingModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of one side, or a piece where a script has no blanks, and the words of the other side it is linked to.
+    """A word of one side (a piece in a script without blanks), and the words of the other side it is linked to.
 
-    ``before`` is the blank between it and the last one, or nothing; ``note`` says the links in words.
+    ``before`` is the blank between it and the previous word, or nothing; ``note`` says the links in words.
     """
 
     text: str
@@ -61,7 +61,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What one run made of the sentence."""
+    """One run's translations of the sentence."""
 
     name: str
     method: str
@@ -72,17 +72,17 @@ def panels(models: Mapping[str, TranslatingModel], asked: Asked) -> list[Panel]:
     """The panel of each model.
 
     Raises:
-        ValueError: a model refuses what is asked.
+        ValueError: if a model refuses what is asked.
     """
     return [_panel(name, model, asked) for name, model in models.items()]
 
 
 def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
-    (found,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
+    (translation,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
     return Panel(
         name,
-        METHODS[found.hypotheses[0].alignment.method],
-        [_candidate(hypothesis) for hypothesis in found.hypotheses],
+        METHODS[translation.hypotheses[0].alignment.method],
+        [_candidate(hypothesis) for hypothesis in translation.hypotheses],
     )
 
 
@@ -113,7 +113,7 @@ def _words(
 
 
 def _blanks(words: Sequence[str], text: str) -> Iterator[str]:
-    """What stands before each word of a text: nothing where it goes on from the one before, else a blank."""
+    """What stands before each word of a text: nothing if it directly follows the previous one, else a blank."""
     end = 0
     for word in words:
         start = text.find(word, end)

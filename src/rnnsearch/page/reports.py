@@ -19,10 +19,10 @@ from starlette.routing import Route
 
 from rnnsearch.page.app import HEADERS, TEMPLATES, SafeHeaders
 from rnnsearch.page.checks import LOOPBACK, checked
-from rnnsearch.records import RECORD
-from rnnsearch.study.folder import STUDY
+from rnnsearch.records.run_record import RECORD
+from rnnsearch.records.study_description import STUDY
 
-FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[\w.-]+\.png")  # of a study, and no other
+FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[\w.-]+\.png")  # the only files of a study that are served
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 
 MOST = 2**26  # bytes of a record
@@ -62,10 +62,10 @@ def make_reports(output: Path, links: Sequence[Link], *, hosts: Sequence[str] = 
         return HTMLResponse(page.encode(errors="replace"))
 
     def file(request: Request) -> FileResponse:
-        found = report_file(output, request.path_params["study"], request.path_params["path"])
-        if found is None:
+        path = report_file(output, request.path_params["study"], request.path_params["path"])
+        if path is None:
             raise HTTPException(404)
-        return FileResponse(found)
+        return FileResponse(path)
 
     return Starlette(
         routes=[Route("/", index), Route("/{study}/{path:path}", file)],
@@ -77,7 +77,7 @@ def make_reports(output: Path, links: Sequence[Link], *, hosts: Sequence[str] = 
 
 
 def report_file(output: Path, study: str, path: str) -> Path | None:
-    """A file of a study's report that can be read; None for any other file, and for one that lies elsewhere."""
+    """A readable file of a study's report; None for any other file, and for one that lies elsewhere."""
     if not (re.fullmatch(r"[^./][^/]*", study) and FILES.fullmatch(path)):
         return None
     place = output / study / path
@@ -85,12 +85,12 @@ def report_file(output: Path, study: str, path: str) -> Path | None:
         own = (output / study).resolve()
         inside = own.parent == output.resolve() and place.resolve().is_relative_to(own)
         return place if inside and place.is_file() and os.access(place, os.R_OK) else None
-    except (OSError, ValueError, RuntimeError):  # no name of a file, or a circle of links
+    except (OSError, ValueError, RuntimeError):  # not a file name, or a circle of links
         return None
 
 
 def entries(output: Path) -> list[Entry]:
-    """The studies of a folder, by name; one that can't be read is there all the same."""
+    """The studies of a folder, by name; one that can't be read is listed too."""
     return [_entry(path.parent) for path in sorted(output.glob(f"*/{STUDY}"))]
 
 
@@ -108,11 +108,11 @@ def _status(record: Mapping[str, Any] | None) -> str:
 
 
 def _object(path: Path) -> Mapping[str, Any] | None:
-    """The object in a file of JSON; None for what is no such file, too large or too deep."""
+    """The object in a JSON file; None if it is no such file, too large or too deep."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as file:  # a FIFO would wait
             status = os.fstat(file.fileno())
-            found = json.load(file) if stat.S_ISREG(status.st_mode) and status.st_size <= MOST else None
+            content = json.load(file) if stat.S_ISREG(status.st_mode) and status.st_size <= MOST else None
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None

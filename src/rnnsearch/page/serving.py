@@ -11,15 +11,15 @@ from starlette.types import ASGIApp
 from rnnsearch.page.checks import LOOPBACK
 from rnnsearch.page.connections import BoundedConnection
 
-PATIENCE = 5  # seconds that a translation under way has when the page is ended
+PATIENCE = 5  # seconds that a running translation has when the page is stopped
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections already, though nobody answers them yet; port 0 is any free one.
+    """A socket that accepts connections already, though nothing answers them yet; port 0 is any free one.
 
     Raises:
-        ValueError: the port is no port's number, or needs privileges.
-        OSError: the port is in use, or the host is not this machine's.
+        ValueError: if the number is not a port, or the port needs privileges.
+        OSError: if the port is in use, or the host is not this machine's.
     """
     if type(port) is not int or not 0 <= port <= 65535:
         raise ValueError(f"port={port}: give a whole number from 1024 to 65535, or 0 for any free port")
@@ -63,7 +63,7 @@ def hosts(listener: socket.socket, host: str) -> list[str]:
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
-    """What answers, until an interrupt, on the sockets that its ``run`` is given."""
+    """The server, which answers on the sockets given to its ``run``, until an interrupt."""
     config = uvicorn.Config(
         app,
         http=BoundedConnection,

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import yaml
 
-from rnnsearch.records import check_file
-from rnnsearch.run_config import CONFIG, bounded_yaml
+from rnnsearch.records.run_config import CONFIG, bounded_yaml
+from rnnsearch.records.run_record import Record, check_file
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.search.sampling import Sampling
@@ -62,7 +62,7 @@ def make_search(kind: Kind, settings: Mapping[str, Any]) -> Search:
         raise ValueError(f"a setting of {kind.__name__} is missing or has a value of the wrong type: {error}") from None
 
 
-def own_search(folder: Path, record: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
+def own_search(folder: Path, record: Record) -> tuple[Kind, dict[str, Any]]:
     """Class and settings of the search that a run was trained with.
 
     Raises:

@@ -6,20 +6,20 @@ from itertools import combinations
 import numpy as np
 
 from rnnsearch.evaluation.error_model import Errors, errors_of, hold
-from rnnsearch.evaluation.metrics import CHRF, PERPLEXITY
-from rnnsearch.study.measures import FALLING
+from rnnsearch.evaluation.summed_metrics import CHRF, PERPLEXITY
+from rnnsearch.records.metrics import METRICS
 from rnnsearch.study.plan import Pair
 from rnnsearch.study.statistics import Comparison, gap
 
 
 def not_told_from_best(comparison: Comparison) -> tuple[str, list[str]]:
-    """The member with the best primary score, and all members, itself among them, that no other is known to beat.
+    """The member with the best primary score, and all members, itself included, that no other is known to beat.
 
-    In 95 % of studies nobody is left out wrongly, however many members are equally good: the p-value of each pair is
-    counted as many times as there are pairs (Bonferroni). Members with one seed, or none in common, are told from none;
-    in a study of one seed all remain, and the best is no more than the best observed.
+    In 95 % of studies no member is left out wrongly, however many are equally good: each pair's p-value is multiplied
+    by the number of pairs (Bonferroni). Members with one seed, or without a common seed, can't be told apart; in a
+    study of one seed all remain, and the best is only the best observed.
 
-    Returns: the best, and those that can't be told from it in the order of the scores, itself first.
+    Returns: the best, and those that can't be told from it by descending score, itself first.
     """
     ranked = sorted(comparison.whole.scores, key=lambda member: standing(comparison, member), reverse=True)
     worse = {member for pair in _told_apart(comparison) for member in pair[1:]}
@@ -27,30 +27,30 @@ def not_told_from_best(comparison: Comparison) -> tuple[str, list[str]]:
 
 
 def standing(comparison: Comparison, member: str) -> tuple[float, ...]:
-    """Orders members by their primary score, more is better; chrF, then likelihood, decide between equals."""
-    found = comparison.whole.scores[member]
+    """A sort key: the primary score, turned so that more is better; chrF, then likelihood, break ties."""
+    scores = comparison.whole.scores[member]
     return tuple(
-        -found[name].value if name in FALLING else found[name].value
+        -scores[name].value if not METRICS[name].higher else scores[name].value
         for name in (comparison.primary, CHRF.name, PERPLEXITY.name)
     )
 
 
 def _told_apart(comparison: Comparison) -> list[Pair]:
-    """The pairs, better and worse, whose difference in the primary score holds beside all other pairs."""
+    """The pairs (better, worse) whose difference in the primary score holds when all pairs are tested together."""
     metric, members = comparison.primary, list(comparison.whole.scores)
-    sign = -1 if metric in FALLING else 1
-    every = list(combinations(members, 2))
-    of_freedom: dict[int, list[tuple[Pair, float, Errors]]] = defaultdict(list)  # that are tested at once
-    for pair in every:
+    sign = -1 if not METRICS[metric].higher else 1
+    pairs = list(combinations(members, 2))
+    of_freedom: dict[int, list[tuple[Pair, float, Errors]]] = defaultdict(list)  # tested together
+    for pair in pairs:
         both = gap(pair, comparison.whole.drawn, comparison.seeds_of, metric)
         if both is not None:
             errors = errors_of(both.score_S, both.draws_RS)
             of_freedom[errors.freedom].append((pair, sign * float(both.score_S.mean()), errors))
-    told = []
-    for freedom, found in of_freedom.items():
-        values, sentences, seeds = np.array([(value, one.sentences, one.seeds) for _, value, one in found]).T
-        held = hold(values, sentences, seeds, freedom, together=len(every))
-        told += [
-            pair if value > 0 else pair[::-1] for (pair, value, _), holds in zip(found, held, strict=True) if holds
+    apart = []
+    for freedom, tested in of_freedom.items():
+        values, sentences, seeds = np.array([(value, errors.sentences, errors.seeds) for _, value, errors in tested]).T
+        held = hold(values, sentences, seeds, freedom, together=len(pairs))
+        apart += [
+            pair if value > 0 else pair[::-1] for (pair, value, _), holds in zip(tested, held, strict=True) if holds
         ]
-    return told
+    return apart

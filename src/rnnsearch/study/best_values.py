@@ -1,7 +1,7 @@
 """The best value of each setting within each value of the others, and how much each setting moves the score.
 
-A combination of the other settings is a contest of the values that were tried in it. A point that lacks a setting, such
-as a fixed context without an attention size, takes part in the contests of every value of that setting.
+Each combination of the other settings is a contest between the values that were tried in it. A point that lacks a
+setting (a fixed context has no attention size) takes part in the contests of every value of that setting.
 """
 
 from collections import Counter, defaultdict
@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from rnnsearch.plots.search_charts import Axis
 from rnnsearch.study.measures import Measure
 from rnnsearch.study.points import Point
 from rnnsearch.study.ranking import shown
 from rnnsearch.study.tables import NOTHING, Table
-from rnnsearch.study.trials import Axis
 
 LISTED = 6  # combinations that are named one by one
-MOST = 12  # values of a setting from which none is told to be best, as those that a sampler drew
-ENDS = 3  # numbers from which the lowest and the highest that were tried are said to be so
+MOST = 12  # with more values than this, as when a sampler drew them, no best value is named
+ENDS = 3  # with this many numbers or more, the lowest and the highest tried are marked
 
-BEST_PART = 4  # the best quarter, in which a setting's values are told
+BEST_PART = 4  # a quarter: the best points, whose values of each setting are listed
 EFFECTS = ("setting", "best point", "importance", "moves the score by, median", "at most", "combinations")
 
-Where = tuple[str | None, ...]  # a value of each other setting; None where it is lacked
+Where = tuple[str | None, ...]  # a value of each other setting; None where a point lacks it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ def contests(found: Sequence[Point], axis: Axis, others: Sequence[Axis], measure
     combinations = list(dict.fromkeys(where for _, where in places))
     for point, where in places:
         value = axis.label(point.settings.get(axis.key))
-        fits = [where] if None not in where else [one for one in combinations if _within(one, where)]
-        for one in fits:
-            known = groups[one].get(value)
+        fits = [where] if None not in where else [full for full in combinations if _within(full, where)]
+        for full in fits:
+            known = groups[full].get(value)
             better = known is None or measure.better(point.mean) > measure.better(known)
-            groups[one][value] = point.mean if better else groups[one][value]
+            groups[full][value] = point.mean if better else groups[full][value]
     return [
         Contest(where, dict(sorted(groups[where].items(), key=lambda item: -measure.better(item[1]))))
         for where in combinations
@@ -73,15 +73,15 @@ def _where(point: Point, others: Sequence[Axis]) -> Where:
     return tuple(axis.label(point.settings[axis.key]) if axis.key in point.settings else None for axis in others)
 
 
-def _within(one: Where, where: Where) -> bool:
-    """Whether a combination has what a point has, which may lack some of it."""
-    return all(mine is None or mine == its for mine, its in zip(where, one, strict=True))
+def _within(full: Where, where: Where) -> bool:
+    """Whether a combination agrees with a point in every setting that the point has."""
+    return all(mine is None or mine == its for mine, its in zip(where, full, strict=True))
 
 
 def within_table(
     found: Sequence[Point], over: Sequence[Axis], names: Mapping[str, str], measure: Measure
 ) -> Table | None:
-    """A row for each value that is best somewhere: in how many combinations of the others, which, and by how much."""
+    """A row for each value that is best somewhere: in how many combinations of the others, in which, by how much."""
     rows: list[tuple[str, ...]] = []
     for axis in over:
         others = [other for other in over if other is not axis]
@@ -97,13 +97,13 @@ def _rows(
     axis: Axis, others: Sequence[Axis], held: Sequence[Contest], names: Mapping[str, str], measure: Measure
 ) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    every = [contest.where for contest in held]
+    combinations = [contest.where for contest in held]
     tried = {label for contest in held for label in contest.scores}
     labels = [label for label in (NOTHING, *axis.labels) if label in tried]
     won = {label: [contest for contest in held if contest.winner == label] for label in labels}
     for label in labels:
         if of_label := won[label]:
-            where = _listed(covered([contest.where for contest in of_label], every, others, names))
+            where = _listed(covered([contest.where for contest in of_label], combinations, others, names))
             leads = sorted(contest.lead for contest in of_label)
             ahead = shown(leads[0], measure) + (f" to {shown(leads[-1], measure)}" if len(leads) > 1 else "")
             value = label + _end(axis, label, sorted(tried - {NOTHING}, key=axis.labels.index))
@@ -123,7 +123,7 @@ def _end(axis: Axis, label: str, tried: Sequence[str]) -> str:
 def covered(
     won: Sequence[Where], every: Sequence[Where], others: Sequence[Axis], names: Mapping[str, str]
 ) -> list[str]:
-    """The combinations in few words: a value of one setting stands for all that have it, where all of them are won."""
+    """The combinations in few words: where all that share a value of one setting are won, the value stands for them."""
     if len(won) == len(every):
         return ["everywhere"]
     left, words = list(won), []
@@ -140,8 +140,8 @@ def covered(
 
 
 def _words(where: Where, others: Sequence[Axis], names: Mapping[str, str]) -> list[str]:
-    found = [_named(axis, value, names) for axis, value in zip(others, where, strict=True) if value is not None]
-    return found or ["no other setting"]
+    words = [_named(axis, value, names) for axis, value in zip(others, where, strict=True) if value is not None]
+    return words or ["no other setting"]
 
 
 def _named(axis: Axis, values: str, names: Mapping[str, str]) -> str:
@@ -179,7 +179,7 @@ def effects_table(
 def ranges_table(
     found: Sequence[Point], over: Sequence[Axis], names: Mapping[str, str], measure: Measure
 ) -> Table | None:
-    """Where the values of the best quarter of a search lie, beside all that were tried; None with too few points."""
+    """The ranges of values in the best quarter of a search, beside all that were tried; None with too few points."""
     best = found[: len(found) // BEST_PART]
     if len(best) < 2:
         return None
@@ -188,12 +188,12 @@ def ranges_table(
     return Table(caption, ("setting", f"the best {len(best)}", f"all {len(found)}"), rows, 3) if rows else None
 
 
-def _spans(found: Sequence[Point], axis: Axis) -> str:
+def _spans(points: Sequence[Point], axis: Axis) -> str:
     """The lowest and the highest number, or how often each word was taken."""
-    told = [point.settings.get(axis.key) for point in found]
-    counts = Counter(axis.label(value) for value in told)
+    values = [point.settings.get(axis.key) for point in points]
+    counts = Counter(axis.label(value) for value in values)
     if axis.numeric and len(axis.values) > LISTED:
-        numbers = sorted((value for value in told if value is not None), key=axis.number)
+        numbers = sorted((value for value in values if value is not None), key=axis.number)
         ends = dict.fromkeys(axis.label(value) for value in (numbers[:1] + numbers[-1:]))
         lacking = f"; {NOTHING} in {counts[NOTHING]}" if counts[NOTHING] else ""
         return " to ".join(ends) + lacking

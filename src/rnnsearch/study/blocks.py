@@ -19,7 +19,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What stands above everything else."""
+    """The top of the report."""
 
     headline: str
     says_nothing: bool = False
@@ -58,7 +58,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Details behind one line, which a reader opens; in Markdown the line and what is its own."""
+    """Details behind one line, which a reader opens; Markdown shows the line and the fold's own facts."""
 
     summary: str
     state: str = ""  # a word after the summary

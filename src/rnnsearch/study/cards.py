@@ -1,43 +1,43 @@
-"""Run cards: what one needs to know of each run, folded; what all runs share is said once before them."""
+"""Run cards: what one needs to know of each run, folded; what all runs share is listed once above them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rnnsearch.plots.style import value_text
+from rnnsearch.records.run_record import Commit, Record
 from rnnsearch.study import tables
 from rnnsearch.study.blocks import Fold, Section
 from rnnsearch.study.folder import DAMAGED, OTHER_DATA, Run, Study
 from rnnsearch.study.measures import primary
-from rnnsearch.study.origins import tokenizer_checksums
 
-Record = Mapping[str, Any]
 FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
-    ("Command", lambda record: " ".join(record.get("command") or [])),
-    ("Commit", lambda record: commit(record.get("git"))),
-    ("Versions", lambda record: record.get("versions")),
-    ("Hardware", lambda record: record.get("hardware")),
-    ("Pairs", lambda record: (record.get("data") or {}).get("pairs")),
-    ("Filters", lambda record: record.get("filters")),
-    ("Data, SHA-256", lambda record: (record.get("data") or {}).get("checksums")),
-    ("Tokenizer, SHA-256", tokenizer_checksums),
-    ("Config hash", lambda record: record.get("config_hash")),
-    ("Weights, SHA-256", lambda record: (record.get("results") or {}).get("weights_sha256")),
-    ("Started", lambda record: record.get("started")),
-    ("Ended", lambda record: record.get("ended")),
-    ("Updates", lambda record: _count(record.get("updates"))),
-    ("Target tokens seen", lambda record: _count(record.get("tokens_seen"))),
-    ("Training time", lambda record: _time(record.get("training_seconds", record.get("seconds")))),
-    ("Peak memory", lambda record: _memory(record.get("peak_memory_bytes"))),
+    ("Command", lambda record: " ".join(record.command)),
+    ("Commit", lambda record: commit(record.git)),
+    ("Versions", lambda record: record.versions),
+    ("Hardware", lambda record: record.hardware),
+    ("Pairs", lambda record: record.data.pairs),
+    ("Filters", lambda record: record.filters),
+    ("Data, SHA-256", lambda record: record.data.checksums),
+    ("Tokenizer, SHA-256", lambda record: record.tokenizer.checksums),
+    ("Config hash", lambda record: record.config_hash),
+    ("Weights, SHA-256", lambda record: record.results.weights_sha256),
+    ("Started", lambda record: record.started),
+    ("Ended", lambda record: record.ended),
+    ("Updates", lambda record: _count(record.updates)),
+    ("Target tokens seen", lambda record: _count(record.tokens_seen)),
+    ("Training time", lambda record: _time(record.trained_seconds)),
+    ("Peak memory", lambda record: _memory(record.peak_memory_bytes)),
 )
 SINGLE = ("Started", "Ended", "Updates", "Target tokens seen", "Training time", "Peak memory", "Config hash")
 
 
 def section(study: Study) -> Section:
     """The study's own facts, what all its runs share, and a card for each run."""
-    told = {name: [_fact(read, run) for run in study.runs if run.record] for name, read in FACTS}
-    shared = {name: values[0] for name, values in told.items() if name not in SINGLE and len(set(values)) == 1}
+    texts = {name: [_fact(read, run) for run in study.runs if run.record.is_there] for name, read in FACTS}
+    shared = {name: values[0] for name, values in texts.items() if name not in SINGLE and len(set(values)) == 1}
     facts = [
-        ("Study", str(study.description.get("name", study.folder.name))),
-        ("Created", str(study.description.get("created") or tables.NOTHING)),
+        ("Study", study.description.name or study.folder.name),
+        ("Created", study.description.created or tables.NOTHING),
         *((name, text) for name, text in shared.items()),
         *(("Signatures", text) for text in signatures(study)),
     ]
@@ -55,9 +55,9 @@ def section(study: Study) -> Section:
 
 
 def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
-    """All that a run's record says of where it comes from; how it failed, if it did."""
+    """Where a run comes from, by its record, and how it failed, if it did."""
     facts: list[tuple[str, tuple[str, ...]]] = [
-        (name, (text,)) for name, read in FACTS if run.record and (text := _fact(read, run))
+        (name, (text,)) for name, read in FACTS if run.record.is_there and (text := _fact(read, run))
     ]
     attempts = tuple(_attempt(attempt) for attempt in run.job.get("attempts") or [])
     if len(attempts) > 1 or (attempts and run.status != "finished"):
@@ -82,23 +82,23 @@ def signatures(study: Study) -> tuple[str, ...]:
     """SacreBLEU's signatures of the test scores, each once."""
     names = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
     tests = [run.test for run in study.runs if run.comparable]
-    found = [(names[key], test.get(f"{key}_signature")) for test in tests for key in names]
-    return tuple(dict.fromkeys(f"{name} {text}" for name, text in found if text))
+    pairs = [(names[key], test.get(f"{key}_signature")) for test in tests for key in names]
+    return tuple(dict.fromkeys(f"{name} {text}" for name, text in pairs if text))
 
 
-def commit(git: Mapping[str, Any] | None) -> str:
+def commit(git: Commit | None) -> str:
     """The commit a run was made from."""
-    if not git:
+    if git is None:
         return "not under version control"
-    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
+    return f"{git.commit}{' with uncommitted changes' if git.dirty else ''}"
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:
-    parts = [str(attempt.get("started") or ""), str(attempt.get("outcome") or "no end noted")]
-    parts += [f"exit code {attempt['exit_code']}"] if attempt.get("exit_code") is not None else []
-    parts += [str(attempt["signal"])] if attempt.get("signal") else []
-    parts += [" ".join(attempt["overrides"])] if attempt.get("overrides") else []
-    return ", ".join(parts)
+    facts = [str(attempt.get("started") or ""), str(attempt.get("outcome") or "no end noted")]
+    facts += [f"exit code {attempt['exit_code']}"] if attempt.get("exit_code") is not None else []
+    facts += [str(attempt["signal"])] if attempt.get("signal") else []
+    facts += [" ".join(attempt["overrides"])] if attempt.get("overrides") else []
+    return ", ".join(facts)
 
 
 def _fact(read: Callable[[Record], Any], run: Run) -> str:
@@ -108,7 +108,7 @@ def _fact(read: Callable[[Record], Any], run: Run) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {_text(inner) or 'none'}" for key, inner in value.items())
-    return tables.plain(value) if value is not None else ""
+    return value_text(value) if value is not None else ""
 
 
 def _count(value: float | None) -> str | None:

@@ -1,9 +1,10 @@
 """What members cost: size, speed and budget of a run, and what all runs and trials took together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
+from rnnsearch.records.run_record import Record
+from rnnsearch.records.study_description import Trial
 from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
 from rnnsearch.study.tables import NOTHING, Table, count, duration, number, oriented, seeds_text
@@ -13,51 +14,51 @@ Show = Callable[[float | None], str]
 
 def table(study: Study) -> Table:
     """Size, speed and budget of each member, means over its compared seeds, with ratios to the baseline."""
-    quantities: list[tuple[str, Callable[[Mapping[str, Any]], float | None], Show]] = [
-        ("parameters", lambda record: record.get("parameters"), count),
-        ("… without embeddings", lambda record: record.get("parameters_without_embeddings"), count),
-        ("operations a token", lambda record: record.get("flops_per_token"), _millions),
-        ("updates", lambda record: record.get("updates"), count),
-        ("target tokens seen", lambda record: record.get("tokens_seen"), count),
+    quantities: list[tuple[str, Callable[[Record], float | None], Show]] = [
+        ("parameters", lambda record: record.parameters, count),
+        ("… without embeddings", lambda record: record.parameters_without_embeddings, count),
+        ("operations a token", lambda record: record.flops_per_token, _millions),
+        ("updates", lambda record: record.updates, count),
+        ("target tokens seen", lambda record: record.tokens_seen, count),
         ("training time", _seconds, duration),
-        ("tokens a second", lambda record: record.get("tokens_per_second"), count),
-        ("peak memory", lambda record: record.get("peak_memory_bytes"), _mebibytes),
+        ("tokens a second", lambda record: record.tokens_per_second, count),
+        ("peak memory", lambda record: record.peak_memory_bytes, _mebibytes),
     ]
     rows = [
         _row(name, [_mean(study, member, read) for member in study.members], show) for name, read, show in quantities
     ]
     if tuning.chosen(study):
-        told = [tuning.chosen_in_words(study, member) for member in study.members]
-        rows.insert(3, (f"{tuning.names(study)}, tuned", *told))
+        chosen = [tuning.chosen_in_words(study, member) for member in study.members]
+        rows.insert(3, (f"{tuning.names(study)}, tuned", *chosen))
     rows += _with_trials(study)
     caption = f"Size and cost of a run, means over {seeds_text(study.compared_seeds)}, ratios to {study.baseline}"
     return oriented(Table(caption, ("", *study.members), tuple(rows)), len(study.members))
 
 
 def _with_trials(study: Study) -> list[tuple[str, ...]]:
-    """What all runs of a member took, its trials counted, in sum; nothing where there were no trials, or none says."""
-    trials = tuning.trials(study)
-    kinds: tuple[tuple[str, str, Callable[[Mapping[str, Any]], float | None], Show], ...] = (
-        ("updates", "updates, all runs and trials", lambda record: record.get("updates"), count),
+    """The total cost of all runs and trials of a member; empty without trials, or where none recorded its cost."""
+    trials = study.description.tuning.trials if study.description.tuning else []
+    kinds: tuple[tuple[str, str, Callable[[Record], float | None], Show], ...] = (
+        ("updates", "updates, all runs and trials", lambda record: record.updates, count),
         ("seconds", "training time, all runs and trials", _seconds, duration),
     )
-    found = []
+    rows = []
     for key, name, read, show in kinds:
         sums = [_sum(study, member, trials, key, read) for member in study.members]
         if trials and any(value is not None for value in sums):
-            found.append(_row(name, sums, show))
-    return found
+            rows.append(_row(name, sums, show))
+    return rows
 
 
 def _sum(
     study: Study,
     member: str,
-    trials: Sequence[tuning.Trial],
+    trials: Sequence[Trial],
     key: str,
-    read: Callable[[Mapping[str, Any]], float | None],
+    read: Callable[[Record], float | None],
 ) -> float | None:
-    """Over a member's runs and over those of its trials that are no runs; None where one does not say it."""
-    runs = [run for run in study.runs if run.member == member and run.record]
+    """The sum over a member's runs, and those of its trials that are not runs; None where one lacks the value."""
+    runs = [run for run in study.runs if run.member == member and run.record.is_there]
     own = {run.folder.name for run in runs}
     tried = [trial for trial in trials if trial.member == member and trial.folder not in own]
     values = [*(read(run.record) for run in runs), *(getattr(trial, key) for trial in tried)]
@@ -71,13 +72,13 @@ def _row(name: str, values: Sequence[float | None], show: Show) -> tuple[str, ..
     return (name, *(show(value) + ratio for value, ratio in zip(values, ["", *ratios], strict=True)))
 
 
-def _mean(study: Study, member: str, read: Callable[[Mapping[str, Any]], float | None]) -> float | None:
+def _mean(study: Study, member: str, read: Callable[[Record], float | None]) -> float | None:
     known = [value for run in study.compared(member) if (value := read(run.record)) is not None]
     return fmean(known) if known else None
 
 
-def _seconds(record: Mapping[str, Any]) -> float | None:
-    seconds: float | None = record.get("training_seconds", record.get("seconds"))
+def _seconds(record: Record) -> float | None:
+    seconds: float | None = record.trained_seconds
     return seconds
 
 

@@ -1,20 +1,20 @@
 """What differs between the members: a table of settings, and every key of their configs behind it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnnsearch.plots.style import value_text
 from rnnsearch.study.blocks import Fold, Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import settings, short_keys
-from rnnsearch.study.tables import NOTHING, Table, config_difference, plain
+from rnnsearch.study.tables import NOTHING, Table, config_difference
 
-FEW = 4  # members that have a column each
+FEW = 4  # up to so many members have a column each
 
 
 def section(study: Study) -> Section:
-    """A column a member for a few members; for more a row a member, and the whole difference by key in a fold."""
-    entries: Sequence[Mapping[str, Any]] = study.description.get("config_difference") or []
+    """With a few members, a column for each; with more, a row for each, and every differing key in a fold."""
+    entries = study.description.config_difference or []
     if len(study.members) <= FEW:
         return Section("What differs", tables=(config_difference(study),) if entries else ())
     by_key = Fold(
@@ -29,31 +29,31 @@ def section(study: Study) -> Section:
 
 
 def settings_table(study: Study) -> Table | None:
-    """A row for each member, a column for each setting that was varied; None where none is told."""
-    found = settings(study)
-    keys = list(dict.fromkeys(key for of_member in found.values() for key in of_member))
+    """A row for each member, a column for each setting that was varied; None where no settings are recorded."""
+    varied = settings(study)
+    keys = list(dict.fromkeys(key for of_member in varied.values() for key in of_member))
     if not keys:
         return None
-    rows = tuple((member, *(_short(found[member].get(key)) for key in keys)) for member in study.members)
+    rows = tuple((member, *(_short(varied[member].get(key)) for key in keys)) for member in study.members)
     return Table("Varied settings of each member", ("member", *short_keys(keys).values()), rows, 1 + len(keys))
 
 
 def _short(value: Any) -> str:
     if value is None:
         return NOTHING
-    return f"{value:.4g}" if isinstance(value, float) else plain(value)
+    return f"{value:.4g}" if isinstance(value, float) else value_text(value)
 
 
 def values_by_key(study: Study) -> Table:
-    """A row for each key and value: which members have it; the largest group of a key is “the others”."""
+    """A row for each key and value with the members that have it; the largest group of a key is “the others”."""
     rows = []
-    for entry in study.description.get("config_difference") or []:
+    for entry in study.description.config_difference or []:
         having: dict[str, list[str]] = defaultdict(list)
         for member in study.members:
-            having[plain(entry["values"].get(member))].append(member)
+            having[value_text(entry.values.get(member))].append(member)
         largest = max(having, key=lambda value: len(having[value]))
         for value, members in having.items():
             others = value == largest and len(having) > 1 and len(members) > 2
             named = f"the other {len(members)}" if others else f"{len(members)}: " + "; ".join(members)
-            rows.append((str(entry["key"]), value, named))
+            rows.append((entry.key, value, named))
     return Table("Configuration keys in which the members differ", ("key", "value", "members"), tuple(rows), 3)

@@ -1,12 +1,12 @@
 """Everything a reader must know before believing the headline, collected from all that can be wrong with a study."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.study import output_lengths, spread, trained_enough, tuning, unequal, unfinished
 from rnnsearch.study.findings import better
 from rnnsearch.study.folder import Run, Study
-from rnnsearch.study.measures import TITLES, is_comparison
+from rnnsearch.study.measures import is_comparison
 from rnnsearch.study.remarks import Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
@@ -22,35 +22,35 @@ GONE = (
 
 
 def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
-    """Notes and doubts, the doubts first; none where there is nothing."""
-    found = [*unfinished.remarks(study), *tuning.at_edge(study)]
+    """Notes and doubts, the doubts first."""
+    collected = [*unfinished.remarks(study), *tuning.at_edge(study)]
     if len(study.members) > 1:
         runs = {member: study.compared(member) or _finished(study, member) for member in study.members}
-        found += [] if comparison is None else _weak(study, comparison)
-        found += seeds_changed(study)
-        found += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
-        found += trained_enough.remarks(study, runs)
-        found += [] if comparison is None else _of_translations(study, comparison, runs)
-    return sorted(found, key=lambda remark: remark.level)  # stable: d before n
+        collected += [] if comparison is None else _weak(study, comparison)
+        collected += seeds_changed(study)
+        collected += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
+        collected += trained_enough.remarks(study, runs)
+        collected += [] if comparison is None else _of_translations(study, comparison, runs)
+    return sorted(collected, key=lambda remark: remark.level)  # stable: d before n
 
 
 def _of_translations(study: Study, comparison: Comparison, runs: unequal.Runs) -> list[Remark]:
-    told = study.members if is_comparison(study) else (better(study, comparison)[0],)  # of a sweep the best point
+    members = study.members if is_comparison(study) else (better(study, comparison)[0],)  # of a sweep the best point
     return [
         *unequal.records(study, comparison),
-        *output_lengths.remarks(study, comparison, told),
+        *output_lengths.remarks(study, comparison, members),
         *spread.remarks(comparison),
         *unequal.how_scored(study, runs),
     ]
 
 
 def _finished(study: Study, member: str) -> tuple[Run, ...]:
-    """Of a study whose runs are not compared on translations."""
+    """A member's finished runs, in a study whose runs are not compared on translations."""
     return tuple(run for run in study.runs if run.member == member and run.status == "finished")
 
 
 def _weak(study: Study, comparison: Comparison) -> list[Remark]:
-    """Members under the score from which on models can be said to translate."""
+    """Members whose score is too low for a model that has learnt to translate."""
     name, least = TITLES[comparison.metric], comparison.weak
     scores = {member: comparison.whole.scores[member][comparison.metric].value for member in study.members}
     best, score = better(study, comparison)
@@ -63,27 +63,26 @@ def _weak(study: Study, comparison: Comparison) -> list[Remark]:
     low = {member: value for member, value in scores.items() if value < least}
     if not low or not is_comparison(study):
         return []
-    told = listed([f"{member} ({number(value)})" for member, value in low.items()])
+    names = listed([f"{member} ({number(value)})" for member, value in low.items()])
     verb = "lie" if len(low) > 1 else "lies"
     text = (
-        f"At the floor, under {least:.0f} {name}, {verb} {told}: what is lost there can't show, such as with length, "
+        f"At the floor, under {least:.0f} {name}, {verb} {names}: what is lost there can't show, such as with length, "
         "and the size of a difference says little."
     )
     return [Remark("note", "floor", text, tuple(low), low)]
 
 
 def seeds_changed(study: Study) -> list[Remark]:
-    """Seeds that were asked for when runs of others had ended, or that were asked for and are gone.
+    """Seeds that were asked for after runs of others had ended, and seeds that were asked for and are gone.
 
-    Who stops at a result that pleases, or leaves out one that does not, finds too much. The description's
-    ``asked_seeds`` lists what was asked for, and when; studies of earlier versions do not say it.
+    Stopping at a welcome result, or leaving out an unwelcome one, finds too much. The description's ``asked_seeds``
+    lists what was asked for, and when; studies of earlier versions lack it.
     """
-    asked: Sequence[Mapping[str, Any]] = study.description.get("asked_seeds") or []
     known: list[int] = []
     added: list[int] = []
-    for one in asked:
-        new = [int(seed) for seed in one["seeds"] if int(seed) not in known]
-        if new and _ended_before(study, known, str(one["at"])):
+    for request in study.description.asked_seeds:
+        new = [seed for seed in request.seeds if seed not in known]
+        if new and _ended_before(study, known, request.at):
             added += new
         known += new
     gone = [seed for seed in known if seed not in {run.seed for run in study.runs}]
@@ -91,11 +90,11 @@ def seeds_changed(study: Study) -> list[Remark]:
 
 
 def _of_seeds(kind: str, seeds: Sequence[int], text: str) -> list[Remark]:
-    told = f"{'seeds' if len(seeds) > 1 else 'seed'} {listed([str(seed) for seed in seeds])}"
-    return [Remark("doubt", kind, text.format(told), (), {"seeds": list(seeds)})] if seeds else []
+    listing = f"{'seeds' if len(seeds) > 1 else 'seed'} {listed([str(seed) for seed in seeds])}"
+    return [Remark("doubt", kind, text.format(listing), (), {"seeds": list(seeds)})] if seeds else []
 
 
 def _ended_before(study: Study, seeds: Sequence[int], time: str) -> bool:
-    """Whether a run of some seeds had ended at a time; times are those of records, in UTC, which sort as text."""
-    ends = [str(run.record.get("ended") or "") for run in study.runs if run.seed in seeds]
+    """Whether a run of some seeds had ended by a time; the records' times, in UTC, sort as text."""
+    ends = [run.record.ended or "" for run in study.runs if run.seed in seeds]
     return any(end and end <= time for end in ends)

@@ -1,7 +1,7 @@
-"""Draws a report's pictures: SVG for the page, a PNG beside the Markdown; a sentence where either cannot be.
+"""Draws a report's pictures: SVG for the page, a PNG beside the Markdown; a sentence in place of one that fails.
 
-A PNG holds a digest of what it was drawn from: where that has not changed, the earlier file stays as it is, so that a
-published report changes with its data and not with the version of matplotlib or the fonts at hand.
+A PNG holds a digest of what it was drawn from: while that has not changed, the earlier file stays, so that a published
+report changes with its data and not with the version of matplotlib or the installed fonts.
 """
 
 import base64
@@ -18,13 +18,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, UnidentifiedImageError
 
-from rnnsearch.study import fonts
+from rnnsearch.plots import fonts
+from rnnsearch.plots.images import DIGEST, LOOK, png, svg
 from rnnsearch.study.blocks import Picture
 from rnnsearch.study.failures import attempted
-from rnnsearch.study.figures import DIGEST, LOOK, png, svg
 
 _PIXELS_A_POINT = 96 / 72
-_DIGITS = 6  # of a number that is drawn
+_DIGITS = 6  # significant digits of a number in the digest
 NO_FONT = (
     "This figure stands in report.html alone: no font where this report was made has all its characters. "
     "pip install 'rnnsearch[fonts]' brings fonts."
@@ -36,11 +36,11 @@ class Drawing:
     """A picture as both reports show it.
 
     Attributes:
-        source: of an image on the page, its SVG as a data address.
+        source: the page's image: its SVG as a data address.
         width: of that, in pixels.
         png: the file beside the Markdown; None where it could not be made.
-        left_out: the sentence in the place of both; empty where the picture is there.
-        no_font: the sentence in the place of the PNG where the page's reader alone may have the font.
+        left_out: the sentence in place of both; empty if the picture could be drawn.
+        no_font: the sentence in place of the PNG when only the page's reader may have the font.
     """
 
     source: str
@@ -54,11 +54,11 @@ def drawn(picture: Picture, earlier: Path) -> Drawing:
     """Draws a picture.
 
     Args:
-        earlier: where its PNG of an earlier report lies, if there was one.
+        earlier: the path of its PNG in an earlier report, which need not exist.
     """
     digest = digest_of(picture)
-    made, sentence = attempted(f"The figure “{picture.name}”", lambda: _both(picture.draw(), digest, earlier))
-    return Drawing("", 0, None, sentence) if made is None else made
+    drawing, sentence = attempted(f"The figure “{picture.name}”", lambda: _both(picture.draw(), digest, earlier))
+    return Drawing("", 0, None, sentence) if drawing is None else drawing
 
 
 def _both(figure: Figure, digest: str, earlier: Path) -> Drawing:
@@ -72,17 +72,17 @@ def _both(figure: Figure, digest: str, earlier: Path) -> Drawing:
 
 
 def digest_of(picture: Picture) -> str:
-    """SHA-256 of what a picture is drawn from: the function with its arguments, and how figures look."""
+    """SHA-256 of what a picture is drawn from: the function, its arguments, and the version of the figures' look."""
     return hashlib.sha256(json.dumps([LOOK, _told(picture.draw)], ensure_ascii=False).encode()).hexdigest()
 
 
 def _kept(path: Path, digest: str) -> bytes | None:
-    """An earlier PNG that shows the same and is whole."""
+    """An earlier PNG, if it is intact and shows the same."""
     try:
         with Image.open(path) as image:
             image.verify()
             return path.read_bytes() if image.info.get(DIGEST) == digest else None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):  # Pillow's words for a damaged file
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):  # what Pillow raises for a damaged file
         return None
 
 

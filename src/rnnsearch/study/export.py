@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from rnnsearch.plots.style import value_text
+from rnnsearch.records.metrics import MONITORED
+from rnnsearch.records.visible import visible
 from rnnsearch.study import ranking, spread
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
@@ -14,27 +17,26 @@ from rnnsearch.study.plan import metric_of, title
 from rnnsearch.study.planned import chance, planned, together, verdict
 from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import Table, interval, number, p_value, plain, signed
-from rnnsearch.visible import visible
+from rnnsearch.study.tables import Table, interval, number, p_value, signed
 
 RECORD = (
     *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
     *("parameters_without_embeddings", "flops_per_token", "peak_memory_bytes", "config_hash", "id"),
 )
-VALIDATION = ("bleu", "chrf", "nll")
+VALIDATION = MONITORED
 TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "aer_saliency", "sentences")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
 _LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {letter: f"${letter}$" for letter in "<>|"}
 
-FORMULA = ("=", "+", "-", "@", "\t")  # how what a spreadsheet would work out begins
+FORMULA = ("=", "+", "-", "@", "\t")  # what a formula in a spreadsheet begins with
 
 Row = dict[str, Any]
 
 
 def rows(study: Study) -> list[Row]:
-    """One row a run with all that can be counted, in full precision; None where it was not measured.
+    """One row a run with every number, in full precision; None where it was not measured.
 
-    Of a sweep or search those of the best point first.
+    In a sweep or search the runs of the best point come first.
     """
     varied = settings(study)
     keys = list(dict.fromkeys(key for of_member in varied.values() for key in of_member))
@@ -45,36 +47,36 @@ def rows(study: Study) -> list[Row]:
 
 
 def _row(run: Run, varied: Row) -> Row:
-    metrics: Mapping[str, Mapping[str, Any]] = (run.record.get("results") or {}).get("metrics") or {}
+    metrics = run.record.results.metrics
     return {
         "member": run.member,
         "seed": run.seed,
         **varied,
         "status": run.status,
         "error": f"{run.error.get('type')}: {run.error.get('message')}" if run.error else None,
-        **{f"validation_{key}": (metrics.get("validation") or {}).get(key) for key in VALIDATION},
-        **{f"test_{key}": (metrics.get("test") or {}).get(key) for key in TEST},
-        **{key: run.record.get(key) for key in RECORD},
-        "commit": (run.record.get("git") or {}).get("commit"),
+        **{f"validation_{key}": metrics.validation.get(key) for key in VALIDATION},
+        **{f"test_{key}": metrics.test.get(key) for key in TEST},
+        **{key: getattr(run.record, key) for key in RECORD},
+        "commit": run.record.git.commit if run.record.git else None,
         "folder": run.folder.name,
     }
 
 
 def as_csv(study: Study) -> str:
     """Rows as CSV, with a header; empty cells for None."""
-    found = rows(study)
+    run_rows = rows(study)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    header = list(found[0]) if found else ["member", "seed"]
-    writer.writerows(map(_cell, line) for line in (header, *(row.values() for row in found)))
+    header = list(run_rows[0]) if run_rows else ["member", "seed"]
+    writer.writerows(map(_cell, line) for line in (header, *(row.values() for row in run_rows)))
     return file.getvalue()
 
 
 def _cell(value: Any) -> Any:
-    """Numbers as they are, text so that no spreadsheet takes it for a formula."""
+    """Numbers unchanged; text so that no spreadsheet takes it for a formula."""
     if value is None or (isinstance(value, int | float) and type(value) is not bool):
         return value
-    text = visible(plain(value).replace("\r", " "))
+    text = visible(value_text(value).replace("\r", " "))
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
@@ -86,7 +88,7 @@ def as_json(study: Study) -> str:
 def summary(study: Study, comparison: Comparison | None) -> Table:
     """One row a member, by the primary metric: n, mean ± standard deviation over seeds, and the interval.
 
-    Of a sweep or search the table of its report: the best first, a column for each setting.
+    For a sweep or search it is the table of the report: the best first, a column for each setting.
     """
     if not is_comparison(study):
         return ranking.table(study, comparison, marked(study, comparison))
@@ -94,13 +96,13 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
         return _validated(study)
     body = []
     for member in study.members:
-        found = comparison.whole.scores[member][metric_of(study)]
+        estimate = comparison.whole.scores[member][metric_of(study)]
         body.append(
             (
                 member,
-                str(len(found.by_seed)),
-                number(found.value) + (f" ± {number(found.deviation)}" if found.deviation is not None else ""),
-                interval(found.interval),
+                str(len(estimate.by_seed)),
+                number(estimate.value) + (f" ± {number(estimate.deviation)}" if estimate.deviation is not None else ""),
+                interval(estimate.interval),
             )
         )
     measure = title(study)
@@ -110,20 +112,20 @@ def summary(study: Study, comparison: Comparison | None) -> Table:
 
 
 def comparisons(study: Study, comparison: Comparison | None) -> Table | None:
-    """One row a planned comparison that is reported; None where there is none."""
+    """One row for each planned comparison that is reported; None without any."""
     if comparison is None or not is_comparison(study):
         return None
     body = tuple(
         (
-            f"{one.system} − {one.baseline}",
-            str(len(one.seeds)),
-            signed(one.difference.value),
-            interval(one.difference.interval),
-            p_value(one.difference.p_value),
-            verdict(one.difference),
+            f"{plan.system} − {plan.baseline}",
+            str(len(plan.seeds)),
+            signed(plan.difference.value),
+            interval(plan.difference.interval),
+            p_value(plan.difference.p_value),
+            verdict(plan.difference),
         )
-        for one in planned(comparison)
-        if one.difference is not None
+        for plan in planned(comparison)
+        if plan.difference is not None
     )
     over = f"95 % intervals over {chance(comparison)}{together(comparison)}"
     caption = f"Planned comparisons of {_name(study)}, paired differences in {title(study)}, {over}"
@@ -138,12 +140,14 @@ def tables(study: Study, comparison: Comparison | None) -> list[Table]:
 
 
 def _name(study: Study) -> str:
-    return str(study.description.get("name", study.folder.name))
+    return study.description.name or study.folder.name
 
 
 def _validated(study: Study) -> Table:
-    measure, found = primary(study), scores(study, primary(study))
-    body = tuple((member, str(len(found[member].values)), number(found[member].mean)) for member in ranked(study))
+    measure, by_member = primary(study), scores(study, primary(study))
+    body = tuple(
+        (member, str(len(by_member[member].values)), number(by_member[member].mean)) for member in ranked(study)
+    )
     caption = f"{measure.title} of {_name(study)}, the best first"
     return Table(caption[0].upper() + caption[1:], ("member", "n", measure.title), body)
 

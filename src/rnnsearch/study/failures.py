@@ -1,6 +1,6 @@
-"""A part of a report that cannot be made costs no other: it is left out, with one sentence in its place and in the log.
+"""A part of a report that fails is left out alone, with one sentence in its place and in the log.
 
-What a user can cause tells its own story; what cannot be but for a fault of ours, where that happened.
+For an error that a user can cause the sentence is its message; for a fault of this program it says where that happened.
 """
 
 import logging
@@ -18,7 +18,7 @@ def attempted(what: str, make: Callable[[], Made]) -> tuple[Made | None, str]:
     """What ``make`` returns and no sentence, or None and the sentence that stands in its place."""
     try:
         return make(), ""
-    except Exception as error:  # whatever it is, the rest of the report does not depend on it
+    except Exception as error:  # whatever failed, the rest of the report does not depend on it
         sentence = f"{what} is left out: {_story(error)}"
         logger.error("%s", sentence, exc_info=logger.isEnabledFor(logging.DEBUG))
         return None, sentence

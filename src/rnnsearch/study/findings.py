@@ -1,9 +1,9 @@
 """The report's sentences on what was found."""
 
 from rnnsearch.evaluation.significance import Difference, Interval
+from rnnsearch.records.metrics import METRICS, TITLES
 from rnnsearch.study.best import standing
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import FALLING, TITLES
 from rnnsearch.study.plan import Pair
 from rnnsearch.study.planned import planned
 from rnnsearch.study.statistics import Comparison
@@ -14,9 +14,9 @@ from rnnsearch.study.unfinished import no_test, of_runs, untested
 def headline(study: Study, comparison: Comparison | None) -> str:
     """The first sentence of a comparison's report."""
     if comparison is not None and len(study.members) == 1:
-        found = comparison.whole.scores[study.baseline][comparison.metric]
+        estimate = comparison.whole.scores[study.baseline][comparison.metric]
         name = TITLES[comparison.metric]
-        value = f"{number(found.value)} {name} {interval(found.interval)}"
+        value = f"{number(estimate.value)} {name} {interval(estimate.interval)}"
         return f"{study.baseline} has {value}; there is nothing to compare."
     if comparison is None:
         without = untested(study)
@@ -27,45 +27,43 @@ def headline(study: Study, comparison: Comparison | None) -> str:
     if score < comparison.weak:
         return f"This comparison says nothing: the better member, {best}, has {number(score)} {name}, under {least}."
     if not comparison.whole.differences:
-        one = len({baseline for _, baseline in comparison.pairs}) == 1
-        none = (
-            f"no other member has finished a seed in common with {comparison.pairs[0][1]}" if one else "no seed shared"
-        )
-        return f"No comparison yet: {none}."
+        if len({baseline for _, baseline in comparison.pairs}) != 1:
+            return "No comparison yet: no seed shared."
+        return f"No comparison yet: no other member has finished a seed in common with {comparison.pairs[0][1]}."
     if not comparison.compared:
         return f"No comparison is reported: the better of every pair has under {least} {name}."
     return _held(comparison) + finding(study, comparison, leader(comparison))
 
 
 def _held(comparison: Comparison) -> str:
-    """How many hold, where several do not share a baseline, so that no member is the one that all are told of."""
-    found = planned(comparison)
-    if len({one.baseline for one in found}) == 1 or not any(one.holds for one in found):
+    """How many comparisons hold, where they do not all share a baseline."""
+    plans = planned(comparison)
+    if len({plan.baseline for plan in plans}) == 1 or not any(plan.holds for plan in plans):
         return ""
-    return f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold, the largest: "
+    return f"{sum(plan.holds for plan in plans)} of {len(plans)} planned comparisons hold, the largest: "
 
 
 def finding(study: Study, comparison: Comparison, pair: Pair) -> str:
-    """What a system gains over its baseline, and whether the interval excludes 0; of one seed how two runs differ."""
-    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
-    shown = system if "=" in system else system[0].upper() + system[1:]
+    """What a system gains over its baseline and whether the interval excludes 0; with one seed, how two runs differ."""
+    (system, baseline), gap = pair, comparison.whole.differences[pair][comparison.primary]
+    subject = system if "=" in system else system[0].upper() + system[1:]
     name = TITLES[comparison.primary]
-    if len(found.by_seed) == 1:
-        value = f"{signed(found.value)} {name} {interval(found.interval)}"
+    if len(gap.by_seed) == 1:
+        value = f"{signed(gap.value)} {name} {interval(gap.interval)}"
         says = f"these two runs differ by {value}, sentences alone; of the systems one seed says nothing"
-        return f"{shown} − {baseline}: {says}."
-    rises = found.value >= 0
-    ends = found.interval if rises else Interval(-found.interval.high, -found.interval.low)
-    value, bounds = number(abs(found.value)), interval(ends)
-    if comparison.primary in FALLING:
+        return f"{subject} − {baseline}: {says}."
+    rises = gap.value >= 0
+    ends = gap.interval if rises else Interval(-gap.interval.high, -gap.interval.low)
+    value, bounds = number(abs(gap.value)), interval(ends)
+    if not METRICS[comparison.primary].higher:
         does = f"{'raises' if rises else 'lowers'} {name} by {value} {bounds} against"
     else:
         does = f"{'gains' if rises else 'loses'} {value} {name} {bounds} {'over' if rises else 'against'}"
-    return f"{shown} {does} {baseline}: the 95 % interval{_several(found)} {excludes(found)}."
+    return f"{subject} {does} {baseline}: the 95 % interval{_several(gap)} {excludes(gap)}."
 
 
-def _several(found: Difference) -> str:
-    return f" of {found.together} together" if found.together > 1 else ""
+def _several(gap: Difference) -> str:
+    return f" of {gap.together} together" if gap.together > 1 else ""
 
 
 def excludes(found: Difference) -> str:
@@ -74,14 +72,14 @@ def excludes(found: Difference) -> str:
 
 
 def verdict(study: Study, comparison: Comparison, pair: Pair) -> str:
-    """The difference in full, with its p-value, its sources of chance and how both were reckoned with."""
-    (system, baseline), found = pair, comparison.whole.differences[pair][comparison.primary]
-    value = f"{system} − {baseline} = {signed(found.value)} {TITLES[comparison.primary]}"
-    ends, p = f"95 % interval{_several(found)} {interval(found.interval)}", f"two-sided {p_value(found.p_value)}"
-    if len(found.by_seed) == 1:
+    """The difference in full, with its p-value, the sources of chance and the methods that account for them."""
+    (system, baseline), gap = pair, comparison.whole.differences[pair][comparison.primary]
+    value = f"{system} − {baseline} = {signed(gap.value)} {TITLES[comparison.primary]}"
+    ends, p = f"95 % interval{_several(gap)} {interval(gap.interval)}", f"two-sided {p_value(gap.p_value)}"
+    if len(gap.by_seed) == 1:
         return f"{value}, {ends} over test sentences alone (bootstrap), {p}: it speaks of these two runs."
     how = "over test sentences (bootstrap) and seeds (Student's t)"
-    return f"{value}, {ends} {how}, {p}: the interval {excludes(found)}."
+    return f"{value}, {ends} {how}, {p}: the interval {excludes(gap)}."
 
 
 def better(study: Study, comparison: Comparison) -> tuple[str, float]:
@@ -92,7 +90,7 @@ def better(study: Study, comparison: Comparison) -> tuple[str, float]:
 
 
 def leader(comparison: Comparison) -> Pair:
-    """The pair that is told of first: the best system's; where baselines differ, that of the largest difference."""
+    """The pair to report first: the best system's; where baselines differ, that with the largest difference."""
     if len({baseline for _, baseline in comparison.pairs}) == 1:
         return max(comparison.compared, key=lambda pair: standing(comparison, pair[0]))
     gaps = {pair: comparison.whole.differences[pair][comparison.primary] for pair in comparison.compared}

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.records import JOB, RECORD, check_file, read_object
+from rnnsearch.records.json_files import read_object
+from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Record, check_file, record_of
+from rnnsearch.records.study_description import STUDY, StudyDescription, description_of
 from rnnsearch.study.origins import Apart, Origin, apart
 from rnnsearch.study.places import published, published_job
 
-FORMAT = 1  # of study.json and of record.json
-STUDY = "study.json"
 SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
-DIGITS = 6  # of a negative log-likelihood in nats; more would not be seen, and take half of a published study
+DIGITS = 6  # of a negative log-likelihood in nats; more would change nothing, and fill half of a published study
 COLUMNS = {"source": str, "reference": str, "hypothesis": str, "source_words": int, "tokens": int}  # of all
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
 TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
-DAMAGED, OTHER_DATA = "damaged", "other data"  # how a run is that cannot be read, or must not be compared
+DAMAGED, OTHER_DATA = "damaged", "other data"  # status of a run that cannot be read, or must not be compared
 LARGEST = 1 << 28  # bytes of such a file, unpacked
 
 Row = dict[str, Any]  # one line of translations.test.jsonl
@@ -32,7 +32,7 @@ class Run:
     seed: int
     folder: Path
     status: str  # finished, pruned, running, failed, interrupted, not started, damaged, other data
-    record: dict[str, Any]  # empty when there is none
+    record: Record  # `NO_RECORD` when there is none
     rows: tuple[Row, ...]  # test translations, in the order of the test set; empty unless comparable
     job: dict[str, Any] = field(default_factory=dict)  # a sweep's job.json; empty where there is none
 
@@ -44,32 +44,33 @@ class Run:
     @property
     def test(self) -> dict[str, Any]:
         """The record's test metrics; empty when there are none."""
-        return dict(self.record.get("results", {}).get("metrics", {}).get("test") or {})
+        return self.record.results.metrics.test
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """What it failed of (type, message, traceback): by its own record, else by the last attempt that told."""
+        """Why it failed (type, message, traceback): by its own record, else by the last attempt that says so."""
         if self.status in ("finished", "pruned"):
             return None
         attempts = [attempt["error"] for attempt in self.job.get("attempts") or [] if attempt.get("error")]
-        found = self.record.get("error") or (attempts[-1] if attempts else None)
-        return dict(found) if found else None
+        if self.record.error is not None:
+            return self.record.error.as_values()
+        return dict(attempts[-1]) if attempts else None
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Members, their runs and what is said of them (study.json).
+    """Members, their runs and their description (study.json).
 
     Attributes:
-        members: those that have finished a seed, the baseline first; all where none has finished one, and in a search
-            whose trials are not tested.
+        members: those that have finished a seed, the baseline first; all if none has, and in a search whose trials are
+            not tested.
         seeds: of all runs.
         runs: all of them, also those of members that have finished none.
-        apart: those of other data than the others; they count neither in a mean nor in a comparison.
+        apart: runs made from other data than the rest; they enter neither a mean nor a comparison.
     """
 
     folder: Path
-    description: dict[str, Any]
+    description: StudyDescription
     members: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -83,7 +84,7 @@ class Study:
     @property
     def all_members(self) -> tuple[str, ...]:
         """Every member of the description."""
-        return _names(self.description)
+        return tuple(member.name for member in self.description.members)
 
     @property
     def compared_seeds(self) -> tuple[int, ...]:
@@ -99,57 +100,41 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Reads study.json and every run that it names; a run whose files are damaged is one of that status.
+    """Reads study.json and every run that it names; a run whose files are damaged gets that status.
 
     Raises: FileNotFoundError without study.json; ValueError when it is not what it should be.
     """
-    description = published(_read_object(folder / STUDY))
-    if description.get("format") != FORMAT:
-        raise ValueError(f"{folder / STUDY}: format is {description.get('format')!r}; this version reads {FORMAT}")
-    try:
-        return _study(folder, description)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / STUDY} is no description of a study, or names runs that are none ({error!r}); "
-            "run the command that wrote it again"
-        ) from error
-
-
-def _study(folder: Path, description: dict[str, Any]) -> Study:
-    members = _names(description)
+    description = description_of(published(_read_object(folder / STUDY)), folder / STUDY)
+    members = tuple(member.name for member in description.members)
     if not members or len(set(members)) < len(members):
         raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
     read = [_read_run(member, seed, folder / name) for member, seed, name in _places(description, members)]
     others = _apart(read, description)
-    labels = {one.run.label for one in others}
+    labels = {other.run.label for other in others}
     runs = tuple(replace(run, status=OTHER_DATA, rows=()) if run.folder.name in labels else run for run in read)
-    seeds = tuple(dict.fromkeys(int(seed) for seed in description["seeds"]))
+    seeds = tuple(dict.fromkeys(description.seeds))
     done = {run.member for run in runs if run.comparable}
     compared = () if _only_ranks(description, runs) else tuple(member for member in members if member in done)
     return Study(folder, description, compared or members, seeds, runs, others)
 
 
-def _apart(runs: Sequence[Run], description: Mapping[str, Any]) -> tuple[Apart, ...]:
-    found = description.get("config_difference")
-    differing = None if found is None else [str(entry["key"]) for entry in found]
+def _apart(runs: Sequence[Run], description: StudyDescription) -> tuple[Apart, ...]:
+    entries = description.config_difference
+    differing = None if entries is None else [entry.key for entry in entries]
     done = [run for run in runs if run.status in ("finished", "pruned")]
     return tuple(apart([Origin(run.folder.name, run.member, run.record) for run in done], differing))
 
 
-def _only_ranks(description: Mapping[str, Any], runs: Sequence[Run]) -> bool:
-    """Whether it is a search with trials that are not tested, perhaps beside a sweep's runs that are."""
-    return description.get("kind") == "search" and any(run.status == "finished" and not run.comparable for run in runs)
+def _only_ranks(description: StudyDescription, runs: Sequence[Run]) -> bool:
+    """Whether it is a search with untested trials, perhaps beside the tested runs of a sweep."""
+    return description.kind == "search" and any(run.status == "finished" and not run.comparable for run in runs)
 
 
-def _names(description: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(member["name"]) for member in description["members"])
-
-
-def _places(description: Mapping[str, Any], members: Sequence[str]) -> list[tuple[str, int, str]]:
+def _places(description: StudyDescription, members: Sequence[str]) -> list[tuple[str, int, str]]:
     """Member, seed and folder of each run, by members and seeds."""
-    named = [(str(run["member"]), int(run["seed"]), str(run["folder"])) for run in description.get("runs", [])]
-    if not named:  # studies of old name no folders
-        named = [(member, seed, f"{member}-seed{seed}") for member in members for seed in description["seeds"]]
+    named = [(run.member, run.seed, run.folder) for run in description.runs]
+    if not named:  # older studies name no folders
+        named = [(member, seed, f"{member}-seed{seed}") for member in members for seed in description.seeds]
     for _, _, name in named:
         if Path(name).name != name:
             raise ValueError(f"{STUDY}: {name!r} is no folder of this study, so somebody changed it")
@@ -161,26 +146,31 @@ def _read_run(member: str, seed: int, folder: Path) -> Run:
         return _whole_run(member, seed, folder)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         story = str(error) if type(error) is ValueError else f"a file in {folder.name} is not what a run writes"
-        told = published({"type": "Damaged", "message": story, "traceback": ""})
-        return Run(member, seed, folder, DAMAGED, {}, (), {"attempts": [{"error": told, "outcome": DAMAGED}]})
+        damage = published({"type": "Damaged", "message": story, "traceback": ""})
+        return Run(member, seed, folder, DAMAGED, NO_RECORD, (), {"attempts": [{"error": damage, "outcome": DAMAGED}]})
 
 
 def _whole_run(member: str, seed: int, folder: Path) -> Run:
-    record = published(_read_object(folder / RECORD)) if (folder / RECORD).is_file() else {}
+    record = read_published(folder) if (folder / RECORD).is_file() else NO_RECORD
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
     status = _status(record, job.get("attempts") or [])
-    scored = bool((record.get("results", {}).get("metrics", {}) or {}).get("test"))
+    scored = bool(record.results.metrics.test)
     rows = next((check_file(folder, record, name) for name in TRANSLATIONS if (folder / name).is_file()), None)
     ready = status == "finished" and scored and rows is not None
     return Run(member, seed, folder, status, record, _read_rows(rows) if ready and rows else (), job)
 
 
-def _status(record: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
-    """By the record, or by the last attempt: who was killed, or had no time for a record, could not write it."""
-    recorded = str(record.get("status") or "not started")
+def read_published(folder: Path) -> Record:
+    """The record of a run, without paths on the machine that made it."""
+    return record_of(published(_read_object(folder / RECORD)), folder / RECORD)
+
+
+def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
+    """By the record, or by the last attempt: a run that was killed could not write its end into a record."""
+    recorded = record.status
     outcome = attempts[-1]["outcome"] if attempts else None
     if recorded in ("finished", "pruned") or outcome is None:
-        return "running" if attempts and not record else recorded
+        return "running" if attempts and not record.is_there else recorded
     return outcome if outcome in ("interrupted", "pruned") else "failed"
 
 
@@ -189,10 +179,10 @@ def read_attention(run: Run) -> list[dict[str, Any]]:
     path = check_file(run.folder, run.record, "alignments.test.json")
     if not path.is_file():
         return []
-    found = _parse(path.read_bytes(), path)
-    if not isinstance(found, list):
+    entries = _parse(path.read_bytes(), path)
+    if not isinstance(entries, list):
         raise ValueError(f"{path}: a list of alignments is needed; run the evaluation again")
-    return [entry for entry in found if entry.get("weights")]
+    return [entry for entry in entries if entry.get("weights")]
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""How the report of a sweep or a search begins: the best point, its settings, and those that can't be told from it."""
+"""The beginning of a sweep's or search's report: the best point, its settings, and those that can't be told from it."""
 
 from collections.abc import Sequence
 
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.study import ranking
 from rnnsearch.study.blocks import Card, First, Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, Measure, primary, short_keys
+from rnnsearch.study.measures import Measure, primary, short_keys
 from rnnsearch.study.points import Point, points, scored
 from rnnsearch.study.ranking import shown
 from rnnsearch.study.statistics import WEAK, Comparison
@@ -22,9 +23,9 @@ def first(study: Study, comparison: Comparison | None, near: Sequence[str] | Non
         return First("No run is finished yet.")
     best = done[0]
     repeated = near is not None and best.score is not None and len(best.score.values) > 1
-    told = (_near(done, near), "" if repeated else _once(done, measure, near), _weak(best, measure))
+    sentences = (_near(done, near), "" if repeated else _once(done, measure, near), _weak(best, measure))
     headline = _headline(study, done, measure, repeated=repeated)
-    others = tuple(sentence for sentence in told if sentence)
+    others = tuple(sentence for sentence in sentences if sentence)
     return First(headline, others=others, cards=_cards(best, measure, comparison))
 
 
@@ -37,7 +38,7 @@ def _headline(study: Study, done: Sequence[Point], measure: Measure, *, repeated
     if len(done) == 1:
         return f"{best.member} has {value}; no other point is finished."
     finished = "finished " if len(done) < len(study.all_members) else ""
-    points_of = "finished trials" if study.description.get("kind") == "search" else f"{finished}points"
+    points_of = "finished trials" if study.description.kind == "search" else f"{finished}points"
     return f"The best{'' if repeated else ' observed'} of {len(done)} {points_of} is {best.member} with {value}."
 
 
@@ -56,7 +57,7 @@ def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
 
 
 def _once(done: Sequence[Point], measure: Measure, near: Sequence[str] | None) -> str:
-    """What a reader must know of a best that was only observed."""
+    """What a reader must know of a best point that was observed only once."""
     if measure.split == "training" or len(done) < 2:
         return ""
     if measure.split == "validation":
@@ -82,22 +83,22 @@ def _cards(best: Point, measure: Measure, comparison: Comparison | None) -> tupl
     known = comparison.whole.scores.get(best.member, {}).get(measure.key) if comparison else None
     spread = f" {interval(known.interval)}" if known and measure.split == "test" else ""
     settings = [Card(names[key], ranking.short(value), "") for key, value in best.settings.items()]
-    told = settings if len(settings) <= CARDS else []
-    return (Card("the best", shown(best.mean, measure), f"{measure.title}{spread}"), *told)
+    few = settings if len(settings) <= CARDS else []
+    return (Card("the best", shown(best.mean, measure), f"{measure.title}{spread}"), *few)
 
 
 def section(study: Study, near: Sequence[str]) -> Section:
-    """The points that can't be told from the best, beside it; empty where there is none."""
+    """The best point and those that can't be told from it; empty if there are no others."""
     if len(near) < 2:
         return Section("Best points")
-    every = {point.member: point for point in points(study)}
-    columns = ranking.setting_columns(list(every.values()))
+    by_member = {point.member: point for point in points(study)}
+    columns = ranking.setting_columns(list(by_member.values()))
     measure = primary(study)
     rows = tuple(
         (
-            *(column.cell(every[member]) for column in columns),
-            shown(every[member].mean, measure),
-            ranking.behind(every[near[0]], every[member], measure),
+            *(column.cell(by_member[member]) for column in columns),
+            shown(by_member[member].mean, measure),
+            ranking.behind(by_member[near[0]], by_member[member], measure),
         )
         for member in near[:FEW]
     )

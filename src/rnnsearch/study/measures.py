@@ -2,56 +2,47 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
 from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.records.metrics import METRICS, Split
+from rnnsearch.records.run_record import NO_RESULTS
 from rnnsearch.study.folder import Run, Study
 
-TITLES = {
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "ter": "TER",
-    "nll": "nats a token",
-    "perplexity": "perplexity",
-    "aer": "AER",
-    "aer_saliency": "AER by saliency",
-    "tokens_per_second": "tokens a second",
-}
-TIES = ("chrf", "nll")  # what decides where members are equal
-FALLING = ("ter", "nll", "perplexity", "aer", "aer_saliency")  # lower is better
+TIES = ("chrf", "nll")  # what breaks ties
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number of a run's record."""
+    """A metric, and the split it is measured on."""
 
     key: str
-    split: str  # test | validation | training: its speed
+    split: Split
 
     @property
     def title(self) -> str:
-        """As an axis says it."""
-        return f"{self.split} {TITLES.get(self.key, self.key)}"
+        """As an axis is labelled."""
+        return f"{self.split} {METRICS[self.key].title}"
 
     @property
     def higher(self) -> bool:
         """Whether more is better."""
-        return self.key not in FALLING
+        return METRICS[self.key].higher
 
     def of(self, run: Run) -> float | None:
-        """The value of a finished run; None where there is none."""
-        if self.split == "training":
-            return _finite(run.record.get(self.key)) if run.status == "finished" else None
-        metrics = (run.record.get("results") or {}).get("metrics") or {}
-        return _finite((metrics.get(self.split) or {}).get(self.key)) if run.status == "finished" else None
+        """The value of a finished run; None if it lacks one or is not finished."""
+        return _finite(METRICS[self.key].of(run.record, self.split)) if run.status == "finished" else None
 
     def last(self, run: Run) -> float | None:
-        """The last validation's value of any run, also of one that was stopped or failed."""
-        points = ((run.record.get("results") or {}).get("curves") or {}).get("validation") or []
-        values = [value for point in points if (value := _finite(point.get(self.key))) is not None]
+        """The value at a run's last validation, also if it was stopped or failed."""
+        values = [
+            value
+            for point in run.record.results.curves.validation
+            if (value := _finite(point.get(self.key))) is not None
+        ]
         return values[-1] if values else None
 
     def better(self, value: float) -> float:
@@ -69,9 +60,9 @@ class Score:
 
 
 def scoring(study: Study) -> Scoring:
-    """How the translations of a study are scored: as those of its baseline's first run that says so were."""
-    records = [run.record for run in study.runs if run.record.get("results")]
-    return Scoring.of_record(next(iter(records), {}))
+    """How the translations of a study are scored: as the record of its first run with results says."""
+    recorded = [run.record.scoring for run in study.runs if run.record.results != NO_RESULTS]
+    return Scoring.of_record(next(iter(recorded), {}))
 
 
 def text_metric(study: Study) -> str:
@@ -80,35 +71,35 @@ def text_metric(study: Study) -> str:
 
 
 def primary(study: Study) -> Measure:
-    """What the study is decided by: a search's on the validation set, every other's on the test set where it is."""
-    search, protocol = study.description.get("search") or {}, study.description.get("protocol") or {}
-    key = str(search.get("metric") or protocol.get("metric") or "bleu")
+    """What the study is decided by: in a search on the validation set, otherwise on the test set if one was scored."""
+    search = study.description.search or {}
+    key = str(search.get("metric") or study.description.planned.metric or "bleu")
     key = text_metric(study) if key == "bleu" else key
     if key == "tokens_per_second":
         return Measure(key, "training")
     tested = Measure(key, "test")
-    if study.description.get("kind") != "search" and any(tested.of(run) is not None for run in study.runs):
+    if study.description.kind != "search" and any(tested.of(run) is not None for run in study.runs):
         return tested
     return Measure(key, "validation")
 
 
 def compares(study: Study) -> bool:
-    """Whether members are compared on test translations, and not only ranked, as trials and speeds are."""
-    return study.description.get("kind") != "search" and primary(study).split != "training"
+    """Whether members are compared on test translations; trials and speeds are only ranked."""
+    return study.description.kind != "search" and primary(study).split != "training"
 
 
 def is_comparison(study: Study) -> bool:
-    """Whether it is told as members against a baseline; else as a sweep, whose first point nobody chose.
+    """Whether it is reported as members against a baseline; else as a sweep, whose first point nobody chose.
 
-    Of a protocol those that name a baseline or pairs. What is only ranked, as trials and speeds are, is no comparison.
+    A sweep is one if its protocol names a baseline or pairs. What is only ranked, trials and speeds, never is.
     """
-    stated: Mapping[str, Any] = study.description.get("protocol") or {}
-    planned = bool(stated.get("baseline") or stated.get("comparisons"))
-    return compares(study) and (planned or study.description.get("kind", "comparison") == "comparison")
+    stated = study.description.planned
+    planned = bool(stated.baseline or stated.comparisons)
+    return compares(study) and (planned or study.description.kind == "comparison")
 
 
 def best_first(study: Study) -> Study:
-    """The study with its members in the order of their scores; those without one last."""
+    """The study with its members ordered by score, the best first; those without a score last."""
     return replace(study, members=tuple(dict.fromkeys((*ranked(study), *study.members))))
 
 
@@ -118,7 +109,7 @@ def score(values: Sequence[float]) -> Score:
 
 
 def scores(study: Study, measure: Measure) -> dict[str, Score]:
-    """The score of each member that has a finished run, in the order of the members."""
+    """The score of each member with a finished run, in the members' order."""
     values = {
         member: [v for run in study.runs if run.member == member and (v := measure.of(run)) is not None]
         for member in study.members
@@ -127,31 +118,30 @@ def scores(study: Study, measure: Measure) -> dict[str, Score]:
 
 
 def ranked(study: Study) -> list[str]:
-    """The members with a score, the best first; chrF, then likelihood, decide between equals."""
+    """The members with a score, the best first; chrF, then likelihood, break ties."""
     measure = primary(study)
-    found = scores(study, measure)
+    by_member = scores(study, measure)
     others = [Measure(key, measure.split) for key in TIES] if measure.split != "training" else []
     ties = [(other, scores(study, other)) for other in others]
 
     def order(member: str) -> tuple[float, ...]:
         decided = (-other.better(of[member].mean) if member in of else math.inf for other, of in ties)
-        return (-measure.better(found[member].mean), *decided, study.members.index(member))
+        return (-measure.better(by_member[member].mean), *decided, study.members.index(member))
 
-    return sorted(found, key=order)
+    return sorted(by_member, key=order)
 
 
 def shown_members(study: Study, members: Sequence[str], limit: int) -> list[str]:
-    """Of many members the baseline and the best, in the order of the study."""
+    """The baseline and the best of the members, at most ``limit``, in the order of the study."""
     order = [member for member in (study.members[0], *ranked(study), *members) if member in members]
     chosen = list(dict.fromkeys(order))[:limit]
     return [member for member in study.members if member in chosen]
 
 
 def settings(study: Study) -> dict[str, dict[str, Any]]:
-    """What differs between the members, as it was asked for: member -> key -> plain value; empty in old studies."""
-    entries: Sequence[Mapping[str, Any]] = study.description.get("members") or []
-    found = {str(entry["name"]): dict(entry.get("settings") or {}) for entry in entries}
-    return found if any(found.values()) else {}
+    """The settings in which the members differ: member -> key -> plain value; empty in studies of earlier versions."""
+    by_member = {member.name: member.settings for member in study.description.members}
+    return by_member if any(by_member.values()) else {}
 
 
 def _finite(value: Any) -> float | None:
@@ -162,14 +152,14 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
     """The last part of each dotted key; as many parts as it takes to tell them apart."""
     parts = {key: re.split(r"[./]", key) for key in keys}
     deepest = max((len(of_key) for of_key in parts.values()), default=0)
-    for kept in range(1, deepest + 1):
-        short = {key: ".".join(of_key[-kept:]) for key, of_key in parts.items()}
+    for count in range(1, deepest + 1):
+        short = {key: ".".join(of_key[-count:]) for key, of_key in parts.items()}
         if len(set(short.values())) == len(short):
             return short
     return {key: key for key in keys}
 
 
 def short_labels(members: Sequence[str]) -> dict[str, str]:
-    """Labels without the names of settings ("additive, attention_size=8": "additive, 8") where they stay distinct."""
+    """Labels without the settings' names ("additive, attention_size=8": "additive, 8") if they stay distinct."""
     short = {member: re.sub(r"[\w./+~-]+=", "", member) for member in members}
     return short if len(set(short.values())) == len(short) and all(short.values()) else {m: m for m in members}

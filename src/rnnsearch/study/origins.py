@@ -1,19 +1,17 @@
-"""What runs were made from, by the checksums in their records: what was made from other files is not averaged.
+"""What runs were made from, by the checksums in their records: runs made from different files are not averaged.
 
 Runs are compared part by part (data, vocabularies, code), on the names that both have. Members may differ where their
-configurations do, for that is asked; seeds of one member may not, nor members that were asked alike. The version of
-most runs counts, of equally many the one that comes first in the study.
+configurations do; seeds of one member may not, nor members with equal configurations. The version of most runs counts;
+in a tie, the one that comes first in the study.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Record = Mapping[str, Any]
+from rnnsearch.records.run_record import Record
 
-SIDES = ("source", "target")
-ASKED = {  # part -> the groups of keys by which members are asked to differ in it
+ASKED = {  # part -> the groups of keys that let members differ in it
     "data": ("data",),
     "vocabularies": ("data", "tokenizer", "filters"),
     "code": (),
@@ -31,34 +29,28 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A run that was made from something else than the others, and what that is."""
+    """A run that was made from other files than the others, and which files."""
 
     run: Origin
     names: tuple[str, ...]  # of files
     others: int  # runs that it differs from
 
 
-def tokenizer_checksums(record: Record) -> dict[str, str]:
-    """SHA-256 of both tokenizers of a run."""
-    tokenizers = record.get("tokenizer") or {}
-    return {side: tokenizers[side]["checksum"] for side in SIDES if side in tokenizers}
-
-
 def apart(runs: Sequence[Origin], differing: Sequence[str] | None) -> list[Apart]:
     """The runs that must not be averaged or compared with the others.
 
-    differing: keys in which the members' configurations differ; None where that is not known, as in old studies.
+    differing: keys in which the members' configurations differ; None if unknown, as in studies of earlier versions.
     """
-    found: dict[str, Apart] = {}
+    by_label: dict[str, Apart] = {}
     for part, groups in ASKED.items():
         asked = differing is None or any(key.split(".")[0] in groups for key in differing)
         alike: dict[str, list[Origin]] = defaultdict(list)
         for run in runs:
             alike[run.member if asked and groups else ""].append(run)
         for of_group in alike.values():
-            for one in _minorities(of_group, part):
-                found.setdefault(one.run.label, one)
-    return list(found.values())
+            for minority in _minorities(of_group, part):
+                by_label.setdefault(minority.run.label, minority)
+    return list(by_label.values())
 
 
 def _minorities(runs: Sequence[Origin], part: str) -> list[Apart]:
@@ -75,8 +67,8 @@ def _minorities(runs: Sequence[Origin], part: str) -> list[Apart]:
     ]
 
 
-def _differences(one: Record, other: Record, part: str) -> list[str]:
-    was, now = _checksums(one, part), _checksums(other, part)
+def _differences(first: Record, other: Record, part: str) -> list[str]:
+    was, now = _checksums(first, part), _checksums(other, part)
     if part != "data":
         return [name for name in was if name in now and was[name] != now[name]]
     shared = was.keys() & now.keys()
@@ -86,17 +78,17 @@ def _differences(one: Record, other: Record, part: str) -> list[str]:
 
 def _checksums(record: Record, part: str) -> Mapping[str, str]:
     if part == "data":
-        return (record.get("data") or {}).get("checksums") or {}
+        return record.data.checksums
     if part == "vocabularies":
-        return {f"the {side} vocabulary": checksum for side, checksum in tokenizer_checksums(record).items()}
-    return record.get("code") or {}
+        return {f"the {side} vocabulary": checksum for side, checksum in record.tokenizer.checksums.items()}
+    return record.code
 
 
 def _file(record: Record, name: str) -> str:
-    """A checksum's name as a user knows it: the file that the command named, where it did."""
-    words = dict(word.split("=", 1) for word in record.get("command") or [] if "=" in word)
+    """A checksum's name as a user knows it: the file that the command named, if it named one."""
+    words = dict(word.split("=", 1) for word in record.command if "=" in word)
     split, _, side = name.partition(".")
-    if words.get("data.reverse") == "true":  # checksums tell the sides as they are offered
+    if words.get("data.reverse") == "true":  # checksums name the sides as the corpus offers them
         side = {"source": "target", "target": "source"}.get(side, side)
-    given = words.get(f"data.{split}.{side}", "").strip("\"'")
-    return given.rpartition("/")[2] or name
+    path = words.get(f"data.{split}.{side}", "").strip("\"'")
+    return path.rpartition("/")[2] or name

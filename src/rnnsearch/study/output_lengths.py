@@ -1,7 +1,7 @@
 """Remarks on how long the translations are: against their references, and against the search's limit.
 
-A member is told of in a doubt where its translations of sentences no longer than trained ones are outside the bounds,
-in a note where those of longer sentences or of some lengths are, or where it is too weak for its lengths to say much.
+A member gets a doubt if its translations of sentences no longer than the trained ones are outside the bounds; a note if
+only those of longer sentences or of some lengths are, or if it is too weak for its lengths to say much.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from rnnsearch.study.remarks import Level, Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
 
-RATIOS = 0.9, 1.1  # tokens of the translations by those of the references
+RATIOS = 0.9, 1.1  # tokens of the translations divided by those of the references
 RUNAWAY = 0.01  # share of translations at the limit of length
 
 
@@ -27,8 +27,8 @@ class Found:
     """A quantity of a member's translations, as far as it is known.
 
     Attributes:
-        whole: of all of them.
-        trained: of those of sentences no longer than the longest trained on.
+        whole: over all translations.
+        trained: over those of sentences no longer than the longest trained on.
         by_length: by the labels of length buckets.
     """
 
@@ -60,15 +60,15 @@ def _lengths(study: Study, rows: Sequence[Sequence[Row]]) -> Floats:
 
 
 def _limits(rows: Sequence[Row]) -> Floats:
-    """Whether each translation is at the limit, and whether that is known: earlier runs do not say it; [N, 2]."""
+    """Whether each translation is at the limit, and whether that is known (older runs lack it), [N, 2]."""
     return np.array([(row.get("at_limit") or False, row.get("at_limit") is not None) for row in rows], dtype=np.float64)
 
 
 def _trained_rows(study: Study, rows: Sequence[Row]) -> list[int]:
-    """Those of sentences no longer than the longest trained on; all where that is not known, or none is."""
-    longest = study.description.get("trained_length")
-    found = [place for place, row in enumerate(rows) if longest is None or int(row["source_words"]) <= longest]
-    return found or list(range(len(rows)))
+    """Rows of sentences no longer than the longest trained on; all rows if that is unknown, or none is so short."""
+    longest = study.description.trained_length
+    places = [place for place, row in enumerate(rows) if longest is None or int(row["source_words"]) <= longest]
+    return places or list(range(len(rows)))
 
 
 def _found(
@@ -91,7 +91,7 @@ def _ratio(counts_2: Floats) -> float | None:
     return float(counts_2[0] / counts_2[1]) if counts_2[1] else None
 
 
-_share = _ratio  # of the translations of which it is known
+_share = _ratio  # translations at the limit, by those for which that is known
 
 
 def _is_off(ratio: float) -> bool:
@@ -99,7 +99,7 @@ def _is_off(ratio: float) -> bool:
 
 
 def _told(
-    found: Sequence[Found],
+    amounts: Sequence[Found],
     weak: Sequence[str],
     comparison: Comparison,
     kind: str,
@@ -107,60 +107,66 @@ def _told(
     text: Callable[[str, str, Sequence[tuple[str, float, Mapping[str, float]]]], str],
     values: Callable[[Found], dict[str, Any]],
 ) -> list[Remark]:
-    off = [one for one in found if one.trained is not None and is_off(one.trained)]
-    parts = {one.member: {label: v for label, v in one.by_length.items() if is_off(v)} for one in found}
+    off = [amount for amount in amounts if amount.trained is not None and is_off(amount.trained)]
+    lengths = {amount.member: {label: v for label, v in amount.by_length.items() if is_off(v)} for amount in amounts}
     lesser = [
-        one for one in found if one not in off and (parts[one.member] or (one.whole is not None and is_off(one.whole)))
+        amount
+        for amount in amounts
+        if amount not in off and (lengths[amount.member] or (amount.whole is not None and is_off(amount.whole)))
     ]
-    notes = [one for one in found if (one in off and one.member in weak) or one in lesser]
+    notes = [amount for amount in amounts if (amount in off and amount.member in weak) or amount in lesser]
     levels: tuple[tuple[Level, list[Found]], ...] = (
-        ("doubt", [one for one in off if one.member not in weak]),
+        ("doubt", [amount for amount in off if amount.member not in weak]),
         ("note", notes),
     )
     return [
         Remark(
             level,
             kind,
-            text(level, comparison.unit, [(one.member, one.whole or 0.0, parts[one.member]) for one in of_level]),
-            tuple(one.member for one in of_level),
-            {one.member: values(one) for one in of_level},
+            text(
+                level,
+                comparison.unit,
+                [(amount.member, amount.whole or 0.0, lengths[amount.member]) for amount in of_level],
+            ),
+            tuple(amount.member for amount in of_level),
+            {amount.member: values(amount) for amount in of_level},
         )
         for level, of_level in levels
         if of_level
     ]
 
 
-def _ratio_text(level: str, unit: str, told: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
-    parts = []
-    for member, whole, buckets in told:
+def _ratio_text(level: str, unit: str, values: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
+    members = []
+    for member, whole, buckets in values:
         penalty = f", brevity penalty {number(brevity_penalty(whole))}" if whole < 1.0 else ""
-        parts.append(f"{member} {number(whole)}{penalty}{_at(buckets, unit, number)}")
+        members.append(f"{member} {number(whole)}{penalty}{_at(buckets, unit, number)}")
     mend = "; train longer, or look at search.normalization" if level == "doubt" else ""
     return (
         f"Translations are shorter or longer than their references (tokens by the references' tokens, outside "
-        f"{RATIOS[0]:g} to {RATIOS[1]:g}): {listed(parts)}{mend}."
+        f"{RATIOS[0]:g} to {RATIOS[1]:g}): {listed(members)}{mend}."
     )
 
 
-def _limit_text(level: str, unit: str, told: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
-    parts = [f"{member} {_percent(whole)}{_at(buckets, unit, _percent)}" for member, whole, buckets in told]
+def _limit_text(level: str, unit: str, values: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
+    members = [f"{member} {_percent(whole)}{_at(buckets, unit, _percent)}" for member, whole, buckets in values]
     mend = "; train longer, or look at search.max_length_ratio" if level == "doubt" else ""
-    return f"Translations that only the limit of length ended: {listed(parts)}{mend}."
+    return f"Translations that only the limit of length ended: {listed(members)}{mend}."
 
 
 def _at(buckets: Mapping[str, float], unit: str, show: Callable[[float], str]) -> str:
-    told = [f"{show(value)} at {label}" for label, value in buckets.items()]
-    return f" ({listed(told)} source {unit})" if told else ""
+    values = [f"{show(value)} at {label}" for label, value in buckets.items()]
+    return f" ({listed(values)} source {unit})" if values else ""
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _ratio_values(found: Found) -> dict[str, Any]:
-    penalty = brevity_penalty(found.whole or 0.0)
-    return {"ratio": found.whole, "brevity_penalty": penalty, "by_length": dict(found.by_length)}
+def _ratio_values(amount: Found) -> dict[str, Any]:
+    penalty = brevity_penalty(amount.whole or 0.0)
+    return {"ratio": amount.whole, "brevity_penalty": penalty, "by_length": dict(amount.by_length)}
 
 
-def _limit_values(found: Found) -> dict[str, Any]:
-    return {"share": found.whole, "by_length": dict(found.by_length)}
+def _limit_values(amount: Found) -> dict[str, Any]:
+    return {"share": amount.whole, "by_length": dict(amount.by_length)}

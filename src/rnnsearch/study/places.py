@@ -1,4 +1,4 @@
-"""Takes out of what is read where things lay on a machine, so that a report is the same wherever it is made."""
+"""Removes paths on a machine from what is read, so that a report is the same wherever it is made."""
 
 import re
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ _OVERRIDE = re.compile(r"([+~-]{0,2}[\w/@.:-]+=)(.*)")
 
 
 def published(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A record or a study's description without places: of absolute paths, wherever they stand, the last part."""
+    """A record or a study's description, each absolute path in it cut to its last part."""
     return {key: _placeless(value) for key, value in values.items()}
 
 
 def published_job(job: Mapping[str, Any]) -> dict[str, Any]:
-    """A point's job.json without its machine: no host, process or folder, of absolute paths the last part."""
+    """A point's job.json without its machine: no host, process or folder; absolute paths cut to their last part."""
     attempts = [{**attempt, "host": None, "pid": None} for attempt in job.get("attempts") or []]
     return published({**job, "flags": [], "directory": None, "attempts": attempts})
 
@@ -32,6 +32,6 @@ def _placeless(value: Any) -> Any:
 
 def _word(word: str) -> str:
     override = _OVERRIDE.fullmatch(word)
-    if override and (path := PurePath(override[2].strip("\"'"))).is_absolute():  # which may hold blanks
+    if override and (path := PurePath(override[2].strip("\"'"))).is_absolute():  # this path may hold blanks
         return f"{override[1]}{path.name}"
     return _PATH.sub("", word)

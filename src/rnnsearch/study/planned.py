@@ -1,21 +1,22 @@
-"""The comparisons that a protocol planned: which hold, what could have been seen, and what a wished one would take."""
+"""The planned comparisons: which hold, what difference could be detected, and how many seeds a wished one takes."""
 
 from dataclasses import dataclass
 
 from rnnsearch.evaluation.error_model import ERROR
-from rnnsearch.evaluation.metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.power import LIMIT, POWER, detectable, floor, seeds_needed
 from rnnsearch.evaluation.significance import Difference
+from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, PERPLEXITY
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.study.blocks import Section
 from rnnsearch.study.folder import Study
-from rnnsearch.study.measures import TITLES, is_comparison
+from rnnsearch.study.measures import is_comparison
 from rnnsearch.study.plan import Pair, title
 from rnnsearch.study.spread import FEW
 from rnnsearch.study.statistics import Comparison, shared_seeds
 from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, signed
 
 BOUNDS = {metric.name: metric.within for metric in (BLEU, CHRF, PERPLEXITY)}
-WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference that seeds are counted for
+WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference for which the needed seeds are computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Planned:
 
     Attributes:
         seeds: that both have finished.
-        score: the primary score of text of the better one.
-        difference: in the primary metric; None where they share no seed, or where the better one is too weak.
+        score: the better one's primary text score; None if they share no seed.
+        difference: in the primary metric; None if they share no seed, or the better one is too weak.
     """
 
     system: str
@@ -36,70 +37,70 @@ class Planned:
 
     @property
     def holds(self) -> bool:
-        """Whether its interval, which holds together with all others, excludes 0; never with one seed."""
+        """Whether its interval, simultaneous with all others, excludes 0; never with one seed."""
         return self.difference is not None and self.difference.holds
 
 
 def planned(comparison: Comparison) -> list[Planned]:
-    """All comparisons; one that can't be reported counts among those that are read together."""
+    """All comparisons; one that can't be reported still counts in the simultaneous intervals."""
     return [_compared(comparison, pair) for pair in comparison.pairs]
 
 
 def _compared(comparison: Comparison, pair: Pair) -> Planned:
     shared = shared_seeds(comparison.seeds_of, pair)
     score = comparison.better_score(pair) if shared else None
-    found = comparison.whole.differences[pair][comparison.primary] if pair in comparison.compared else None
-    return Planned(*pair, shared, score, found)
+    gap = comparison.whole.differences[pair][comparison.primary] if pair in comparison.compared else None
+    return Planned(*pair, shared, score, gap)
 
 
 def section(study: Study, comparison: Comparison) -> Section:
-    """The table of comparisons and what its columns mean; empty for a search, whose trials are not to be compared."""
+    """The table of comparisons and what its columns mean; empty if the study is no comparison or has one member."""
     heading = "Planned comparisons"
     if not is_comparison(study) or len(study.members) < 2:
         return Section(heading)
-    found = planned(comparison)
+    plans = planned(comparison)
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
     header = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
-    rows = tuple(_row(one, comparison) for one in found)
+    rows = tuple(_row(plan, comparison) for plan in plans)
     caption = (
         f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
-    text, notes = (_text(found, comparison),), _notes(found, comparison)
+    text, notes = (_text(plans, comparison),), _notes(plans, comparison)
     return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 
 def chance(comparison: Comparison) -> str:
-    """What varied, as far as the runs show it."""
-    most = max((len(found[comparison.primary].by_seed) for found in comparison.whole.differences.values()), default=1)
+    """The sources of chance that the intervals cover."""
+    most = max((len(gaps[comparison.primary].by_seed) for gaps in comparison.whole.differences.values()), default=1)
     return "test sentences and seeds" if most > 1 else "test sentences alone"
 
 
 def together(comparison: Comparison) -> str:
-    """How many intervals are read together, where they are several."""
+    """How many intervals are simultaneous, if several are."""
     count = len(comparison.pairs)
     return f", simultaneous for all {count}" if count > 1 else ""
 
 
-def _text(found: list[Planned], comparison: Comparison) -> str:
-    reported = [one.difference for one in found if one.difference]
-    left_out = f", {len(found) - len(reported)} of them not reported" if len(reported) < len(found) else ""
+def _text(plans: list[Planned], comparison: Comparison) -> str:
+    reported = [plan.difference for plan in plans if plan.difference]
+    left_out = f", {len(plans) - len(reported)} of them not reported" if len(reported) < len(plans) else ""
     if not reported:
-        return f"Nothing is reported, so that {_none(len(found))} can hold: the table says why."
+        return f"Nothing is reported, so that {_none(len(plans))} can hold: the table says why."
     if all(len(gap.by_seed) == 1 for gap in reported):
         return (
-            f"One seed: {_none(len(found))} can hold{left_out}. What is said is of these very "
+            f"One seed: {_none(len(plans))} can hold{left_out}. What is said is of these very "
             "runs, sentences alone; of training them again nothing is known."
         )
-    several = f" of {len(found)} together" if len(found) > 1 else ""
+    several = f" of {len(plans)} together" if len(plans) > 1 else ""
     return (
-        f"{sum(one.holds for one in found)} of {len(found)} planned comparisons hold{left_out}: the 95 % interval"
+        f"{sum(plan.holds for plan in plans)} of {len(plans)} planned comparisons hold{left_out}: the 95 % interval"
         f"{several} over {chance(comparison)} excludes 0."
     )
 
 
-def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
-    """What the columns are and how they are made."""
-    count, least = len(found), f"{comparison.weak:.0f} {TITLES[comparison.metric]}"
+def _notes(plans: list[Planned], comparison: Comparison) -> tuple[str, ...]:
+    """What the columns are and how they are computed."""
+    count, least = len(plans), f"{comparison.weak:.0f} {TITLES[comparison.metric]}"
     level = f" / {count}" if count > 1 else ""
     several = (
         f" Each interval has the error {100 * ERROR:.0f} % / {count}, and p-values are times {count} (Bonferroni); "
@@ -107,7 +108,7 @@ def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
         if count > 1
         else ""
     )
-    few = [len(one.seeds) for one in found if 1 < len(one.seeds) < FEW]
+    few = [len(plan.seeds) for plan in plans if 1 < len(plan.seeds) < FEW]
     wide = f" Of {min(few)} seeds the spread is known only roughly, which makes all of this large." if few else ""
     return (
         "Paired by sentence and by seed. Sentences: the standard deviation of the mean difference over resamples "
@@ -122,11 +123,11 @@ def _notes(found: list[Planned], comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _row(one: Planned, comparison: Comparison) -> tuple[str, ...]:
-    pair, gap = f"{one.system} − {one.baseline}", one.difference
+def _row(plan: Planned, comparison: Comparison) -> tuple[str, ...]:
+    pair, gap = f"{plan.system} − {plan.baseline}", plan.difference
     if gap is None:
-        weak = f"not reported: the better has {number(one.score)} {TITLES[comparison.metric]}"
-        return (pair, "no seed finished by both" if one.score is None else weak, *[""] * 6)
+        weak = f"not reported: the better has {number(plan.score)} {TITLES[comparison.metric]}"
+        return (pair, "no seed finished by both" if plan.score is None else weak, *[""] * 6)
     several = len(gap.by_seed) > 1
     return (
         pair,
@@ -141,14 +142,14 @@ def _row(one: Planned, comparison: Comparison) -> tuple[str, ...]:
 
 
 def verdict(gap: Difference) -> str:
-    """Of one comparison, in a word or two."""
+    """A comparison's outcome, in a word or two."""
     return "holds" if gap.holds else "open" if len(gap.by_seed) > 1 else "one seed"
 
 
 def _detectable(gap: Difference, metric: str) -> str:
-    """None where it is more than two scores can differ by."""
-    found, (low, high) = detectable(gap.errors, error=gap.error), BOUNDS[metric]
-    return "none" if found > high - low else number(found)
+    """The smallest detectable difference; “none” if two scores cannot differ by so much."""
+    smallest, (low, high) = detectable(gap.errors, error=gap.error), BOUNDS[metric]
+    return "none" if smallest > high - low else number(smallest)
 
 
 def _seeds(gap: Difference, wished: float) -> str:

@@ -1,12 +1,13 @@
-"""A sweep's or search's points, the best first: settings, score over seeds, what became of the runs."""
+"""The points of a sweep or search, the best first: settings, score over seeds, state of the runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnnsearch.plots.search_charts import Trial
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import Measure, Score, best_first, primary, score
-from rnnsearch.study.trials import Trial, trials
+from rnnsearch.study.trials import trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,9 @@ class Point:
     """One member of a sweep.
 
     Attributes:
-        settings: what was varied: key -> value; a key that it has no use for is lacking.
-        score: over its finished runs by the primary measure; None where there is none.
-        last: of runs that did not finish, the state and the last validation.
+        settings: what was varied: key -> value; without the keys that do not apply to it.
+        score: over its finished runs, by the primary measure; None without any.
+        last: the state and the last validation of each run that did not finish.
         runs: all of them.
     """
 
@@ -28,16 +29,16 @@ class Point:
 
     @property
     def mean(self) -> float:
-        """The score's mean, of a point that has one."""
+        """The mean of its score, which it must have."""
         assert self.score is not None
         return self.score.mean
 
 
 def points(study: Study) -> list[Point]:
     """Every point, the best first; those without a score last."""
-    measure, found = primary(study), trials(study)
+    measure, tried = primary(study), trials(study)
     order = dict.fromkeys((*best_first(study).members, *study.all_members))
-    return [_point(study, measure, member, [trial for trial in found if trial.member == member]) for member in order]
+    return [_point(study, measure, member, [trial for trial in tried if trial.member == member]) for member in order]
 
 
 def _point(study: Study, measure: Measure, member: str, tried: Sequence[Trial]) -> Point:

@@ -13,16 +13,16 @@ MANY = 8  # planned comparisons that are listed one by one
 
 def section(study: Study) -> Section:
     """Question, expectation, what varies, what is held equal, budget, seeds, measure and planned comparisons."""
-    stated: Mapping[str, Any] = study.description.get("protocol") or {}
+    stated = study.description.planned
     terms = (
-        ("Question", stated.get("question") or study.description.get("question") or ""),
-        ("Expectation", stated.get("expectation") or ""),
-        ("What varies", stated.get("varies") or _varies(study)),
-        ("Held equal", stated.get("held_equal") or _held_equal(study)),
+        ("Question", stated.question or study.description.question or ""),
+        ("Expectation", stated.expectation or ""),
+        ("What varies", stated.varies or _varies(study)),
+        ("Held equal", stated.held_equal or _held_equal(study)),
         ("Budget", _budget(study)),
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Primary measure", _measure(study)),
-        ("Planned comparisons", _comparisons(study, stated.get("comparisons"))),
+        ("Planned comparisons", _comparisons(study, stated.comparisons)),
         ("Search", _search(study)),
     )
     listed = [(name, (text,) if isinstance(text, str) else tuple(text)) for name, text in terms if text]
@@ -30,22 +30,22 @@ def section(study: Study) -> Section:
 
 
 def _varies(study: Study) -> str:
-    keys = [str(entry["key"]) for entry in study.description.get("config_difference") or []]
-    for entry in study.description.get("members") or []:
-        if entry.get("settings"):
-            keys = list(entry["settings"])
+    keys = [entry.key for entry in study.description.config_difference or []]
+    for member in study.description.members:
+        if member.settings:
+            keys = list(member.settings)
     return "the keys under “What differs”, and nothing else" if len(keys) > 6 else ", ".join(short_keys(keys).values())
 
 
 def _held_equal(study: Study) -> str:
-    match = study.description.get("match")
-    matched = f"; hidden sizes scaled to equal {match}" if match and match != "none" else ""
+    match = study.description.match
+    matched = f"; hidden sizes scaled to equal {match}" if match != "none" else ""
     return f"data, tokenizers, and for one seed the order of the batches{matched}"
 
 
 def _budget(study: Study) -> str:
-    budget = study.description.get("budget") or {}
-    if any(str(entry["key"]).startswith("budget.") for entry in study.description.get("config_difference") or []):
+    budget = study.description.budget
+    if any(entry.key.startswith("budget.") for entry in study.description.config_difference or []):
         return "not the same for all members: see “What differs”"
     limits = [f"{value:,} {UNITS.get(key, key)}" for key, value in budget.items() if value]
     return f"{' or '.join(limits)} a run{', whichever comes first' if len(limits) > 1 else ''}" if limits else ""
@@ -67,7 +67,7 @@ def _comparisons(study: Study, planned: Sequence[Sequence[str]] | None) -> list[
 
 
 def _search(study: Study) -> list[str]:
-    search = study.description.get("search") or {}
+    search = study.description.search or {}
     if not search:
         return []
     trials = f", {search['trials']} trials" if search.get("trials") else ""

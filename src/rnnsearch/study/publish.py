@@ -1,4 +1,4 @@
-"""The small, committable part of a study, from which its report is made again byte for byte."""
+"""The small, committable part of a study, from which its report can be made again byte for byte."""
 
 import bz2
 import shutil
@@ -6,32 +6,35 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.folders import refuse_links, written_aside
-from rnnsearch.records import FILES, JOB, RECORD, check_file, json_text, write_object
-from rnnsearch.study.folder import SENTENCES, SHARED, STUDY, TRANSLATIONS, Row, Run, read_study
+from rnnsearch.records.folders import refuse_links, written_aside
+from rnnsearch.records.json_files import json_text, read_object, write_object
+from rnnsearch.records.run_record import FILES, JOB, RECORD, check_file
+from rnnsearch.records.study_description import write_description
+from rnnsearch.study.folder import SENTENCES, SHARED, TRANSLATIONS, Row, Run, read_study
+from rnnsearch.study.places import published
 from rnnsearch.study.report import write_report
 
 ALIGNMENTS = "alignments.test.json"
-LEFT_OUT = ("score", "line", "attention")  # of a translation's row: no report needs it
+LEFT_OUT = ("score", "line", "attention")  # columns of a translation's row that no report needs
 
 
 def publish(study: Path, target: Path) -> None:
-    """Write what a study's report is made from to ``target``, and the report made from it there.
+    """Write what a study's report is made from, and the report made from that, to ``target``.
 
-    Records, alignments and translations are copied, without where things lay on the machine; the sentences, which all
-    runs share, once. The page itself (report.html) is left out, since it is large: ``rnnsearch report`` makes it.
+    Records, alignments and translations are copied without paths on the machine; the sentences, which all runs share,
+    are written once. The page itself (report.html) is left out, since it is large: ``rnnsearch report`` makes it.
 
     Args:
         study: a folder with study.json.
-        target: made where it is missing. Files of other names, such as README.md, stay, and so does all if this fails.
+        target: created if missing. Files of other names (README.md) stay; if this fails, nothing changes.
     """
-    refuse_links(study)  # what is copied is the study's own
-    found = read_study(study)
+    refuse_links(study)  # only the study's own files are copied
+    contents = read_study(study)
     with written_aside(target) as aside:
-        write_object(aside / STUDY, found.description)
-        shared = next((run.rows for run in found.runs if run.rows), ())
+        write_description(aside, contents.description)
+        shared = next((run.rows for run in contents.runs if run.rows), ())
         _write_compressed(aside / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
-        for run in found.runs:
+        for run in contents.runs:
             _publish_run(run, aside / run.folder.relative_to(study))
         write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
@@ -42,8 +45,9 @@ def publish(study: Path, target: Path) -> None:
 
 def _publish_run(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if run.record:
-        write_object(folder / RECORD, {key: run.record[key] for key in run.record if key != FILES})
+    if run.record.is_there:
+        values = published(read_object(run.folder / RECORD))
+        write_object(folder / RECORD, {key: value for key, value in values.items() if key != FILES})
     if run.job:
         write_object(folder / JOB, run.job)
     if run.rows:
@@ -53,7 +57,7 @@ def _publish_run(run: Run, folder: Path) -> None:
 
 
 def _own(row: Row) -> Row:
-    """What is this run's alone of a row."""
+    """The columns of a row that differ between runs."""
     return {key: value for key, value in row.items() if key not in (*SHARED, *LEFT_OUT)}
 
 

@@ -1,4 +1,4 @@
-"""What a reader must know beside the headline, as words and as fields: notes and doubts."""
+"""Notes and doubts: what a reader must know beside the headline, as sentences and as fields."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ MANY = 8  # runs or members that are named one by one
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One sentence of a report and what it says, for programs.
+    """One sentence of a report, and the same as data for programs.
 
     Attributes:
-        level: a note tells how far the findings reach; a doubt stands against them, and the user can do something.
-        kind: what it is about, one word for all studies.
+        level: a note says how far the findings reach; a doubt speaks against them, and the user can do something.
+        kind: what it is about, the same word in all studies.
         text: the sentence.
-        members: those that it is about; none where it is about the whole study.
-        values: plain values that it says.
+        members: those that it is about; empty if it is about the whole study.
+        values: plain values that it mentions.
     """
 
     level: Level
@@ -29,12 +29,12 @@ class Remark:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def as_fields(self) -> dict[str, Any]:
-        """As JSON has it; the level is told by the list that it stands in."""
+        """As fields for JSON, without the level: notes and doubts are separate lists there."""
         return {"kind": self.kind, "text": self.text, "members": list(self.members), "values": dict(self.values)}
 
 
 def named(run: Run) -> str:
-    """A run as a reader knows it."""
+    """A run's name for a reader."""
     return f"{run.member} seed {run.seed}"
 
 
@@ -44,5 +44,5 @@ def members_of(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def listed(told: Sequence[str]) -> str:
-    """Some of a list, and how many more."""
+    """The first of some texts, and how many more there are."""
     return ", ".join(told[:MANY]) + (f" and {len(told) - MANY} more" if len(told) > MANY else "")

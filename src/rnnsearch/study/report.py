@@ -10,14 +10,16 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnnsearch.folders import written_aside
-from rnnsearch.records import json_text
+from rnnsearch.records.folders import written_aside
+from rnnsearch.records.json_files import json_text
+from rnnsearch.records.metrics import TITLES
+from rnnsearch.records.visible import visible, visible_line
 from rnnsearch.study import doubts, export, findings, front
 from rnnsearch.study.blocks import Card, First, Section
 from rnnsearch.study.drawing import Drawing, drawn
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
-from rnnsearch.study.measures import TITLES, is_comparison
+from rnnsearch.study.measures import is_comparison
 from rnnsearch.study.planned import verdict
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.sections import sections
@@ -25,17 +27,16 @@ from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.standing import near_best
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import interval, number, p_value, signed
-from rnnsearch.visible import visible, visible_line
 
 _MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FORMAT = 1  # of report.json
-FEW = 4  # members that are all told of above the sections
+FEW = 4  # up to so many members are all reported above the sections
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that both templates render, and what could not be made of it."""
+    """Everything that both templates render, and a sentence for each part that failed."""
 
     name: str
     kind: str  # Comparison | Sweep | Search
@@ -47,7 +48,7 @@ class Report:
 
     @property
     def doubts(self) -> tuple[Remark, ...]:
-        """What stands against believing the headline."""
+        """What speaks against believing the headline."""
         return tuple(remark for remark in self.remarks if remark.level == "doubt")
 
     @property
@@ -72,12 +73,12 @@ class Written:
 def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
     """Reads a study's folder and writes report.html, .md, .tex, .csv, .json and figures/ into it.
 
-    A part that fails is left out, with a sentence in its place. Where writing fails, an earlier report stays as it was.
+    A part that fails is left out, with a sentence in its place. If writing fails, an earlier report stays as it was.
 
     Args:
         folder: of the study.
-        earlier: with an earlier report, whose figures stay where they show the same; the folder itself by default.
-    Raises: FileNotFoundError without study.json; ValueError where that is damaged.
+        earlier: a folder with an earlier report, whose unchanged figures stay; the study's folder by default.
+    Raises: FileNotFoundError without study.json; ValueError if that is damaged.
     """
     study = read_study(folder)
     report = build_report(study)
@@ -100,7 +101,8 @@ def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
         for name, (text, _) in texts.items():
             if text is not None:
                 (aside / name).write_text(text, encoding="utf-8")
-    missing = [*report.left_out, *(one.left_out for one in drawings.values()), *(told for _, told in texts.values())]
+    of_drawings = [drawing.left_out for drawing in drawings.values()]
+    missing = [*report.left_out, *of_drawings, *(sentence for _, sentence in texts.values())]
     return Written(folder / "report.html", tuple(sentence for sentence in missing if sentence))
 
 
@@ -108,8 +110,8 @@ def build_report(study: Study) -> Report:
     """The report's content."""
     comparison, no_comparison = attempted("The comparison", lambda: compare(study))
     first, no_first = attempted("The headline", lambda: _first(study, comparison, no_comparison))
-    found, no_doubts = attempted("What stands against believing it", lambda: doubts.remarks(study, comparison))
-    made = sections(study, comparison)
+    remarks, no_doubts = attempted("What stands against believing it", lambda: doubts.remarks(study, comparison))
+    built = sections(study, comparison)
     damaged = [
         f"{run.member}, seed {run.seed}, is left out: {(run.error or {}).get('message')}"
         for run in study.runs
@@ -117,18 +119,18 @@ def build_report(study: Study) -> Report:
     ]
     missing = [no_comparison, no_first, no_doubts, *damaged]
     return Report(
-        name=str(study.description.get("name", study.folder.name)),
-        kind=str(study.description.get("kind", "comparison")).capitalize(),
+        name=study.description.name or study.folder.name,
+        kind=study.description.kind.capitalize(),
         first=first or First(no_first),
-        remarks=(*_left_out(no_comparison if first else "", no_doubts, *damaged), *(found or ())),
-        sections=tuple(made),
-        left_out=tuple(told for told in (*missing, *(told for section in made for told in section.left_out)) if told),
+        remarks=(*_left_out(no_comparison if first else "", no_doubts, *damaged), *(remarks or ())),
+        sections=tuple(built),
+        left_out=tuple(why for why in (*missing, *(why for section in built for why in section.left_out)) if why),
         comparison=comparison,
     )
 
 
-def _left_out(*told: str) -> tuple[Remark, ...]:
-    return tuple(Remark("doubt", "left_out", sentence) for sentence in told if sentence)
+def _left_out(*sentences: str) -> tuple[Remark, ...]:
+    return tuple(Remark("doubt", "left_out", sentence) for sentence in sentences if sentence)
 
 
 def as_fields(report: Report) -> str:
@@ -139,7 +141,7 @@ def as_fields(report: Report) -> str:
         "kind": report.kind,
         "headline": report.first.headline,
         "says_nothing": report.first.says_nothing,
-        **{level: [one.as_fields() for one in getattr(report, level)] for level in ("notes", "doubts")},
+        **{level: [remark.as_fields() for remark in getattr(report, level)] for level in ("notes", "doubts")},
     }
     return visible(json_text(fields, indent=1)) + "\n"
 
@@ -153,14 +155,14 @@ def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> F
     others: list[str] = []
     if comparison is not None and comparison.compared:
         leader = None if says_nothing else findings.leader(comparison)
-        told = comparison.compared if len(study.members) <= FEW else ()
-        others = [findings.finding(study, comparison, member) for member in told if member != leader]
+        pairs = comparison.compared if len(study.members) <= FEW else ()
+        others = [findings.finding(study, comparison, pair) for pair in pairs if pair != leader]
     cards = _cards(study, comparison) if comparison is not None and comparison.compared else ()
     return First(findings.headline(study, comparison), says_nothing, tuple(others), cards)
 
 
 def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
-    """One page: style and figures inside, all text escaped; a browser takes this style and nothing else from it."""
+    """One page with style and figures inside, all text escaped; its policy lets a browser load nothing else."""
     environment = _environment(autoescape=True)
     environment.filters["breakable"] = _breakable
     environment.filters["anchor"] = lambda title: slug(title).lower()
@@ -197,20 +199,20 @@ def _visible(value: object) -> object:
 
 
 def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
-    """Each member's score and difference from the baseline; of many members those of the baseline and the best."""
+    """Each member's score and difference from the baseline; of many members only the baseline's and the best's."""
     leader, metric, name = findings.leader(comparison), comparison.primary, TITLES[comparison.primary]
-    shown = study.members if len(study.members) <= FEW else leader
-    found = [
+    members = study.members if len(study.members) <= FEW else leader
+    cards = [
         Card(member, number(score[metric].value), f"{name} {interval(score[metric].interval)}")
         for member, score in comparison.whole.scores.items()
-        if member in shown
+        if member in members
     ]
     for pair in comparison.compared if len(study.members) <= FEW else (leader,):
         gap = comparison.whole.differences[pair][metric]
         title = "difference" if len(study.members) == 2 else " − ".join(pair)
         said = f"{p_value(gap.p_value)}, {verdict(gap)}"
-        found.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {said}"))
-    return tuple(found)
+        cards.append(Card(title, signed(gap.value), f"{name} {interval(gap.interval)}, {said}"))
+    return tuple(cards)
 
 
 def _breakable(text: str) -> Markup:
@@ -222,13 +224,13 @@ def _markdown(text: object) -> str:
 
 
 def _code(text: object) -> str:
-    shown = visible_line(str(text))
-    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
-    return f"{fence} {shown} {fence}" if fence != "`" else f"`{shown}`"
+    line = visible_line(str(text))
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if fence != "`" else f"`{line}`"
 
 
 def _fenced(text: str) -> str:
-    """A block of code inside an item of a list."""
+    """A block of code inside a list item."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     lines = (fence, *visible(text).split("\n"), fence)
     return "\n".join(f"  {line}".rstrip() for line in lines)

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-from rnnsearch.study import best_values, search_figures
+from rnnsearch.plots import search_charts
+from rnnsearch.plots.heat_map import Cell, heat_map
+from rnnsearch.plots.search_charts import Axis, Trial
+from rnnsearch.study import best_values
 from rnnsearch.study.blocks import Picture, Section
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, score, short_keys
 from rnnsearch.study.points import points, scored
-from rnnsearch.study.search_figures import Cell
-from rnnsearch.study.trials import Axis, Trial, axes, importance_is_installed, importances, trials
+from rnnsearch.study.trials import axes, importance_is_installed, importances, trials
 
-PANELS, BESIDE = 12, 6  # heat maps of one figure; of them, and of columns, that half a page has room for
-FULL = 0.6  # share of a grid's cells that must be there; settings that go together fill half
+PANELS, BESIDE = 12, 6  # heat maps in one figure; heat maps, or columns, that fit half a page
+FULL = 0.6  # share of a grid's cells that must be filled; settings that vary together fill half
 SHORT, LONGEST = 8, 12  # values along a side of a grid, in a comparison and in a sweep
 WIDEST = 12  # columns of all panels beside each other
 FRAMED = " The best is framed, with a thin line those that can't be told from it."
@@ -43,8 +45,8 @@ class Settings:
 
     @cached_property
     def axes(self) -> list[Axis]:
-        """Of the settings that have several values."""
-        return axes(self.trials, (self.study.description.get("search") or {}).get("space"))
+        """An axis for each setting with several values."""
+        return axes(self.trials, (self.study.description.search or {}).get("space"))
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -53,65 +55,65 @@ class Settings:
 
     @cached_property
     def shares(self) -> dict[str, float] | None:
-        """The settings' importance; None where it cannot be told."""
-        told = len(self.axes) > 1 and importance_is_installed()
-        return importances(self.trials, self.axes) if told else None
+        """The settings' importance; None if it cannot be computed."""
+        possible = len(self.axes) > 1 and importance_is_installed()
+        return importances(self.trials, self.axes) if possible else None
 
 
 def values(settings: Settings) -> Section:
     """How much each setting matters, and its best value within each value of the others."""
-    found, measure = scored(points(settings.study)), primary(settings.study)
+    done, measure = scored(points(settings.study)), primary(settings.study)
     over, names = settings.axes, settings.names
     shares, no_shares = attempted("The importance of the settings", lambda: settings.shares)
-    made = (
-        best_values.effects_table(found, over, names, measure, shares) if len(found) > 1 else None,
-        best_values.within_table(found, over, names, measure),
-        best_values.ranges_table(found, over, names, measure) if is_search(settings.study) else None,
+    candidates = (
+        best_values.effects_table(done, over, names, measure, shares) if len(done) > 1 else None,
+        best_values.within_table(done, over, names, measure),
+        best_values.ranges_table(done, over, names, measure) if is_search(settings.study) else None,
     )
-    tables = tuple(table for table in made if table is not None)
+    tables = tuple(table for table in candidates if table is not None)
     notes = (MOVES,) if any(table.header == best_values.EFFECTS for table in tables) else ()
     return Section("Best values", tables=tables, notes=notes, left_out=(no_shares,) if no_shares else ())
 
 
 def is_search(study: Study) -> bool:
     """Whether its points were chosen by a sampler."""
-    return study.description.get("kind") == "search"
+    return study.description.kind == "search"
 
 
 def section(settings: Settings, *, near: Sequence[str] | None = None) -> Section:
     """Heat map, parallel coordinates, importance and history, as far as they apply; empty for `compare`'s studies.
 
-    near: of a sweep the best point and those that can't be told from it, which are marked in its grid; parallel
-        coordinates are left out where the grid shows all that they would.
+    near: of a sweep, the best point and those that can't be told from it, which are marked in its grid; parallel
+        coordinates are left out if the grid already shows what they would.
     """
     study = settings.study
-    if study.description.get("kind", "comparison") == "comparison":
+    if study.description.kind == "comparison":
         return Section("Settings")
-    found, measure = settings.trials, primary(study)
+    tried, measure = settings.trials, primary(study)
     over, names = settings.axes, settings.names
-    done = [trial for trial in found if trial.done]
+    done = [trial for trial in tried if trial.done]
     heat, no_heat = attempted("The heat map", lambda: _heat(done, over, names, measure, near))
     importance, no_importance = attempted("The importance of the settings", lambda: _importance(settings))
     text, bars = importance or ((), [])
     parallel = bool(done) and len(over) > 1 and not (near is not None and heat)
     pictures = [
         *(heat or ()),
-        *(_parallel(found, over, names, measure) if parallel else ()),
+        *(_parallel(tried, over, names, measure) if parallel else ()),
         *bars,
-        *([_history(found, measure)] if is_search(study) and done else ()),
+        *([_history(tried, measure)] if is_search(study) and done else ()),
     ]
     missing = tuple(sentence for sentence in (no_heat, no_importance) if sentence)
     return Section("Settings", text if over else (), pictures=tuple(pictures), left_out=missing)
 
 
 def _parallel(
-    found: Sequence[Trial], over: Sequence[Axis], names: Mapping[str, str], measure: Measure
+    tried: Sequence[Trial], over: Sequence[Axis], names: Mapping[str, str], measure: Measure
 ) -> tuple[Picture, ...]:
     best = "yellow" if measure.higher else "yellow, the lowest,"
-    stopped = " Dotted: not finished." if not all(trial.done for trial in found) else ""
+    stopped = " Dotted: not finished." if not all(trial.done for trial in tried) else ""
     caption = f"A line is one run, from its settings to its {measure.title}; {best} is best.{stopped}"
-    look = search_figures.parallel_coordinates
-    draw = partial(look, found, over, names=names, measure=measure.title, higher=measure.higher)
+    look = search_charts.parallel_coordinates
+    draw = partial(look, tried, over, names=names, measure=measure.title, higher=measure.higher)
     return (Picture("parallel_coordinates", caption, draw, shades=True),)
 
 
@@ -130,13 +132,13 @@ def _importance(settings: Settings) -> tuple[tuple[str, ...], list[Picture]]:
         "values tried here and not of others, says nothing of direction or cause, and from few runs it is rough: "
         "seeds and chance count in it."
     )
-    draw = partial(search_figures.importance_bars, shares, names=settings.names, measure=measure.title)
+    draw = partial(search_charts.importance_bars, shares, names=settings.names, measure=measure.title)
     return (text,), [Picture("importance", "Importance of the settings (fANOVA).", draw)]
 
 
-def _history(found: Sequence[Trial], measure: Measure) -> Picture:
+def _history(tried: Sequence[Trial], measure: Measure) -> Picture:
     caption = f"{measure.title[0].upper()}{measure.title[1:]} of each trial in the order of the search."
-    draw = partial(search_figures.history, found, measure=measure.title, higher=measure.higher)
+    draw = partial(search_charts.history, tried, measure=measure.title, higher=measure.higher)
     return Picture("search_history", caption, draw)
 
 
@@ -155,7 +157,7 @@ def _heat(
     if near is not None or len(cells) > BESIDE:
         more["across"] = min(BESIDE, max(1, WIDEST // len(columns.values)))
     draw = partial(
-        search_figures.heat_map,
+        heat_map,
         cells,
         (names[rows.key], rows.labels),
         (names[columns.key], columns.labels),
@@ -163,9 +165,9 @@ def _heat(
         higher=measure.higher,
         **more,
     )
-    told = f"Mean {measure.title} over seeds at each point of the grid, standard deviation and number of runs."
+    of_means = f"Mean {measure.title} over seeds at each point of the grid, standard deviation and number of runs."
     alone = all(cell.n == 1 for of_panel in cells.values() for cell in of_panel.values())
-    caption = f"{measure.title[0].upper()}{measure.title[1:]} at each point of the grid." if alone else told
+    caption = f"{measure.title[0].upper()}{measure.title[1:]} at each point of the grid." if alone else of_means
     caption += FRAMED if len(near or ()) > 1 else " The best is framed." if near else ""
     wide = len(cells) > 1 or (near is not None and len(columns.values) > BESIDE)
     return (Picture("grid", caption, draw, wide=wide, shades=True),)
@@ -180,10 +182,10 @@ def _marked(done: Sequence[Trial], over: Sequence[Axis], grid: Grid, near: Seque
 def grid_of(done: Sequence[Trial], over: Sequence[Axis], *, most: int = SHORT) -> Grid | None:
     """Rows, columns and cells of two settings, one panel for each combination of the others; None if it is no grid.
 
-    The two settings with the most values are rows and columns; it is a grid when most cells hold runs.
+    The two settings with the most values become rows and columns; it is a grid if most cells hold runs.
 
     Args:
-        most: values that a setting may have.
+        most: the most values that a setting may have.
     """
     usable = [axis for axis in over if len(axis.values) <= most]
     if len(usable) < 2 or len(usable) < len(over):
@@ -214,5 +216,5 @@ def place_of(trial: Trial, over: Sequence[Axis], rows: Axis, columns: Axis) -> P
 
 
 def _cell(values: Sequence[float]) -> Cell:
-    found = score(values)
-    return Cell(found.mean, found.deviation, len(values))
+    summary = score(values)
+    return Cell(summary.mean, summary.deviation, len(values))

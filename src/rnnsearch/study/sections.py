@@ -7,10 +7,13 @@ from functools import cache, partial
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.significance import RESAMPLES
+from rnnsearch.plots import learning_curves, score_bars
+from rnnsearch.plots.learning_curves import Curve
+from rnnsearch.plots.score_bars import Bar
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.study import (
     cards,
     costs,
-    curve_figures,
     curves,
     differences,
     findings,
@@ -19,7 +22,6 @@ from rnnsearch.study import (
     planned,
     protocol,
     ranking,
-    score_figures,
     searches,
     side_by_side,
     spread,
@@ -28,11 +30,9 @@ from rnnsearch.study import (
     tuning,
 )
 from rnnsearch.study.blocks import Fold, Picture, Section
-from rnnsearch.study.curves import Curve
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
-from rnnsearch.study.measures import TITLES, best_first, is_comparison, primary, ranked, text_metric
-from rnnsearch.study.score_figures import Bar
+from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, text_metric
 from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison
 
@@ -40,9 +40,9 @@ CURVE_AXES = (("updates", "updates"), ("tokens", "target tokens seen"))
 
 
 def sections(study: Study, comparison: Comparison | None) -> list[Section]:
-    """All sections for which there is something to show; of one that fails the heading and a sentence."""
-    made = [_made(title, build) for title, build in _builders(study, comparison)]
-    return [section for section in made if not section.empty]
+    """All sections with something to show; one that fails keeps its heading and gets a sentence."""
+    built = [_made(title, build) for title, build in _builders(study, comparison)]
+    return [section for section in built if not section.empty]
 
 
 def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
@@ -65,7 +65,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
 
 
 def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
-    """Of a sweep or search, its members the best first: what a reader asks of it, then the same as of a comparison."""
+    """Sections of a sweep or search, its members the best first: its own, then those shared with a comparison."""
     near, settings = cache(lambda: marked(study, comparison)), searches.Settings(study)
     yield "Best points", lambda: front.section(study, near())
     yield "Best values", lambda: searches.values(settings)
@@ -94,8 +94,8 @@ def _made(title: str, build: Callable[[], Section]) -> Section:
 
 
 def _results(study: Study, comparison: Comparison) -> Section:
-    told = comparison.compared if len(study.members) <= tables.COLUMNS else ()
-    verdicts = tuple(findings.verdict(study, comparison, member) for member in told)
+    reported = comparison.compared if len(study.members) <= tables.COLUMNS else ()
+    verdicts = tuple(findings.verdict(study, comparison, pair) for pair in reported)
     several = len(comparison.pairs)
     each = f" A member's interval holds by itself; those of {several} differences hold together for each measure." * (
         several > 1
@@ -110,70 +110,70 @@ def _results(study: Study, comparison: Comparison) -> Section:
         "Signatures: " + "; ".join(cards.signatures(study)) + ".",
     )
     pairs = (tables.differences(study, comparison),) if comparison.compared else ()
-    shown = (tables.scores(study, comparison), *pairs)
+    result_tables = (tables.scores(study, comparison), *pairs)
     drawn_scores = (_score_picture(study, comparison),) if len(study.members) > 2 else ()
-    return Section("Results", verdicts, tables=shown, pictures=drawn_scores, notes=notes)
+    return Section("Results", verdicts, tables=result_tables, pictures=drawn_scores, notes=notes)
 
 
 def _score_picture(study: Study, comparison: Comparison) -> Picture:
-    found = {member: comparison.whole.scores[member][comparison.metric] for member in study.members}
-    bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in found.items()]
+    estimates = {member: comparison.whole.scores[member][comparison.metric] for member in study.members}
+    bars = [Bar(member, of.value, of.interval.low, of.interval.high, of.by_seed) for member, of in estimates.items()]
     several = "; strokes are the seeds" if len(comparison.seeds) > 1 else ""
     name = TITLES[comparison.metric]
     over = f"95 % interval over {spread.over(comparison)}{several}"
     caption = f"Test {name} of each member with its {over}. The dashed line is {study.baseline}."
-    return Picture("scores", caption, partial(score_figures.scores, bars, quantity=f"test {name}"))
+    return Picture("scores", caption, partial(score_bars.scores, bars, quantity=f"test {name}"))
 
 
 def _points(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Section:
-    """One table of all points, and each point's score with its interval where they are few."""
+    """A table of all points, and if they are few a figure of each point's score with its interval."""
     table, rest = ranking.split(ranking.table(study, comparison, near))
     folds = (Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else ()
     tested = comparison is not None and primary(study).key == comparison.metric and primary(study).split == "test"
     drawn_scores = tested and 1 < len(study.members) <= ranking.SHOWN
     pictures = (_score_picture(study, comparison),) if drawn_scores and comparison is not None else ()
-    told = ranking.note(comparison, repeated=len(study.seeds) > 1)
-    notes = (*((told,) if told else ()), *_signatures(study))
+    note = ranking.note(comparison, repeated=len(study.seeds) > 1)
+    notes = (*((note,) if note else ()), *_signatures(study))
     return Section("All points", tables=(table,), pictures=pictures, folds=folds, notes=notes)
 
 
 def _signatures(study: Study) -> tuple[str, ...]:
-    found = cards.signatures(study)
-    return (f"Signatures: {'; '.join(found)}.",) if found else ()
+    signatures = cards.signatures(study)
+    return (f"Signatures: {'; '.join(signatures)}.",) if signatures else ()
 
 
 def _differences(study: Study) -> Section:
-    """Without the table of settings, which stand beside the scores."""
-    made = differences.section(study)
-    return replace(made, tables=()) if made.folds else made
+    """Without the table of settings, which stand beside the scores already."""
+    section = differences.section(study)
+    return replace(section, tables=()) if section.folds else section
 
 
 def _curves(study: Study) -> Section:
-    look, how = curve_figures.look_for(len({run.member for run in _with_curves(study)}))
+    look, how = learning_curves.look_for(len({run.member for run in _with_curves(study)}))
     return Section("Learning curves", pictures=_curve_pictures(study, look, how))
 
 
 def _curves_of_sweep(study: Study) -> Section:
-    """Colours for the best few; a panel each for the others behind a fold, where they are not too many."""
+    """Colours for the best few; if there are not too many members, a panel for each behind a fold."""
     members = len({run.member for run in _with_curves(study)})
-    pictures = _curve_pictures(study, *curve_figures.best_of(members))
-    if not pictures or not curve_figures.FEW < members <= curve_figures.PANELS:
+    pictures = _curve_pictures(study, *learning_curves.best_of(members))
+    if not pictures or not learning_curves.FEW < members <= learning_curves.PANELS:
         return Section("Learning curves", pictures=pictures)
-    each = _curve_pictures(study, *curve_figures.look_for(members), name="each_")
+    each = _curve_pictures(study, *learning_curves.look_for(members), name="each_")
     return Section("Learning curves", pictures=pictures, folds=(Fold("The curves of each point", pictures=each),))
 
 
 def _with_curves(study: Study) -> list[Run]:
-    return [run for run in study.runs if run.record and run.status != OTHER_DATA]
+    return [run for run in study.runs if run.record.is_there and run.status != OTHER_DATA]
 
 
 def _curve_pictures(study: Study, look: Callable[..., Figure], how: str, name: str = "") -> tuple[Picture, ...]:
-    """Loss and score against updates, and against tokens where an update sees more of them in one member than another.
+    """Loss and score against updates, and against tokens if the members see different numbers of them per update.
 
     Args:
-        look: the figure.
+        look: draws the figure.
         how: what its caption says of it.
-        name: that sets the files apart.
+        name: distinguishes the files.
     """
     pictures = []
     metric = text_metric(study)
@@ -181,33 +181,33 @@ def _curve_pictures(study: Study, look: Callable[..., Figure], how: str, name: s
         ("nll", "validation loss, nats a token"),
         (metric, f"validation {TITLES[metric]}, greedy"),
     ):
-        found = curves.curves_of(_with_curves(study), key=key)
-        for axis, words in CURVE_AXES[: 2 if curves.tokens_differ(found) else 1]:
-            if drawn := [curve for curve in found if curve.at(axis)]:
-                told = {"quantity": quantity, "axis": axis, "words": words}
+        all_curves = curves.curves_of(_with_curves(study), key=key)
+        for axis, words in CURVE_AXES[: 2 if curves.tokens_differ(all_curves) else 1]:
+            if drawn := [curve for curve in all_curves if curve.at(axis)]:
+                texts = {"quantity": quantity, "axis": axis, "words": words}
                 file = f"learning_{name}{key}" + ("" if axis == "updates" else f"_{axis}")
-                pictures.append(_curve_picture(study, drawn, look, how, file, told))
+                pictures.append(_curve_picture(study, drawn, look, how, file, texts))
     return tuple(pictures)
 
 
 def _curve_picture(
-    study: Study, drawn: Sequence[Curve], look: Callable[..., Figure], how: str, name: str, told: Mapping[str, str]
+    study: Study, drawn: Sequence[Curve], look: Callable[..., Figure], how: str, name: str, texts: Mapping[str, str]
 ) -> Picture:
     best = (ranked(study) or [""])[0]
     members = tuple(dict.fromkeys((*study.members, *study.all_members)))  # also those that have finished none
-    draw = partial(look, drawn, members=members, **told, best=best)
-    several = len({curve.seed for curve in drawn}) > 1 and look is curve_figures.learning_curves
+    draw = partial(look, drawn, members=members, **texts, best=best)
+    several = len({curve.seed for curve in drawn}) > 1 and look is learning_curves.learning_curves
     seeds = " A thin line is one seed, the thick one their mean." if several else ""
     stopped = "" if all(curve.finished for curve in drawn) else " A cross: a run ended there unfinished."
-    quantity = told["quantity"]
-    caption = f"{quantity[0].upper()}{quantity[1:]}, against {told['words']}.{seeds}{how}{stopped}"
-    return Picture(name, caption, draw, wide=look is curve_figures.small_multiples)
+    quantity = texts["quantity"]
+    caption = f"{quantity[0].upper()}{quantity[1:]}, against {texts['words']}.{seeds}{how}{stopped}"
+    return Picture(name, caption, draw, wide=look is learning_curves.small_multiples)
 
 
 def _runs(study: Study) -> Section:
-    """A row a run; of a sweep, whose points stand in a table of their own, behind a fold."""
-    left_out, every = tables.not_compared(study), tables.runs(study)
+    """A row a run; behind a fold in a sweep, whose points have a table of their own."""
+    left_out, all_runs = tables.not_compared(study), tables.runs(study)
     more = (left_out,) if left_out else ()
     if is_comparison(study):
-        return Section("Runs", tables=(every, *more))
-    return Section("Runs", tables=more, folds=(Fold(f"Every run: {len(every.rows)}", tables=(every,)),))
+        return Section("Runs", tables=(all_runs, *more))
+    return Section("Runs", tables=more, folds=(Fold(f"Every run: {len(all_runs.rows)}", tables=(all_runs,)),))

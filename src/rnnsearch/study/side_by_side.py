@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from rnnsearch.evaluation.alignment import word_weights
-from rnnsearch.study import figures, ranking, tables
+from rnnsearch.evaluation.alignment_links import word_weights
+from rnnsearch.plots import attention
+from rnnsearch.study import ranking, tables
 from rnnsearch.study.blocks import Example, Fold, Group, Picture, Section
 from rnnsearch.study.folder import Run, Study, read_attention
 from rnnsearch.study.measures import is_comparison, scoring, shown_members
@@ -26,17 +27,17 @@ Entry = Mapping[str, Any]
 
 
 def alignments(study: Study, comparison: Comparison | None) -> Section:
-    """Alignment error rates, and for each of some sentences the members' attention matrices beside each other."""
+    """Alignment error rates, and for a few sentences the members' attention matrices side by side."""
     entries = {run.member: read_attention(run) for run in reversed(_first_runs(study))}
     with_weights = [member for member in study.members if entries.get(member)]
-    shown = shown_members(study, with_weights, MATRICES)
-    groups = _matrices({member: entries[member] for member in shown}, _first_runs(study))
-    found = tables.alignment(comparison) if comparison is not None else None
-    shown_table, rest = ranking.split(found) if found else (None, None)
+    members = shown_members(study, with_weights, MATRICES)
+    groups = _matrices({member: entries[member] for member in members}, _first_runs(study))
+    table = tables.alignment(comparison) if comparison is not None else None
+    shown_table, rest = ranking.split(table) if table else (None, None)
     text = (
         "Rows are target words, columns source words; each row sums to 1, and dark is near 1 (Figure 3 of the paper). "
         "Pieces are merged to words: summed over a source word's pieces, averaged over a target word's."
-        + _left_out(study, len(with_weights), len(shown)),
+        + _left_out(study, len(with_weights), len(members)),
     )
     notes = (
         "AER of the reference under forced decoding: each target word is linked to the source word with the largest "
@@ -49,25 +50,25 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
         tables=(shown_table,) if shown_table else (),
         groups=groups,
         folds=(Fold(f"{rest.caption} of all", tables=(rest,)),) if rest else (),
-        notes=notes if found else (),
+        notes=notes if table else (),
     )
 
 
 def translations(study: Study) -> Section:
-    """Test sentences with each shown member's translation: those that differ most, and some drawn at random."""
+    """Test sentences with the members' translations: those that differ most, and some drawn at random."""
     runs = {run.member: run for run in _first_runs(study)}
-    shown = shown_members(study, [member for member in study.members if member in runs], TRANSLATIONS)
-    if not shown:
+    members = shown_members(study, [member for member in study.members if member in runs], TRANSLATIONS)
+    if not members:
         return Section("Translations side by side")
-    rows = {member: runs[member].rows for member in shown}
+    rows = {member: runs[member].rows for member in members}
     chrf = np.stack([sentence_chrf(of_member, scoring(study)) for of_member in rows.values()])
     chosen = pick_examples(np.ptp(chrf, axis=0).tolist())
     examples = tuple(_example(place, differs, rows, chrf) for place, differs in chosen)
-    seeds = sorted({runs[member].seed for member in shown})
+    seeds = sorted({runs[member].seed for member in members})
     text = (
         f"From {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}: "
         f"{sum(differs for _, differs in chosen)} sentences whose translations differ most in sentence chrF (shown "
-        "after each), the others drawn at random from the rest." + _left_out(study, len(runs), len(shown)),
+        "after each), the others drawn at random from the rest." + _left_out(study, len(runs), len(members)),
     )
     return Section("Translations side by side", text, examples=examples)
 
@@ -75,7 +76,7 @@ def translations(study: Study) -> Section:
 def pick_examples(
     spread: Sequence[float], *, count: int = EXAMPLES, seed: int = EXAMPLES_SEED
 ) -> list[tuple[int, bool]]:
-    """Rows to show: half of them those of the largest spread, half drawn from the rest; (row, whether by spread)."""
+    """Rows to show, half of them with the largest spread, half drawn from the rest: (row, whether by spread)."""
     by_spread = sorted(range(len(spread)), key=lambda row: (-spread[row], row))
     most, rest = by_spread[: (count + 1) // 2], by_spread[(count + 1) // 2 :]
     drawn = random.Random(seed).sample(sorted(rest), min(count - len(most), len(rest)))
@@ -85,8 +86,8 @@ def pick_examples(
 def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
     """Numbers of the sentences whose matrices are shown: those that all members have and that are short enough.
 
-    Where no sentence is short enough, the shortest one if it can be drawn; where the members share none, those of the
-    first member.
+    If no sentence is short enough, the shortest one if it can be drawn; if the members share none, those of the first
+    member.
     """
     of_members = [{int(entry["index"]): entry for entry in of_member} for of_member in entries.values()]
     if not of_members:
@@ -100,11 +101,11 @@ def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
 
 def _first_runs(study: Study) -> list[Run]:
     """Each member's first comparable run."""
-    found: dict[str, Run] = {}
+    by_member: dict[str, Run] = {}
     for run in study.runs:
         if run.comparable:
-            found.setdefault(run.member, run)
-    return list(found.values())
+            by_member.setdefault(run.member, run)
+    return list(by_member.values())
 
 
 def _left_out(study: Study, members: int, shown: int) -> str:
@@ -116,11 +117,11 @@ def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tu
     seeds, names = {run.member: run.seed for run in runs}, _file_names(list(entries))
     groups = []
     for index in pick_sentences(entries):
-        found = [
+        of_sentence = [
             (member, entry) for member, of_member in entries.items() for entry in of_member if entry["index"] == index
         ]
         pictures = []
-        for member, entry in found:
+        for member, entry in of_sentence:
             draw = partial(_matrix, entry)
             name = f"attention_{names[member]}_{index + 1}"
             pictures.append(
@@ -131,7 +132,7 @@ def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tu
 
 
 def _matrix(entry: Entry) -> Figure:
-    return figures.attention_matrix(*_words(entry))
+    return attention.attention_matrix(*_words(entry))
 
 
 def _size(entry: Entry) -> int:
@@ -144,18 +145,18 @@ def _words(entry: Entry) -> tuple[Any, list[str], list[str]]:
     labels = []
     for side, length in (("target", weights.shape[0]), ("source", weights.shape[1])):
         pieces = [str(piece) for piece in entry[f"{side}_pieces"]]
-        labels.append(figures.words_of_pieces(pieces + ["</s>"] * (length - len(pieces))))
+        labels.append(attention.words_of_pieces(pieces + ["</s>"] * (length - len(pieces))))
     (target, target_word), (source, source_word) = labels
     return word_weights(weights, source_word, target_word), source, target
 
 
 def slug(text: str) -> str:
-    """A file's name out of a label."""
+    """A file name made from a label."""
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
 
 
 def _file_names(members: Sequence[str]) -> dict[str, str]:
-    """A name for each member's files: those that would be one get a number."""
+    """A name for each member's files; equal names get a number."""
     slugs = [slug(member)[:LONGEST] for member in members]
     return {
         member: name if slugs.count(name) == 1 else f"{name}-{place}"

@@ -1,9 +1,9 @@
 """How much a model loses with length: the primary score per ten source words, as one number with an interval.
 
 The slope is that of the weighted least-squares line through the length buckets: a bucket's place is the mean length of
-its sentences, its weight their number, its height BLEU. It is a fixed linear combination of the buckets' BLEU, so that
-it is made again in each resample of their sentences. Beside it stands the slope as a share of the mean height, for a
-model can lose no more than it has: one at 3 BLEU falls by next to nothing, and stands at the floor.
+its sentences, its weight their number, its height BLEU. It is a fixed linear combination of the buckets' BLEU, and is
+computed anew for each resample of their sentences. The slope is also given as a share of the mean height, for a model
+cannot lose more than it has: one at 3 BLEU falls by next to nothing, and is at the floor.
 
 Sentences longer than those trained on are left out: what a model does beyond them is another question.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnsearch.evaluation.significance import Difference, Estimate, Resampled, estimate, weighted_sum
-from rnnsearch.study.measures import TITLES
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.study.plan import Pair
 from rnnsearch.study.statistics import Comparison, paired
 from rnnsearch.study.tables import NOTHING, Table, interval, number, signed
@@ -29,7 +29,7 @@ class Slope:
 
     Attributes:
         shortest: its score on the shortest sentences.
-        at_floor: that is under what a comparison needs, so that there is nothing to lose.
+        at_floor: whether that score is too low for a comparison, so that there is nothing to lose.
     """
 
     slope: Estimate
@@ -47,24 +47,25 @@ class Slopes:
 
 
 def slopes(comparison: Comparison) -> Slopes | None:
-    """Slopes over the trained lengths; None where those are one bucket. Differences hold together in both ways."""
+    """Slopes over the trained lengths; None if those are one bucket. All differences, of both kinds, hold together."""
     if len(comparison.trained) < 2:
         return None
-    places, counts = [one.mean for one in comparison.trained], [one.part.sentences for one in comparison.trained]
+    places = [bucket.mean for bucket in comparison.trained]
+    counts = [bucket.part.sentences for bucket in comparison.trained]
     line, level = weights_of_line(places, counts), [count / sum(counts) for count in counts]
     drawn: dict[str, dict[str, Resampled]] = {}
     for member in comparison.whole.scores:
-        parts = [one.part.drawn[member][comparison.metric] for one in comparison.trained]
-        slope, mean = weighted_sum(parts, line), weighted_sum(parts, level)
+        heights = [bucket.part.drawn[member][comparison.metric] for bucket in comparison.trained]
+        slope, mean = weighted_sum(heights, line), weighted_sum(heights, level)
         drawn[member] = {ABSOLUTE: slope, RELATIVE: _percent(slope, mean)}
     times = 2 * len(comparison.pairs)
     return Slopes(
         {member: _slope(comparison, member, of_member) for member, of_member in drawn.items()},
         {
             pair: {
-                way: found
+                way: gap
                 for way in (ABSOLUTE, RELATIVE)
-                if (found := paired(pair, drawn, comparison.seeds_of, way, together=times))
+                if (gap := paired(pair, drawn, comparison.seeds_of, way, together=times))
             }
             for pair in comparison.compared
         },
@@ -77,33 +78,34 @@ def _slope(comparison: Comparison, member: str, drawn: dict[str, Resampled]) -> 
 
 
 def _percent(part: Resampled, whole: Resampled) -> Resampled:
-    """A ratio of scores and of draws; NaN of a model that has 0."""
+    """A ratio of scores and of draws, in percent; NaN for a model that scores 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return Resampled(100 * part.score_S / whole.score_S, 100 * part.draws_RS / whole.draws_RS)
 
 
 def weights_of_line(places: Sequence[float], counts: Sequence[int]) -> list[float]:
-    """What each bucket's height counts in the slope of the line, per `WORDS` words."""
+    """The weight of each bucket's height in the slope of the line, per `WORDS` words."""
     x, w = np.asarray(places, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     off = x - (w * x).sum() / w.sum()
-    found: list[float] = (WORDS * w * off / (w * off**2).sum()).tolist()
-    return found
+    weights: list[float] = (WORDS * w * off / (w * off**2).sum()).tolist()
+    return weights
 
 
 def table(comparison: Comparison, *, longest: int | None) -> Table | None:
-    """Slopes of the members and differences of the pairs; None where the trained lengths are one bucket.
+    """Slopes of the members and differences of the pairs; None if the trained lengths are one bucket.
 
-    longest: of the lengths trained on; None where that isn't known.
+    longest: the longest length trained on; None if that isn't known.
     """
-    found = slopes(comparison)
-    if found is None:
+    fitted = slopes(comparison)
+    if fitted is None:
         return None
     name, unit = TITLES[comparison.metric], comparison.unit
     rows: list[tuple[str, ...]] = [
-        (member, _cell(one.slope), _cell(one.relative), _floor(one, name)) for member, one in found.members.items()
+        (member, _cell(slope.slope), _cell(slope.relative), _floor(slope, name))
+        for member, slope in fitted.members.items()
     ]
-    for (system, baseline), ways in found.pairs.items():
-        low = " and ".join(member for member in (system, baseline) if found.members[member].at_floor)
+    for (system, baseline), ways in fitted.pairs.items():
+        low = " and ".join(member for member in (system, baseline) if fitted.members[member].at_floor)
         cells = (_cell(ways[way]) for way in (ABSOLUTE, RELATIVE))
         rows.append((f"{system} − {baseline}", *cells, f"{low} at the floor" if low else ""))
     trained = f", sentences of at most {longest} {unit}, the longest trained on" if longest is not None else ""
@@ -111,11 +113,11 @@ def table(comparison: Comparison, *, longest: int | None) -> Table | None:
     return Table(caption, ("", "slope", "in % of the mean", f"{name} at the shortest"), tuple(rows), 1)
 
 
-def _cell(found: Estimate) -> str:
-    if not np.isfinite(found.value):
+def _cell(slope: Estimate) -> str:
+    if not np.isfinite(slope.value):
         return NOTHING
-    return f"{signed(found.value)}\n{interval(found.interval)}"
+    return f"{signed(slope.value)}\n{interval(slope.interval)}"
 
 
-def _floor(one: Slope, name: str) -> str:
-    return number(one.shortest) + (f"\nat the floor: with so little {name} it can't fall" if one.at_floor else "")
+def _floor(slope: Slope, name: str) -> str:
+    return number(slope.shortest) + (f"\nat the floor: with so little {name} it can't fall" if slope.at_floor else "")

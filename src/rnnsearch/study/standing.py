@@ -7,9 +7,9 @@ from rnnsearch.study.statistics import Comparison
 
 
 def near_best(study: Study, comparison: Comparison | None) -> list[str] | None:
-    """The best point and those that can't be told from it, in the order of their scores; all pairs are read together.
+    """The best point and those that can't be told from it, by descending score; all pairs are tested together.
 
-    None where nothing is known of training anew: of speeds, untested trials, one seed each, or a single point.
+    None if nothing is known of training anew: for speeds, untested trials, one seed each, or a single point.
     """
     measure = primary(study)
     if comparison is None or measure.split != "test" or measure.key != comparison.primary:
@@ -21,6 +21,6 @@ def near_best(study: Study, comparison: Comparison | None) -> list[str] | None:
 
 
 def marked(study: Study, comparison: Comparison | None) -> list[str]:
-    """The best point, and those that can't be told from it where others can."""
+    """The best point, and those that can't be told from it if others can."""
     near, order = near_best(study, comparison), ranked(study)
     return near if near is not None and len(near) < len(order) else order[:1]

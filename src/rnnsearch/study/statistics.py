@@ -13,7 +13,6 @@ from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.length import MINIMUM, Bucket, buckets, length_unit
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY, WAYS, Metric, alignment_metrics, links_by
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import (
     RESAMPLES,
@@ -29,11 +28,21 @@ from rnnsearch.evaluation.significance import (
     resample,
     weighted_sum,
 )
+from rnnsearch.evaluation.summed_metrics import (
+    AER,
+    BLEU,
+    CHRF,
+    PERPLEXITY,
+    WAYS,
+    SummedMetric,
+    alignment_metrics,
+    links_by,
+)
 from rnnsearch.study.folder import Row, Run, Study
 from rnnsearch.study.measures import is_comparison, scoring
 from rnnsearch.study.plan import Pair, metric_of, pairs
 
-WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # a comparison of models that have not learnt to translate says nothing
+WEAK = {BLEU.name: 10.0, CHRF.name: 20.0}  # below these, models have not learnt to translate: comparing says nothing
 
 Drawn = Mapping[str, Mapping[str, Resampled]]  # member -> metric -> scores and draws of its seeds
 Seeds = Mapping[str, Sequence[int]]  # member -> the seeds it has finished
@@ -51,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Sentences of about one length: their mean length, and every member's scores on them."""
+    """Sentences of similar length: their mean length, and every member's scores on them."""
 
     mean: float
     part: Part
@@ -61,21 +70,21 @@ class Lengths:
 class Comparison:
     """Everything that the report says about scores."""
 
-    metric: str  # the primary one of text: bleu, or chrf where BLEU is degenerate
-    primary: str  # what the study is decided by: that one, or perplexity or chrF where its protocol says so
-    pairs: tuple[Pair, ...]  # all that are read together, also those that can't be compared yet; none in a search
+    metric: str  # the primary text metric: bleu, or chrf where BLEU is degenerate
+    primary: str  # what the study is decided by: the same, or perplexity or chrF if its protocol says so
+    pairs: tuple[Pair, ...]  # all that are tested together, also those that can't be compared yet; none in a search
     seeds: tuple[int, ...]
     seeds_of: Seeds
     whole: Part
     unit: Unit  # of source lengths: words or characters
     buckets: tuple[Bucket, ...]
-    by_length: tuple[Part, ...]  # the primary metric of text alone, one part a bucket, each with resamples of its own
-    trained: tuple[Lengths, ...]  # the same of sentences no longer than those trained on; all where that isn't known
-    aer: Mapping[str, Part]  # method -> over sentences with gold links, of the members whose sentences have such links
+    by_length: tuple[Part, ...]  # only the primary text metric, one part for each bucket, each with its own resamples
+    trained: tuple[Lengths, ...]  # the same for sentences no longer than those trained on; all if that isn't known
+    aer: Mapping[str, Part]  # method -> scores over sentences with gold links, of the members that have them
 
     @property
     def weak(self) -> float:
-        """The score under which nothing is compared."""
+        """The score below which nothing is compared."""
         return WEAK[self.metric]
 
     @property
@@ -84,16 +93,16 @@ class Comparison:
         return tuple(pair for pair in self.whole.differences if self.better_score(pair) >= self.weak)
 
     def better_score(self, pair: Pair) -> float:
-        """The score of the better of two on the seeds that both have finished."""
+        """The score of the better member on the seeds that both have finished."""
         shared = shared_seeds(self.seeds_of, pair)
         by_seed = {member: self.whole.scores[member][self.metric].by_seed for member in pair}
         return max(fmean(by_seed[m][list(self.seeds_of[m]).index(seed)] for seed in shared) for m in pair)
 
 
 def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison | None:
-    """Compares the members, each on the seeds it has finished, pairs on those they share; None where none has finished.
+    """Compares the members, each on the seeds it has finished, pairs on those they share; None if none has finished.
 
-    Intervals of differences hold together for all pairs, by source length for all pairs and buckets.
+    Intervals of differences hold together for all pairs; by source length, for all pairs and buckets.
 
     Raises: ValueError when two runs were tested on different sentences.
     """
@@ -107,10 +116,10 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     [chief] = [metric for metric in statistics if metric.name == how.primary]
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
-    sorted_rows = buckets(lengths, edges=study.description.get("length_edges"))
+    sorted_rows = buckets(lengths, edges=study.description.length_edges)
     family = pairs(study) if is_comparison(study) else ()
 
-    def part(counted: Mapping[Metric, Mapping[str, Floats]], *more: int, times: int = 1) -> Part:
+    def part(counted: Mapping[SummedMetric, Mapping[str, Floats]], *more: int, times: int = 1) -> Part:
         together = times * len(family)
         return _part(counted, seeds_of, family, together=together, resamples=resamples, seed=(seed, *more))
 
@@ -124,8 +133,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
             part=of_bucket if len(kept) == bucket.n else part({chief: _select(statistics[chief], kept)}, place),
         )
         for place, (bucket, of_bucket) in enumerate(zip(sorted_rows, by_length, strict=True), start=1)
-        if len(kept := _trained_rows(bucket, lengths, study.description.get("trained_length")))
-        >= min(MINIMUM, bucket.n)
+        if len(kept := _trained_rows(bucket, lengths, study.description.trained_length)) >= min(MINIMUM, bucket.n)
     )
     return Comparison(
         metric=chief.name,
@@ -134,7 +142,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         seeds=study.compared_seeds,
         seeds_of=seeds_of,
         whole=part(statistics),
-        unit=length_unit(runs[study.baseline][0].record),
+        unit=length_unit(runs[study.baseline][0].record.data.length_units),
         buckets=tuple(sorted_rows),
         by_length=by_length,
         trained=trained,
@@ -147,20 +155,20 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
 
 
 def _trained_rows(bucket: Bucket, lengths: Sequence[int], longest: int | None) -> list[int]:
-    """The rows of a bucket that are no longer than what was trained on."""
+    """The rows of a bucket whose sentences are no longer than those trained on."""
     return [row for row in bucket.rows if longest is None or lengths[row] <= longest]
 
 
 def paired(
     pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str, *, together: int, within: Bounds = UNBOUNDED
 ) -> Difference | None:
-    """System minus baseline on the seeds that both have finished; None where they share none."""
+    """System minus baseline on the seeds that both have finished; None if they share none."""
     both = _shared(pair, drawn, seeds_of, metric)
     return difference(*both, together=together, within=within) if both else None
 
 
 def gap(pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str) -> Resampled | None:
-    """The difference itself, for each shared seed and on each resample; None where they share none."""
+    """The difference itself, for each shared seed and in each resample; None if they share none."""
     both = _shared(pair, drawn, seeds_of, metric)
     return weighted_sum(both, (-1.0, 1.0)) if both else None
 
@@ -172,7 +180,7 @@ def _shared(pair: Pair, drawn: Drawn, seeds_of: Seeds, metric: str) -> tuple[Res
     if not shared:
         return None
     of_baseline, of_system = (
-        of_seeds(drawn[member][metric], [list(seeds_of[member]).index(one) for one in shared])
+        of_seeds(drawn[member][metric], [list(seeds_of[member]).index(seed) for seed in shared])
         for member in (baseline, system)
     )
     return of_baseline, of_system
@@ -189,7 +197,7 @@ def sentence_chrf(rows: Sequence[Row], how: Scoring) -> Floats:
     return CHRF.score(CHRF.sentence_statistics(rows, how))
 
 
-def _statistics(metric: Metric, rows: Mapping[str, Sequence[Sequence[Row]]], how: Scoring) -> dict[str, Floats]:
+def _statistics(metric: SummedMetric, rows: Mapping[str, Sequence[Sequence[Row]]], how: Scoring) -> dict[str, Floats]:
     return {
         member: np.stack([metric.sentence_statistics(of_seed, how) for of_seed in of_member])
         for member, of_member in rows.items()
@@ -201,7 +209,7 @@ def _select(statistics: Mapping[str, Floats], rows: Sequence[int]) -> dict[str, 
 
 
 def _part(
-    statistics: Mapping[Metric, Mapping[str, Floats]],
+    statistics: Mapping[SummedMetric, Mapping[str, Floats]],
     seeds_of: Seeds,
     family: Sequence[Pair],
     *,
@@ -215,8 +223,8 @@ def _part(
     differences: dict[Pair, dict[str, Difference]] = {}
     for metric, of_members in statistics.items():
         for member in members:
-            found = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
-            drawn[member][metric.name], scores[member][metric.name] = found, estimate(found, within=metric.within)
+            drawn[member][metric.name] = resample(of_members[member], metric.score, seed=seed, resamples=resamples)
+            scores[member][metric.name] = estimate(drawn[member][metric.name], within=metric.within)
         for pair in family:
             found_gap = paired(pair, drawn, seeds_of, metric.name, together=together, within=metric.within)
             if found_gap is not None:
@@ -226,9 +234,9 @@ def _part(
 
 
 def _linked(rows: Mapping[str, Sequence[Sequence[Row]]], method: str) -> dict[str, list[list[Row]]]:
-    """The sentences with gold links that every run of the members which align by the method aligns so."""
-    made = {member: [links_by(method, of_seed) for of_seed in of_member] for member, of_member in rows.items()}
-    able = {member: runs for member, runs in made.items() if all(map(alignment_metrics, runs))}
+    """The sentences with gold links, of the members that align by a method, that each of their runs aligns by it."""
+    links = {member: [links_by(method, of_seed) for of_seed in of_member] for member, of_member in rows.items()}
+    able = {member: runs for member, runs in links.items() if all(map(alignment_metrics, runs))}
     every_run = [of_seed for runs in able.values() for of_seed in runs]
     linked = [
         place

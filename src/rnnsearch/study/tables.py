@@ -1,25 +1,23 @@
 """The report's tables: functions of a study and its comparison that return text cells.
 
-A newline in a cell starts a smaller second line. "–" stands for what was not measured.
+A newline in a cell starts a smaller second line. "–" means not measured.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
 
-from rnnsearch.evaluation.metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.evaluation.significance import Estimate, Interval
+from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, PERPLEXITY
+from rnnsearch.plots.style import value_text
+from rnnsearch.records.metrics import METRICS
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
-from rnnsearch.study.measures import TITLES as NAMES
 from rnnsearch.study.measures import compares
 from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
-COLUMNS = 4  # members that have a column each
-TITLES = {BLEU.name: "BLEU ↑", CHRF.name: "chrF ↑", "ter": "TER ↓", PERPLEXITY.name: "Perplexity ↓"}
+COLUMNS = 4  # up to so many members have a column each
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Table:
 
 
 def oriented(table: Table, members: int) -> Table:
-    """A table of a column a member, turned round where they are many: a row a member."""
+    """A table with a column for each member, transposed to a row for each if there are many."""
     if members <= COLUMNS:
         return table
     header, *rows = zip(table.header, *table.rows, strict=True)
@@ -48,7 +46,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A difference: always with its sign, none for one that rounds to 0."""
+    """A difference with its sign, without one if it rounds to 0."""
     text = f"{value:+,.{digits}f}"
     return (text[1:] if float(text.replace(",", "")) == 0 else text).replace("-", "−")
 
@@ -59,7 +57,7 @@ def interval(found: Interval, digits: int = 2) -> str:
 
 
 def p_value(value: float) -> str:
-    """p with four digits, or that it is smaller."""
+    """p with three decimals, or that it is smaller."""
     if math.isnan(value):
         return NOTHING
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
@@ -74,16 +72,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def plain(value: Any) -> str:
-    """A value of a config as a reader writes it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def config_difference(study: Study) -> Table:
     """The keys in which the members' configs differ, and nothing else."""
     rows = tuple(
-        (str(entry["key"]), *(plain(entry["values"].get(member, NOTHING)) for member in study.members))
-        for entry in study.description.get("config_difference") or []
+        (entry.key, *(value_text(entry.values.get(member, NOTHING)) for member in study.members))
+        for entry in study.description.config_difference or []
     )
     return Table(
         "Configuration keys in which the members differ", ("key", *study.members), rows, 1 + len(study.members)
@@ -94,31 +87,31 @@ def scores(study: Study, comparison: Comparison) -> Table:
     """Test scores of each member: mean over seeds, 95 % interval, standard deviation over seeds."""
     whole = comparison.whole.scores
     rows = [
-        (TITLES[metric.name], *(_score(whole[member][metric.name]) for member in study.members))
+        (METRICS[metric.name].arrow, *(_score(whole[member][metric.name]) for member in study.members))
         for metric in (BLEU, CHRF)
     ]
-    rows.append((TITLES["ter"], *(_ter(study.compared(member)) for member in study.members)))
-    rows.append((TITLES[PERPLEXITY.name], *(_score(whole[member][PERPLEXITY.name]) for member in study.members)))
+    rows.append((METRICS["ter"].arrow, *(_ter(study.compared(member)) for member in study.members)))
+    rows.append((METRICS[PERPLEXITY.name].arrow, *(_score(whole[member][PERPLEXITY.name]) for member in study.members)))
     caption = f"Test scores, {comparison.whole.sentences:,} sentences, {seeds_text(comparison.seeds)}"
     return oriented(Table(caption, ("", *study.members), tuple(rows)), len(study.members))
 
 
 def differences(study: Study, comparison: Comparison) -> Table:
-    """Each pair that is compared, by every metric: difference, interval, p-value, and the difference of each seed."""
+    """Each compared pair by every metric: difference, interval, p-value, and the difference for each seed."""
     pairs = comparison.compared
     several = len(pairs) > 1
     rows = []
     for pair in pairs:
         for metric in (BLEU, CHRF, PERPLEXITY):
-            found = comparison.whole.differences[pair][metric.name]
+            gap = comparison.whole.differences[pair][metric.name]
             named = [" − ".join(pair) if metric is BLEU else ""] if several else []
             rows.append(
                 (
                     *named,
-                    TITLES[metric.name],
-                    f"{signed(found.value)}\n{interval(found.interval)}",
-                    p_value(found.p_value),
-                    ", ".join(signed(value) for value in found.by_seed),
+                    METRICS[metric.name].arrow,
+                    f"{signed(gap.value)}\n{interval(gap.interval)}",
+                    p_value(gap.p_value),
+                    ", ".join(signed(value) for value in gap.by_seed),
                 )
             )
     lead = ("pair", "metric") if several else ("",)
@@ -131,26 +124,26 @@ def by_length(study: Study, comparison: Comparison) -> Table:
     metric = comparison.metric
     rows = []
     for bucket, part in zip(comparison.buckets, comparison.by_length, strict=True):
-        found = [_score(part.scores[member][metric], deviation=False) for member in study.members]
+        of_members = [_score(part.scores[member][metric], deviation=False) for member in study.members]
         gaps = [part.differences[pair][metric] for pair in comparison.compared]
-        shown = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
-        rows.append((f"{bucket.label}\nn = {bucket.n:,}", *found, *shown))
+        of_pairs = [f"{signed(gap.value)}\n{interval(gap.interval)}" for gap in gaps]
+        rows.append((f"{bucket.label}\nn = {bucket.n:,}", *of_members, *of_pairs))
     pairs = [" − ".join(pair) for pair in comparison.compared]
     cells = len(comparison.pairs) * len(comparison.buckets)
-    caption = f"{NAMES[metric]} by source length in {comparison.unit}"
+    caption = f"{METRICS[metric].title} by source length in {comparison.unit}"
     caption += f"; the intervals of {cells} differences hold together" if pairs and cells > 1 else ""
     table = Table(caption, (comparison.unit, *study.members, *pairs), tuple(rows))
     return oriented(table, len(study.members))
 
 
 def alignment(comparison: Comparison) -> Table | None:
-    """AER of the members that are aligned by each method, by which alone they compare; None without gold links."""
+    """AER of the members by method, comparable only within one method; None without gold links."""
     if not comparison.aer:
         return None
     rows = tuple(
-        (method, member, f"{part.sentences:,}", _score(found[AER.name], digits=3))
+        (method, member, f"{part.sentences:,}", _score(estimates[AER.name], digits=3))
         for method, part in comparison.aer.items()
-        for member, found in part.scores.items()
+        for member, estimates in part.scores.items()
     )
     caption = "Alignment error rate ↓ over sentences with gold links (0 to 1); compare within one way to link"
     return Table(caption, ("links by", "member", "sentences", "AER"), rows, 2)
@@ -163,7 +156,7 @@ def runs(study: Study) -> Table:
 
 
 def not_compared(study: Study) -> Table | None:
-    """Runs that are left out, and why; None when there are none, or none is compared."""
+    """Runs that are left out, and why; None if there are none, or the study compares nothing."""
     if not compares(study):
         return None
     left_out = [run for run in study.runs if not run.comparable]
@@ -178,10 +171,10 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return f"{len(seeds)} seeds ({', '.join(map(str, seeds))})" if len(seeds) > 1 else f"one seed ({seeds[0]})"
 
 
-def _score(found: Estimate, digits: int = 2, *, deviation: bool = True) -> str:
-    lines = [number(found.value, digits), interval(found.interval, digits)]
-    if deviation and found.deviation is not None:
-        lines.append(f"sd {number(found.deviation, digits)}, n {len(found.by_seed)}")
+def _score(estimate: Estimate, digits: int = 2, *, deviation: bool = True) -> str:
+    lines = [number(estimate.value, digits), interval(estimate.interval, digits)]
+    if deviation and estimate.deviation is not None:
+        lines.append(f"sd {number(estimate.deviation, digits)}, n {len(estimate.by_seed)}")
     return "\n".join(lines)
 
 
@@ -193,9 +186,9 @@ def _ter(compared: Sequence[Run]) -> str:
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
-    validation = run.record.get("results", {}).get("metrics", {}).get("validation") or {}
+    validation = run.record.results.metrics.validation
     test = (number(run.test.get(name)) for name in ("bleu", "chrf", "ter", "perplexity"))
-    rest = (number(validation.get("bleu")), count(run.record.get("updates")), duration(run.record.get("seconds")))
+    rest = (number(validation.get("bleu")), count(run.record.updates), duration(run.record.seconds))
     return (run.member, str(run.seed), run.status, *test, *rest)
 
 

@@ -1,44 +1,44 @@
-"""Quality against what it costs: parameters, training time and tokens, with the Pareto front."""
+"""Quality against cost: parameters, training time and tokens, with the Pareto front."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from typing import Any
 
+from rnnsearch.plots.quality_against_cost import Point, quality_against_cost
+from rnnsearch.records.run_record import Record
 from rnnsearch.study.blocks import Picture, Section
-from rnnsearch.study.cost_figures import Point, quality_against_cost
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, primary, score, short_labels
 
-EQUAL = 0.01  # costs that differ by less are one cost: what is left is noise of the clock or of the last batch
+EQUAL = 0.01  # smaller differences in cost count as none: they are noise of the clock or of the last batch
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A cost of a run: its name, its axis and how a record tells it."""
+    """A cost of a run: its name, its axis and how to read it from a record."""
 
     name: str
     axis: str
-    of: Callable[[Mapping[str, Any]], float | None]
+    of: Callable[[Record], float | None]
     scale: float = 1.0  # of the axis
 
 
-def seconds(record: Mapping[str, Any]) -> float | None:
-    """Of training, or of the whole run in records from before training was timed alone."""
-    found: float | None = record.get("training_seconds", record.get("seconds"))
-    return found
+def seconds(record: Record) -> float | None:
+    """Seconds of training, or of the whole run in records from before training was timed alone."""
+    value: float | None = record.trained_seconds
+    return value
 
 
 COSTS = (
-    Cost("parameters", "parameters, millions", lambda record: record.get("parameters"), 1e-6),
+    Cost("parameters", "parameters, millions", lambda record: record.parameters, 1e-6),
     Cost("time", "training time, minutes", seconds, 1 / 60),
-    Cost("tokens", "target tokens seen, millions", lambda record: record.get("tokens_seen"), 1e-6),
+    Cost("tokens", "target tokens seen, millions", lambda record: record.tokens_seen, 1e-6),
 )
 
 
 def section(study: Study) -> Section:
-    """A figure for each cost that varies; empty where speed is measured, which is a cost itself."""
+    """A figure for each cost that varies; empty if the study measures speed, which is itself a cost."""
     measure = primary(study)
     pictures, notes = [], []
     for cost in COSTS if measure.split != "training" else ():
@@ -60,7 +60,7 @@ def section(study: Study) -> Section:
 
 def points_of(study: Study, measure: Measure, cost: Cost) -> list[Point]:
     """The members that have both numbers, on the front or not."""
-    labels, found = short_labels(study.members), []
+    labels, entries = short_labels(study.members), []
     for member in study.members:
         pairs = [
             (paid * cost.scale, value)
@@ -70,20 +70,20 @@ def points_of(study: Study, measure: Measure, cost: Cost) -> list[Point]:
             and (paid := cost.of(run.record)) is not None
         ]
         if pairs:
-            found.append((labels[member], fmean(paid for paid, _ in pairs), score([value for _, value in pairs])))
+            entries.append((labels[member], fmean(paid for paid, _ in pairs), score([value for _, value in pairs])))
     front = pareto_front(
-        as_one([paid for _, paid, _ in found]), [measure.better(quality.mean) for _, _, quality in found]
+        as_one([paid for _, paid, _ in entries]), [measure.better(quality.mean) for _, _, quality in entries]
     )
     return [
         Point(label, paid, quality.mean, quality.deviation, quality.values, on_front=place in front)
-        for place, (label, paid, quality) in enumerate(found)
+        for place, (label, paid, quality) in enumerate(entries)
     ]
 
 
 def pareto_front(costs: Sequence[float], qualities: Sequence[float]) -> list[int]:
     """Places of the points that no other dominates, the cheapest first.
 
-    A point is dominated by one that costs no more and is no worse, and is cheaper or better.
+    A point dominates another if it costs no more, is no worse, and is cheaper or better.
     """
     order = sorted(range(len(costs)), key=lambda place: (costs[place], -qualities[place], place))
     front: list[int] = []
@@ -101,5 +101,5 @@ def varies(costs: Sequence[float]) -> bool:
 
 
 def as_one(costs: Sequence[float]) -> list[float]:
-    """The costs, all replaced by their mean where they are the same but for noise."""
+    """The costs, all replaced by their mean if they differ only by noise."""
     return list(costs) if not costs or varies(costs) else [fmean(costs)] * len(costs)

@@ -1,140 +1,69 @@
-"""A sweep's or search's points as data: settings, value, state; axes for them; importance of the settings.
+"""The points of a sweep or search as data: settings, value, state; axes for them; importance of the settings.
 
-A trial is one run: of a search a trial of Optuna, of a sweep a point with its seed.
+A trial is one run: in a search a trial of Optuna's, in a sweep a point with one seed.
 """
 
 import importlib.util
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from rnnsearch.plots.search_charts import MISSING, Axis, Trial
+from rnnsearch.plots.style import value_text
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import primary, settings
-from rnnsearch.study.tables import plain
 
 DECADE = 10.0  # numbers that span this factor lie on a logarithmic axis
-FEWEST = 4  # finished trials from which importance is told
+FEWEST = 4  # finished trials that importance needs
 TREES = 64
-WHOLE = 1e9  # under which a whole number is written out
-MISSING = -0.14  # the place of a setting that a trial lacks, below the axis
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One run with what was set and what came of it."""
-
-    number: int
-    member: str
-    seed: int
-    state: str  # finished | pruned | failed | interrupted | running | waiting
-    settings: Mapping[str, Any]
-    value: float | None  # of a finished run its score, of another its last validation
-
-    @property
-    def done(self) -> bool:
-        """Whether it finished with a value."""
-        return self.state == "finished" and self.value is not None
-
-    @property
-    def known(self) -> float:
-        """The value, of a trial that has one."""
-        assert self.value is not None
-        return self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """Where the values of a setting lie between 0 and 1, and the labels there; None lies below."""
-
-    key: str
-    numeric: bool
-    log: bool
-    values: tuple[Any, ...]  # distinct, sorted; without None; text where they are not all numbers
-
-    def number(self, value: Any) -> int:
-        """The place of a value among the values."""
-        return self.values.index(float(value) if self.numeric else _name(value))
-
-    def place(self, value: Any) -> float:
-        """Between 0 and 1; below the axis for None."""
-        if value is None:
-            return MISSING
-        if not self.numeric:
-            return 0.5 if len(self.values) == 1 else self.number(value) / (len(self.values) - 1)
-        low, high = self._scaled(self.values[0]), self._scaled(self.values[-1])
-        return 0.5 if low == high else (self._scaled(value) - low) / (high - low)
-
-    @property
-    def labels(self) -> list[str]:
-        """A label for each value, with as many digits as it takes to tell them apart."""
-        if not self.numeric:
-            return [*map(str, self.values)]
-        short = [
-            f"{value:.0f}" if value.is_integer() and abs(value) < WHOLE else f"{value:.4g}" for value in self.values
-        ]
-        return short if len(set(short)) == len(short) else [f"{value:.17g}" for value in self.values]
-
-    def label(self, value: Any) -> str:
-        """The label of a value; a dash for None."""
-        return "–" if value is None else self.labels[self.number(value)]
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Places with labels: every value of a few numbers and of words, else both ends and three between."""
-        if not self.numeric or len(self.values) <= 6:
-            return [(self.place(value), text) for value, text in zip(self.values, self.labels, strict=True)]
-        low, high = self._scaled(self.values[0]), self._scaled(self.values[-1])
-        steps = [low + part * (high - low) / 4 for part in range(5)]
-        return [(part / 4, f"{math.exp(step) if self.log else step:.3g}") for part, step in enumerate(steps)]
-
-    def _scaled(self, value: float) -> float:
-        return math.log(value) if self.log else float(value)
 
 
 def trials(study: Study) -> list[Trial]:
-    """Every run of the study, in the order of a search's numbers, else in the study's."""
+    """Every run of the study, ordered by the search's numbers, else as in the study."""
     measure, varied = primary(study), settings(study)
-    found = []
+    collected = []
     for place, run in enumerate(study.runs):
-        told = run.job.get("trial") or {}
+        recorded = run.job.get("trial") or {}
         value = measure.of(run)
-        found.append(
+        collected.append(
             Trial(
-                int(told.get("number", place)),
+                int(recorded.get("number", place)),
                 run.member,
                 run.seed,
                 "waiting" if run.status == "not started" else run.status,
-                told.get("parameters") or varied.get(run.member, {}),
+                recorded.get("parameters") or varied.get(run.member, {}),
                 measure.last(run) if value is None else value,
             )
         )
-    return sorted(found, key=lambda trial: trial.number)
+    return sorted(collected, key=lambda trial: trial.number)
 
 
 def axes(found: Sequence[Trial], space: Mapping[str, Mapping[str, Any]] | None = None) -> list[Axis]:
-    """An axis for each setting that has several values; logarithmic where the space says so or decades lie in it.
+    """An axis for each setting with several values; logarithmic if the space says so or the values span a decade.
 
-    space: of a search, setting -> its domain.
+    space: of a search: setting -> its domain.
     """
     keys = dict.fromkeys(key for trial in found for key in trial.settings)
-    made = []
+    collected = []
     for key in keys:
-        told = [trial.settings.get(key) for trial in found]
-        values = [value for value in told if value is not None]
+        asked = [trial.settings.get(key) for trial in found]
+        values = [value for value in asked if value is not None]
         numeric = all(_is_number(value) for value in values)
-        ordered: tuple[Any, ...] = tuple(sorted({float(value) if numeric else _name(value) for value in values}))
-        if len(ordered) + (None in told) < 2:
+        ordered: tuple[Any, ...] = tuple(sorted({float(value) if numeric else value_text(value) for value in values}))
+        if len(ordered) + (None in asked) < 2:
             continue
         positive = numeric and ordered[0] > 0
         wide = positive and ordered[-1] / ordered[0] >= DECADE
-        made.append(Axis(key, numeric, wide or (positive and bool(((space or {}).get(key) or {}).get("log"))), ordered))
-    return made
+        collected.append(
+            Axis(key, numeric, wide or (positive and bool(((space or {}).get(key) or {}).get("log"))), ordered)
+        )
+    return collected
 
 
 def importances(found: Sequence[Trial], over: Sequence[Axis]) -> dict[str, float] | None:
-    """Share of the variance of the value that fANOVA gives to each setting, the largest first; sums to 1.
+    """The share of the value's variance that fANOVA assigns to each setting, the largest first; they sum to 1.
 
-    None with too few finished trials, or where all have the same value. The forest is seeded.
+    None with too few finished trials, or if all have the same value. The forest is seeded.
 
     Raises: ImportError without optuna and scikit-learn.
     """
@@ -152,7 +81,7 @@ def importances(found: Sequence[Trial], over: Sequence[Axis]) -> dict[str, float
 
 
 def importance_is_installed() -> bool:
-    """Whether the packages are there that importance needs."""
+    """Whether the packages that importance needs are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("optuna", "sklearn"))
 
 
@@ -176,8 +105,3 @@ def _categories(axis: Axis) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _name(value: Any) -> str:
-    """A value that is no number, as a reader writes it: 1 and "1" are one."""
-    return plain(value)

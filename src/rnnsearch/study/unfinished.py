@@ -1,4 +1,4 @@
-"""Remarks on runs that are in no comparison: failed, not finished, not tested, or made from something else."""
+"""Remarks on runs that are in no comparison: failed, not finished, not tested, or made from other files."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ DONE = ("finished", "pruned", OTHER_DATA)
 
 
 def remarks(study: Study) -> list[Remark]:
-    """What is said of them."""
+    """All remarks on them."""
     return [*_failed(study), *_unfinished(study), *_without_test(study), *_made_apart(study), *_other_baseline(study)]
 
 
@@ -21,25 +21,25 @@ def untested(study: Study) -> list[Run]:
 
 
 def no_test(runs: Sequence[Run]) -> str:
-    """Why they have none."""
-    splits = [(run.record.get("data") or {}).get("pairs") or {} for run in runs]
-    if all(found and "test" not in found for found in splits):
+    """Why the runs lack test translations."""
+    splits = [run.record.data.pairs for run in runs]
+    if all(pairs and "test" not in pairs for pairs in splits):
         return "their data have no test split (data.test), so that only the validation set can be told of"
     return "without test translations: they were trained with test=false, or the files are gone"
 
 
 def of_runs(count: int) -> str:
-    """So many runs, as the subject of a sentence."""
+    """A number of runs as the subject of a sentence."""
     return "1 run is" if count == 1 else f"{count} runs are"
 
 
 def _failed(study: Study) -> list[Remark]:
-    """Seeds that no mean holds: what ends a training is rarely chance alone."""
+    """Seeds that are in no mean: a training rarely fails by chance alone."""
     left = [run for run in study.runs if run.status in FAILED]
     if not left:
         return []
-    told = listed([f"{named(run)} ({run.status})" for run in left])
-    text = f"Not in any mean, since they failed: {told}. The others may be the lucky ones."
+    listing = listed([f"{named(run)} ({run.status})" for run in left])
+    text = f"Not in any mean, since they failed: {listing}. The others may be the lucky ones."
     values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
     return [Remark("doubt", "failed_seeds", text, members_of(left), values)]
 
@@ -48,37 +48,39 @@ def _unfinished(study: Study) -> list[Remark]:
     left = [run for run in study.runs if run.status not in (*DONE, *FAILED)]
     if not left:
         return []
-    told = listed([f"{named(run)} ({run.status})" for run in left])
+    listing = listed([f"{named(run)} ({run.status})" for run in left])
     values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
-    return [Remark("doubt", "unfinished", f"Not every run is finished: {told}.", members_of(left), values)]
+    return [Remark("doubt", "unfinished", f"Not every run is finished: {listing}.", members_of(left), values)]
 
 
 def _without_test(study: Study) -> list[Remark]:
     left = untested(study)
     if not left:
         return []
-    every = len(left) == len(study.runs)
-    subject = "All runs are" if every else of_runs(len(left))
-    which = "" if every else f": {listed([named(run) for run in left])}"
+    none_tested = len(left) == len(study.runs)
+    subject = "All runs are" if none_tested else of_runs(len(left))
+    which = "" if none_tested else f": {listed([named(run) for run in left])}"
     return [Remark("doubt", "untested", f"{subject} finished, but {no_test(left)}{which}.", members_of(left))]
 
 
 def _made_apart(study: Study) -> list[Remark]:
-    """Runs that are left out since they were made from other data, vocabularies or code; which files differ."""
+    """Runs left out because they were made from other data, vocabularies or code, with the files that differ."""
     if not study.apart:
         return []
     runs = {run.folder.name: run for run in study.runs}
-    told = [
-        f"{named(runs[one.run.label])} ({', '.join(one.names)} {'is' if len(one.names) == 1 else 'are'} not of the "
-        f"same content as for {one.others} other{'s' if one.others > 1 else ''})"
-        for one in study.apart
+    texts = [
+        f"{named(runs[apart.run.label])} ({', '.join(apart.names)} {'is' if len(apart.names) == 1 else 'are'} not of "
+        f"the same content as for {apart.others} other{'s' if apart.others > 1 else ''})"
+        for apart in study.apart
     ]
     text = (
-        f"Left out, for what they were made from has changed: {listed(told)}. Train them anew from the same files, "
+        f"Left out, for what they were made from has changed: {listed(texts)}. Train them anew from the same files, "
         "or keep them in a study of their own."
     )
-    values = {"runs": [{"run": one.run.label, "files": list(one.names)} for one in study.apart]}
-    return [Remark("doubt", "other_sources", text, members_of([runs[one.run.label] for one in study.apart]), values)]
+    values = {"runs": [{"run": apart.run.label, "files": list(apart.names)} for apart in study.apart]}
+    return [
+        Remark("doubt", "other_sources", text, members_of([runs[apart.run.label] for apart in study.apart]), values)
+    ]
 
 
 def _other_baseline(study: Study) -> list[Remark]:

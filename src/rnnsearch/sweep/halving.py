@@ -1,7 +1,7 @@
-"""Which trials of a tuning go on: successive halving on the real schedule; more rates where the best is an end.
+"""Which tuning trials go on: successive halving on the real schedule; more rates while the best is at the edge.
 
-Nothing here trains: from what trials have reached so far follows what is to be trained next, or what is chosen. So a
-tuning that was killed goes on from what lies on the disk.
+Nothing here trains: what is trained next, or chosen, follows from what the trials have reached so far. So a tuning
+that was killed goes on from what is on the disk.
 """
 
 import math
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Values = tuple[tuple[str, Any], ...]  # of a trial: keys and what they are
+Values = tuple[tuple[str, Any], ...]  # of a trial: keys and their values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """Where trials are judged: after this share of the budget; so many of them, the best, go on."""
+    """Where trials are judged: after ``share`` of the budget the best ``keep`` of them go on."""
 
     share: float
     keep: int
@@ -25,11 +25,11 @@ class Rule:
     """How trials are judged.
 
     Attributes:
-        key: whose values are numbers, such as the learning rate; more are tried while the best lies at their end.
+        key: a numeric one, such as the learning rate; more values are tried while the best is the lowest or highest.
         values: of this key, tried first.
-        others: combinations of further keys' values, each tried with each value of ``key``; one empty one for none.
-        rungs: in their order.
-        extensions: the most values that are tried beyond ``values``.
+        others: combinations of further keys' values, each tried with each value of ``key``; ((),) for none.
+        rungs: in order.
+        extensions: how many values at most are tried beyond ``values``.
 
     """
 
@@ -46,7 +46,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Trials that are to be trained up to a rung before anything can be judged."""
+    """Trials to be trained up to a rung before anything can be judged."""
 
     trials: tuple[Values, ...]
     rung: int
@@ -58,8 +58,8 @@ class Chosen:
 
     Attributes:
         trial: its values.
-        tried: values of the rule's key, in their order.
-        at_edge: whether its own is the lowest or the highest of them, and no more may be tried.
+        tried: values of the rule's key, rising.
+        at_edge: whether its own is the lowest or highest of them and no more may be tried.
     """
 
     trial: Values
@@ -71,19 +71,19 @@ class AllDiverged(ValueError):
     """Every trial diverged."""
 
 
-def judged(rule: Rule, found: Callable[[Values, int], float | None]) -> Waiting | Chosen:
-    """What is to be trained next, or what is chosen.
+def judged(rule: Rule, loss_at: Callable[[Values, int], float | None]) -> Waiting | Chosen:
+    """What to train next, or what is chosen.
 
     Args:
-        rule: how.
-        found: a trial's loss at a rung, lower is better; infinite where it diverged, None where it is not there yet.
+        rule: how trials are judged.
+        loss_at: a trial's loss at a rung, lower is better; infinite if it diverged, None if it is not there yet.
 
     Raises:
-        AllDiverged: if no trial is left, and no lower value may be tried.
+        AllDiverged: if no trial is left and no lower value may be tried.
     """
     values = sorted(set(rule.values))
     for left in range(rule.extensions, -1, -1):
-        best = _best(rule, rule.trials(values), found)
+        best = _best(rule, rule.trials(values), loss_at)
         if isinstance(best, Waiting):
             return best
         value = values[0] if best is None else dict(best)[rule.key]
@@ -97,18 +97,18 @@ def judged(rule: Rule, found: Callable[[Values, int], float | None]) -> Waiting 
 
 
 def _best(
-    rule: Rule, trials: Sequence[Values], found: Callable[[Values, int], float | None]
+    rule: Rule, trials: Sequence[Values], loss_at: Callable[[Values, int], float | None]
 ) -> Waiting | Values | None:
-    """The trial that is left at the last rung; None where all diverged."""
+    """The best trial at the last rung; None if all diverged."""
     alive = list(trials)
     for place, rung in enumerate(rule.rungs):
         if len(alive) == 1 and place > 0:
-            break  # nothing to be judged
-        losses = {trial: found(trial, place) for trial in alive}
+            break  # nothing to judge
+        losses = {trial: loss_at(trial, place) for trial in alive}
         if waiting := tuple(trial for trial in alive if losses[trial] is None):
             return Waiting(waiting, place)
         sound = [(loss, order, trial) for order, (trial, loss) in enumerate(losses.items()) if _is_number(loss)]
-        alive = [trial for *_, trial in sorted(sound, key=lambda one: one[:2])[: rung.keep]]
+        alive = [trial for *_, trial in sorted(sound, key=lambda entry: entry[:2])[: rung.keep]]
         if not alive:
             return None
     return alive[0]
@@ -119,6 +119,6 @@ def _is_number(loss: float | None) -> bool:
 
 
 def _beyond(values: Sequence[float], *, low: bool) -> float:
-    """The next value: as far from the end as the end from its neighbour, as a ratio."""
+    """The next value beyond an end, at the same ratio as between the end and its neighbour."""
     end, neighbour = (values[0], values[1]) if low else (values[-1], values[-2])
     return float(f"{end * end / neighbour:.6g}")

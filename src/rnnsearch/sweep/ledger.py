@@ -1,6 +1,6 @@
-"""What a study was asked to train and how far it has come: job.json beside each point's record. Nothing else is kept.
+"""What a study was asked to train and how far it is: a job.json beside each point's record, and nothing else.
 
-A point's folder is found by the key of its config, so that the same sweep again, or a wider one, finds it.
+A point's folder is found by the key of its config, so the same sweep finds it again, and so does a wider one.
 """
 
 import re
@@ -13,14 +13,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.records import JOB, read_object, read_record, write_object
+from rnnsearch.records.json_files import read_object, write_object
+from rnnsearch.records.run_record import JOB, NO_RECORD, Failure, Record, read_record
 
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
 KEY_LETTERS = 8  # of the key, in the folder's name
-FLAGS = ("--config-dir=", "--config-name=config")  # of a point: what they begin with
-QUIET = ("hydra/job_logging=stderr", "hydra/hydra_logging=stderr", "hydra.output_subdir=null")  # or what they are
-ASKING = 5.0  # seconds that `is_supervised` may be in the way of who wants to look after a point
+FLAGS = ("--config-dir=", "--config-name=config")  # a point's flags begin with one of these
+QUIET = ("hydra/job_logging=stderr", "hydra/hydra_logging=stderr", "hydra.output_subdir=null")  # or are one of these
+ASKING = 5.0  # seconds to wait for the lock, which `is_supervised` may hold for a moment
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,18 @@ class Point:
 
     Attributes:
         folder: of the run.
-        key: `rnnsearch.records.point_key` of its config.
+        key: `rnnsearch.config.identity.point_key` of its config.
         member: its label, without the seed.
         overrides: what ``rnnsearch train`` gets, without the folder.
         flags: of the command line, such as ``--config-dir=DIR``.
-        directory: in which the command was given, so that relative paths mean the same everywhere.
-        fallbacks: more overrides for each further attempt after one that ran out of memory.
-        updates: at the end of its budget, where that is known.
-        devices: that it trains on; -1: all there are.
-        accelerator: cpu, or what may be a GPU.
-        trial: of a search: its index and what it was given, and once it has asked, Optuna's number and parameters.
-        pause: of a trial of a tuning that was not chosen, at least not yet: the share of the budget and the updates
-            at which it is left; None: it is trained to the end.
+        directory: the command's working directory, so that relative paths keep their meaning.
+        fallbacks: extra overrides for each further attempt after one ran out of memory.
+        updates: at the end of its budget, if known.
+        devices: how many it trains on; -1: all.
+        accelerator: cpu, or anything that may be a GPU.
+        trial: of a search: its index and fixed overrides; once it has asked Optuna, also its number and parameters.
+        pause: of a tuning trial that is not chosen (yet): the share of the budget and the updates at which it stops;
+            None: it is trained to the end.
     """
 
     folder: Path
@@ -67,15 +68,15 @@ class Attempt:
     outcome: str | None = None  # None while it runs; see OUTCOMES
     exit_code: int | None = None
     signal: str | None = None
-    error: dict[str, Any] | None = None  # type, message, traceback; of one that diverged its update and a command
-    overrides: tuple[str, ...] = ()  # beside the point's
+    error: dict[str, Any] | None = None  # type, message, traceback; if it diverged also the update and a command
+    overrides: tuple[str, ...] = ()  # in addition to the point's
     host: str | None = None
     pid: int | None = None
 
 
 OUTCOMES = ("finished", "pruned", "paused", "failed", "killed", "interrupted", "out_of_memory")
 DONE = ("finished", "pruned")
-DIVERGED = "Diverged"  # the type of the error in the record of a training whose loss became no number
+DIVERGED = "Diverged"  # the error type in the record of a training whose loss became NaN or infinite
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ class State:
     """How far a point has come.
 
     Attributes:
-        status: finished, pruned, paused, running, waiting, interrupted, failed (so are killed and out of memory).
-        updates: done at the last validation.
-        bleu: the best of validation so far.
+        status: finished, pruned, paused, running, waiting, interrupted or failed (also when killed or out of memory).
+        updates: at the last validation.
+        bleu: the best validation score so far.
         seconds: of training, as far as recorded.
-        error: one line, for a point that failed.
-        attempts: how often it was started.
-        chrf: the best of validation so far, where that is the primary measure in place of BLEU.
+        error: one line, for a failed point.
+        attempts: every time it was started.
+        chrf: the best validation score so far, if chrF is the primary measure instead of BLEU.
     """
 
     status: str
@@ -108,7 +109,7 @@ def folder_name(member: str, seed: int, key: str) -> str:
 
 
 def find(study: Path, key: str) -> Path | None:
-    """The folder of the point with this key; None where there is none."""
+    """The folder of the point with this key, or None."""
     for path in sorted(study.glob(f"*-{key[:KEY_LETTERS]}/{JOB}")):
         if _read(path)["key"] == key:
             return path.parent
@@ -116,22 +117,22 @@ def find(study: Path, key: str) -> Path | None:
 
 
 def write_point(point: Point) -> None:
-    """Write a point's job.json; the attempts that stand there already stay."""
+    """Write a point's job.json, keeping the attempts already in it."""
     attempts = read_attempts(point.folder) if (point.folder / JOB).is_file() else ()
     _write(point, attempts)
 
 
 def _write(point: Point, attempts: tuple[Attempt, ...]) -> None:
     values = {key: value for key, value in asdict(point).items() if key != "folder"}
-    write_object(point.folder / JOB, {"format": FORMAT, **values, "attempts": [asdict(one) for one in attempts]})
+    write_object(point.folder / JOB, {"format": FORMAT, **values, "attempts": [*map(asdict, attempts)]})
 
 
 def read_point(folder: Path) -> Point:
     """The point of a folder.
 
     Raises:
-        FileNotFoundError, ValueError: if it has no job.json, a damaged one, or one with words that no sweep writes:
-            they would tell Hydra where to write and what to load.
+        FileNotFoundError, ValueError: if job.json is missing, damaged, or holds words that no sweep writes: they could
+            tell Hydra where to write and what to load.
     """
     values = _read(folder / JOB)
     _check_words(values, folder / JOB)
@@ -154,8 +155,12 @@ def read_point(folder: Path) -> Point:
 
 
 def _check_words(values: Mapping[str, Any], path: Path) -> None:
-    """Let overrides change the training's config alone, and flags add folders of YAML, no more."""
-    lists = [values["overrides"], *values.get("fallbacks", ()), *(one["overrides"] for one in values["attempts"])]
+    """Refuse overrides that change more than the training's config, and flags that do more than add YAML folders."""
+    lists = [
+        values["overrides"],
+        *values.get("fallbacks", ()),
+        *(attempt["overrides"] for attempt in values["attempts"]),
+    ]
     overrides = [word for words in lists for word in words]
     strange = [word for word in overrides if not isinstance(word, str) or word.startswith("-") or _is_hydras(word)]
     strange += [flag for flag in values.get("flags", ()) if flag not in QUIET and not str(flag).startswith(FLAGS)]
@@ -164,19 +169,19 @@ def _check_words(values: Mapping[str, Any], path: Path) -> None:
 
 
 def _is_hydras(override: str) -> bool:
-    parts = re.split("[./@:]", override.partition("=")[0].strip(" \t\n+~"))
-    return "hydra" in parts or parts[0] == "trust"
+    names = re.split("[./@:]", override.partition("=")[0].strip(" \t\n+~"))
+    return "hydra" in names or names[0] == "trust"
 
 
 def read_points(study: Path) -> list[Point]:
-    """All points of a study, in the order of their folders' names."""
+    """All points of a study, by folder name."""
     return [read_point(path.parent) for path in sorted(study.glob(f"*/{JOB}"))]
 
 
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:
-    """What came of each attempt at a point, the first first."""
-    found = _read(folder / JOB)["attempts"]
-    return tuple(Attempt(**{**one, "overrides": tuple(one["overrides"])}) for one in found)
+    """The attempts at a point, oldest first."""
+    attempts = _read(folder / JOB)["attempts"]
+    return tuple(Attempt(**{**attempt, "overrides": tuple(attempt["overrides"])}) for attempt in attempts)
 
 
 def add_attempt(point: Point, attempt: Attempt) -> None:
@@ -201,7 +206,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def supervising(folder: Path) -> Iterator[bool]:
-    """Hold a point for oneself: True, or False where another process has it. Freed when the process dies, too."""
+    """Lock a point: True, or False if another process holds it. The lock is freed when the process dies, too."""
     with _holding(folder, patience=ASKING) as mine:
         yield mine
 
@@ -221,7 +226,7 @@ def _holding(folder: Path, *, patience: float) -> Iterator[bool]:
 
 
 def is_supervised(folder: Path) -> bool:
-    """Whether a process is at work on the point."""
+    """Whether a process is working on the point."""
     if not (folder / SUPERVISED).exists():
         return False
     with _holding(folder, patience=0) as free:
@@ -229,73 +234,74 @@ def is_supervised(folder: Path) -> bool:
 
 
 def state(point: Point) -> State:
-    """How far a point has come, by its files."""
+    """How far a point has come, read from its files."""
     if (twin := _twin(point)) is not None:
         return state(twin)
     attempts = read_attempts(point.folder)
     record = read_run(point.folder)
-    validations = record.get("results", {}).get("curves", {}).get("validation", [])
-    best = max((float(one["bleu"]) for one in validations), default=None)
-    by_chrf = (record.get("scoring") or {}).get("primary") == "chrf"
-    chrf = max((float(one["chrf"]) for one in validations), default=None) if by_chrf else None
+    validations = record.results.curves.validation
+    best = max((float(validation["bleu"]) for validation in validations), default=None)
+    by_chrf = record.scoring.get("primary") == "chrf"
+    chrf = max((float(validation["chrf"]) for validation in validations), default=None) if by_chrf else None
     updates = int(validations[-1]["update"]) if validations else 0
     status = _status(point.folder, attempts, record)
     error = _error(attempts, record) if status == "failed" else None
-    return State(status, updates, best, record.get("seconds"), error, attempts, chrf)
+    return State(status, updates, best, record.seconds, error, attempts, chrf)
 
 
 def is_paused(point: Point) -> bool:
-    """Whether a point was left where it is to pause, so that nothing is to be done before that is another place."""
-    if point.pause is None or (record := read_run(point.folder)).get("status") != "paused":
+    """Whether a point has stopped at its pause, so there is nothing to do until the pause moves."""
+    if point.pause is None or (record := read_run(point.folder)).status != "paused":
         return False
-    *_, last = record["pauses"]
+    last = record.pauses[-1]
     share, updates = (point.pause.get(key) or 0 for key in ("share", "updates"))
-    return bool(last["share"] >= share and last["update"] >= updates)
+    return last.share >= share and last.update >= updates
 
 
 def has_diverged(point: Point) -> bool:
-    """Whether a point's training diverged, which is an answer too: from the same seed it would do so again."""
+    """Whether a point's training diverged: with the same seed it would do so again, so it is not retried."""
     if (twin := _twin(point)) is not None:
         return has_diverged(twin)
     record = read_run(point.folder)
-    return record.get("status") == "failed" and (record.get("error") or {}).get("type") == DIVERGED
+    return record.status == "failed" and record.error is not None and record.error.type == DIVERGED
 
 
 def _twin(point: Point) -> Point | None:
-    """The point that was trained in place of a trial's, which is known, and written, as the trial begins."""
+    """The point trained in place of a trial; the trial notes it when it begins."""
     if not point.trial:
         return None
     trial = read_point(point.folder).trial or {}
     return read_point(point.folder.parent / trial["same_as"]) if "same_as" in trial else None
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """The record of a point's run; empty where there is none yet, or a damaged one, which is as good as none."""
+def read_run(folder: Path) -> Record:
+    """The record of a point's run; `NO_RECORD` if it is missing or damaged."""
     try:
         return read_record(folder)
     except (FileNotFoundError, ValueError):
-        return {}
+        return NO_RECORD
 
 
-def _status(folder: Path, attempts: tuple[Attempt, ...], record: Mapping[str, Any]) -> str:
-    if record.get("status") in DONE:
-        return str(record["status"])
+def _status(folder: Path, attempts: tuple[Attempt, ...], record: Record) -> str:
+    if record.status in DONE:
+        return record.status
     if is_supervised(folder):
         return "running"
-    if record.get("status") == "paused":
+    if record.status == "paused":
         return "paused"
     outcome = attempts[-1].outcome if attempts else None
-    if outcome in (None, "interrupted", *DONE):  # begun and never ended: whoever looked after it was killed
+    if outcome in (None, "interrupted", *DONE):  # begun but never ended: its supervisor was killed
         return "interrupted" if attempts else "waiting"
     return "failed"
 
 
-def _error(attempts: tuple[Attempt, ...], record: Mapping[str, Any]) -> str:
-    story = attempts[-1].error or record.get("error") or {"type": attempts[-1].outcome, "message": ""}
+def _error(attempts: tuple[Attempt, ...], record: Record) -> str:
+    failure = Failure(type=str(attempts[-1].outcome)) if record.error is None else record.error
+    story = attempts[-1].error or {"type": failure.type, "message": failure.message}
     message = str(story["message"]).strip().partition("\n")[0]
     return f"{story['type']}: {message}" if message else str(story["type"])
 
 
 def now() -> str:
-    """The time as records have it."""
+    """The time in the format of the records."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

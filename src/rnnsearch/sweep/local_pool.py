@@ -1,4 +1,4 @@
-"""Runs jobs on one machine: a queue of slots, each a GPU or a share of the processor's cores, and no barrier."""
+"""Runs jobs on one machine in a queue of slots, each a GPU or a share of the processor's cores."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ GPUS, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Job:
-    """What to run, with more environment variables, and on how many devices; 0 or less: on all."""
+    """What to run with extra environment variables, and on how many devices; 0 or less: all."""
 
     devices: int
     work: Callable[[Environment, threading.Event], None]
@@ -22,7 +22,7 @@ class Slots:
     """What jobs share.
 
     Attributes:
-        gpus: of each slot, as CUDA_VISIBLE_DEVICES names them; () for a slot without.
+        gpus: of each slot, as CUDA_VISIBLE_DEVICES names them; () for a slot without GPUs.
         threads: of each slot.
     """
 
@@ -30,30 +30,30 @@ class Slots:
     threads: int
 
     def fitting(self, free: Sequence[int], devices: int) -> list[int] | None:
-        """The first of the free slots that together have so many devices; None where they have not.
+        """The first free slots that together have so many devices, or None.
 
-        A slot without GPUs is a device. A job that wants more than there are gets all slots.
+        A slot without GPUs counts as a device. A job that wants more devices than there are gets all slots.
         """
         everything = len({device for slot in range(len(self.gpus)) for device in self._devices(slot)})
         wanted = min(devices, everything) if devices > 0 else everything
         taken: list[int] = []
-        found: set[str] = set()
+        covered: set[str] = set()
         for slot in free:
-            if len(found) < wanted and not found.issuperset(self._devices(slot)):
+            if len(covered) < wanted and not covered.issuperset(self._devices(slot)):
                 taken.append(slot)
-                found.update(self._devices(slot))
-        return taken if len(found) >= wanted else None
+                covered.update(self._devices(slot))
+        return taken if len(covered) >= wanted else None
 
     def environment(self, taken: Sequence[int], devices: int) -> dict[str, str]:
-        """What a job on these slots is told: its GPUs, and the threads of each of its processes, one a device.
+        """The environment of a job on these slots: its GPUs, and the threads of each of its processes, one per device.
 
-        Threads that the user has set stay as they are.
+        A number of threads set by the user is kept.
         """
         gpus = list(dict.fromkeys(gpu for slot in taken for gpu in self.gpus[slot]))
-        shown = gpus[:devices] if devices > 0 else gpus
-        processes = len(shown) or max(devices, 1)
+        visible = gpus[:devices] if devices > 0 else gpus
+        processes = len(visible) or max(devices, 1)
         threads = {} if THREADS in os.environ else {THREADS: str(max(1, self.threads * len(taken) // processes))}
-        return {**threads, **({GPUS: ",".join(shown)} if shown else {})}
+        return {**threads, **({GPUS: ",".join(visible)} if visible else {})}
 
     def _devices(self, slot: int) -> tuple[str, ...]:
         return self.gpus[slot] or (f"slot {slot}",)
@@ -65,13 +65,13 @@ def cores() -> int:
 
 
 def make_slots(jobs: int | None, *, gpus: int, cpus: int, devices: Sequence[int]) -> Slots:
-    """So many slots, or one a GPU, or one a core; not more than there is work for.
+    """``jobs`` slots, or one per GPU, or one per core; not more than there is work for.
 
     Args:
-        jobs: at a time; None chooses. More jobs than GPUs share them, fewer have several each.
-        gpus: that CUDA sees.
-        cpus: cores, whose threads are divided among the slots.
-        devices: of each job that there is.
+        jobs: at a time; None: chosen here. More jobs than GPUs share them, fewer have several each.
+        gpus: how many CUDA sees.
+        cpus: cores, divided among the slots.
+        devices: of each job.
     """
     visible = os.environ.get(GPUS)
     names = visible.split(",")[:gpus] if visible else [str(index) for index in range(gpus)]
@@ -82,11 +82,11 @@ def make_slots(jobs: int | None, *, gpus: int, cpus: int, devices: Sequence[int]
 
 
 def run(jobs: Sequence[Job], slots: Slots) -> None:
-    """Run all jobs, begun in their order as slots become free; one that takes several waits for them at the head.
+    """Run all jobs in order as slots become free; one that needs several slots waits for them at the head.
 
-    An exception in the calling thread, such as KeyboardInterrupt, sets every job's event, begins no other and waits
-    for those that run; a second one does not wait. An exception of a job stops no other: the first is raised when all
-    have ended.
+    An exception in the calling thread, such as KeyboardInterrupt, sets every job's event, starts no further job and
+    waits for the running ones; a second exception does not wait. An exception in a job stops no other: the first one
+    is raised when all have ended.
     """
     pool = _Pool(slots)
     try:
@@ -114,12 +114,12 @@ class _Pool:
     def take(self, devices: int) -> list[int]:
         with self.changed:
             while (taken := self.slots.fitting(self.free, devices)) is None:
-                self.changed.wait(0.5)  # not for ever: signals are handled between waits
+                self.changed.wait(0.5)  # not forever: signals are handled between waits
             self.free = [slot for slot in self.free if slot not in taken]
             return taken
 
     def drain(self) -> None:
-        """Wait until nothing runs. A Thread.join that a signal interrupts would take its thread for ended."""
+        """Wait until nothing runs. A Thread.join interrupted by a signal would take its thread for ended."""
         with self.changed:
             while len(self.free) < len(self.slots.gpus):
                 self.changed.wait(0.5)

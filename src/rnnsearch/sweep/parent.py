@@ -9,7 +9,7 @@ TIED = "RNNSEARCH_TIED"  # set in a process whose standard input is a pipe that 
 
 
 def follow_parent() -> None:
-    """Where the environment asks for it, interrupt this process as SIGTERM does once the parent is gone."""
+    """If the environment asks for it, interrupt this process as SIGTERM does once the parent is gone."""
     if os.environ.get(TIED) and sys.stdin is not None:
         threading.Thread(target=_wait, daemon=True).start()
 

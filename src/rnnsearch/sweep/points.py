@@ -1,162 +1,210 @@
-"""The points of a sweep: every combination of its axes, without what a point's options lack, each once.
+"""From overrides to the points of a study: composed, matched in size, and given a folder."""
 
-Nothing here knows Hydra: overrides are text, and composing them is a function that is given.
-"""
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from omegaconf import DictConfig, OmegaConf
 
-Overrides = tuple[str, ...]
+from rnnsearch.config.build import build_data
+from rnnsearch.config.compose import Composer, compose_training, known_keys, settle_budget
+from rnnsearch.config.identity import is_hashed, point_key
+from rnnsearch.config.keys.roles import SWEEPING
+from rnnsearch.config.model_size import matched_overrides, quantity
+from rnnsearch.config.overrides import Overrides, key_of, quoted
+from rnnsearch.config.plain_values import flat
+from rnnsearch.config.value_checks import canonical
+from rnnsearch.records.run_config import CONFIG
+from rnnsearch.records.run_record import JOB, RECORD
+from rnnsearch.sweep import ledger
+from rnnsearch.sweep.combinations import Composed
+from rnnsearch.sweep.inputs import Inputs
+from rnnsearch.sweep.ledger import Point
 
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from rnnsearch.data.datamodule import ParallelDataModule
 
-class UnknownKey(ValueError):
-    """Raised by a compose function for an override whose key the config lacks."""
-
-    def __init__(self, key: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.key = key
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What is swept: a key or group, and its values as on the command line."""
-
-    key: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Composed:
-    """The overrides of a point that its config has a place for, and what tells the config from others.
-
-    Attributes:
-        older_key: the key that earlier versions gave it, to which 0 and 0.0 were two values.
-        places: of the candidates that it is, where it was one of several or more.
-    """
-
-    overrides: Overrides
-    key: str
-    seed: int
-    older_key: str = ""
-    places: tuple[int, ...] = ()
+SHOWN = 5  # keys in a sentence
+KEPT = 128  # configs of points kept at a time
+HALVINGS = 3  # of the batch, when memory does not suffice
 
 
-def combinations(fixed: Sequence[str], axes: Sequence[Axis], lists: Sequence[Sequence[str]] = ()) -> list[Overrides]:
-    """Every combination of the lists and the axes' values, each with the fixed overrides; the last axis is fastest."""
-    swept = [[f"{axis.key}={value}" for value in axis.values] for axis in axes]
-    together: Sequence[Sequence[str]] = lists or [()]
-    return [(*fixed, *joined, *values) for joined in together for values in product(*swept)]
-
-
-def active(overrides: Overrides, try_compose: Callable[[Overrides], object]) -> tuple[Overrides, dict[str, UnknownKey]]:
-    """The overrides without those that the config lacks; these by key, with what composing says of them."""
-    lacking: dict[str, UnknownKey] = {}
-    while True:
-        try:
-            try_compose(overrides)
-        except UnknownKey as error:
-            kept = tuple(one for one in overrides if key_of(one) != error.key)
-            if len(kept) == len(overrides):
-                raise  # a config file asks for it, no override
-            overrides, lacking[error.key] = kept, error
-        else:
-            return overrides, lacking
-
-
-def composed(candidates: Iterable[Overrides], compose: Callable[[Overrides], Composed]) -> list[Composed]:
-    """The points of the candidates: keys that a point lacks are dropped, equal points are one.
-
-    Of equal points only the overrides that all of them share are kept, where those make the same point: the others
-    have no effect (the attention size beside a fixed context).
-
-    Raises:
-        UnknownKey: for a key that no candidate has.
-    """
-    groups: dict[str, dict[int, Overrides]] = {}
-    lacked: dict[str, UnknownKey] = {}
-    known: set[str] = set()
-    for place, candidate in enumerate(candidates):
-        overrides, lacking = active(candidate, compose)
-        known |= {key_of(one) for one in overrides}
-        lacked |= lacking
-        groups.setdefault(compose(overrides).key, {})[place] = overrides
-    for key, error in lacked.items():
-        if key not in known:
-            raise error
-    return [replace(_one([*equal.values()], compose), places=tuple(equal)) for equal in groups.values()]
-
-
-def _one(equal: Sequence[Overrides], compose: Callable[[Overrides], Composed]) -> Composed:
-    first = compose(equal[0])
-    shared = tuple(one for one in equal[0] if all(one in other for other in equal[1:]))
-    if shared == equal[0]:
-        return first
-    smaller = compose(shared)
-    return smaller if smaller.key == first.key else first
-
-
-def key_of(override: str) -> str:
-    """The key or group that an override names."""
-    return override.partition("=")[0].lstrip("+~")
-
-
-def value_of(override: str) -> str:
-    """The value that an override gives."""
-    return override.partition("=")[2]
-
-
-def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",)) -> dict[str, dict[str, str]]:
-    """What tells the points apart: point -> settings, the overrides by key in which not all points agree.
-
-    A key of one value is left out where the chosen option says whether a point has it: the attention size, where the
-    fixed context alone lacks it. Groups come first.
+class Points:
+    """Makes the points of one study.
 
     Args:
-        points: name -> overrides.
-        without: keys that tell nothing, with all below them.
+        study: its folder.
+        flags: of the command line, such as ``--config-dir=DIR``.
+        inputs: gets to know the points' data.
     """
-    left_out = tuple(without)
-    by_key = {name: {key_of(one): value_of(one) for one in overrides} for name, overrides in points.items()}
-    every = dict.fromkeys(key for settings in by_key.values() for key in settings)
-    keys = [key for key in every if not any(key == one or key.startswith(f"{one}.") for one in left_out)]
-    differing = [key for key in keys if len({settings.get(key) for settings in by_key.values()}) > 1]
-    groups = [key for key in differing if "/" in key or "." not in key]
-    told = [key for key in differing if key not in groups and _is_told(key, groups, list(by_key.values()))]
-    kept = [*groups, *(key for key in differing if key not in groups and key not in told)]
-    return {name: {key: settings[key] for key in kept if key in settings} for name, settings in by_key.items()}
+
+    def __init__(self, study: Path, flags: Sequence[str], inputs: Inputs) -> None:
+        self.study = study
+        self.flags = tuple(flags)
+        self.inputs = inputs
+        self.composer = Composer("train", [flag.partition("=")[2] for flag in self.flags])
+        self._prepared: dict[str, ParallelDataModule] = {}
+        self._config = lru_cache(maxsize=KEPT)(self._compose)  # a point is asked for many times before it is trained
+        self._composed = lru_cache(maxsize=None)(self._identify)
+
+    def config(self, overrides: Sequence[str]) -> DictConfig:
+        """The config that ``rnnsearch train`` composes, read only."""
+        return self._config(tuple(overrides))
+
+    def _compose(self, overrides: Overrides) -> DictConfig:
+        config = self.composer(overrides)
+        settle_budget(config, overrides)
+        OmegaConf.set_readonly(config, True)
+        return config
+
+    def composed(self, overrides: Overrides) -> Composed:
+        """The overrides with the key of their config.
+
+        Raises:
+            UnknownKey: for an override of a key that the config lacks.
+        """
+        return self._composed(overrides)
+
+    def _identify(self, overrides: Overrides) -> Composed:
+        with known_keys():
+            config = self.config(overrides)
+        values: Any = OmegaConf.to_container(config, resolve=True)
+        return Composed(overrides, point_key(canonical(values)), config.seed, point_key(values))
+
+    def matched(self, overrides: Overrides, reference: Overrides, *, by: str) -> Overrides:
+        """The overrides plus the hidden sizes that make their model as large as the reference, in parameters or flops.
+
+        Raises:
+            ValueError: if no sizes come near enough.
+        """
+        config = self.config(overrides)
+        sizes, lengths = self.vocabulary_sizes(config), self.mean_lengths(config, by)
+        return (*overrides, *matched_overrides(config, self.size(reference, by=by), sizes, by, lengths))
+
+    def size(self, overrides: Overrides, *, by: str) -> float:
+        """The size of a model: its parameters, or its operations per target token at the corpus's mean lengths.
+
+        Raises:
+            ValueError: if the overrides make no model, or its operations can't be counted.
+        """
+        config = self.config(overrides)
+        return quantity(config, self.vocabulary_sizes(config), by, self.mean_lengths(config, by))
+
+    def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
+        """The vocabulary sizes of a config."""
+        return self._data(config).tokenizers.sizes
+
+    def mean_lengths(self, config: DictConfig, by: str) -> tuple[float, float] | None:
+        """Mean lengths of a config's training pairs, in tokens; only needed to match models by operations."""
+        return self._data(config).mean_lengths if by == "flops" else None
+
+    def _data(self, config: DictConfig) -> "ParallelDataModule":
+        """The data of a config, prepared if needed."""
+        sections = [OmegaConf.to_container(config[name], resolve=True) for name in ("data", "tokenizer", "filters")]
+        key = str([*sections, config.streaming])
+        if key not in self._prepared:
+            data = self._prepared[key] = build_data(config)
+            data.prepare_data()
+        return self._prepared[key]
+
+    def point(self, composed: Composed, member: str) -> Point:
+        """A point with its folder, whether that exists yet or not."""
+        there = [
+            (folder, key) for key in (composed.key, composed.older_key) if (folder := ledger.find(self.study, key))
+        ]
+        folder, key = (*there, (self.study / ledger.folder_name(member, composed.seed, composed.key), composed.key))[0]
+        overrides = (*composed.overrides, *self.names(member))
+        return self.point_in(folder, member, overrides, self.config(composed.overrides), key=key)
+
+    def point_in(
+        self,
+        folder: Path,
+        member: str,
+        overrides: Overrides,
+        config: DictConfig,
+        *,
+        key: str,
+        trial: dict[str, Any] | None = None,
+    ) -> Point:
+        """A point of this command in a given folder."""
+        self.inputs.ask(config)
+        return Point(
+            folder=folder,
+            key=key,
+            member=member,
+            seed=config.seed,
+            overrides=overrides,
+            flags=self.flags,
+            directory=str(Path.cwd()),
+            fallbacks=tuple(_fallbacks(config)),
+            updates=config.budget.updates,
+            devices=config.trainer.devices if type(config.trainer.devices) is int else 1,
+            accelerator=str(config.trainer.accelerator),
+            trial=trial,
+        )
+
+    def names(self, member: str) -> Overrides:
+        """The overrides that name a point's study and member."""
+        return (f"study={quoted(self.study.name)}", f"member={quoted(member)}")
 
 
-def _is_told(key: str, groups: Iterable[str], points: Sequence[Mapping[str, str]]) -> bool:
-    """Whether a key has one value wherever it is, and a group's option says where that is."""
-    if len({settings[key] for settings in points if key in settings}) > 1:
-        return False
-    return any(
-        len({(settings.get(group), key in settings) for settings in points})
-        == len({settings.get(group) for settings in points})
-        for group in groups
-    )
+def write_points(points: Sequence[Point]) -> None:
+    """Write job.json of all points, except those that are being trained.
+
+    Raises:
+        ValueError: if a folder holds a run that is not a point, since it would be cleared.
+    """
+    for point in points:
+        if (point.folder / RECORD).is_file() and not (point.folder / JOB).is_file():
+            raise ValueError(
+                f"{point.folder} holds a run that no study asked for; remove it, or choose another study=NAME"
+            )
+        if not ledger.is_supervised(point.folder):
+            ledger.write_point(point)
 
 
-def in_words(settings: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """A label for each point's settings; other settings have another label, with whole keys if need be."""
-    short = {point: label(one) for point, one in settings.items()}
-    meanings: dict[str, set[tuple[tuple[str, str], ...]]] = {}
-    for point, one in settings.items():
-        meanings.setdefault(short[point], set()).add(tuple(one.items()))
-    return {
-        point: words
-        if len(meanings[words]) == 1
-        else ", ".join(f"{k}={v}" for k, v in settings[point].items()) or words
-        for point, words in short.items()
-    }
+def check_defaults(study: Path, points: Sequence[Point]) -> None:
+    """Refuse to retrain what the study has from an earlier version with other defaults.
+
+    Raises:
+        ValueError: naming the keys, if the earlier run's config exists, and how to go on with it.
+    """
+    known = {_asked(point): point for point in ledger.read_points(study) if point.trial is None}
+    for point in points:
+        earlier = known.get(_asked(point))
+        if earlier is None or earlier.key == point.key or not (differing := _differing(earlier, point)):
+            continue
+        raise ValueError(
+            f"{earlier.folder.name} was asked for by the same words, and the defaults of this version are others "
+            f"({differing}); give the old values to go on with the study, or take another study=NAME"
+        )
 
 
-def label(settings: Mapping[str, str]) -> str:
-    """Settings in words: `additive, attention_size=8`; `all` where nothing differs."""
-    return ", ".join(_word(key, value.strip("\"'")) for key, value in settings.items()) or "all"
+def _asked(point: Point) -> frozenset[str]:
+    """The overrides that make up a training's config."""
+    ours = (*SWEEPING, "member", "paths")
+    return frozenset(override for override in point.overrides if key_of(override).split(".")[0] not in ours)
 
 
-def _word(key: str, value: str) -> str:
-    names_an_option = "." not in key and value[:1].isalpha() and value.lower() not in ("true", "false", "null")
-    return value if "/" in key or names_an_option else f"{key.rpartition('.')[2]}={value}"
+def _differing(earlier: Point, point: Point) -> str:
+    """The keys in which two points differ, with their values; empty if the earlier one left no config."""
+    if not (earlier.folder / CONFIG).is_file():
+        return ""
+    from rnnsearch.runs.run_folder import read_config
+
+    config = compose_training(point.overrides, [flag.partition("=")[2] for flag in point.flags])
+    was, now = flat(read_config(earlier.folder)), flat(config)
+    keys = [key for key in sorted(was.keys() & now.keys()) if is_hashed(key) and was[key] != now[key]]
+    return "; ".join(f"{key} was {was[key]}, is {now[key]}" for key in keys[:SHOWN])
+
+
+def _fallbacks(config: DictConfig) -> Iterator[tuple[str, ...]]:
+    """Half the batch and twice the accumulation, repeatedly."""
+    key = "size" if "size" in config.batches else "batch_size"
+    for times in (2**halving for halving in range(1, HALVINGS + 1)):
+        if config.batches[key] >= times:
+            yield (
+                f"batches.{key}={config.batches[key] // times}",
+                f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches * times}",
+            )

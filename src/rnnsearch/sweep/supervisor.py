@@ -1,10 +1,9 @@
-"""Trains one point in a process of its own, and notes what came of it, whatever that was."""
+"""Trains one point in a process of its own, and notes the outcome whatever it is."""
 
 import contextlib
 import logging
 import os
 import platform
-import re
 import shutil
 import signal
 import subprocess
@@ -15,12 +14,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rnnsearch.folders import without_links
-from rnnsearch.records import JOB, LOCK, RECORD, write_object
+from rnnsearch.config.overrides import quoted
+from rnnsearch.records.folders import without_links
+from rnnsearch.records.json_files import write_object
+from rnnsearch.records.run_record import JOB, LOCK, NO_RECORD, RECORD, Failure, Record, read_values
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
@@ -29,11 +29,11 @@ from rnnsearch.training.cluster import without_ranks
 logger = logging.getLogger(__name__)
 
 LOG = "job.log"
-PATIENCE = 60.0  # seconds that a training has to save and leave when it is told to stop
-KEPT = (JOB, LOG, LOCK, ledger.SUPERVISED)  # of a folder whose training begins anew
+PATIENCE = 60.0  # seconds for a training to save and exit when it is told to stop
+KEPT = (JOB, LOG, LOCK, ledger.SUPERVISED)  # files that stay when a folder's training begins anew
 MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
 MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate", "bad_alloc")
-TAIL = 40  # lines of the log that stand for a traceback where there is none
+TAIL = 40  # lines of the log that replace a missing traceback
 
 
 def supervise(
@@ -43,19 +43,19 @@ def supervise(
     stop: threading.Event | None = None,
     trust: Sequence[str] = (),
 ) -> str:
-    """Train the point in ``folder`` until it is finished or has failed; goes on where an earlier attempt stopped.
+    """Train the point in ``folder`` until it finishes or fails; goes on where an earlier attempt stopped.
 
-    Out of memory is tried again with the point's fallbacks: half the batch, twice the accumulation.
+    If memory runs out, the point's fallbacks are tried: half the batch, twice the accumulation.
 
     Args:
         folder: with job.json.
-        environment: more variables for the training's process.
-        stop: when set, the training is told to save and leave.
-        trust: packages that the training trusts; job.json says nothing of them.
+        environment: extra variables for the training's process.
+        stop: when set, the training is told to save and exit.
+        trust: packages that the training trusts; job.json does not name them.
 
     Returns:
-        One of `ledger.OUTCOMES`, or ``running`` where another process has the point or its folder. A failure is no
-        exception: it stands in job.json, with its traceback.
+        One of `ledger.OUTCOMES`, or ``running`` if another process holds the point or its folder. A failure raises
+        nothing: it is noted in job.json, with its traceback.
 
     Raises:
         OSError: if job.json cannot be written, as on a full disk.
@@ -64,7 +64,7 @@ def supervise(
         if not mine:
             return "running"
         point = ledger.read_point(folder)
-        if (done := ledger.read_run(folder).get("status")) in ledger.DONE:
+        if (done := ledger.read_run(folder).status) in ledger.DONE:
             return str(done)
         if ledger.is_paused(point):
             return "paused"
@@ -84,9 +84,9 @@ def supervise(
 
 
 def _fallbacks_tried(point: Point) -> int:
-    """How many times the batch was halved already; the attempts at hand go on like the last one.
+    """How many times the batch was halved already; further attempts go on like the last one.
 
-    Where that one ran out of memory and its sweep was stopped, they go on with the next.
+    If that one ran out of memory and its sweep was stopped, they go on with the next fallback.
     """
     attempts = ledger.read_attempts(point.folder)
     steps = [(), *point.fallbacks]
@@ -104,7 +104,7 @@ def _attempt(
     before, kills = ledger.read_run(point.folder), _kernel_kills()
     try:
         code, stopped = _train(point, words, environment, stop)
-    except OSError as error:  # such as a working directory that is not there on this machine
+    except OSError as error:  # such as a working directory that does not exist on this machine
         story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         ended = replace(begun, outcome="failed", error=story)
     else:
@@ -117,15 +117,15 @@ def _attempt(
 
 
 def _prepare(point: Point, more: tuple[str, ...]) -> bool:
-    """Make the folder ready for an attempt; whether it goes on with what is there.
+    """Prepare the folder for an attempt; return whether it goes on with what is there.
 
-    The training of a sweep that was killed is waited for: it saves and leaves when its parent is gone.
+    The training of a killed sweep is waited for: it saves and exits when its parent is gone.
     """
     with FileLock(point.folder / LOCK, timeout=PATIENCE + 10):
         resume = _can_resume(point, more)
         if not resume:
             _clear(point.folder)
-        for left in point.folder.glob(".*.part"):  # of a process that was killed while it wrote
+        for left in point.folder.glob(".*.part"):  # left by a process that was killed while writing
             left.unlink()
     return resume
 
@@ -134,7 +134,7 @@ def _can_resume(point: Point, more: tuple[str, ...]) -> bool:
     attempts = ledger.read_attempts(point.folder)
     if not attempts or attempts[-1].overrides != more or attempts[-1].outcome == "out_of_memory":
         return False
-    return bool(ledger.read_run(point.folder)) and any(
+    return ledger.read_run(point.folder).is_there and any(
         zipfile.is_zipfile(path) for path in (point.folder / "checkpoints").glob("*.ckpt")
     )
 
@@ -146,18 +146,12 @@ def _clear(folder: Path) -> None:
 
 
 def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequence[str] = ()) -> list[str]:
-    """What is run, after the interpreter's name."""
+    """The training's command, without the interpreter's name."""
     last = ("ckpt=last",) if resume else ()
-    place = f"hydra.run.dir={_quoted(str(point.folder.absolute()))}"
+    place = f"hydra.run.dir={quoted(str(point.folder.absolute()))}"
     pause = [f"pause.{key}={value}" for key, value in (point.pause or {}).items() if value is not None]
     trusted = (f"++trust=[{','.join(trust)}]",) if trust else ()
     return ["-m", "rnnsearch", "train", *point.overrides, *more, *pause, place, *last, *trusted, *point.flags]
-
-
-def _quoted(text: str) -> str:
-    """A value as Hydra's grammar takes it whatever it holds: backslashes count only before a quote or at the end."""
-    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
-    return f'"{escaped}"'
 
 
 def _train(
@@ -191,7 +185,7 @@ def _train(
 
 
 def _await(process: "subprocess.Popen[bytes]") -> None:
-    """Give a training that was told to stop the time to save, not more."""
+    """Give a training that was told to stop time to save, no more."""
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -199,7 +193,7 @@ def _await(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """End what the training started and left behind, such as the other ranks of a run whose first was killed."""
+    """End processes that the training left behind, such as the other ranks of a run whose first one was killed."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -208,7 +202,7 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _kernel_kills() -> int:
-    """How many processes the kernel has ended on this machine for want of memory; 0 where it does not say."""
+    """How many processes the kernel has killed on this machine for lack of memory; 0 if unknown."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
             if line.startswith("oom_kill "):
@@ -217,22 +211,23 @@ def _kernel_kills() -> int:
 
 
 def _judge(
-    folder: Path, begun: Attempt, before: Mapping[str, Any], code: int, *, stopped: bool, killed_for_memory: bool
+    folder: Path, begun: Attempt, before: Record, code: int, *, stopped: bool, killed_for_memory: bool
 ) -> Attempt:
-    """What became of an attempt, by the process's exit code and by its record where that changed."""
+    """The outcome of an attempt, from the process's exit code and, if it changed, its record."""
     now = ledger.read_run(folder)
-    record = now if now != before else {}
+    record = now if now != before else NO_RECORD
     ended = replace(begun, exit_code=code)
-    if code == 0 and now.get("status") in (*ledger.DONE, "paused"):
-        return replace(ended, outcome=now["status"])
-    if stopped or record.get("status") == "interrupted":
+    if code == 0 and now.status in (*ledger.DONE, "paused"):
+        return replace(ended, outcome=now.status)
+    if stopped or record.status == "interrupted":
         return replace(ended, outcome="interrupted")
     if code < 0:
         name = signal.Signals(-code).name
         why = ", since memory did not suffice" if killed_for_memory else ""
         story = {"type": "Killed", "message": f"the process was ended by {name}{why}", "traceback": _tail(folder)}
         return replace(ended, outcome="out_of_memory" if killed_for_memory else "killed", signal=name, error=story)
-    story = record.get("error") or {"type": "Failed", "message": _last_line(folder), "traceback": _tail(folder)}
+    failure = record.error or Failure(type="Failed", message=_last_line(folder), traceback=_tail(folder))
+    story = failure.as_values()
     return replace(ended, outcome="out_of_memory" if _is_memory(story) else "failed", error=story)
 
 
@@ -251,8 +246,9 @@ def _last_line(folder: Path) -> str:
 
 
 def _correct_record(folder: Path, ended: Attempt) -> None:
-    """A record that a killed process left as running says what became of it."""
-    record = ledger.read_run(folder)
-    if record.get("status") == "running":
+    """Correct a record that a killed process left as running."""
+    if ledger.read_run(folder).status == "running":
         status = "interrupted" if ended.outcome == "interrupted" else "failed"
-        write_object(folder / RECORD, {**record, "status": status, "error": ended.error, "ended": ended.ended})
+        write_object(
+            folder / RECORD, {**read_values(folder), "status": status, "error": ended.error, "ended": ended.ended}
+        )

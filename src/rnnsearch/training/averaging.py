@@ -19,7 +19,7 @@ def no_averaging() -> list[Callback]:
 def moving_average(*, decay: float) -> list[Callback]:
     """An exponential moving average of the weights; validation and checkpoints use it.
 
-    After n updates an update's share is 1 - min(decay, (1 + n) / (10 + n)), so that short runs are averaged briefly.
+    After n updates an update's share is 1 - min(decay, (1 + n) / (10 + n)): short runs are averaged over few updates.
 
     Raises:
         ValueError: if ``decay`` is not between 0 and 1.
@@ -30,7 +30,7 @@ def moving_average(*, decay: float) -> list[Callback]:
 
 
 def checkpoint_average(*, first: int, every: int) -> list[Callback]:
-    """The mean of the weights at update ``first`` and every ``every`` updates on; before that the weights as trained.
+    """The mean of the weights at update ``first`` and every ``every`` updates after; before that, the trained weights.
 
     Raises:
         ValueError: if a number is not positive.
@@ -42,18 +42,18 @@ def checkpoint_average(*, first: int, every: int) -> list[Callback]:
 
 
 class Average(WeightAveraging):
-    """Keeps an average that each look at the weights draws towards them, by a share of the distance.
+    """Keeps an average that each look at the weights moves towards them, by a share of the distance.
 
-    It does torch's arithmetic in place, and counts looks on the host, so that nothing waits for a device.
+    The arithmetic is torch's, done in place; looks are counted on the host, so that nothing waits for a device.
 
     Args:
-        share: from the number of earlier looks, 1 or more, to the share; the first look copies the weights.
+        share: number of earlier looks, 1 or more -> the share; the first look copies the weights.
     """
 
     def __init__(self, *, share: Callable[[int], float]) -> None:
         super().__init__(use_buffers=False)
         self.share = share
-        self._swapped = False  # during validation the module has the average, and the average the weights
+        self._swapped = False  # during validation the module holds the average, and the average the weights
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the average."""
@@ -72,7 +72,7 @@ class Average(WeightAveraging):
             self._latest_update_step = step
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the average, which takes the weights' place; each for what it is, also within a validation."""
+        """Save the average in the weights' place, and the weights beside it, also during a validation."""
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         if self._swapped:
             weights, average = checkpoint["state_dict"], checkpoint["current_model_state"]
@@ -85,7 +85,7 @@ class Average(WeightAveraging):
     @record_function("optimiser")
     @torch.no_grad()
     def look(self, average: AveragedModel, current: nn.Module) -> None:
-        """Draw the average towards the current weights."""
+        """Move the average towards the current weights."""
         earlier = int(average.n_averaged)
         pairs = list(zip(average.module.parameters(), current.parameters(), strict=True))
         share = self.share(earlier) if earlier else 1.0
@@ -94,7 +94,7 @@ class Average(WeightAveraging):
 
 
 class CheckpointAverage(Average):
-    """See `checkpoint_average`. It follows the weights at every update before the first that counts."""
+    """See `checkpoint_average`. Before the first update that counts, it follows the weights at every update."""
 
     def __init__(self, *, first: int, every: int) -> None:
         super().__init__(share=lambda looks: 1.0 / (max(0, looks - first + 1) + 1))  # 1 over the weights in the mean

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Budget:
     """Limits; None is no limit. Seconds are those of training itself, without validation.
 
-    Operations (``flops``) are the documented ones of a target token (`rnnsearch.training.cost`) times target tokens;
-    None of them are known where they can't be counted, and then they are no limit.
+    Operations (``flops``) are those of a target token (`rnnsearch.training.cost`) times target tokens. If they can't be
+    counted, ``flops_per_token`` is None, and they are no limit.
 
     Raises:
         ValueError: if no limit is given, or one is not positive.
@@ -21,8 +21,8 @@ class Budget:
     flops_per_token: float | None
 
     def __post_init__(self) -> None:
-        given = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds, "flops": self.flops}
-        limits = {key: limit for key, limit in given.items() if limit is not None}
+        values = {"updates": self.updates, "tokens": self.tokens, "seconds": self.seconds, "flops": self.flops}
+        limits = {key: limit for key, limit in values.items() if limit is not None}
         if not limits:
             raise ValueError(
                 "no budget is given, so training would never end; set budget.updates, tokens, seconds or flops"
@@ -33,7 +33,7 @@ class Budget:
                 raise ValueError(f"budget.{key}={limit}: a budget is positive")
 
     def progress(self, *, updates: int, tokens: int, seconds: float) -> float:
-        """The share that is used up, 1 and more when training is to end."""
+        """The used share; 1 or more when training is to end."""
         flops = tokens * (self.flops_per_token or 0.0)
         used = ((updates, self.updates), (tokens, self.tokens), (seconds, self.seconds), (flops, self.flops))
         return max(done / limit for done, limit in used if limit is not None)

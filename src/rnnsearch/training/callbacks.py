@@ -25,8 +25,8 @@ def _module(pl_module: LightningModule) -> TranslationModule:
 class Clock(Callback):
     """Counts updates, tokens and training seconds, and stops the run when its budget is used up.
 
-    Validation's time is left out of the seconds. The stop makes Lightning validate once more, so that the last
-    weights are always validated and saved.
+    The seconds exclude validation. The stop makes Lightning validate once more, so that the last weights are always
+    validated and saved.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Clock(Callback):
             trainer.should_stop = True
 
     def _agreed(self, trainer: Trainer, module: TranslationModule, seconds: float) -> float:
-        """The mean over processes where seconds end a run: all must end it, and lower its rate, at the same update."""
+        """The mean over processes if seconds end the run: all must end it, and lower its rate, at the same update."""
         if trainer.world_size == 1 or module.budget.seconds is None:
             return seconds
         own = torch.tensor(seconds, dtype=torch.float64, device=module.device)
@@ -67,16 +67,16 @@ class Clock(Callback):
 
 
 class Curves(Callback):
-    """Learning curves: the training loss every ``every`` updates, and each validation. They live in checkpoints too.
+    """Learning curves: the training loss every ``every`` updates, and each validation; checkpoints hold them too.
 
-    ``publish`` is called with the curves after each validation. The loss is that of all processes' shares.
+    ``publish`` is called with the curves after each validation. The loss is over all processes.
     """
 
     def __init__(self, *, every: int, publish: Callable[[dict[str, Any]], None]) -> None:
         self.every = every
         self.publish = publish
         self.curves: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
-        self._sums_2: torch.Tensor | float = 0.0  # of this process: loss, and tokens that it is the loss of
+        self._sums_2: torch.Tensor | float = 0.0  # of this process: loss, and its number of tokens
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._trainer = trainer
@@ -85,8 +85,8 @@ class Curves(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs["sum"].double()
-        found_2 = torch.stack([loss, torch.full_like(loss, outputs["tokens"])])
-        self._sums_2 = self._sums_2 + found_2.where(loss.isfinite(), 0.0)  # the others' updates are skipped
+        added_2 = torch.stack([loss, torch.full_like(loss, outputs["tokens"])])
+        self._sums_2 = self._sums_2 + added_2.where(loss.isfinite(), 0.0)  # updates with another loss are skipped
         counters = _module(pl_module).counters
         last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
         ending = _module(pl_module).progress() >= 1.0  # the last interval may be shorter
@@ -109,15 +109,15 @@ class Curves(Callback):
         if trainer.sanity_checking:
             return
         counters = _module(pl_module).counters
-        found = {k.split("/")[1]: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
-        point = {"update": counters.updates, "tokens_seen": counters.tokens, **found}
+        scores = {k.split("/")[1]: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
+        point = {"update": counters.updates, "tokens_seen": counters.tokens, **scores}
         self.curves["validation"].append(point)
         logger.info(
             "update %d: validation BLEU %.2f, chrF %.2f, perplexity %.3f (%.0f tokens/s)",
             counters.updates,
-            found["bleu"],
-            found["chrf"],
-            perplexity(found["nll"]),
+            scores["bleu"],
+            scores["chrf"],
+            perplexity(scores["nll"]),
             counters.tokens / max(counters.seconds, 1e-9),
         )
         self.publish(self.curves)
@@ -133,7 +133,7 @@ class Curves(Callback):
             self._sums_2 = torch.tensor(sums, dtype=torch.float64, device=self._trainer.strategy.root_device)
 
     def _all_sums(self) -> tuple[float, int]:
-        """Loss and tokens of all processes since the last point; each must ask."""
+        """Loss and tokens of all processes since the last point; every process must call it."""
         sums_2 = self._sums_2 + torch.zeros(2, dtype=torch.float64, device=self._trainer.strategy.root_device)
         loss, tokens = self._trainer.strategy.reduce(sums_2, reduce_op="sum").tolist()
         return loss, int(tokens)
@@ -142,7 +142,7 @@ class Curves(Callback):
 class BudgetBar(Callback):
     """A progress bar over the budget, on a terminal: loss, tokens a second, validation's primary measure, time left."""
 
-    EVERY = 0.2  # seconds between its changes
+    EVERY = 0.2  # seconds between updates of the bar
 
     def __init__(self) -> None:
         self._bar: Progress | None = None

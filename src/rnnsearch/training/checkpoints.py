@@ -1,4 +1,4 @@
-"""Checkpoints: written in one step, read back whole, and the best of them kept."""
+"""Checkpoints: written in one step, checked when read, and the best of them kept."""
 
 import logging
 import os
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.model import archive
-from rnnsearch.model.checkpoint import read_checkpoint, read_own
+from rnnsearch.model.checkpoint import CHECKPOINTS, read_checkpoint, read_own
 from rnnsearch.model.checkpoint_checks import not_finite
+from rnnsearch.records.metrics import METRICS
 from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,10 @@ VALIDATION = "validation/"  # before the names of its measures
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint with its digest beside its place, then replaces the earlier one in one step.
+    """Writes a checkpoint with its digest next to the earlier one, then replaces that in one step.
 
-    A kill, a full disk or a power cut while one is written leaves the earlier one as it was. Lightning's own writes
-    into the system's temporary folder and copies from there where that is another disk.
+    A kill, a full disk or a power cut during writing leaves the earlier one as it was. Lightning's own class writes
+    into the system's temporary folder, and copies from there if that is on another disk.
     """
 
     def save_checkpoint(
@@ -39,16 +40,16 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
         Raises:
             Diverged: if a weight is no finite number; the earlier checkpoint stays.
-            OSError, RuntimeError: if it cannot be written, as on a full disk.
+            OSError, RuntimeError: if it cannot be written, on a full disk for example.
         """
-        if found := not_finite(checkpoint):
+        if name := not_finite(checkpoint):
             update = checkpoint["global_step"]
-            raise Diverged(f"{found} is not finite after update {update}, so it is not saved", update=update)
+            raise Diverged(f"{name} is not finite after update {update}, so it is not saved", update=update)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.unlink(missing_ok=True)  # a killed process's of the same number
+            part.unlink(missing_ok=True)  # left by a killed process of the same number
             with part.open("xb") as file:
                 torch.save(checkpoint, file)
             archive.sign(part)
@@ -64,14 +65,14 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 def _read_kept(path: Path) -> dict[str, Any]:
-    """As `read_own`, of a checkpoint that was kept. Raises ValueError if it is gone, too."""
+    """As `read_own`, for a checkpoint that was kept. Raises ValueError also if it is gone."""
     if not path.is_file():
         raise ValueError(f"{path} is gone")
     return read_own(path)
 
 
 def _lost(path: str) -> str:
-    """Why a checkpoint that was kept can't be loaded, as a sentence; empty where it can."""
+    """Why a checkpoint that was kept can't be loaded, as a sentence; empty if it can."""
     try:
         _read_kept(Path(path))
     except ValueError as error:
@@ -85,10 +86,10 @@ def _tell_of_lost_best(reason: str) -> None:
 
 
 def best_or_last(folder: Path) -> dict[str, Any]:
-    """The best checkpoint in a folder of checkpoints; where it is lost, the last one takes its place there.
+    """The best checkpoint in a folder of checkpoints; if it is lost, the last one takes its place there.
 
     Raises:
-        ValueError: if that is not whole either.
+        ValueError: if the last one is damaged too.
     """
     best, last = folder / f"{BEST}.ckpt", folder / "last.ckpt"
     try:
@@ -101,18 +102,18 @@ def best_or_last(folder: Path) -> dict[str, Any]:
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """The best checkpoint, of `monitored` ties the later one that is better by the next measure.
+    """The best checkpoint; ties are broken as in `monitored`.
 
-    Where the run's folder was moved, Lightning's own class would forget the best score. What is lost by now, removed or
-    damaged, is no longer the best: the next validation's is.
+    Lightning's own class would forget the best score if the run's folder was moved. A checkpoint that has since been
+    removed or damaged no longer counts as the best: the next validation's takes its place.
     """
 
     def _monitor_candidates(self, trainer: Trainer) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = super()._monitor_candidates(trainer)
-        return with_ties_broken(found, str(self.monitor))
+        candidates: dict[str, Tensor] = super()._monitor_candidates(trainer)
+        return with_ties_broken(candidates, str(self.monitor))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up scores and paths, those of the folder as it lies now."""
+        """Take over scores and paths, in the folder's present place."""
         old, new = str(state_dict["dirpath"]), str(self.dirpath)
 
         def moved(path: str) -> str:
@@ -131,21 +132,54 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class EarlyStopping(LightningEarlyStopping):
-    """Ends a training whose measure, ties broken as in `monitored`, gets no better; states know it by this name."""
+    """Ends a training whose measure, ties broken as in `monitored`, gets no better; checkpoints rely on this name."""
 
     def _run_early_stopping_check(self, trainer: Trainer) -> None:
         self._found = dict(trainer.callback_metrics)
         super()._run_early_stopping_check(trainer)
 
     def _evaluate_stopping_criteria(self, current: Tensor) -> tuple[bool, str | None]:
-        found: tuple[bool, str | None] = super()._evaluate_stopping_criteria(
+        decision: tuple[bool, str | None] = super()._evaluate_stopping_criteria(
             with_ties_broken(self._found, self.monitor)[self.monitor]
         )
-        return found
+        return decision
+
+
+def early_stopping(*, patience: int, monitor: str) -> EarlyStopping:
+    """Ends a training after so many validations without a better measure.
+
+    Args:
+        patience: validations.
+        monitor: bleu, chrf or nll.
+    """
+    mode = "max" if METRICS[monitor].higher else "min"
+    return EarlyStopping(f"{VALIDATION}{monitor}", patience=patience, mode=mode, verbose=False)
+
+
+def kept_checkpoints(*, count: int, monitor: str, folder: Path) -> "KeptCheckpoints":
+    """Keeps some of the best checkpoints in a run's folder, beside `BEST` and the last.
+
+    Args:
+        count: how many.
+        monitor: bleu, chrf or nll.
+        folder: of the run.
+    """
+    return KeptCheckpoints(folder / CHECKPOINTS, "update-{step}", **_best_by(monitor), save_top_k=count)
+
+
+def best_checkpoint(*, monitor: str, folder: Path) -> BestCheckpoint:
+    """Keeps `BEST`, by bleu, chrf or nll, in a run's folder."""
+    return BestCheckpoint(folder / CHECKPOINTS, BEST, **_best_by(monitor), save_top_k=1)
+
+
+def _best_by(monitor: str) -> dict[str, Any]:
+    mode = "max" if METRICS[monitor].higher else "min"
+    names = {"enable_version_counter": False, "auto_insert_metric_name": False}
+    return {"monitor": f"{VALIDATION}{monitor}", "mode": mode, **names}
 
 
 def with_ties_broken(found: dict[str, Tensor], monitor: str) -> dict[str, Tensor]:
-    """Lightning's metrics, that of `monitor` ("validation/bleu") as `monitored` has it, in float64."""
+    """Lightning's metrics, with that of `monitor` ("validation/bleu") replaced by `monitored`'s value, in float64."""
     values = {key.removeprefix(VALIDATION): float(value) for key, value in found.items() if key.startswith(VALIDATION)}
     if not {"chrf", "nll"} <= values.keys():
         return found  # before any validation
@@ -154,4 +188,4 @@ def with_ties_broken(found: dict[str, Tensor], monitor: str) -> dict[str, Tensor
 
 
 class KeptCheckpoints(BestCheckpoint):
-    """The best checkpoints beside ``best``: a class of its own, for by it Lightning tells callbacks' states apart."""
+    """The best checkpoints beside ``best``: a separate class, by which Lightning tells the callbacks' states apart."""

@@ -1,8 +1,8 @@
-"""Which launcher started this process, and which of how many it is: torchrun, srun, its run's first process, or none.
+"""Which launcher started this process (torchrun, srun, its run's first process, or none), and its place among others.
 
-Lightning believes any variable that an environment happens to hold, and a shell holds those of the job it was opened
-in. Here a launcher counts where all is there that it sets, in numbers. Standard library only: it is asked before
-Lightning is imported, which reads its rank as it is.
+Lightning believes any variable in the environment, and a shell holds those of the job it was opened in. Here a launcher
+counts only if all variables that it sets are there, as numbers. Standard library only: this is asked before Lightning
+is imported, which reads its rank on import.
 """
 
 import logging
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
-FIRST = "RNNSEARCH_FIRST"  # in the other processes of a run: the process that started them
+FIRST = "RNNSEARCH_FIRST"  # set in the other processes of a run: the process that started them
 RANKS = re.compile(  # what torch and Lightning take for a process's place among others
     rf"(TORCHELASTIC|JSM_NAMESPACE)_|SLURM_(PROCID|LOCALID|NODEID|NTASKS)$|PL_GLOBAL_SEED$|PL_SEED_WORKERS$|{FIRST}$"
     r"|MASTER_(ADDR|PORT)$|STANDALONE_PORT$|((LOCAL|NODE|GROUP|ROLE)_)?RANK$|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE$"
 )
-MISLEADING = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")  # leftovers that are worth a word
+MISLEADING = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")  # leftovers that are worth a warning
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Place:
         local_rank: on its machine.
         node_rank: of the machine.
         processes: of the run.
-        address, port: where the first one is met.
+        address, port: where to reach the first one.
     """
 
     launcher: str
@@ -44,18 +44,18 @@ class Place:
 
 
 def place(environment: Mapping[str, str]) -> Place | None:
-    """Where the environment puts this process; None where no launcher started it, or it is the only one.
+    """Where the environment puts this process; None if no launcher started it, or it is the only one.
 
     Raises:
         ValueError: if the first process of its run started it and has ended.
     """
     try:
-        found = _run(environment) or _torchrun(environment) or _srun(environment)
+        located = _run(environment) or _torchrun(environment) or _srun(environment)
     except (KeyError, ValueError) as error:
         if FIRST in environment and "LOCAL_RANK" in environment:
             raise ValueError("the first process of this run has ended, and this one with it") from error
         return None
-    return found if found and found.processes > 1 and 0 <= found.rank < found.processes else None
+    return located if located and located.processes > 1 and 0 <= located.rank < located.processes else None
 
 
 def _run(of: Mapping[str, str]) -> Place | None:
@@ -99,7 +99,7 @@ def first_host(nodes: str) -> str:
 
 
 def settle(environment: MutableMapping[str, str]) -> None:
-    """Take out what other jobs left there, unless a launcher put this process among others."""
+    """Remove what other jobs left in the environment, unless a launcher put this process among others."""
     if place(environment) is not None:
         return
     misleading = [name for name in MISLEADING if name in environment]
@@ -113,11 +113,11 @@ def settle(environment: MutableMapping[str, str]) -> None:
 
 
 def leave(environment: MutableMapping[str, str]) -> None:
-    """Make a process one of its own."""
+    """Make this a process on its own."""
     for name in [name for name in environment if RANKS.match(name)]:
         del environment[name]
 
 
 def without_ranks(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process of its own."""
+    """The environment of a process on its own."""
     return {name: value for name, value in environment.items() if not RANKS.match(name)}

@@ -1,8 +1,8 @@
 """Training until validation gets no better (``budget.until=converged``), the limits of the budget being the cap.
 
-The rate stays as it is after the warm-up until validation's negative log-likelihood has not fallen for some
-validations; then the schedule's decay follows, over a share of the updates done so far. Where the cap comes near
-first, the decay begins early enough to end with it.
+After the warm-up the rate stays constant until validation's negative log-likelihood has not fallen for some
+validations; then the schedule's decay follows, over a share of the updates done so far. If the cap comes near first,
+the decay begins early enough to end with it.
 """
 
 import math
@@ -21,8 +21,8 @@ class ConvergenceState:
         best: the likelihood that the next ones have to fall below.
         waited: validations since then.
         decay_from: updates done when the decay began; None before.
-        used: share of the cap used up then.
-        length: updates of the decay; None where the cap began it, and ends it.
+        used: share of the cap that was used then.
+        length: updates of the decay; None if the cap began it, and ends it.
     """
 
     best: float = math.inf
@@ -58,7 +58,7 @@ class Convergence:
             raise ValueError(f"convergence.decay={self.decay}: must be above 0")
 
     def watch(self, state: ConvergenceState, nll: float, *, update: int, used: float) -> None:
-        """Take note of a validation after so many updates, which used up this share of the cap."""
+        """Take note of a validation at this update, when this share of the cap is used."""
         if state.decay_from is not None:
             return
         if nll < state.best - self.least or math.isinf(state.best):
@@ -70,7 +70,7 @@ class Convergence:
             state.length = math.ceil(self.decay * update)
 
     def mind_cap(self, state: ConvergenceState, *, update: int, used: float) -> None:
-        """Begin the decay where it would else not end before the cap; take that back where the cap was raised since."""
+        """Begin the decay if it would otherwise not end before the cap; undo that if the cap was raised since."""
         near = used * (1.0 + self.decay) >= 1.0
         if state.decay_from is None and near:
             state.decay_from, state.used = update, used
@@ -78,7 +78,7 @@ class Convergence:
             state.decay_from, state.used = None, 0.0
 
     def decayed(self, state: ConvergenceState, *, update: int, used: float) -> float:
-        """The share of the decay that lies behind: 0 before, 1 at its end, or at the cap if that is earlier."""
+        """The share of the decay that is done: 0 before it, 1 at its end, or at the cap if that is earlier."""
         if state.decay_from is None:
             return 0.0
         by_cap = (used - state.used) / (1.0 - state.used) if state.used < 1.0 else 1.0
@@ -86,11 +86,11 @@ class Convergence:
         return min(1.0, max(by_cap, by_length))
 
     def progress(self, state: ConvergenceState, *, update: int, used: float) -> float:
-        """The share of the training that lies behind, as far as its end is known; 1 and more at the end."""
+        """The share of the training that is done, as far as its end is known; 1 or more at the end."""
         return used if state.length is None else max(used, update / (self._end(state) or 1))
 
     def is_converged(self, state: ConvergenceState, *, update: int) -> bool:
-        """Whether the rule began the decay, and the decay came to its end."""
+        """Whether the rule began the decay, and the decay is over."""
         return state.length is not None and update >= self._end(state)
 
     @staticmethod
@@ -99,7 +99,7 @@ class Convergence:
 
 
 def check_decays(schedule: Schedule) -> None:
-    """Refuse a schedule that is not constant after its warm-up until the end of the budget makes it fall.
+    """Refuse a schedule unless, after its warm-up, the used share of the budget makes it fall, and nothing else.
 
     Raises:
         ValueError: for such a schedule.

@@ -13,13 +13,13 @@ The sum runs over the weight matrices M: a multiply-add counts as 2. times(M) sa
 
 energy is what one e_ij costs beyond keys and queries, sums and tanh included, as the mechanism itself says
 (`Context.energy_cost`); softmax is `SOFTMAX`; mixing is the width of what the weights α_ij mix, the annotations and
-their projections into the gates. A mechanism that does not say it is counted while it runs
-(`rnnsearch.training.measured`): for those here that differs by less than 0.1 % of the whole, so that models counted in
-either way can be compared. Backward takes twice the forward's operations.
+their projections into the gates. A mechanism that does not say its cost is counted while it runs
+(`rnnsearch.training.counted_operations`): for those here the two differ by less than 0.1 % of the whole, so that models
+counted either way can be compared. Backward takes twice the forward's operations.
 
-Left out: what is done once a step or a position to single elements (gates, biases, sinusoids, dropout, the norm of v),
+Left out: what is done to single elements once a step or a position (gates, biases, sinusoids, dropout, the norm of v),
 less than 2 % of the whole at the sizes of model=tiny or above; embedding look-ups, the loss, the optimiser, padding.
-Position terms of `location_only` count once a sentence, though a batch shares them.
+Position terms of `location_only` count once a sentence, although a batch shares them.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from torch import nn
 
 from rnnsearch.model.context import Context
 from rnnsearch.model.translator import Translator
-from rnnsearch.training.measured import Lengths, Looking, measured
+from rnnsearch.training.counted_operations import Lengths, Looking, measured
 
 SOFTMAX = 5  # of one α_ij: the largest, a difference, an exponential, their sum, a quotient
 OURS = "rnnsearch."
@@ -48,7 +48,7 @@ def operations_per_token(translator: Translator, *, source_length: float, target
     """What a target token costs in sentence pairs of ``source_length`` and ``target_length`` tokens, ends included.
 
     Raises:
-        ValueError: if a part is of another package, and its operations can neither be known nor counted.
+        ValueError: if a part is from another package, and its operations are neither known nor can be counted.
     """
     lengths = Lengths(source_length, target_length)
     decoder = translator.decoder
@@ -62,7 +62,7 @@ def operations_per_token(translator: Translator, *, source_length: float, target
 
 
 def _looking(translator: Translator, lengths: Lengths) -> Looking:
-    """What the context mechanism does itself, as it says, or else as it is measured."""
+    """What the context mechanism does itself, as it says, or else as measured."""
     for half in (translator.encoder, translator.decoder):
         if not type(half).__module__.startswith(OURS):
             raise ValueError(
@@ -87,19 +87,19 @@ def _looking(translator: Translator, lengths: Lengths) -> Looking:
 
 
 def _speaks_for_itself(context: Context) -> bool:
-    """Whether its `energy_cost` is its own or its package's: what it inherits from ours need not hold for it."""
+    """Whether its `energy_cost` is defined in its own module: one inherited from ours need not hold for it."""
     return type(context).energy_cost.__module__ == type(context).__module__
 
 
 def _has_more(context: Context) -> bool:
-    """Whether a mechanism of another package has matrices of which only running it tells what they are applied to."""
+    """Whether a mechanism of another package has matrices whose use is known only by running it."""
     known = {"key.weight", "query.weight", "summary.weight"}
     own = not type(context).__module__.startswith(OURS)
     return own and any(weight.dim() > 1 and name not in known for name, weight in context.named_parameters())
 
 
 def _matrices(translator: Translator) -> Iterator[tuple[str, int]]:
-    """Name and size of every matrix outside of the context that multiplies something; a tied one where it does."""
+    """Name and size of every matrix outside the context that multiplies something; a tied one where it multiplies."""
     for name, module in translator.named_modules():
         if name.startswith(CONTEXT):
             continue

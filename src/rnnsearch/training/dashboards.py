@@ -1,4 +1,4 @@
-"""What a dashboard is given: the config, translations and alignments, quality by length, what came out, and the end."""
+"""What a dashboard gets: the config, translations and alignments, quality by length, the results, and the end."""
 
 import logging
 import netrc
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -15,26 +16,30 @@ from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
 from rnnsearch.evaluation.length import length_unit
-from rnnsearch.records import read_record, write_text
-from rnnsearch.training.boards import Board, Mlflow, Wandb
+from rnnsearch.plots import fonts
+from rnnsearch.plots.attention import attention_matrix
+from rnnsearch.plots.length_curves import Band, score_by_length
+from rnnsearch.records.json_files import write_text
+from rnnsearch.records.run_record import Record, read_record
+from rnnsearch.training.loggers import Board, Mlflow, Wandb
 
 logger = logging.getLogger(__name__)
 
 Sample = dict[str, Any]  # source, reference, hypothesis; source_pieces, target_pieces, weights (None without attention)
-PATIENCE = 30.0  # seconds for a server to answer, and again to take what is left at a run's end
+PATIENCE = 30.0  # seconds for a server to answer, and again to take the rest at a run's end
 MLFLOW_HABITS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # instead of minutes for a server that is gone
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(round(PATIENCE)),
 }
-MLFLOW_RUN = "mlflow_run_id"  # the file with the run's id, beside its record
+MLFLOW_RUN = "mlflow_run_id"  # the file with MLflow's id of the run, beside its record
 COST = ("parameters", "tokens_seen", "training_seconds", "tokens_per_second", "flops_per_token", "updates")
 
 
-def run_name(record: Mapping[str, Any]) -> str:
-    """What a run is called: what sets it apart in its study, else its folder."""
-    return f"{record['member']}, seed {record['seed']}" if record.get("member") else str(record["name"])
+def run_name(record: Record) -> str:
+    """A run's name: its member and seed in a study, else its folder."""
+    return f"{record.member}, seed {record.seed}" if record.member else record.name
 
 
 def wandb_logger(
@@ -49,7 +54,7 @@ def wandb_logger(
 ) -> Wandb:
     """A Weights & Biases logger: its run's id is that of the record, so that a resumed run goes on in it.
 
-    Offline without a key, and where the server does not take the run: a training never waits for it.
+    It is offline without a key, and if the server does not take the run: a training never waits for it.
     """
     if offline is None:
         offline = not _has_key() or os.environ.get("WANDB_MODE", "online") not in ("online", "run", "shared")
@@ -59,9 +64,9 @@ def wandb_logger(
         "entity": entity,
         "group": group,
         "name": name or run_name(record),
-        "id": run_id or record["id"],
+        "id": run_id or record.id,
         "save_dir": str(save_dir),
-        "tags": [str(record["study"])] if record.get("study") else None,
+        "tags": [record.study] if record.study else None,
         "resume": "allow",
     }
     if not offline:
@@ -90,12 +95,12 @@ def _settings() -> Any:
 
 
 def _answers(log: Wandb) -> bool:
-    """Whether the run could be opened at the server; if not, wandb's service is ended, for it still holds the id."""
+    """Whether the run could be opened at the server; if not, wandb's service, which still holds the id, is ended."""
     import wandb
 
     try:
         _ = log.experiment
-    except Exception as error:  # of wandb's many; none is worth a training
+    except Exception as error:  # wandb raises many kinds; none is worth a training
         logger.warning("Weights & Biases does not take the run (%s: %s)", type(error).__name__, error)
         wandb.teardown(exit_code=1)
         return False
@@ -107,9 +112,9 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
 
     Args:
         save_dir: the run's folder.
-        tracking_uri: a database, such as sqlite:///outputs/mlflow.db, whose artifacts lie beside it; or a server.
+        tracking_uri: a database (sqlite:///outputs/mlflow.db), whose artifacts lie beside it; or a server.
         experiment: name; None: runs.
-        name: of the run; None: what sets it apart.
+        name: of the run; None: `run_name`.
 
     Raises:
         ValueError: without MLflow, or if the run can't be opened there.
@@ -117,8 +122,8 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
     for variable, value in MLFLOW_HABITS.items():
         os.environ.setdefault(variable, value)
     if getattr(rank_zero_only, "rank", 0) != 0:
-        return CSVLogger(save_dir, name="", version="")  # which writes nothing there: the first process tells it all
-    record, kept = read_record(save_dir), save_dir / MLFLOW_RUN
+        return CSVLogger(save_dir, name="", version="")  # writes nothing here: the first process logs everything
+    record, id_file = read_record(save_dir), save_dir / MLFLOW_RUN
     database = (
         Path(tracking_uri.removeprefix("sqlite:///")).absolute() if tracking_uri.startswith("sqlite:///") else None
     )
@@ -127,11 +132,11 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
         "run_name": name or run_name(record),
         "tracking_uri": f"sqlite:///{database}" if database else tracking_uri,
         "artifact_location": str(database.with_name("mlflow_artifacts")) if database else None,
-        "tags": {"study": str(record.get("study")), "seed": str(record["seed"]), "id": str(record["id"])},
-        "run_id": kept.read_text(encoding="utf-8") if kept.is_file() else None,
+        "tags": {"study": str(record.study), "seed": str(record.seed), "id": record.id},
+        "run_id": id_file.read_text(encoding="utf-8") if id_file.is_file() else None,
     }
     try:
-        with FileLock(_lock(database or save_dir)):  # a new database is made once, an experiment too
+        with FileLock(_lock(database or save_dir)):  # a new database, or experiment, is made only once
             log = Mlflow(**log_options)
             run_id = log.run_id
     except ModuleNotFoundError:
@@ -139,9 +144,9 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
     except Exception as error:
         raise ValueError(
             f"logger.mlflow.tracking_uri={tracking_uri}: the run can't be opened there ({error}); "
-            f"give another, or remove {kept} to begin a new run"
+            f"give another, or remove {id_file} to begin a new run"
         ) from error
-    write_text(kept, str(run_id))
+    write_text(id_file, str(run_id))
     return log
 
 
@@ -150,32 +155,8 @@ def _lock(place: Path) -> Path:
     return place.with_name(f".{place.name}.lock")
 
 
-def heatmap(weights: Sequence[Sequence[float]], source_pieces: Sequence[str], target_pieces: Sequence[str]) -> Figure:
-    """Alignment weights, a row a target piece, a column a source piece (the paper's Figure 3)."""
-    figure = Figure(figsize=(1.5 + 0.35 * len(source_pieces), 1.2 + 0.3 * len(target_pieces)), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(weights, cmap="Greys", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(source_pieces)), source_pieces, rotation=60, ha="left", rotation_mode="anchor")
-    axes.xaxis.tick_top()
-    axes.set_yticks(range(len(target_pieces)), target_pieces)
-    return figure
-
-
-def length_curve(buckets: Sequence[Mapping[str, Any]], *, unit: str = "words") -> Figure:
-    """BLEU against source length (the paper's Figure 2), with the number of sentences under each bucket."""
-    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
-    axes = figure.subplots()
-    places = list(range(len(buckets)))
-    axes.plot(places, [bucket["bleu"] for bucket in buckets], marker="o")
-    axes.set_xticks(places, [f"{bucket['low']}–{bucket['high']}\nn = {bucket['n']:,}" for bucket in buckets])
-    axes.set_xlabel(f"source length in {unit}")
-    axes.set_ylabel("test BLEU")
-    axes.set_ylim(bottom=0.0)
-    return figure
-
-
 def open_dashboards(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
-    """Give the dashboards the run's resolved config."""
+    """Pass the run's resolved config to the dashboards."""
     for log in loggers:
         if isinstance(log, Board):
             log.begin(config)
@@ -185,7 +166,7 @@ def open_dashboards(loggers: Sequence[Logger], config: dict[str, Any]) -> None:
 
 @rank_zero_only
 def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
-    """Show a finished run's scores, by length too, its size and its cost."""
+    """Show a finished run's scores, also by length, its size and its cost."""
     metrics: Mapping[str, Any] = record["results"]["metrics"]
     scores = {
         f"{split}/{key}": value
@@ -201,22 +182,31 @@ def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
     for board in _boards(loggers):
         board.summary({**scores, **{key: record[key] for key in COST if record.get(key) is not None}})
         if buckets:
-            _show_lengths(board, buckets, length_unit(record), record["updates"])
+            _show_lengths(board, buckets, length_unit(record["data"].get("length_units", {})), record["updates"])
 
 
 def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], unit: str, step: int) -> None:
     columns = [key for key in ("low", "high", "n", "bleu", "chrf") if key in buckets[0]]
     board.table("length", columns, [[bucket[key] for key in columns] for bucket in buckets], step)
-    board.figures("bleu_by_length", [length_curve(buckets, unit=unit)], step)
+    labels, counts = [f"{bucket['low']}–{bucket['high']}" for bucket in buckets], [bucket["n"] for bucket in buckets]
+    scores = tuple(bucket["bleu"] for bucket in buckets)
+    band = Band("this run", scores, scores, scores)
+    figure = score_by_length(labels, counts, [band], quantity="test BLEU", unit=unit)
+    board.figures("bleu_by_length", [_with_fonts(figure)], step)
+
+
+def _with_fonts(figure: Figure) -> Figure:
+    fonts.fit(figure)
+    return figure
 
 
 @rank_zero_only
 def close_dashboards(loggers: Sequence[Logger], *, status: str) -> None:
-    """Write out what the loggers hold and end the dashboards' runs, however the training ended.
+    """Flush the loggers and end the dashboards' runs, however the training ended.
 
     Args:
         loggers: all of them.
-        status: one of `rnnsearch.training.boards.STATUSES`.
+        status: one of `rnnsearch.training.loggers.STATUSES`.
     """
     for log in loggers:
         if isinstance(log, Board):
@@ -228,10 +218,15 @@ def close_dashboards(loggers: Sequence[Logger], *, status: str) -> None:
 class Samples(Callback):
     """After each validation, shows a few translations and alignments in every dashboard.
 
-    It comes before the averaging callback, which takes the averaged weights out again when validation ends.
+    It runs before the averaging callback, which removes the averaged weights again when validation ends.
+
+    Args:
+        count: sentences.
+        translate: translates that many first sentences of the validation set.
     """
 
-    def __init__(self, *, translate: Callable[[], list[Sample]]) -> None:
+    def __init__(self, *, count: int, translate: Callable[[int], list[Sample]]) -> None:
+        self.count = count
         self.translate = translate
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -239,7 +234,7 @@ class Samples(Callback):
         able = _boards(trainer.loggers)
         if not able or not trainer.is_global_zero or trainer.sanity_checking:
             return
-        show(able, self.translate(), trainer.global_step)
+        show(able, self.translate(self.count), trainer.global_step)
 
 
 def _boards(loggers: Iterable[Logger]) -> list[Board]:
@@ -253,7 +248,9 @@ def show(able: Iterable[Board], samples: Sequence[Sample], step: int) -> None:
     for board in able:
         board.table("translations", columns, rows, step)
         figures = [
-            heatmap(s["weights"], s["source_pieces"], s["target_pieces"]) for s in samples if s["weights"] is not None
+            _with_fonts(attention_matrix(np.asarray(s["weights"]), s["source_pieces"], s["target_pieces"]))
+            for s in samples
+            if s["weights"] is not None
         ]
         if figures:
             board.figures("alignments", figures, step)

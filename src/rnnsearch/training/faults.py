@@ -1,4 +1,4 @@
-"""Updates whose loss or gradient is no finite number are skipped, named, counted; too many in a row end the run.
+"""Updates whose loss or gradient is not finite are skipped, named and counted; too many in a row end the run.
 
 B sentence pairs of a batch.
 """
@@ -20,10 +20,10 @@ NAMED = 100  # lines in a message, at most
 
 
 class Diverged(ValueError):
-    """The loss, its gradient or a weight is no finite number any more.
+    """The loss, its gradient or a weight is no longer finite.
 
     Args:
-        message: what became of what.
+        message: what became NaN or infinite.
         update: at which it did so, from 1.
         retry: a command that may do better.
     """
@@ -36,7 +36,7 @@ class Diverged(ValueError):
 
 @dataclass(frozen=True)
 class _Judged:
-    """An update that was judged, all on the device still: what it saw, and whether it is skipped."""
+    """An update that was judged, everything still on the device: its loss and norm, and whether it is skipped."""
 
     update: int
     bad: Tensor
@@ -46,26 +46,26 @@ class _Judged:
 
 
 def became(value: float) -> str:
-    """What a number that is not finite is called in a sentence."""
+    """The name in a sentence of a number that is not finite."""
     return "NaN" if math.isnan(value) else "infinite"
 
 
 @dataclass
 class Skipped:
-    """Updates that were skipped: all of them, and those since the last that was not."""
+    """Numbers of skipped updates: in all, and since the last one that was not skipped."""
 
     total: int = 0
     in_a_row: int = 0
 
 
 def skip_on_device(bad: Tensor, parameters: Sequence[nn.Parameter], optimizer: Optimizer, *, scaled: bool) -> None:
-    """Let the optimiser's next step do nothing where ``bad``, a scalar on its device, is true; the host doesn't wait.
+    """Let the optimiser's next step do nothing if ``bad``, a scalar on its device, is true; the host doesn't wait.
 
-    One that is not fused sees zeros: momentum, where there is some, still moves the weights, and averages of squares
-    fade by a step.
+    An optimiser that is not fused sees zero gradients: momentum, if any, still moves the weights, and averages of
+    squares decay by a step.
     """
     if optimizer.defaults.get("fused") and not scaled:
-        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # what its kernels look at
+        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # read by its kernels
         return
     for gradient in (p.grad for p in parameters if p.grad is not None):
         gradient.masked_fill_(bad, 0.0)
@@ -74,15 +74,15 @@ def skip_on_device(bad: Tensor, parameters: Sequence[nn.Parameter], optimizer: O
 class Watch:
     """Skips updates that would spoil the weights.
 
-    A skipped update leaves weights and optimiser as they are (on a GPU a fused one; others see zeros), and counts as
-    an update of the budget and the schedule. The norm is that of the gradient of all processes, so that all skip
-    alike. A GPU skips by itself and is asked about it every `LOOK_EVERY` updates and at checkpoints, so that nothing
+    A skipped update leaves weights and optimiser unchanged (on a GPU only a fused one; others see zeros), and counts as
+    an update for the budget and the schedule. The norm is that of all processes' gradient, so that all skip the same
+    updates. A GPU skips by itself and is asked about it every `LOOK_EVERY` updates and at checkpoints, so that nothing
     waits for it in between.
 
     Args:
-        limit: updates skipped in a row that end the run.
+        limit: so many skipped updates in a row end the run.
         above: a gradient of a larger norm, before clipping, is skipped too; None: only those that are not finite.
-        lines: the corpus' line numbers of rows of the training split.
+        lines: rows of the training split -> their line numbers in the corpus.
     """
 
     def __init__(self, *, limit: int, above: float | None, lines: Lines) -> None:
@@ -112,13 +112,13 @@ class Watch:
         update: int,
         scaled: bool,
     ) -> None:
-        """Let the optimiser's next step do nothing if loss or gradient are not finite, or the gradient too large.
+        """Let the optimiser's next step do nothing if loss or gradient is not finite, or the gradient is too large.
 
         Args:
             loss: of the update, a scalar; the same on all processes.
             norm: of the mean gradient, before clipping; a scalar on the parameters' device.
             parameters: with their gradients.
-            optimizer: which is about to step.
+            optimizer: about to step.
             update: its number, from 1.
             scaled: whether a scaler of gradients skips infinite ones by itself.
         """
@@ -129,14 +129,14 @@ class Watch:
             skip_on_device(bad, parameters, optimizer, scaled=scaled)
         elif bad:
             for parameter in parameters:
-                parameter.grad = None  # an optimiser passes over what has none
+                parameter.grad = None  # optimisers pass over parameters without one
 
     def look(self, skipped: Skipped, *, always: bool) -> None:
         """Count what was skipped since the last look.
 
         Args:
             skipped: the counts.
-            always: also where a GPU must be waited for and was asked a short time ago.
+            always: even if that means waiting for a GPU that was asked only recently.
 
         Raises:
             Diverged: if too many updates were skipped in a row.
@@ -144,25 +144,25 @@ class Watch:
         if not self._unseen or not (always or self._is_cheap()):
             return
         unseen, self._unseen = self._unseen, []
-        flags = torch.stack([one.bad for one in unseen]).tolist()
-        for one, bad in zip(unseen, flags, strict=True):
+        flags = torch.stack([judged.bad for judged in unseen]).tolist()
+        for judged, bad in zip(unseen, flags, strict=True):
             skipped.in_a_row = skipped.in_a_row + 1 if bad else 0
             skipped.total += bad
             if bad:
-                self._report(one, skipped)
+                self._report(judged, skipped)
 
     def _is_cheap(self) -> bool:
         return self._unseen[-1].bad.device.type == "cpu" or len(self._unseen) >= LOOK_EVERY
 
-    def _report(self, one: _Judged, skipped: Skipped) -> None:
-        why, lines = self._reason(float(one.loss), float(one.norm)), self._named(one.batches)
+    def _report(self, judged: _Judged, skipped: Skipped) -> None:
+        why, lines = self._reason(float(judged.loss), float(judged.norm)), self._named(judged.batches)
         if skipped.in_a_row < self.limit:
-            logger.warning("update %d is skipped, for %s: %s", one.update, why, lines)
+            logger.warning("update %d is skipped, for %s: %s", judged.update, why, lines)
             return
-        first = one.update - skipped.in_a_row + 1
+        first = judged.update - skipped.in_a_row + 1
         raise Diverged(
             f"{why} at update {first}, and {skipped.in_a_row} updates in a row were skipped for that "
-            f"(skip_limit={self.limit}), the last of them update {one.update}, of {lines}",
+            f"(skip_limit={self.limit}), the last of them update {judged.update}, of {lines}",
             update=first,
         )
 

@@ -1,8 +1,8 @@
 """CUDA graphs: all launches of a translator's forward and backward pass, recorded once for each shape of batches.
 
 A recurrence is hundreds of small launches, and a GPU that gets them one by one waits for the host. Batches are padded
-to few shapes, in length and in sentences. Padding meets neither attention nor loss, so it changes nothing but the
-noise of dropout, which is drawn for the padded shape; it is still a function of seed and batch.
+to few shapes, in length and in sentences. Padding enters neither attention nor loss, so it changes only the noise of
+dropout, which is drawn for the padded shape and is still a function of seed and batch.
 
 B batch, S source, T target, R read-out.
 """
@@ -19,14 +19,14 @@ from rnnsearch.model.translator import Translator
 logger = logging.getLogger(__name__)
 
 LENGTHS, SENTENCES = 4, 16  # shapes are multiples of these: captions in batches of 80 make 17, a tenth more padding
-SHAPES = 32  # recorded at most; batches of other shapes run as without
+SHAPES = 32  # recorded at most; batches of other shapes run without graphs
 WARM_UP = 3  # runs before a recording, in which libraries choose and compile what they need
 
 Inputs = tuple[Tensor, Tensor, Tensor]  # source_BS, mask_BS, target_in_BT
 
 
 def padded(source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor) -> Inputs:
-    """The same batch in one of few shapes. An added sentence has one real word, so that its attention is defined."""
+    """The batch padded to one of few shapes. An added sentence has one real word, so that its attention is defined."""
     rows = -len(source_BS) % SENTENCES
     source_more, target_more = ((0, -ids.shape[1] % LENGTHS, 0, rows) for ids in (source_BS, target_in_BT))
     mask_BS = nn.functional.pad(mask_BS, source_more, value=False)
@@ -48,7 +48,7 @@ class Recording(Protocol):
 
 
 class Readouts:
-    """A translator's read-outs, from recordings as long as they can be made.
+    """A translator's read-outs, replayed from recordings as long as those can be made.
 
     A backward pass must come before the next forward pass: recordings share their memory.
     """
@@ -66,8 +66,8 @@ class Readouts:
         if recording is None:
             plain_BTR: Tensor = self.translator(source_BS, mask_BS, target_in_BT)[0]
             return plain_BTR
-        for kept, given in zip(recording.inputs, inputs, strict=True):
-            kept.copy_(given)
+        for buffer, value in zip(recording.inputs, inputs, strict=True):
+            buffer.copy_(value)
         readouts_BTR: Tensor = _Replay.apply(recording, *self.parameters)  # type: ignore[no-untyped-call]  # torch gives it no types
         return readouts_BTR[: len(source_BS), : target_in_BT.shape[1]]
 
@@ -96,8 +96,8 @@ class Readouts:
 class CudaGraphs:
     """A recording as two CUDA graphs. ``first``: an earlier one, to share memory and gradients with.
 
-    Other threads, such as one that pins batches, may use the GPU meanwhile. The state of random numbers is left as it
-    was; a graph takes seed and offset anew at each replay.
+    Other threads (one that pins batches, say) may use the GPU meanwhile. The state of random numbers stays as it was; a
+    graph reads seed and offset anew at each replay.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class CudaGraphs:
         self.inputs = (source_BS.clone(), mask_BS.clone(), target_in_BT.clone())
         device = source_BS.device
         lowered = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
-        # weights in lower precision that autocast keeps from run to run would be those of this update for ever
+        # autocast's cache of weights in lower precision would hold those of this update for ever
         precision = torch.autocast("cuda", enabled=lowered[0], dtype=lowered[1], cache_enabled=False)
         with torch.random.fork_rng([device]), precision:
             gradients = self._warm_up(translator, parameters)
@@ -119,14 +119,14 @@ class CudaGraphs:
                 readouts_BTR: Tensor = translator(*self.inputs)[0]
             self.d_readouts_BTR = torch.zeros_like(readouts_BTR)
             with torch.cuda.graph(self.backward_graph, pool=self.pool, capture_error_mode="thread_local"):
-                found = torch.autograd.grad(readouts_BTR, parameters, self.d_readouts_BTR, allow_unused=True)
-                for kept, gradient in zip(self.gradients, found, strict=True):
-                    if kept is not None:
-                        kept.copy_(gradient)
+                computed = torch.autograd.grad(readouts_BTR, parameters, self.d_readouts_BTR, allow_unused=True)
+                for buffer, gradient in zip(self.gradients, computed, strict=True):
+                    if buffer is not None:
+                        buffer.copy_(gradient)
             self.readouts_BTR = readouts_BTR.detach()
 
     def _warm_up(self, translator: Translator, parameters: list[nn.Parameter]) -> tuple[Tensor | None, ...]:
-        """Run both passes, on a stream of their own as recordings do; the last gradients."""
+        """Run both passes on a stream of their own, as recordings do; returns the last gradients."""
         stream = torch.cuda.Stream(self.inputs[0].device)  # type: ignore[no-untyped-call]  # torch gives it no types
         stream.wait_stream(torch.cuda.current_stream())
         gradients: tuple[Tensor | None, ...] = ()

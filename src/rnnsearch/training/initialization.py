@@ -1,7 +1,7 @@
-"""Initial values of all parameters: the paper's scheme (A.2.3, B.1), or the customary one of later models.
+"""Initial values of all parameters: the paper's scheme (A.2.3, B.1), or the usual one of later models.
 
 Each parameter has one role, found by its name. A scheme says how each role is filled. A context mechanism fills its own
-(`Context.initialize`).
+parameters (`Context.initialize`).
 
 H state, M embedding, G gates (a multiple of H).
 """
@@ -40,7 +40,7 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
     """Give every parameter of ``translator`` its initial value, in place.
 
     ``paper``: recurrent matrices orthogonal, gate by gate; the alignment model's matrices N(0, 0.001²); v_a and all
-    biases zero; all other weights N(0, 0.01²). Where v is normed, g is zero in the place of v.
+    biases zero; all other weights N(0, 0.01²). If v is normed, g is zero instead of v.
     ``modern``: recurrent matrices as above; embeddings with standard deviation M^-1/2; v with A^-1/2, and g = A^-1/2;
     biases zero, but 1 in an LSTM's forget gate; all other weights Xavier-uniform, gate by gate.
 
@@ -65,7 +65,7 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
 
 
 def role_of(name: str) -> str:
-    """The one role of the parameter called ``name``, which is none of the context's."""
+    """The one role of the parameter called ``name``, which is not one of the context's."""
     roles = [role for role, pattern in ROLES.items() if pattern.fullmatch(name)]
     assert len(roles) == 1, f"parameter {name} has the roles {roles}, and should have exactly one"
     return roles[0]

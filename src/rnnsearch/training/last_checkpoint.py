@@ -15,16 +15,16 @@ from lightning.pytorch.strategies import FSDPStrategy
 from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.preemption import StopRequest
 
-AGREE_EVERY = 8  # updates after which several processes ask each other whether to save: a message and a wait each
+AGREE_EVERY = 8  # updates between times that processes ask each other whether to save, each a message and a wait
 
 
 class Paused(Exception):
-    """The training was left where it was asked to pause, to be gone on with; not a failure."""
+    """The training was left where it was asked to pause, to go on later; not a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """Where a run is left: at the first validation by which both are reached; None is reached always.
+    """Where a run is left: at the first validation by which both are reached; None always counts as reached.
 
     Attributes:
         share: of the budget.
@@ -35,7 +35,7 @@ class Pause:
     updates: int | None
 
     def is_reached(self, module: TranslationModule) -> bool:
-        """Whether it is now; never at the end of the budget, which ends the run, nor where nothing is asked for."""
+        """Whether it is reached now; never at the end of the budget, which ends the run, nor if no pause is set."""
         if (self.share, self.updates) == (None, None) or module.progress() >= 1.0:
             return False
         return module.used() >= (self.share or 0.0) and module.counters.updates >= (self.updates or 0)
@@ -44,16 +44,16 @@ class Pause:
 class LastCheckpoint(Checkpoint):
     """Writes ``last.ckpt``: after each validation, every so many updates or minutes, and before a signal ends the run.
 
-    One that is written where a validation is due, or within one, says so, and the resumed run begins with it. Of
-    several processes the first one writes; all agree when. Random states are the first process's; dropout is a
-    function of seed, batch and process anyway.
+    A checkpoint written when a validation is due, or during one, says so, and the resumed run begins with that
+    validation. Of several processes the first one writes; all agree when. Random states are the first process's;
+    dropout is a function of seed, batch and process anyway.
 
     Args:
         path: the file.
         every: updates, or None.
         minutes: since the last one was written, or None.
         stop: whether a signal asks to save and leave.
-        pause: at which validation the run is left, as `paused` says then.
+        pause: at which validation the run is left; `paused` is true then.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class LastCheckpoint(Checkpoint):
         self.stop = stop
         self.pause = pause
         self.paused = False
-        self._due = False  # a validation, in a checkpoint that is being written or was read
-        self._stopped = False  # by another callback, such as EarlyStopping, which does not remember it
+        self._due = False  # whether a validation is, in a checkpoint that is being written or was read
+        self._stopped = False  # by another callback that does not remember it (EarlyStopping)
         self._random: dict[str, Any] | None = None
         self._written = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A resumed run takes up its random states and the validation that was due, in which signals are heeded."""
+        """In a resumed run restore the random states and run the validation that was due, heeding signals in it."""
         self._written = time.monotonic()
         if self._random is not None:
             _set_random_states(self._random)
@@ -82,7 +82,7 @@ class LastCheckpoint(Checkpoint):
         if self._due:
             self._due = False
             _validate(trainer)
-        self.stop.heeded = False  # until there is a batch, which a stream may take minutes to give, nothing is unsaved
+        self.stop.heeded = False  # nothing is unsaved before the first batch, which a stream may take minutes to give
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Heed signals."""
@@ -91,7 +91,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save, where it is time to, at the end of an update; leave if asked to."""
+        """At the end of an update, save if it is time to, and leave if asked to."""
         assert isinstance(pl_module, TranslationModule)
         if pl_module.pending_tokens:
             return
@@ -102,13 +102,13 @@ class LastCheckpoint(Checkpoint):
             raise KeyboardInterrupt
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the random states from before it."""
+        """Keep the random states from before the validation."""
         self._random = random_states()
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Leave if asked to: one process saves; of several each leaves by itself, and the checkpoint before counts."""
+        """Leave if asked to: a single process saves; several leave each by itself, and the last checkpoint counts."""
         if not self.stop.asked:
             return
         if trainer.world_size == 1:
@@ -116,7 +116,7 @@ class LastCheckpoint(Checkpoint):
         raise KeyboardInterrupt
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save what validation found; leave where the run is to pause."""
+        """Save after the validation; leave if the run is to pause here."""
         assert isinstance(pl_module, TranslationModule)
         self._random = None
         self._save(trainer, due=False)
@@ -124,7 +124,7 @@ class LastCheckpoint(Checkpoint):
             self.paused = trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What follows is not trained: signals interrupt it."""
+        """What follows is not training: signals interrupt it."""
         self.stop.heeded = False
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -137,12 +137,12 @@ class LastCheckpoint(Checkpoint):
         within = self._due and self._random is not None
         checkpoint["resume"] = {
             "validation_due": self._due,
-            "stopped": trainer.should_stop and pl_module.progress() < 1.0,  # by more than the budget, which may grow
+            "stopped": trainer.should_stop and pl_module.progress() < 1.0,  # not by the budget, which may grow
             "random": self._random if within else random_states(),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """See `on_save_checkpoint`; earlier versions saved after validations alone, and none of this."""
+        """See `on_save_checkpoint`; earlier versions saved only after validations, and without this."""
         state = checkpoint.get("resume", {})
         self._due, self._stopped = state.get("validation_due", False), state.get("stopped", False)
         self._random = state.get("random")
@@ -162,16 +162,16 @@ class LastCheckpoint(Checkpoint):
         return self.minutes is not None and self._agreed(trainer, waited >= 60 * self.minutes)
 
     def _agreed(self, trainer: Trainer, wish: bool) -> bool:
-        """Whether any process has the wish; several ask each other only now and then."""
+        """Whether any process has the wish; several processes ask each other only now and then."""
         if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY:
             return False
         return trainer.strategy.reduce_boolean_decision(wish, all=False)
 
 
 def _is_sound(trainer: Trainer, module: TranslationModule, batch: Any) -> bool:
-    """Whether the weights give a finite loss, on all processes: others must not replace the last good checkpoint.
+    """Whether the weights give a finite loss on all processes: if not, they must not replace the last good checkpoint.
 
-    Outside of a step FSDP holds a part of the weights alone, which can't be asked.
+    Under FSDP this can't be asked: outside a step each process holds only a part of the weights.
     """
     if isinstance(trainer.strategy, FSDPStrategy):
         return True
@@ -184,7 +184,7 @@ def _validation_is_due(trainer: Trainer) -> bool:
 
 
 def _validate(trainer: Trainer) -> None:
-    """Run the validation that Lightning's loop takes for done after a restart at a batch's end."""
+    """Run the validation that Lightning's loop takes as done after a restart at the end of a batch."""
     loop = trainer.fit_loop.epoch_loop.val_loop
     loop.restarting = False
     trainer.validating = True

@@ -22,7 +22,7 @@ def match_hidden_sizes(
     """
 
     def sizes(units: int) -> tuple[int, int]:
-        if decoder % encoder == 0:  # exactly so many times: some models exist for no other proportion
+        if decoder % encoder == 0:  # keep the exact multiple: some models exist in no other proportion
             return units, units * (decoder // encoder)
         return max(1, round(units * encoder / decoder)), units
 
@@ -40,7 +40,7 @@ def match_hidden_sizes(
             return math.inf
 
     best = min((sizes(low), sizes(high)), key=distance)
-    if distance(best) > TOLERANCE:  # a whole unit of both is too much for a small model: less than that
+    if distance(best) > TOLERANCE:  # scaling both by a whole unit is too coarse for a small model
         (encoder_low, decoder_low), (encoder_high, decoder_high) = sizes(low), sizes(high)
         between = product(range(encoder_low, encoder_high + 1), range(decoder_low, decoder_high + 1))
         best = min(between, key=distance)

@@ -1,4 +1,4 @@
-"""Validation metrics that hold sums, so that several processes, or several batches, equal one.
+"""Validation metrics that hold sums, so that several processes or batches give the same as one.
 
 States are float64 sums; processes add theirs up (``dist_reduce_fx="sum"``).
 """

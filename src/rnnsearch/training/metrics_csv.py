@@ -1,4 +1,4 @@
-"""metrics.csv: what was measured, a row each time, also over the restarts of a run."""
+"""metrics.csv: a row for each measurement, continued when a run restarts."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from rnnsearch.records import write_text
+from rnnsearch.records.json_files import write_text
 
 Row = dict[str, Any]
 
@@ -24,11 +24,11 @@ class Table(ExperimentWriter):
         super().__init__(log_dir)
 
     def drop_after(self, update: int) -> None:
-        """Forget the rows after an update: from there the run goes on, and measures them anew."""
+        """Forget the rows after an update: the run goes on from there, and measures them anew."""
         self.kept = [row for row in self.kept if int(row["step"]) <= update]
 
     def save(self) -> None:
-        """Replace the file, if there is something new."""
+        """Replace the file if there are new rows."""
         if not self.metrics:
             return
         rows = {_key(row): row for row in (*self.kept, *self.metrics)}
@@ -45,7 +45,7 @@ class Table(ExperimentWriter):
 
 
 def _read(path: Path) -> list[Row]:
-    """The rows that are there, each with its own columns alone; none where the file is damaged."""
+    """The rows of the file, each with only its own columns; damaged rows are left out."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -58,7 +58,7 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 class MetricsCsv(CSVLogger):
-    """Lightning's logger, which goes on with the file of a resumed run."""
+    """Lightning's logger, which continues the file of a resumed run."""
 
     @property
     @rank_zero_experiment
@@ -70,7 +70,7 @@ class MetricsCsv(CSVLogger):
 
 
 class MetricsGoOn(Callback):
-    """Drops the rows after the checkpoint from which a run goes on, and saves those before a checkpoint with it."""
+    """Drops the rows after the checkpoint that a run goes on from, and saves the table with each checkpoint."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop."""

@@ -1,4 +1,4 @@
-"""The LightningModule: loss, optimiser, validation. What a run counts is counted here.
+"""The LightningModule: loss, optimiser, validation, and the counters of a run.
 
 B batch, T target, S source, R read-out, V vocabulary, N real target tokens of a batch.
 """
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Counters:
-    """What was done so far. Tokens are target tokens, end of sentence counted, padding not; seconds are training's."""
+    """What was done so far. Tokens are target tokens with ends of sentence, without padding; seconds are training's."""
 
     updates: int = 0
     batches: int = 0
@@ -57,19 +57,19 @@ class TranslationModule(LightningModule):
 
     Args:
         translator: the model.
-        optimizer: makes the optimiser of parameters.
+        optimizer: makes the optimiser for parameters.
         schedule: factors on its learning rate.
         budget: when training ends.
-        convergence: ends it before, where validation gets no better; None: never.
+        convergence: ends it earlier, once validation gets no better; None: never.
         label_smoothing: share of probability spread over the vocabulary in the training loss; validation has none.
         target: tokenizer of the target language, for the text of validation's translations.
         references: raw text of validation's targets.
         scoring: how validation's translations are scored.
         search: validation's search, greedy.
         cuda_graphs: on one GPU, record the launches of each shape of batches and replay them.
-        watch: over updates that would spoil the weights.
-        seed: of the dropout, a function of seed and batch alone, so that a resumed run goes on as it would have.
-        checkpoint_content: plain values put into each checkpoint under ``rnnsearch``, so that it loads by itself.
+        watch: skips updates that would spoil the weights.
+        seed: of the dropout, a function of seed and batch alone, so that a resumed run goes on as if uninterrupted.
+        checkpoint_content: plain values put into each checkpoint under ``rnnsearch``, so that it can be loaded alone.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class TranslationModule(LightningModule):
         self.bleu = CorpusScore("bleu", scoring)
         self.chrf = CorpusScore("chrf", scoring)
         self.pending_tokens = 0  # target tokens whose gradients wait for the next update
+        self.gradient_norm: Tensor | None = None  # of the last update's mean loss a token, before clipping
 
     # Training
 
@@ -133,17 +134,17 @@ class TranslationModule(LightningModule):
             self.convergence.mind_cap(self.converging, update=self.counters.updates, used=self.used())
 
     def on_fit_start(self) -> None:
-        """Replay graphs if that is asked for and there is one GPU."""
+        """Replay graphs if they are asked for and there is one GPU."""
         if self.cuda_graphs and self.device.type == "cuda" and self.trainer.world_size == 1:
             self.replayed = Readouts(self.translator)
         elif self.cuda_graphs:
             logger.info("no CUDA graphs: they need one GPU")
 
     def log_likelihood_loss(self, batch: Batch, label_smoothing: float) -> Tensor:
-        """Sum of -log p(y_i | ...) over the batch's real target tokens, in nats; only they meet the vocabulary."""
-        given = (batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
+        """Sum of -log p(y_i | ...) over the batch's real target tokens, in nats; logits are computed for them alone."""
+        inputs = (batch.source_BS, batch.source_mask_BS, batch.target_in_BT)
         replayed = self.replayed if self.training else None
-        readouts_BTR = self.translator(*given)[0] if replayed is None else replayed(*given)
+        readouts_BTR = self.translator(*inputs)[0] if replayed is None else replayed(*inputs)
         output = self.translator.decoder.output
         with record_function("vocabulary and loss"):
             readouts_NR = readouts_BTR.flatten(0, 1).index_select(0, batch.real_N)
@@ -172,18 +173,18 @@ class TranslationModule(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Gradients of the summed loss become those of the mean over all tokens of the update, clipped.
+        """Turn the gradients of the summed loss into those of the mean over all tokens of the update, clipped.
 
         Mean and clipping by norm are one multiplication, and nothing waits for a GPU. A gradient that is not finite is
-        left out.
+        skipped.
         """
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is not None and optimizer.defaults.get("fused"):
-            scaler.unscale_(optimizer)  # Lightning leaves it to a fused optimiser's step, too late for clipping
+            scaler.unscale_(optimizer)  # Lightning leaves this to a fused optimiser's step, too late for clipping
         parameters = [p for p in self.translator.parameters() if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
         factor: Tensor | float = self._share_of_a_token()
-        norm = self._norm(gradients) * factor
+        norm = self.gradient_norm = self._norm(gradients) * factor
         by_norm = gradient_clip_algorithm in (None, "norm")
         if gradient_clip_val and by_norm:
             factor = factor * (gradient_clip_val / (norm + 1e-6)).clamp(max=1.0)
@@ -198,14 +199,14 @@ class TranslationModule(LightningModule):
         self.watch.look(self.skipped, always=False)
 
     def _norm(self, gradients: list[Tensor]) -> Tensor:
-        """The L2 norm of all gradients; where each process has a part of them, of all parts."""
+        """The L2 norm of all gradients, also if each process has only a part of them."""
         norm = nn.utils.get_total_norm(gradients)
         if isinstance(self.trainer.strategy, FSDPStrategy):
             norm = self.trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
         return norm
 
     def _share_of_a_token(self) -> float:
-        """1 over the tokens of the update on all processes, whose mean of the gradients becomes a sum by it."""
+        """The factor from gradients that are means over processes to those of the mean over the update's tokens."""
         tokens, self.pending_tokens = self.pending_tokens, 0
         return self.trainer.world_size / tokens
 
@@ -216,34 +217,34 @@ class TranslationModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factors, "interval": "step"}}
 
     def learning_rate_factor(self, update: int) -> float:
-        """What the optimiser's rate is multiplied with."""
+        """The factor on the optimiser's rate."""
         fallen = self.schedule.shrunk(self.plateau) if isinstance(self.schedule, Plateau) else 1.0
         return fallen * self.schedule.factor(update, self._decayed())
 
     def _decayed(self) -> float:
-        """What the schedule takes for the used share of the budget; until the rule ends it, none of it is."""
+        """The used share of the budget as the schedule sees it: with a rule, the share of the decay, 0 before it."""
         rule, used = self.convergence, self.used()
         return rule.decayed(self.converging, update=self.counters.updates, used=used) if rule else used
 
     # Validation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Unsmoothed likelihood of the references, and greedy translations against them."""
+        """Unsmoothed likelihood of the references, and scores of greedy translations against them."""
         nll = self.log_likelihood_loss(batch, 0.0)
         if not math.isfinite(float(nll)):
             raise self._diverged(float(nll))
         self.likelihood.update(nll, batch.target_tokens)
-        if not len(batch):  # an empty share, where there are fewer sentences than processes
+        if not len(batch):  # this process's share is empty: there are fewer sentences than processes
             return
         lengths_B = batch.source_mask_BS.sum(-1) - 1
-        found = self.search.search(self.translator, (batch.source_BS, batch.source_mask_BS), lengths_B)
-        hypotheses = [self.target.decode(best.ids) for best, *_ in found]
+        translations = self.search.search(self.translator, (batch.source_BS, batch.source_mask_BS), lengths_B)
+        hypotheses = [self.target.decode(best.ids) for best, *_ in translations]
         references = self.references(batch.index_B.tolist())
         self.bleu.update(hypotheses, references)
         self.chrf.update(hypotheses, references)
 
     def has_finite_loss(self, batch: Batch) -> bool:
-        """Whether the present weights give a batch a loss that is a number."""
+        """Whether the present weights give a batch a finite loss."""
         self.eval()
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             loss = self.log_likelihood_loss(batch, 0.0)
@@ -259,9 +260,9 @@ class TranslationModule(LightningModule):
         return Diverged(f"the loss became {became(nll)} at update {first}, validation's too at {now}", update=first)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what validation found; the plateau rule looks at its likelihood."""
+        """Log the validation's metrics; the plateau rule looks at the likelihood."""
         nll = float(self.likelihood.compute())
-        found = {
+        metrics = {
             "nll": nll,
             "perplexity": perplexity(nll),
             "bleu": float(self.bleu.compute()),
@@ -273,7 +274,7 @@ class TranslationModule(LightningModule):
             self.schedule.watch(self.plateau, nll)
         if self.convergence and not self.trainer.sanity_checking:
             self._watch(self.convergence, nll)
-        scalars = {f"validation/{name}": value for name, value in found.items()}
+        scalars = {f"validation/{name}": value for name, value in metrics.items()}
         self.log_dict({**scalars, "step": float(self.counters.updates)}, sync_dist=True)
 
     def _watch(self, rule: Convergence, nll: float) -> None:
@@ -293,7 +294,7 @@ class TranslationModule(LightningModule):
         checkpoint["converging"] = asdict(self.converging)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on counting where the checkpoint stands."""
+        """Go on counting from the checkpoint's counters."""
         self.counters = Counters(**checkpoint["counters"])
         self.skipped = Skipped(**checkpoint.get("skipped", {}))
         self.plateau = PlateauState(**checkpoint.get("plateau", {}))

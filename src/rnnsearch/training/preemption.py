@@ -1,4 +1,4 @@
-"""Signals that ask a training to save and leave, as clusters send them before they take a machine back."""
+"""Signals that ask a training to save and leave; clusters send them before they take a machine back."""
 
 import signal
 import threading
@@ -10,8 +10,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 class StopRequest:
     """Whether a signal has asked the training to save and leave.
 
-    While a training heeds it, a signal is only noted; before and after that, as while data are encoded or the test
-    split is translated, it interrupts at once, as Ctrl-C does.
+    While the training heeds signals, they are only noted; before and after that (while data are encoded or the test
+    split is translated) a signal interrupts at once, as Ctrl-C does.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class StopRequest:
             raise KeyboardInterrupt
 
     def install(self) -> None:
-        """Take the signals from whoever has them; only a main thread can."""
+        """Take over the signals from any other handler; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self)

@@ -1,4 +1,4 @@
-"""Several processes of one run: when one of them ends too early the run ends, and tells that one's story."""
+"""Several processes of one run: when one ends too early, the run ends and reports that one's error."""
 
 import atexit
 import json
@@ -23,7 +23,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed.rendezvous import rendezvous
 
-from rnnsearch.records import STORIES, write_json
+from rnnsearch.records.json_files import write_json
+from rnnsearch.records.run_record import STORIES
 from rnnsearch.training import cluster
 from rnnsearch.training.cluster import Place
 
@@ -33,13 +34,13 @@ PATIENCE = 10.0  # seconds that the other processes, or a hanging first one, may
 LOOK_EVERY = 1  # seconds
 
 
-MEETING = timedelta(seconds=120)  # within which all processes of a run must have come
-AGENT = timedelta(seconds=10)  # within which torchrun, which is there already, must answer
+MEETING = timedelta(seconds=120)  # within which all processes of a run must arrive
+AGENT = timedelta(seconds=10)  # within which torchrun, which runs already, must answer
 SILENCE = timedelta(minutes=30)  # torch's own: between messages of a training
 
 
 class Placed(ClusterEnvironment):
-    """Tells Lightning the place of a process that was started by another."""
+    """Tells Lightning the place of a process that something else started."""
 
     def __init__(self, place: Place) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class Placed(ClusterEnvironment):
 
     @property
     def creates_processes_externally(self) -> bool:
-        """They are all there."""
+        """All are running already."""
         return True
 
     @property
@@ -70,7 +71,7 @@ class Placed(ClusterEnvironment):
         return self.place.processes
 
     def set_world_size(self, size: int) -> None:
-        """They are as many as they are."""
+        """Their number is fixed."""
 
     def global_rank(self) -> int:
         """Among all."""
@@ -94,12 +95,12 @@ def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
     A run of one process trains alone, whatever the environment says: under srun each task may train a run of its own.
 
     Args:
-        devices: of each machine, each of which has a process.
+        devices: on each machine; each device has a process.
         nodes: machines.
         gpu: whether the devices are GPUs.
 
     Raises:
-        ValueError: if the launcher started another number, some do not come, or several machines have no launcher.
+        ValueError: if the launcher started a different number, some never arrive, or several machines have no launcher.
     """
     place = cluster.place(os.environ)
     if place is None or devices * nodes == 1:
@@ -124,7 +125,7 @@ def joined(devices: int, nodes: int, *, gpu: bool) -> ClusterEnvironment:
 
 
 def _meet(place: Place, *, gpu: bool) -> None:
-    """Begin torch's own messages; Lightning would wait half an hour for a process that is not there."""
+    """Open torch's communication; Lightning would wait half an hour for a missing process."""
     os.environ |= {"MASTER_ADDR": place.address, "MASTER_PORT": str(place.port)}
     patience = AGENT if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else MEETING
     try:
@@ -147,7 +148,7 @@ def _leftovers(place: Place) -> str:
 
 
 class ProcessFailed(RuntimeError):
-    """Another process of the run has failed; ``story`` is its type, message and traceback."""
+    """Another process of the run has failed; ``story`` holds the error's type, message and traceback."""
 
     def __init__(self, message: str, story: Mapping[str, str]) -> None:
         super().__init__(message)
@@ -155,12 +156,12 @@ class ProcessFailed(RuntimeError):
 
 
 class Processes:
-    """Ends the run when one of its processes has, instead of waiting for that one's messages for half an hour.
+    """Ends the run when one of its processes has ended, instead of waiting half an hour for that one's messages.
 
     Args:
         folder: the run's, where processes other than the first leave their story.
-        failed: writes a story into the run's record, where the first process hangs and can't.
-        hidden: takes secrets out of a text.
+        failed: writes a story into the run's record when the first process hangs and can't.
+        hidden: removes secrets from a text.
     """
 
     def __init__(self, *, folder: Path, failed: Callable[[dict[str, str]], None], hidden: Callable[[str], str]) -> None:
@@ -173,7 +174,7 @@ class Processes:
     def _take_over(self) -> None:
         """Take over from Lightning's own watch, which kills the first process before it can write its record.
 
-        That watch begins when the other processes do, and first looks after some seconds.
+        That watch starts with the other processes, and first looks after some seconds.
         """
         while not self._is_over:
             for thread in threading.enumerate():
@@ -189,7 +190,7 @@ class Processes:
         """Train within this.
 
         Raises:
-            ProcessFailed: if what ends the first process is that another one has ended.
+            ProcessFailed: if the first process ends because another one has ended.
         """
         if trainer.world_size > 1 and trainer.is_global_zero:
             threading.Thread(target=self._take_over, daemon=True).start()
@@ -201,7 +202,7 @@ class Processes:
                 self._leave_story(trainer.global_rank, error)
             elif trainer.world_size > 1 and _is_from_outside(error):
                 self._wait()
-                # an interrupt ends the others, too: Lightning kills them
+                # an interrupt ends the others too: Lightning kills them
                 interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
                 if story := self._left_story() or (None if interrupted else self._end_of_another()):
                     raise ProcessFailed(story["message"], story) from error
@@ -210,22 +211,22 @@ class Processes:
             self._is_over = True
 
     def _leave_story(self, rank: int, error: Exception) -> None:
-        if _is_from_outside(error):  # another one's end is the cause
+        if _is_from_outside(error):  # the cause is another process's end
             return
         message = f"process {rank} of this run failed: {type(error).__name__}: {error}"
-        told = {"message": message, "traceback": "".join(traceback.format_exception(error))}
-        story = {"type": type(error).__name__, **{key: self.hidden(text) for key, text in told.items()}}
+        texts = {"message": message, "traceback": "".join(traceback.format_exception(error))}
+        story = {"type": type(error).__name__, **{key: self.hidden(text) for key, text in texts.items()}}
         write_json(self.folder / STORIES.replace("*", str(rank)), story)
 
     def _left_story(self) -> dict[str, str] | None:
-        """That of the first process which left one."""
+        """The story of the first process that left one."""
         for path in sorted(self.folder.glob(STORIES)):
             story: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
             return story
         return None
 
     def _end_of_another(self) -> dict[str, str] | None:
-        """What is known of one that left none, for it was killed, say."""
+        """What is known of a process that ended without a story: it was killed, for example."""
         for rank, child in enumerate(self._children, start=1):
             if child.returncode:
                 message = f"process {rank} of this run {_ending(child.returncode)}; ckpt=last goes on with the run"
@@ -233,7 +234,7 @@ class Processes:
         return None
 
     def _wait(self) -> None:
-        """Until all others have ended, or a story is there; what hangs is killed."""
+        """Wait until all others have ended, or a story is there; what still runs is killed."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             alive = [child for child in self._children if child.poll() is None]
@@ -248,7 +249,7 @@ class Processes:
             child.wait()
 
     def _end(self) -> None:
-        """Called by the watch when a process has ended: the first one mostly notices by itself."""
+        """Called by the watch when a process has ended; usually the first one notices by itself."""
         threading.main_thread().join(PATIENCE)
         if self._is_over:
             return
@@ -261,7 +262,7 @@ class Processes:
 
 
 def _is_from_outside(error: BaseException) -> bool:
-    """Whether an error says that another process has gone, or a signal came."""
+    """Whether an error means that another process is gone, or that a signal came."""
     if isinstance(error, KeyboardInterrupt | SystemExit | torch.distributed.DistError):
         return True
     return type(error) is RuntimeError and "gloo" in str(error)

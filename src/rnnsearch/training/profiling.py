@@ -1,4 +1,4 @@
-"""Where the time of training goes: a trace of some updates, and one screen that sums it up."""
+"""Where training time goes: a trace of some updates, and a summary of one screen."""
 
 import logging
 import time
@@ -13,19 +13,19 @@ from torch.autograd import DeviceType  # type: ignore[attr-defined]  # torch giv
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from rnnsearch.records import write_text
+from rnnsearch.records.json_files import write_text
 
 logger = logging.getLogger(__name__)
 
 OTHER = "other"  # Python between operators, sums of gradients, logging, checkpoints
 PARTS = ("encoder", "decoder", "read-out", "vocabulary and loss", "optimiser", "data", "validation", OTHER)
-LIBRARIES = {"Optimizer.": "optimiser", "enumerate(DataLoader)": "data"}  # torch's own labels, by how they begin
+LIBRARIES = {"Optimizer.": "optimiser", "enumerate(DataLoader)": "data"}  # torch's own labels, by their beginnings
 BACKWARD = "backward"
 OPERATORS = 12
 
 
 class StepProfile(Callback):
-    """Traces ``updates`` updates after as many that warm up, with a validation that follows the last.
+    """Traces ``updates`` updates, after as many to warm up, and a validation that follows the last.
 
     ``trace.json`` (for chrome://tracing or ui.perfetto.dev) and ``summary.txt`` go into ``folder``. Parts are the
     ``record_function`` labels of model and training; the backward pass of an operator counts where its forward was.
@@ -146,9 +146,9 @@ def _table(name: str, rows: Mapping[str, float], seconds: float, calls: Mapping[
 
 
 def assign(events: Iterable[FunctionEvent]) -> Iterable[tuple[FunctionEvent, str]]:
-    """Each operator with its part: of its own label, else of the forward it is the backward of, else as its caller.
+    """Each operator with its part: by its own label, else that of its forward operator, else its caller's.
 
-    An operator that autograd records bears the number of its node, and so does that node's backward.
+    An operator that autograd records carries the number of its node, and so does that node's backward.
     """
     host = [event for event in events if event.device_type == DeviceType.CPU]
     part_of: dict[int, str] = {}

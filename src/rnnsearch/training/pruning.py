@@ -1,4 +1,4 @@
-"""Ends a trial of a search that promises little."""
+"""Ends an unpromising trial of a search."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Report = Callable[[int, float], bool]
 
 
 class Pruned(Exception):
-    """The training was ended because others promise more; not a failure."""
+    """The training was ended because others are more promising; not a failure."""
 
 
 class Pruning(Callback):
@@ -22,8 +22,8 @@ class Pruning(Callback):
 
     Args:
         metric: of validation: bleu, chrf or nll; ties are broken as in `monitored`.
-        report: given updates and metric, says whether to stop. An error of its own, such as a disk that is away, is
-            warned of once and stops nothing.
+        report: gets updates and metric, says whether to stop. An error in it (a missing disk, say) is warned of once
+            and stops nothing.
     """
 
     def __init__(self, *, metric: str, report: Report) -> None:
@@ -33,7 +33,7 @@ class Pruning(Callback):
         self._warned = False
 
     def state_dict(self) -> dict[str, bool]:
-        """Whether the training was stopped: one that is killed before it can say so is pruned all the same."""
+        """Whether the training was stopped: one that is killed before it can say so still counts as pruned."""
         return {"pruned": self.pruned}
 
     def load_state_dict(self, state_dict: dict[str, bool]) -> None:
@@ -41,23 +41,23 @@ class Pruning(Callback):
         self.pruned = state_dict["pruned"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report, and stop where that is the answer; the first of several processes asks for all."""
+        """Report, and stop if that is the answer; the first of several processes asks for all."""
         assert isinstance(pl_module, TranslationModule)
         if trainer.sanity_checking:
             return
-        found = trainer.is_global_zero and self._should_stop(pl_module.counters.updates, self.value(trainer))
-        if trainer.strategy.broadcast(found) and pl_module.progress() < 1.0:
+        should_stop = trainer.is_global_zero and self._should_stop(pl_module.counters.updates, self.value(trainer))
+        if trainer.strategy.broadcast(should_stop) and pl_module.progress() < 1.0:
             self.pruned = trainer.should_stop = True
 
     def value(self, trainer: Trainer) -> float:
-        """What the last validation found."""
+        """The metric at the last validation."""
         monitor = f"{VALIDATION}{self.metric}"
         return float(with_ties_broken(dict(trainer.callback_metrics), monitor)[monitor])
 
     def _should_stop(self, update: int, value: float) -> bool:
         try:
             return self.report(update, value)
-        except Exception as error:  # the storage may be anything: the training is worth more than its report
+        except Exception as error:  # the storage can be anything: the training is worth more than its report
             if not self._warned:
                 logger.warning("the search can't be told: %s: %s", type(error).__name__, error)
             self._warned = True

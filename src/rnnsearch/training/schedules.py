@@ -13,7 +13,7 @@ class Schedule(Protocol):
     """A learning-rate schedule."""
 
     def factor(self, update: int, progress: float) -> float:
-        """What the learning rate is multiplied with at this update."""
+        """The factor on the learning rate at this update."""
 
 
 def warm(update: int, warmup: int) -> float:
@@ -59,7 +59,7 @@ class InverseSquareRoot:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Times ``gamma`` after every ``every`` updates."""
+    """Multiplied by ``gamma`` after every ``every`` updates."""
 
     warmup: int
     every: int
@@ -73,7 +73,7 @@ class Step:
 
 @dataclass
 class PlateauState:
-    """What a plateau rule has seen: the least likelihood so far, the validations since then, the falls of the rate."""
+    """State of a plateau rule: the least negative log-likelihood, the validations since, the falls of the rate."""
 
     best: float = math.inf
     waited: int = 0
@@ -82,9 +82,9 @@ class PlateauState:
 
 @dataclass(frozen=True, kw_only=True)
 class Plateau:
-    """Times ``shrink`` when validation's negative log-likelihood has not fallen for ``patience`` validations.
+    """Multiplied by ``shrink`` when validation's negative log-likelihood has not fallen for ``patience`` validations.
 
-    `factor` is the warm-up alone; the module watches validation and multiplies with `shrunk`.
+    `factor` is only the warm-up; the module watches validation and multiplies by `shrunk`.
     """
 
     warmup: int

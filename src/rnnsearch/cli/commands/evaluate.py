@@ -1,0 +1,118 @@
+"""``rnnsearch evaluate``: scores of a trained run on a split, and against a baseline, as one JSON object."""
+
+import json
+import logging
+import time
+from functools import partial
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from rnnsearch.cli.commands.translate import chosen_search
+from rnnsearch.config import build, trust
+from rnnsearch.config.plain_values import plain
+from rnnsearch.config.progress import bar
+from rnnsearch.config.terminal import say
+from rnnsearch.evaluation.comparison import Chance, compare
+from rnnsearch.evaluation.references import DEFAULT, Aligning
+from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.evaluation.splits import evaluate_split
+from rnnsearch.evaluation.trained_model import TrainedModel, load
+from rnnsearch.records.json_files import append_line, write_lines
+from rnnsearch.records.run_record import read_record
+from rnnsearch.runs import run_folder
+from rnnsearch.runs.baseline import given_baseline, result_of, summary
+from rnnsearch.runs.kept_pairs import gold_rows, split_rows
+from rnnsearch.training.results import weights_sha256
+
+logger = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> None:
+    """Evaluate, append the result to the first run's evaluations.jsonl, print it."""
+    chance = Chance(**cfg.significance)
+    model, first = run_folder.load_runs(cfg)
+    rows = gold_rows(split_rows(first, cfg.split), cfg.alignments)
+    aligning = given_aligning(cfg, first)
+    baseline = None if cfg.baseline is None else given_baseline(cfg, rows, aligning)
+    search = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
+    scoring = Scoring.of_record(first.record.scoring)
+    evaluate = partial(
+        evaluate_split,
+        rows=rows,
+        search=build.build_search(search),
+        scoring=scoring,
+        aligning=aligning,
+        resamples=chance.resamples,
+        seed=chance.seed,
+        progress=bar,
+    )
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
+    started = time.perf_counter()
+    evaluation = evaluate(model.system)
+    result = {
+        "run": plain(cfg)["run"],
+        "split": cfg.split,
+        "checkpoint": cfg.checkpoint,
+        "search": OmegaConf.to_container(search, resolve=True),
+        "seconds": round(time.perf_counter() - started, 3),
+        "weights_sha256": weights_of(model),
+        "scoring": scoring.as_record(),
+        **evaluation.metrics,
+    }
+    if baseline is not None:
+        logger.info("the baseline, %s", baseline.name)
+        other = evaluate(baseline.system)
+        compared = compare(evaluation.rows, other.rows, chance=chance, scoring=scoring)
+        names = {"run": plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
+        result["baseline"] = names | result_of(compared, other.metrics)
+        say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
+    if cfg.translations:
+        write_lines(Path(cfg.translations), evaluation.rows)
+    append_line(first.folder / "evaluations.jsonl", result)
+    say(json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def weights_of(model: TrainedModel) -> str | list[str]:
+    """SHA-256 of a run's weights, or of each run's in an ensemble."""
+    digests = [weights_sha256(member.translator) for member in model.system.members]
+    return digests[0] if len(digests) == 1 else digests
+
+
+def given_aligning(cfg: DictConfig, first: run_folder.LoadedRun) -> Aligning:
+    """How ``alignments`` wants references to be aligned.
+
+    Raises:
+        ValueError: if one of reverse_run and symmetrize is there without the other, or the reverse run does not
+            translate in the other direction.
+    """
+    settings = cfg.alignments
+    if (settings.reverse_run is None) != (settings.symmetrize is None):
+        raise ValueError(
+            "alignments.reverse_run=RUN and alignments.symmetrize=intersection, union or grow_diag belong together: "
+            "give both, or none for the links of one run"
+        )
+    reverse = None
+    if settings.reverse_run is not None:
+        folders = run_folder.given_folders(settings.reverse_run)
+        source, target = languages(first.folder)
+        for folder in folders:
+            if (back := languages(folder)) != (target, source):
+                raise ValueError(
+                    f"{folder} translates {' to '.join(back)}; alignments.reverse_run needs {target} to {source}"
+                )
+        reverse = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=trust.given()).system
+    return Aligning(
+        method=settings.method,
+        threshold=settings.threshold,
+        max_length=settings.max_length,
+        reverse=reverse,
+        how=settings.symmetrize or DEFAULT.how,
+    )
+
+
+def languages(run: Path) -> tuple[str, str]:
+    """The languages that a run translates from and into."""
+    data = read_record(run, needs=("data.source_language", "data.target_language")).data
+    return data.source_language, data.target_language

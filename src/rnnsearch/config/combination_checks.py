@@ -1,0 +1,136 @@
+"""Checks combinations of values before data are read, by making the cheap objects once."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+
+import torch
+from omegaconf import DictConfig
+
+from rnnsearch.config import build, trust
+from rnnsearch.model.build import build_translator
+from rnnsearch.model.translator import Translator
+from rnnsearch.search.beam import BeamSearch
+
+MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only check
+SMALL = 300  # words of a vocabulary of unknown size
+BYTES = 8  # of a weight and its gradient
+PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  # of loggers
+
+
+def check_combinations(config: DictConfig) -> None:
+    """Refuse combinations of a training's values that its parts would refuse later.
+
+    Raises:
+        ValueError: naming the keys and the remedy.
+        HydraException: the same, from a constructor.
+    """
+    for check, _ in CHECKS:
+        check(config)
+
+
+def _make(config: DictConfig, *, section: str) -> None:
+    build.make(config[section])
+
+
+def _check_greedy(config: DictConfig) -> None:
+    build.build_greedy(config.search)
+
+
+def _check_budget(config: DictConfig) -> None:
+    build.build_budget(config, flops_per_token=1.0)
+
+
+def _check_convergence(config: DictConfig) -> None:
+    build.build_convergence(config)
+
+
+def _model(config: DictConfig) -> Translator | None:
+    """The model without weights, with vocabularies of the requested sizes.
+
+    None if a class of the user's can't be made like that.
+    """
+    source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
+    try:
+        with torch.device("meta"):
+            return build_translator(
+                config.model, source_size=source_size, target_size=target_size, kernels="plain", trust=trust.given()
+            )
+    except ValueError:
+        raise
+    except Exception:  # whatever a user's own class does on a device without memory
+        if all(trust.is_known(config.model[half]["_target_"]) for half in ("encoder", "context", "decoder")):
+            raise
+        return None
+
+
+def _check_vocabulary(config: DictConfig) -> None:
+    if config.model.tied_embeddings == "all" and not config.tokenizer.get("joint", False):
+        raise ValueError(
+            "model.tied_embeddings=all is one matrix for the words of both languages, so it needs one vocabulary: "
+            "set tokenizer=sentencepiece tokenizer.joint=true, or model.tied_embeddings=output"
+        )
+
+
+def _check_model(config: DictConfig) -> None:
+    """Refuse a model that can't be made, can't be used by the search, or does not fit into memory."""
+    model = _model(config)
+    if model is None:
+        return
+    if config.search.get("coverage_penalty", 0) and model.decoder.context.constant:
+        raise ValueError(
+            f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
+            "has none; set search.coverage_penalty=0"
+        )
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if weights * BYTES > room:
+        raise ValueError(
+            f"a model of {weights:,} weights takes {weights * BYTES / 2**30:,.0f} GiB with its gradients, and this "
+            f"machine has {room / 2**30:,.0f} GiB of memory; lower the model's sizes or those of the vocabularies"
+        )
+
+
+def _check_lengths(config: DictConfig) -> None:
+    least, most = config.search.get("min_length", 0), config.search.get("max_length")
+    if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
+        raise ValueError(f"search.min_length={least} is above search.max_length={most}; lower it, or raise the other")
+
+
+def _check_loggers(config: DictConfig) -> None:
+    for name, logger in (config.get("logger") or {}).items():
+        target = str(logger.get("_target_", "")).lower()
+        for word, package in PACKAGES.items():
+            if word in target and find_spec(package) is None:
+                raise ValueError(
+                    f"logger.{name} needs {package}, which is not installed; pip install {package}, or take logger=csv"
+                )
+
+
+def _check_streaming(config: DictConfig) -> None:
+    if config.get("streaming") is None:
+        return
+    if config.trainer.overfit_batches:
+        raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
+    if str(config.data.get("_target_", "")).endswith(".MixtureCorpus"):
+        raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
+
+
+def _check_graphs(config: DictConfig) -> None:
+    if config.cuda_graphs and not torch.cuda.is_available():
+        raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
+
+
+CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # each with the sections that it reads
+    *((partial(_make, section=section), (section,)) for section in MADE),
+    (_check_greedy, ("search",)),
+    (_check_budget, ("budget",)),
+    (_check_convergence, ("budget", "convergence", "scheduler", "early_stopping")),
+    (_check_vocabulary, ("model", "tokenizer")),
+    (_check_model, ("model", "tokenizer", "search")),
+    (_check_lengths, ("search",)),
+    (_check_loggers, ("logger",)),
+    (_check_streaming, ("streaming", "trainer", "data")),
+    (_check_graphs, ("cuda_graphs",)),
+)

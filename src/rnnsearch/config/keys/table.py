@@ -1,0 +1,179 @@
+"""The table of keys: what each key of each command may be."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from rnnsearch.config.keys.kinds import Choice, Either, Kind, Listed, Number, OrNull, Text, Whole
+from rnnsearch.config.keys.roles import Role, keys_of
+from rnnsearch.config.keys.training import (
+    COUNT,
+    FEW,
+    FLAG,
+    OPTIONAL_PATH,
+    PATH,
+    PATHS,
+    SEARCH,
+    SWEEPING,
+    TEXT,
+    TRAINER,
+    TRAINING,
+)
+
+LINKING = ("intersection", "union", "grow_diag")
+NAME = Text("a name")
+RUN = Either((Text("a run's folder"), Listed(PATH, example="[A,B]", least=1, distinct=True)))
+OPTIONAL_RUN = OrNull(RUN)
+PORT = Whole(0, 65_535)
+
+TRAINED: Mapping[str, Kind] = {  # of a command that takes trained runs
+    "run": RUN,
+    "checkpoint": NAME,
+    "device": Text(
+        "one of auto, cpu, cuda, or one GPU of several", pattern=r"auto|cpu|cuda(:\d{1,4})?", example="cuda:1"
+    ),
+    "trust": TRAINING["trust"],
+}
+ALIGNMENTS: Mapping[str, Kind] = {
+    "alignments.method": Choice(("auto", "attention", "saliency")),
+    "alignments.threshold": OrNull(Number(above=0, most=1)),
+    "alignments.max_length": COUNT,
+}
+
+OPTIONS = (  # groups whose options have the keys that their constructors take
+    *("data", "filters", "tokenizer", "batches", "model.encoder", "model.context", "model.decoder"),
+    *("optimizer", "scheduler", "averaging", "search", "trainer"),
+)
+LIBRARIES = (  # keys that a constructor of another package has its own default for
+    "optimizer.lr",
+    *(key for key in TRAINER if key not in ("trainer.num_nodes", "trainer.log_every_n_steps")),
+)
+
+TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
+    "train": TRAINING,
+    **{command: {**TRAINING, **SWEEPING} for command in ("sweep", "compare")},
+    "translate": {
+        **TRAINED,
+        **SEARCH,
+        **ALIGNMENTS,
+        "threads": OrNull(FEW),
+        "format": Choice(("text", "tsv", "jsonl")),
+        "prefixes": OPTIONAL_PATH,
+        "replace_unknown": FLAG,
+        "lexicon": OPTIONAL_PATH,
+        "strict": FLAG,
+        "alignments.output": OPTIONAL_PATH,
+        "alignments.method": Choice(("auto", "attention", "saliency", "none")),
+    },
+    "evaluate": {
+        **TRAINED,
+        **SEARCH,
+        **ALIGNMENTS,
+        "baseline": OPTIONAL_RUN,
+        "split": Choice(("train", "validation", "test")),
+        "translations": OPTIONAL_PATH,
+        "alignments.gold": OPTIONAL_PATH,
+        "alignments.one_indexed": FLAG,
+        "alignments.reverse_run": OPTIONAL_RUN,
+        "alignments.symmetrize": OrNull(Choice(LINKING)),
+        "significance.resamples": Whole(2, 10_000_000),
+        "significance.shuffles": Whole(1, 10_000_000),
+        "significance.seed": Whole(1, 2**32 - 1),
+    },
+    "score": {
+        **TRAINED,
+        "source": OPTIONAL_PATH,
+        "target": OPTIONAL_PATH,
+        "tokens": FLAG,
+        "hypotheses": OPTIONAL_PATH,
+        "normalization": Choice(("none", "average")),
+        "pieces": Choice(("text", "own")),
+        "strict": FLAG,
+    },
+    "align": {
+        **TRAINED,
+        **ALIGNMENTS,
+        "source": PATH,
+        "target": PATH,
+        "format": Choice(("text", "jsonl")),
+        "reverse_run": OPTIONAL_RUN,
+        "symmetrize": OrNull(Choice(LINKING)),
+        "strict": FLAG,
+    },
+    "page": {
+        **TRAINED,
+        "host": TEXT,
+        "port": PORT,
+        "allowed_hosts": Either((Listed(NAME, example="['my.host.org']"), NAME)),
+        "beam_size": Whole(1, 1000),
+        "alternatives": Whole(1, 1000),
+        "max_beam_size": Whole(1, 1000),
+        "max_characters": COUNT,
+        "max_words": COUNT,
+        "max_waiting": Whole(0, 100_000),
+    },
+    "dashboard": {**PATHS, "port": PORT, "open": FLAG},
+    "status": {**PATHS, "study": NAME, "format": Choice(("table", "json"))},
+    "report": {**PATHS, "study": NAME, "publish": OPTIONAL_PATH},
+    "export": {**PATHS, "study": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
+    "reproduce": {**PATHS, "run": Text("a run's folder"), "trust": TRAINING["trust"]},
+}
+
+
+def kind_of(key: str, command: str) -> Kind | None:
+    """What a dotted key of a command may be; None if the table lacks it."""
+    return TABLE[command].get(key_in_table(key))
+
+
+def key_in_table(key: str) -> str:
+    """The table's name for a key: members of a mixture have the keys of a corpus."""
+    return re.sub(r"^data\.members\.[^.]+\.", "data.", key)
+
+
+@cache
+def holds_keys(key: str, command: str) -> bool:
+    """Whether a dotted name is a section or group rather than a key."""
+    return re.sub(r"^data\.members\.[^.]+", "data", key) in _sections(command)
+
+
+@cache
+def _sections(command: str) -> frozenset[str]:
+    keys = (key.split(".") for key in TABLE[command])
+    return frozenset(".".join(names[:count]) for names in keys for count in range(1, len(names)))
+
+
+def required_keys(command: str) -> tuple[str, ...]:
+    """Groups and keys that a command needs; what an option needs besides is for its constructor to check."""
+    chosen = tuple(group for group in OPTIONS if holds_keys(group, command))
+    targets = tuple(f"{group}._target_" for group in chosen)
+    optional = ("logger.", "callbacks.", *(f"{group}." for group in chosen))
+    short = keys_of(Role.SOURCE)  # which only other keys refer to
+    libraries = tuple(key for key in LIBRARIES if key in TABLE[command])
+    own = (key for key in TABLE[command] if not key.startswith(optional) and key not in short)
+    return (*chosen, *targets, *libraries, *own)
+
+
+@cache
+def text_keys(command: str) -> frozenset[str]:
+    """The keys of a command whose values are always text, whatever they look like, or lists of text."""
+    return frozenset(key for key, kind in TABLE[command].items() if is_text_alone(kind))
+
+
+def is_text_alone(kind: Kind) -> bool:
+    """Whether values of a kind are always text, whatever they look like, or lists of text."""
+    if isinstance(kind, OrNull):
+        return is_text_alone(kind.kind)
+    if isinstance(kind, Listed):
+        return is_text_alone(kind.of)
+    if isinstance(kind, Either):
+        return all(map(is_text_alone, kind.kinds))
+    return isinstance(kind, Text)
+
+
+def takes_text(kind: Kind) -> bool:
+    """Whether a kind allows any text, even one that looks like a number."""
+    if isinstance(kind, OrNull):
+        return takes_text(kind.kind)
+    if isinstance(kind, Either):
+        return any(map(takes_text, kind.kinds))
+    return isinstance(kind, Text) and not kind.pattern

@@ -1,0 +1,24 @@
+"""Names that moved, and what they are called now: what earlier versions left on people's disks still loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+CONSTRUCTORS = {
+    **{f"rnnsearch.training.boards.{name}": f"rnnsearch.training.loggers.{name}" for name in ("TensorBoard", "Wandb")},
+    "rnnsearch.training.boards.Mlflow": "rnnsearch.training.loggers.Mlflow",
+    "rnnsearch.cli.launcher.LocalLauncher": "rnnsearch.sweep.local_launcher.LocalLauncher",
+    "rnnsearch.cli.sweeper.DurableSweeper": "rnnsearch.sweep.durable_sweeper.DurableSweeper",
+    "rnnsearch.cli.stderr.StderrHandler": "rnnsearch.config.terminal.StderrHandler",
+}
+
+
+def renamed(node: Any) -> Any:
+    """Plain values of a YAML file with each ``_target_`` under its present name."""
+    if isinstance(node, Mapping):
+        return {
+            key: CONSTRUCTORS.get(value, value)
+            if key in ("_target_", "class") and isinstance(value, str)
+            else renamed(value)
+            for key, value in node.items()
+        }
+    return [renamed(child) for child in node] if isinstance(node, list) else node

@@ -1,0 +1,22 @@
+"""Dotted keys of nested dictionaries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def value_at(node: Any, key: str) -> Any:
+    """The value at a dotted key; None where there is none."""
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def flat(node: Any, prefix: str = "", *, separator: str = ".", with_empty: bool = False) -> dict[str, Any]:
+    """The leaves of nested mappings by their joined keys; with ``with_empty`` empty mappings are leaves too."""
+    if not isinstance(node, Mapping) or (with_empty and not node):
+        return {prefix.removesuffix(separator): node}
+    branches = (
+        flat(child, f"{prefix}{name}{separator}", separator=separator, with_empty=with_empty)
+        for name, child in node.items()
+    )
+    return {key: value for branch in branches for key, value in branch.items()}
