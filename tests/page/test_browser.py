@@ -89,7 +89,8 @@ def test_a_sentence_is_typed_translated_and_its_words_light_up(page: playwright.
 
 
 def test_the_keyboard_does_all_that_the_pointer_does(page: playwright.Page) -> None:
-    page.keyboard.type("the dog sleeps")  # the field has the focus
+    playwright.expect(page.get_by_label("Sentence")).to_be_focused()
+    page.keyboard.type("the dog sleeps")
     page.keyboard.press("Enter")
     page.wait_for_selector(".panel")
     for _ in range(4):
