@@ -51,14 +51,22 @@ def table(study: Study) -> Table | None:
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
     tried = ["learning rate" if key == RATE else short for key, short in short_keys(keys).items()]
     steps, lasting = _told(study).rungs, any(trial.status for trial in trials)
-    header = ("member", *tried, *map(_label, steps), *(("done", "") if lasting else ("",)))
+    seeded = any(trial.seed is not None for trial in trials)
+    header = (
+        "member",
+        *tried,
+        *(("seed",) if seeded else ()),
+        *map(_label, steps),
+        *(("done", "") if lasting else ("",)),
+    )
     rows = []
     for trial in trials:
         values = [_judged(_at(trial, place), step) for place, step in enumerate(steps)]
         took = f", {duration(trial.seconds)}" if trial.seconds is not None else ""
         done = [f"{count(trial.updates)} updates{took}\n{trial.status}"] if lasting else []
         cells = [value_text(trial.values[key]) if key in trial.values else NOTHING for key in keys]
-        rows.append((trial.member, *cells, *values, *done, "chosen" if _is_chosen(study, trial) else ""))
+        seed = [NOTHING if trial.seed is None else str(trial.seed)] if seeded else []
+        rows.append((trial.member, *cells, *seed, *values, *done, "chosen" if _is_chosen(study, trial) else ""))
     caption = f"Trials: validation {_measure(study)} at each judgement"
     return Table(caption + ("; every member had the same ones" if _are_equal(trials) else ""), header, tuple(rows))
 
