@@ -79,7 +79,7 @@ def command(conf: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[.
 
     def install(run: Callable[..., None]) -> None:
         module = types.ModuleType("rnnsearch.cli.commands.train")
-        module.run = run  # type: ignore[attr-defined]
+        module.run = run
         monkeypatch.setitem(sys.modules, "rnnsearch.cli.commands.train", module)
 
     return install

@@ -84,7 +84,7 @@ def test_an_encoded_corpus_on_disk() -> None:
     pairs = [Pair(source="words " * 9, target="mots " * 11, line=line) for line in range(1000)]
     file = BytesIO()
     with pa.ipc.new_stream(file, SCHEMA) as writer:
-        writer.write_batch(encode(pairs, Words(), Words()))  # type: ignore[arg-type]  # all that is asked of them
+        writer.write_batch(encode(pairs, Words(), Words()))
     beside = len(file.getvalue()) - 1000 * (4 * 20 + 6 * 9 + 5 * 11)
     assert beside == pytest.approx(1000 * ROW_BYTES, rel=0.06)
     assert disk_bytes(Corpus(pairs=10, words=100)) == (1200, 1200 + 400 + 800)

@@ -205,7 +205,7 @@ def test_a_pair_that_cannot_be_encoded_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     pairs = many(25_000)
-    pairs[24_000] = Pair(source=3, target="x", line=77, member="news")  # type: ignore[arg-type]
+    pairs[24_000] = Pair(source=3, target="x", line=77, member="news")
     with pytest.raises(ValueError, match="news: line 77 could not be encoded"):
         arrow_cache.encode_pairs(pairs, TOKENIZERS, tmp_path / "file", processes=processes)
     assert not multiprocessing.active_children()

@@ -62,7 +62,7 @@ def test_collate_by_hand() -> None:
 def test_a_batch_is_frozen_and_moves() -> None:
     batch = collate(ROWS)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        batch.index_B = batch.index_B  # type: ignore[misc]
+        batch.index_B = batch.index_B
     moved = batch.to("meta")
     values = [getattr(moved, field.name) for field in dataclasses.fields(moved)]
     assert {value.device.type for value in values if isinstance(value, torch.Tensor)} == {"meta"}
@@ -134,9 +134,9 @@ def test_the_order_is_the_same_in_another_process() -> None:
 def test_the_order_does_not_touch_global_randomness() -> None:
     np.random.seed(0)
     torch.manual_seed(0)
-    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
     PLANNERS[0].plan(*some_lengths(50), seed=0, epoch=0)
-    assert (before == np.random.get_state()[1]).all()  # type: ignore[index]
+    assert (before == np.random.get_state()[1]).all()
     assert torch.equal(torch_before, torch.get_rng_state())
 
 
@@ -254,7 +254,7 @@ def test_an_empty_share_counts_nothing_and_is_a_batch() -> None:
     ("planner", "message"),
     [
         (lambda: BucketBatches(unit="sentences", size=0, pool=1), r"batches\.size=0: must be at least 1"),
-        (lambda: BucketBatches(unit="words", size=1, pool=1), r"batches\.unit=words: allowed are sentences and"),  # type: ignore[arg-type]
+        (lambda: BucketBatches(unit="words", size=1, pool=1), r"batches\.unit=words: allowed are sentences and"),
         (lambda: PaperBatches(batch_size=80, pool=-1), r"batches\.pool=-1: must be at least 1"),
     ],
 )

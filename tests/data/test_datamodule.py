@@ -258,7 +258,7 @@ def test_an_empty_split_is_refused_and_not_cached(tmp_path: Path) -> None:
 def test_filters_that_leave_nothing_say_so(tmp_path: Path) -> None:
     filters = Filters(max_length=None, max_length_ratio=1.0, drop_duplicates=False, unit="words")
     corpus = SmallCorpus(counts={"train": 2, "validation": 2})
-    corpus.pairs = lambda split: iter([Pair("a b", "x", 1)])  # type: ignore[method-assign]
+    corpus.pairs = lambda split: iter([Pair("a b", "x", 1)])
     with pytest.raises(ValueError, match=r"no training pair is left after filtering \(1 pairs read.* 1 ratio"):
         module(tmp_path, corpus=corpus, filters=filters).prepare_data()
 

@@ -14,7 +14,7 @@ def pairs(*texts: tuple[str, str]) -> Iterable[Pair]:
 
 def off(**changed: object) -> Filters:
     settings = {"max_length": None, "max_length_ratio": None, "drop_duplicates": False, "unit": "words"}
-    return Filters(**(settings | changed))  # type: ignore[arg-type]
+    return Filters(**(settings | changed))
 
 
 def test_each_reason_is_counted_once() -> None:

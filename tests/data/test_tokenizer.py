@@ -50,7 +50,7 @@ def pieces_of(
     normalization: str = "none",
 ) -> TokenizerPair:
     training = SentencePieceTraining(
-        algorithm=algorithm,  # type: ignore[arg-type]
+        algorithm=algorithm,
         source_size=size,
         target_size=size,
         joint=joint,

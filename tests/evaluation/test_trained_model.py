@@ -86,7 +86,7 @@ def test_no_hydra_no_lightning_and_nothing_before_it_is_asked_for(folders: dict[
 def test_the_package_offers_load_alone() -> None:
     assert rnnsearch.load is load
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
-        rnnsearch.lode  # type: ignore[attr-defined]  # noqa: B018
+        rnnsearch.lode  # noqa: B018
 
 
 # Translating
@@ -169,13 +169,13 @@ def test_prefixes(model: TrainedModel) -> None:
 
 def test_a_setting_that_is_not_there_is_refused_with_a_guess(model: TrainedModel) -> None:
     with pytest.raises(ValueError, match=r"beam_sise is no setting .* mean beam_size\? \(it has beam_size, n_best, "):
-        model.translate(["a"], beam_sise=3)  # type: ignore[call-arg]
+        model.translate(["a"], beam_sise=3)
     with pytest.raises(ValueError, match="wrong type"):
-        model.search(beam_size="many")  # type: ignore[arg-type]
+        model.search(beam_size="many")
     with pytest.raises(ValueError, match="temperature is no setting"):
-        model.search(temperature=2.0)  # type: ignore[call-arg]
+        model.search(temperature=2.0)
     with pytest.raises(ValueError, match="beam_size is no setting of Sampling"):
-        model.sampling(beam_size=2)  # type: ignore[call-arg]
+        model.sampling(beam_size=2)
     with pytest.raises(ValueError, match="n_best=9: must be at most"):
         model.translate(["a"], n_best=9)
     with pytest.raises(ValueError, match="n_best: settings of the run's own search; give them or search"):
@@ -224,7 +224,7 @@ ANY = st.text(st.characters(codec=None), max_size=12)
 def test_fuzz(texts: list[str], kind: str, folders: dict[str, Path]) -> None:
     model = LOADED.setdefault(kind, load(folders[kind], device="cpu"))
     options = {"beam_size": 2, "max_length": 4, "replace_unknown": kind == "word"}
-    translations = model.translate(texts, alignments=True, **options)  # type: ignore[arg-type]
+    translations = model.translate(texts, alignments=True, **options)
     assert len(translations) == len(texts)
     for translation in translations:
         [one] = translation.hypotheses
@@ -255,9 +255,9 @@ def test_a_string_is_no_list_of_texts(model: TrainedModel) -> None:
     with pytest.raises(ValueError, match=r"texts is one string; give a list of strings: \['a house'\]"):
         model.translate("a house")
     with pytest.raises(ValueError, match=r"'ab' is no pair; give \(source, target\) texts"):
-        model.score(["ab"])  # type: ignore[list-item]
+        model.score(["ab"])
     with pytest.raises(ValueError, match="is no pair"):
-        model.align([("a", "b", "c")])  # type: ignore[list-item]
+        model.align([("a", "b", "c")])
 
 
 # Unknown words
@@ -267,8 +267,8 @@ def test_unknown_words_are_replaced_on_demand(folders: dict[str, Path]) -> None:
     model = load(folders["word"], device="cpu")
     texts = [" ".join(WORDS)] * 2
     options = {"n_best": 3, "max_length": 6, "min_length": 4}
-    with_unknown = model.translate(texts, **options)  # type: ignore[arg-type]
-    replaced = model.translate(texts, replace_unknown=True, lexicon={"below": "unten"}, **options)  # type: ignore[arg-type]
+    with_unknown = model.translate(texts, **options)
+    replaced = model.translate(texts, replace_unknown=True, lexicon={"below": "unten"}, **options)
     assert any("<unk>" in one.text for one in with_unknown[0].hypotheses)
     for one, other in zip(with_unknown[0].hypotheses, replaced[0].hypotheses, strict=True):
         assert "<unk>" not in other.text

@@ -100,7 +100,7 @@ def test_weights_are_the_mean_of_attention() -> None:
     pairs = [((SOURCE.encode(TEXT), SOURCE.encode(TEXT)), [4, UNK]), (([4], [4]), [UNK])]
     for place, weights_TS in token_weights(system(*models), pairs):
         parts = [dict(force(system(model), [((s[0],), t) for s, t in pairs]))[place].weights[0] for model in models]
-        np.testing.assert_allclose(weights_TS, (parts[0] + parts[1]) / 2)  # type: ignore[operator]
+        np.testing.assert_allclose(weights_TS, (parts[0] + parts[1]) / 2)
 
 
 @pytest.mark.parametrize("mechanisms", [("fixed",), ("additive", "fixed")])

@@ -182,7 +182,7 @@ def test_a_model_may_write_what_is_no_text(client: TestClient, model: FakeModel)
     def hypothesis(text: str, number: int) -> object:
         return FakeModel.hypothesis(model, "\ud800 \0", number)
 
-    model.hypothesis = hypothesis  # type: ignore[method-assign]
+    model.hypothesis = hypothesis
     answer = client.post("/results", data={"text": "a b"})
     assert answer.status_code == 200
     assert "\\ud800" in answer.text
@@ -372,7 +372,7 @@ def test_one_translation_at_a_time_and_few_wait(model: FakeModel, limits: Limits
 def _done(future: object) -> bool:
     """Whether it is answered within a second."""
     try:
-        future.result(timeout=1)  # type: ignore[attr-defined]
+        future.result(timeout=1)
     except TimeoutError:
         return False
     return True
@@ -415,7 +415,7 @@ def test_the_queue_keeps_the_order_and_forgets_failures() -> None:
 )
 def test_limits_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        Limits(**{**LIMITS, **change})  # type: ignore[arg-type]
+        Limits(**{**LIMITS, **change})
 
 
 def test_the_words_are_parted_by_single_blanks(limits: Limits) -> None:

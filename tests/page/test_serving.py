@@ -47,7 +47,7 @@ def test_a_port_in_use() -> None:
 @pytest.mark.parametrize("port", [-1, 65536, 80.5, "http", None, True])
 def test_what_is_no_port(port: object) -> None:
     with pytest.raises(ValueError, match=f"port={port}: give a whole number from 1024 to 65535"):
-        serving.listen("127.0.0.1", port)  # type: ignore[arg-type]
+        serving.listen("127.0.0.1", port)
 
 
 def test_an_address_of_another_machine() -> None:

@@ -61,9 +61,9 @@ def test_the_greedy_search_of_validation_reads_none_of_them() -> None:
 
     given = {"beam_size": 3, "n_best": 2, "normalization": "gnmt", "length_alpha": 0.1, "coverage_penalty": 0.2}
     search = build_greedy(compose("train", [f"search.{key}={value}" for key, value in given.items()]).search)
-    assert (search.beam_size, search.n_best, search.coverage_penalty) == (1, 1, 0.0)  # type: ignore[attr-defined]
+    assert (search.beam_size, search.n_best, search.coverage_penalty) == (1, 1, 0.0)
     drawn = build_greedy(compose("train", ["search=sampling", "search.temperature=9", "search.n_best=4"]).search)
-    assert (drawn.top_k, drawn.n_best) == (1, 1)  # type: ignore[attr-defined]
+    assert (drawn.top_k, drawn.n_best) == (1, 1)
     names = set(compose("train").search) | set(compose("train", ["search=sampling"]).search)
     assert {key.removeprefix("search.") for key in CORRECTED} <= names
 

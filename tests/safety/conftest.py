@@ -66,7 +66,7 @@ class Shell:
 
     def train(self, run: Path, *more: object, **how: object) -> "subprocess.CompletedProcess[str]":
         """A training of a few updates."""
-        return self(*self.training(run, *more), **how)  # type: ignore[arg-type]
+        return self(*self.training(run, *more), **how)
 
     def training(self, run: Path, *more: object) -> tuple[object, ...]:
         """The words of a training of a few updates."""

@@ -48,7 +48,7 @@ except ValueError as error:
 
 
 def write_line(path: Path, mebibytes: int, end: bytes = b"\n") -> Path:
-    with OPENERS[path.suffix](path, "wb") as file:  # type: ignore[attr-defined]
+    with OPENERS[path.suffix](path, "wb") as file:
         for _ in range(mebibytes):
             file.write(b"a" * MIB)
         file.write(end + b"b\n")
@@ -84,7 +84,7 @@ def test_the_longest_line_is_read(tmp_path: Path, suffix: str) -> None:
     path = write_line(tmp_path / f"long{suffix}", lines.LONGEST // MIB, end=b"")
     with pytest.raises(ValueError, match="line 1 has more than"):
         list(lines.lines(path))
-    with OPENERS[suffix](path, "wb") as file:  # type: ignore[attr-defined]
+    with OPENERS[suffix](path, "wb") as file:
         file.write(b"a" * (lines.LONGEST - 1) + b"\nb\n")
     assert list(map(len, lines.lines(path))) == [lines.LONGEST - 1, 1]
 

@@ -49,7 +49,7 @@ def test_many_values_get_five_ticks() -> None:
 
 
 def test_the_setting_that_decides_is_the_most_important() -> None:
-    found = made([float(of["size"]) + (of["cell"] == "gru") for of in GRID], GRID)  # type: ignore[arg-type]
+    found = made([float(of["size"]) + (of["cell"] == "gru") for of in GRID], GRID)
     shares = importances(found, axes(found))
     assert shares is not None
     assert list(shares) == ["size", "cell"]

@@ -163,7 +163,7 @@ def test_a_search_that_is_killed_at_any_time_draws_what_it_would_have_drawn(tmp_
 def finished(found: HyperparameterSearch, folder: Path) -> list[dict[str, Any]]:
     """The values of the finished trials in their order, as a training gets them."""
     complete = optuna_study.open_study(found, folder).get_trials(states=(TrialState.COMPLETE,))
-    return [suggest(optuna.trial.FixedTrial(one.params), found.space, found.space) for one in complete]  # type: ignore[arg-type]
+    return [suggest(optuna.trial.FixedTrial(one.params), found.space, found.space) for one in complete]
 
 
 @STORAGES

@@ -163,7 +163,7 @@ def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
 
     def stopping(self: Clock, trainer: Any, *others: Any) -> None:
         original(self, trainer, *others)
-        if trainer.global_step == 6 and "additive" in str(trainer.checkpoint_callback.dirpath):  # type: ignore[union-attr]
+        if trainer.global_step == 6 and "additive" in str(trainer.checkpoint_callback.dirpath):
             raise KeyboardInterrupt
 
     words = SHORT.replace("budget.updates=4", "budget.updates=8")

@@ -170,7 +170,7 @@ def printed(
         for module in (forcing, saliency):
             patch.setattr(module, "POSITIONS", positions)
         run(cfg)
-        return lines_of(out.buffer.getvalue())  # type: ignore[attr-defined]
+        return lines_of(out.buffer.getvalue())
 
 
 def write_pair(case: Case) -> dict[str, str]:

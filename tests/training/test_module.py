@@ -134,7 +134,7 @@ def fit(
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[Clock()],
         limit_val_batches=1.0 if validation else 0, **options,
     )  # fmt: skip
-    loaders = [DataLoader(part, batch_size=None) for part in (batches, validation or batches)]  # type: ignore[arg-type]
+    loaders = [DataLoader(part, batch_size=None) for part in (batches, validation or batches)]
     trainer.fit(module, *loaders)
     return trainer
 

@@ -28,8 +28,8 @@ def test_the_loss_is_read_every_so_often(monkeypatch: pytest.MonkeyPatch) -> Non
     clock = iter([100.0, 100.01, 100.02, 100.5, 100.51, 100.52])
     monkeypatch.setattr("rnnsearch.training.callbacks.time.perf_counter", lambda: next(clock))
     bar, module, trainer = BudgetBar(), Stub(), SimpleNamespace(callback_metrics={})
-    bar._task = 0  # type: ignore[assignment]
-    bar._bar = SimpleNamespace(update=lambda task, completed, figures: shown.append(figures))  # type: ignore[assignment]
+    bar._task = 0
+    bar._bar = SimpleNamespace(update=lambda task, completed, figures: shown.append(figures))
     given: Any = (trainer, module)
     for update, loss in enumerate((2.0, 4.0, 8.0, 6.0, 1.0, 3.0), start=1):
         module.counters.updates = update

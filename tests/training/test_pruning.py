@@ -41,7 +41,7 @@ def test_the_callback_stops_what_the_search_gives_up(module: Any) -> None:
         return True
 
     pruning, trainer = Pruning(metric="bleu", report=report), _Trainer(first=True)
-    pruning.on_validation_end(trainer, module)  # type: ignore[arg-type]
+    pruning.on_validation_end(trainer, module)
     assert pruning.pruned
     assert trainer.should_stop
     assert asked == [(20, 3.0)]
@@ -53,7 +53,7 @@ def test_the_callback_stops_what_the_search_gives_up(module: Any) -> None:
 def test_a_training_that_is_at_its_end_is_not_pruned(module: Any) -> None:
     module.done = 1.0
     pruning, trainer = Pruning(metric="bleu", report=lambda update, value: True), _Trainer(first=True)
-    pruning.on_validation_end(trainer, module)  # type: ignore[arg-type]
+    pruning.on_validation_end(trainer, module)
     assert not pruning.pruned
     assert not trainer.should_stop
 
@@ -63,7 +63,7 @@ def test_other_processes_of_a_run_stop_with_the_first(module: Any) -> None:
         raise AssertionError("only the first process asks")
 
     pruning, trainer = Pruning(metric="bleu", report=never), _Trainer(first=False, answer=True)
-    pruning.on_validation_end(trainer, module)  # type: ignore[arg-type]
+    pruning.on_validation_end(trainer, module)
     assert pruning.pruned
     assert trainer.should_stop
 
@@ -74,6 +74,6 @@ def test_a_storage_that_is_away_is_warned_of_once(module: Any, caplog: pytest.Lo
 
     pruning, trainer = Pruning(metric="bleu", report=away), _Trainer(first=True)
     for _ in range(3):
-        pruning.on_validation_end(trainer, module)  # type: ignore[arg-type]
+        pruning.on_validation_end(trainer, module)
     assert not trainer.should_stop
     assert caplog.text.count("the search can't be told: OSError: the disk is away") == 1

@@ -123,9 +123,9 @@ def _module(
 ) -> TranslationModule:
     target = data.tokenizers.target
     translator = build_translator(cfg.model, **data.tokenizers.sizes, kernels=cfg.kernels, trust=trust.given())
-    plain = [name for name, half in translator.named_children() if not half.fused]
-    if plain and cfg.kernels != "plain":
-        logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(plain))
+    slow = [name for name, half in translator.named_children() if not half.fused]
+    if slow and cfg.kernels != "plain":
+        logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(slow))
     initialize(translator, scheme=cfg.model.initialization)
     texts = data.rows("validation")
     return TranslationModule(

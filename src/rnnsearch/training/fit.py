@@ -5,9 +5,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
 from rnnsearch.data.datamodule import ParallelDataModule
@@ -77,7 +76,7 @@ def fit(
     """
     with processes.together(trainer):
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    callbacks: list[Any] = getattr(trainer, "callbacks")  # noqa: B009 -- Lightning's, without a type
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning gives it no type
     if any(isinstance(callback, Pruning) and callback.pruned for callback in callbacks):
         record.write(**counts(module))
         raise Pruned
