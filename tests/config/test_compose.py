@@ -15,16 +15,6 @@ from rnnsearch.config.config_dir import config_dir
 from rnnsearch.config.near_names import nearest
 
 
-@pytest.fixture(autouse=True)
-def _root_logger():
-    """Hydra configures the root logger; the next test gets it back as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def test_compose_applies_overrides(conf: Path) -> None:
     config = compose("train", ["model=small", "model/context=additive", "trainer.max_steps=7"])
     assert (config.model.size, config.model.context.kind, config.trainer.max_steps) == (64, "additive", 7)

@@ -1,7 +1,6 @@
 """What a user can cause is one sentence and an exit code; what we cause keeps its traceback."""
 
 import errno
-import logging
 import os
 import shlex
 import subprocess
@@ -29,15 +28,6 @@ AWKWARD = [
     "=",
     "~/x",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _root_logger():
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def said(arguments: list[str], capfd: pytest.CaptureFixture[str], code: int = 2) -> str:
