@@ -27,6 +27,18 @@ from rnnsearch.config.value_checks import check_values
         (["data.min_length=40"], r"data\.min_length=40 and data\.max_length=30 do not fit"),
         (["data=multi30k", "data.target_language=xx"], r"Multi30k has no pair de to xx"),
         (["data=mixture"], r"data\.members is empty"),
+        (["budget.until=converged", "callbacks=early_stopping"], r"early stopping would cut off"),
+        (
+            ["early_stopping=3", "callbacks=early_stopping"],
+            r"^callbacks\.early_stopping and early_stopping=3 do the",
+        ),
+        (["keep_best=2", "callbacks=kept_checkpoints"], r"^callbacks\.kept_checkpoints and keep_best=2 do the same"),
+        (
+            ["+callbacks.early_stopping.patience=3"],
+            r"^callbacks\.early_stopping names no _target_, .*callbacks=",
+        ),
+        (["+callbacks.mine=null"], r"^callbacks\.mine names no _target_"),
+        (["+logger.mine=null"], r"^logger\.mine names no _target_"),
     ],
 )
 def test_what_does_not_go_together(overrides: list[str], sentence: str) -> None:

@@ -81,6 +81,12 @@ def test_a_new_key_that_is_null_changes_no_hash() -> None:
     assert config_hash(changed("budget.new", None)) == config_hash(CONFIG)
 
 
+@pytest.mark.parametrize("callbacks", [{}, {"early_stopping": None}, {"throughput": {"every": 2}}])
+def test_callbacks_that_change_no_result_change_no_hash(callbacks: dict[str, object]) -> None:
+    assert config_hash({**CONFIG, "callbacks": callbacks}) == config_hash(CONFIG)
+    assert config_hash({**CONFIG, "callbacks": {**callbacks, "early_stopping": {"patience": 3}}}) != config_hash(CONFIG)
+
+
 @pytest.mark.parametrize("key", ["trainer.strategy", "trainer.devices", "kernels", "data_workers", "seed"])
 def test_points_differ_in_how_the_machine_is_used_too(key: str) -> None:
     assert identity.point_key(changed(key, "other")) != identity.point_key(CONFIG)

@@ -151,6 +151,14 @@ def test_what_is_wrong_stays_for_whoever_judges_it() -> None:
         (["+optimizer.amsgrat=true"], r"optimizer\.amsgrat: Adam takes no amsgrat; did you mean optimizer\.amsgrad\?"),
         (["+trainer.max_epochs=3"], r"trainer\.max_epochs: Trainer gets its max_epochs from elsewhere"),
         (["optimizer._target_=os.system"], r"os\.system may not be constructed"),
+        (
+            ["+callbacks.x={_target_:rnnsearch.training.dashboards.mlflow_logger,save_dir:/x,tracking_uri:x}"],
+            r"^callbacks\.x\._target_=rnnsearch\.training\.dashboards\.mlflow_logger is a logger",
+        ),
+        (
+            ["averaging._target_=lightning.pytorch.loggers.CSVLogger", "+averaging.save_dir=/x"],
+            r"^averaging\._target_=lightning\.pytorch\.loggers\.CSVLogger is a logger",
+        ),
     ],
 )
 def test_what_a_constructor_does_not_take(overrides: list[str], sentence: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rnnsearch.config.compose import UnknownKey
 from rnnsearch.config.overrides import key_of
 from rnnsearch.sweep.combinations import Axis, Composed, active, combinations, composed
+from rnnsearch.sweep.describe_study import no_differences
 from rnnsearch.sweep.labels import in_words, labels
 
 KEYS = {"additive": ("attention_size", "normed"), "multiplicative": ("scaled",), "fixed": ()}
@@ -123,6 +124,15 @@ def test_labels_say_what_differs_and_nothing_else() -> None:
         ["data=x", "model/context=fixed", "seed=0"],
     ) == ["additive, attention_size=8", "additive, attention_size=16", "fixed"]
     assert words(["data=x", "seed=0"], ["data=x", "seed=1"]) == ["all", "all"]
+
+
+def test_an_option_that_only_looks_tells_nothing_apart() -> None:
+    without = no_differences("none")
+    fixed = ["model/context=fixed", "seed=0"]
+    for watched in ("logger=csv", "callbacks=throughput", "callbacks=[throughput, samples]"):
+        assert words(fixed, [*fixed, watched], without=without) == ["all", "all"]
+    stopped = [*fixed, "callbacks=[throughput,early_stopping]"]
+    assert len(set(words(fixed, stopped, without=without))) == 2
 
 
 def test_a_key_that_tells_nothing_more_is_left_out() -> None:

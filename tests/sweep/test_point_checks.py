@@ -53,6 +53,23 @@ def test_points_that_fit_together_in_no_training_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("base", "wrong"),
+    [
+        (["budget.until=converged", "scheduler=cosine"], "callbacks=early_stopping"),
+        (["early_stopping=3"], "callbacks=early_stopping"),
+        ([], "keep_best=-1"),
+    ],
+)
+def test_a_verdict_holds_for_its_own_point_alone(base: list[str], wrong: str) -> None:
+    """Equal sections are judged once: whatever a check reads must be among them."""
+    sound, refused = (*TINY, *base), (*TINY, *base, wrong)
+    composer = Composer("train")
+    for points in ([sound, refused], [refused, sound]):
+        with pytest.raises(ValueError, match=r"^1 of 2 points are refused"):
+            judge(points, composer)
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         ("sweep study=s validation.every=5,0 seed=0,1", ["2 of 4 points", "seed=0, every=0 | seed=1, every=0"]),

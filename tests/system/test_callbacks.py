@@ -18,7 +18,8 @@ class Counted(Callback):
         self.count += 1
 
     def on_fit_end(self, trainer, module):
-        (self.folder / "counted.txt").write_text(f"{self.word} {self.count}")
+        samples = sum(type(callback).__name__ == "Samples" for callback in trainer.callbacks)
+        (self.folder / "counted.txt").write_text(f"{self.word} {self.count}, samples {samples}")
 """
 
 
@@ -67,11 +68,11 @@ def test_a_callback_of_ones_own_needs_trust_and_gets_the_runs_folder(
         "mine:\n  _target_: callback_of_mine.Counted\n  word: batches\n", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    words = ("budget.updates=3 test=false samples=0 callbacks=mine", f"--config-dir={tmp_path / 'conf'}")
+    words = ("budget.updates=3 test=false callbacks=[mine,samples]", f"--config-dir={tmp_path / 'conf'}")
     assert workshop.train(tmp_path / "run", *words) != 0
     assert "add trust=[callback_of_mine]" in capsys.readouterr().err
     assert workshop.train(tmp_path / "run", *words, "trust=[callback_of_mine]") == 0
-    assert (tmp_path / "run" / "counted.txt").read_text() == "batches 3"
+    assert (tmp_path / "run" / "counted.txt").read_text() == "batches 3, samples 1"
     assert workshop.train(tmp_path / "other", *words, "trust=[callback_of_mine]", "callbacks.mine.wrod=x") != 0
     assert "did you mean callbacks.mine.word?" in capsys.readouterr().err
 

@@ -16,6 +16,9 @@ from rnnsearch.training.convergence import Convergence, check_decays
 
 logger = logging.getLogger(__name__)
 
+EARLY_STOPPING = "rnnsearch.training.checkpoints.early_stopping"
+KEPT_CHECKPOINTS = "rnnsearch.training.checkpoints.kept_checkpoints"
+
 if TYPE_CHECKING:  # torch and Lightning take seconds to import, and much does without one or both
     from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
@@ -111,8 +114,7 @@ def build_convergence(config: DictConfig) -> Convergence | None:
     """
     if config.budget.get("until") is None:
         return None
-    chosen = config.get("callbacks") or {}
-    if config.early_stopping is not None or "early_stopping" in chosen:
+    if config.early_stopping is not None or chosen_callbacks(config, EARLY_STOPPING):
         raise ValueError(
             "budget.until=converged ends training after a decay, which early stopping would cut off; set "
             "early_stopping=null, and leave it out of callbacks"
@@ -124,6 +126,11 @@ def build_convergence(config: DictConfig) -> Convergence | None:
 def build_loggers(config: DictConfig | None, folder: Path) -> "list[Logger]":
     """The loggers of a ``logger`` config, writing into the run's folder."""
     return [make(node, save_dir=folder) for node in (config or {}).values()]
+
+
+def chosen_callbacks(config: DictConfig, constructor: str) -> list[str]:
+    """The names, in the ``callbacks`` of a whole config, of those that a constructor makes."""
+    return [str(name) for name, node in (config.get("callbacks") or {}).items() if node._target_ == constructor]
 
 
 def build_callbacks(config: DictConfig | None, **wires: Any) -> "list[Callback]":

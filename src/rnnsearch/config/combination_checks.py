@@ -16,6 +16,7 @@ from rnnsearch.search.beam import BeamSearch
 MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only check
 SMALL = 300  # words of a vocabulary of unknown size
 BYTES = 8  # of a weight and its gradient
+ONE_OF = {"early_stopping": build.EARLY_STOPPING, "keep_best": build.KEPT_CHECKPOINTS}  # a key, and its callback
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  # of loggers
 
 
@@ -40,6 +41,25 @@ def _check_greedy(config: DictConfig) -> None:
 
 def _check_budget(config: DictConfig) -> None:
     build.build_budget(config, flops_per_token=1.0)
+
+
+def _check_named(config: DictConfig, *, section: str) -> None:
+    """Refuse an entry of loggers or callbacks that names no constructor, such as a key of one that was not chosen."""
+    for name, node in (config.get(section) or {}).items():
+        if not isinstance(node, DictConfig) or "_target_" not in node:
+            raise ValueError(
+                f"{section}.{name} names no _target_, so nothing can be made of it; choose {section}={name} if that is "
+                "an option, or leave it out"
+            )
+
+
+def _check_callbacks(config: DictConfig) -> None:
+    for key, constructor in ONE_OF.items():
+        given = [f"callbacks.{name}" for name in build.chosen_callbacks(config, constructor)]
+        if config.get(key):
+            given.append(f"{key}={config[key]}")
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} do the same; keep one of them")
 
 
 def _check_convergence(config: DictConfig) -> None:
@@ -126,7 +146,9 @@ CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # 
     *((partial(_make, section=section), (section,)) for section in MADE),
     (_check_greedy, ("search",)),
     (_check_budget, ("budget",)),
-    (_check_convergence, ("budget", "convergence", "scheduler", "early_stopping")),
+    *((partial(_check_named, section=section), (section,)) for section in ("logger", "callbacks")),
+    (_check_callbacks, ("callbacks", *ONE_OF)),
+    (_check_convergence, ("budget", "convergence", "scheduler", "early_stopping", "callbacks")),
     (_check_vocabulary, ("model", "tokenizer")),
     (_check_model, ("model", "tokenizer", "search")),
     (_check_lengths, ("search",)),

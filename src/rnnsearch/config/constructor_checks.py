@@ -65,6 +65,8 @@ def check_constructors(config: DictConfig) -> None:
     for place, node in list(_nodes(values, "")):
         target = str(node["_target_"])
         parameters = _parameters(target, place)
+        if trust.is_logger(target) and not place.startswith("logger."):
+            raise ValueError(f"{place}._target_={target} is a logger, which stands under logger alone: logger=csv, say")
         keys = [str(key) for key in node if not str(key).startswith("_")]
         _check_names(place, target, keys, parameters)
         for key in keys:

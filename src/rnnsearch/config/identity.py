@@ -33,9 +33,10 @@ def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASH
         node = value_at(kept, above) if above else kept
         if isinstance(node, dict) and (key not in UNCOUNTED or node.get(last) == UNCOUNTED[key]):
             node.pop(last, None)
-    if kept.get("callbacks") == {}:  # it had none that change a result
-        del kept["callbacks"]
-    return hashlib.sha256(json.dumps(_without_nulls(kept), sort_keys=True, default=str).encode()).hexdigest()[:16]
+    counted = _without_nulls(kept)
+    if counted.get("callbacks") == {}:  # none of them changes a result
+        del counted["callbacks"]
+    return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def point_key(config: Mapping[str, Any]) -> str:

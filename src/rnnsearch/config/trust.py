@@ -29,9 +29,10 @@ _trusted: ContextVar[tuple[str, ...]] = ContextVar("trusted", default=())
 
 
 @cache
-def shipped() -> frozenset[str]:
-    """Every ``_target_`` of the shipped YAML, except Hydra's plugins, which Hydra makes itself."""
-    files = (path for path in config_dir().rglob("*.yaml") if path.relative_to(config_dir()).parts[0] != "hydra")
+def shipped(group: str = "") -> frozenset[str]:
+    """Every ``_target_`` of the shipped YAML, or of one group; except Hydra's plugins, which Hydra makes itself."""
+    below = (config_dir() / group).rglob("*.yaml")
+    files = (path for path in below if path.relative_to(config_dir()).parts[0] != "hydra")
     by_file = (re.findall(r"^\s*_target_: *([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
     return frozenset(target for targets in by_file for target in targets)
 
@@ -49,6 +50,11 @@ def is_known(target: object) -> bool:
 def may_construct(target: str) -> bool:
     """Whether a configuration may name this constructor now."""
     return is_known(target) or any(target == name or target.startswith(f"{name}.") for name in given())
+
+
+def is_logger(target: str) -> bool:
+    """Whether it is the constructor of a logger, which writes where its arguments say."""
+    return target in shipped("logger") or target.startswith("lightning.pytorch.loggers.")
 
 
 def given() -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def _callbacks(
 
     monitor = cfg.validation.monitor
     chosen = build.build_callbacks(cfg.get("callbacks"), folder=folder, translate=translate)
-    if cfg.samples:
+    if cfg.samples and not any(isinstance(callback, Samples) for callback in chosen):  # an option is in its place
         chosen.append(Samples(count=cfg.samples, translate=translate))
     if cfg.early_stopping is not None:
         chosen.append(early_stopping(patience=cfg.early_stopping, monitor=monitor))

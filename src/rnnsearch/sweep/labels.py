@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from rnnsearch.config.keys.roles import within
 from rnnsearch.config.overrides import Overrides, key_of, value_of
 
 
@@ -18,12 +19,18 @@ def labels(points: Mapping[str, Overrides], *, without: Iterable[str] = ("seed",
     left_out = tuple(without)
     by_key = {name: {key_of(word): value_of(word) for word in overrides} for name, overrides in points.items()}
     all_keys = dict.fromkeys(key for settings in by_key.values() for key in settings)
-    keys = [key for key in all_keys if not any(key == ignored or key.startswith(f"{ignored}.") for ignored in left_out)]
+    keys = [key for key in all_keys if not _is_left_out(key, by_key.values(), left_out)]
     differing = [key for key in keys if len({settings.get(key) for settings in by_key.values()}) > 1]
     groups = [key for key in differing if "/" in key or "." not in key]
     implied = [key for key in differing if key not in groups and _is_implied(key, groups, list(by_key.values()))]
     telling = [*groups, *(key for key in differing if key not in groups and key not in implied)]
     return {name: {key: settings[key] for key in telling if key in settings} for name, settings in by_key.items()}
+
+
+def _is_left_out(key: str, points: Iterable[Mapping[str, str]], names: tuple[str, ...]) -> bool:
+    """Whether a key is ignored, or chooses only options of its group that are, as callbacks=throughput does."""
+    options = {option for point in points if key in point for option in point[key].strip("[]").split(",")}
+    return within(key, names) or all(within(f"{key}.{option.strip()}", names) for option in options)
 
 
 def _is_implied(key: str, groups: Iterable[str], points: Sequence[Mapping[str, str]]) -> bool:
