@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from rnnsearch.config.compose import compose
 from rnnsearch.config.overrides import as_typed, spelt, split, swept_values
-from rnnsearch.sweep.durable_sweeper import _sweep_text
+from rnnsearch.sweep.axes import sweep_text
 
 NAMES = [
     "2024_11_30", "10", "007", "1e3", "true", "on", "no", "inf", "a=b", "a:b.txt", "/d/a,b.en", "~/x", "é", "日本語",
@@ -77,7 +77,7 @@ def test_commas_within_brackets_and_quotes() -> None:
     ],
 )
 def test_a_list_of_a_yaml_grid_has_its_own_values(values: list[Any]) -> None:
-    swept = parsed(f"key={_sweep_text(OmegaConf.create(values))}")
+    swept = parsed(f"key={sweep_text(OmegaConf.create(values))}")
     texts = swept_values(swept) if swept.is_sweep_override() else [swept.get_value_element_as_str()]
     found = [parsed(f"key={text}").value() for text in texts]
     assert found == values
@@ -86,12 +86,12 @@ def test_a_list_of_a_yaml_grid_has_its_own_values(values: list[Any]) -> None:
 
 @pytest.mark.parametrize("value", ["range(1,4)", "tag(log, interval(0.1, 1))", "a,b"])
 def test_a_text_of_a_yaml_grid_is_what_the_command_line_takes(value: str) -> None:
-    assert _sweep_text(value) == value
+    assert sweep_text(value) == value
 
 
 def test_an_empty_grid() -> None:
     with pytest.raises(ValueError, match="empty list"):
-        _sweep_text(OmegaConf.create([]))
+        sweep_text(OmegaConf.create([]))
 
 
 def test_a_config_holds_text() -> None:

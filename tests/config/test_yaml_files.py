@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.utils import get_object
 
 from rnnsearch.cli.main import main
 from rnnsearch.config import yaml_source
 from rnnsearch.config.compose import compose
+from rnnsearch.config.old_names import CONSTRUCTORS
 from rnnsearch.config.unread_keys import check_added
 
 GLOBAL = "# @package _global_\n"
@@ -25,6 +27,15 @@ def own(folder: Path, name: str, text: str | bytes) -> Path:
 
 def composed(folder: Path, *words: str) -> Any:
     return compose("train", words, [folder])
+
+
+@pytest.mark.parametrize(("old", "new"), CONSTRUCTORS.items())
+def test_constructors_that_moved_load_by_their_old_names(tmp_path: Path, old: str, new: str) -> None:
+    text = f"logger:\n  mine: {{_target_: {old}, handlers: [{{class: {old}}}]}}\n"
+    own(tmp_path, "experiment/mine.yaml", GLOBAL + text)
+    mine = composed(tmp_path, "experiment=mine").logger.mine
+    assert (mine._target_, mine.handlers[0]["class"]) == (new, new)
+    assert callable(get_object(new))
 
 
 def test_names_are_text_and_other_values_what_yaml_says(tmp_path: Path) -> None:

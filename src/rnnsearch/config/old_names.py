@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 CONSTRUCTORS = {
-    **{f"rnnsearch.training.boards.{name}": f"rnnsearch.training.loggers.{name}" for name in ("TensorBoard", "Wandb")},
-    "rnnsearch.training.boards.Mlflow": "rnnsearch.training.loggers.Mlflow",
+    "rnnsearch.training.boards.TensorBoard": "rnnsearch.training.loggers.TensorBoard",
     "rnnsearch.cli.launcher.LocalLauncher": "rnnsearch.sweep.local_launcher.LocalLauncher",
     "rnnsearch.cli.sweeper.DurableSweeper": "rnnsearch.sweep.durable_sweeper.DurableSweeper",
     "rnnsearch.cli.stderr.StderrHandler": "rnnsearch.config.terminal.StderrHandler",

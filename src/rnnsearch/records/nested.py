@@ -11,12 +11,9 @@ def value_at(node: Any, key: str) -> Any:
     return node
 
 
-def flat(node: Any, prefix: str = "", *, separator: str = ".", with_empty: bool = False) -> dict[str, Any]:
-    """The leaves of nested mappings by their joined keys; with ``with_empty`` empty mappings are leaves too."""
-    if not isinstance(node, Mapping) or (with_empty and not node):
+def flat(node: Any, prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
+    """The leaves of nested mappings by their joined keys."""
+    if not isinstance(node, Mapping):
         return {prefix.removesuffix(separator): node}
-    branches = (
-        flat(child, f"{prefix}{name}{separator}", separator=separator, with_empty=with_empty)
-        for name, child in node.items()
-    )
+    branches = (flat(child, f"{prefix}{name}{separator}", separator=separator) for name, child in node.items())
     return {key: value for branch in branches for key, value in branch.items()}

@@ -29,7 +29,6 @@ from rnnsearch.records.json_files import write_text
 from rnnsearch.records.run_record import LOCK
 from rnnsearch.records.study_description import StudyDescription
 from rnnsearch.sweep import ledger, live_table
-from rnnsearch.sweep.axes import sweep_text as _sweep_text  # noqa: F401 -- a name of earlier versions
 from rnnsearch.sweep.combinations import active
 from rnnsearch.sweep.describe_study import describe, described, every_point, protocol
 from rnnsearch.sweep.inputs import Inputs

@@ -7,20 +7,17 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.compose import compose_training
-from rnnsearch.config.config_dir import config_dir
+from rnnsearch.config.config_dir import config_dir, primary_keys
 from rnnsearch.config.identity import config_hash, is_hashed, unread
 from rnnsearch.config.keys.roles import ELSEWHERE, HYDRA, within
-from rnnsearch.config.overrides import key_of, quoted, spelt
+from rnnsearch.config.overrides import key_of, quoted
 from rnnsearch.config.plain_values import flat, plain
 from rnnsearch.config.value_checks import canonical
-from rnnsearch.config.yaml_files import read_text, read_values
 from rnnsearch.evaluation.scoring import EARLIER
-from rnnsearch.records import nested
 from rnnsearch.records.json_files import write_text
 from rnnsearch.records.run_config import CONFIG
 from rnnsearch.records.run_record import JOB, Record, check_file
@@ -120,9 +117,9 @@ def _from_config(source: Path, record: Record) -> Repetition:
     unwatched = {**plain(config), "logger": {}, "trust": []}
     known = flat(unwatched)
     newer = [
-        f"++{key}={spelt(value)}"
-        for key, value in nested.flat(_own_defaults(), with_empty=True).items()
-        if key not in known and (value is None or not is_hashed(key) or within(key, unread(unwatched)))
+        f"++{key}={value}"
+        for key, (value, _) in primary_keys(config_dir(), "train").items()
+        if value and key not in known and (value == "null" or not is_hashed(key) or within(key, unread(unwatched)))
     ]
     return Repetition(
         name=Path(CONFIG).stem,
@@ -130,12 +127,6 @@ def _from_config(source: Path, record: Record) -> Repetition:
         directory=_directory(source),
         content=OmegaConf.to_yaml(unwatched),
     )
-
-
-def _own_defaults() -> dict[str, Any]:
-    """The keys of train.yaml itself, whatever options are chosen, with their defaults as written."""
-    path = config_dir() / "train.yaml"
-    return {key: value for key, value in read_values(path, read_text(path)).items() if key not in ("defaults", *HYDRA)}
 
 
 def _from_overrides(source: Path, record: Record, folders: Sequence[Path]) -> Repetition:
