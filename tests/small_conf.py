@@ -1,4 +1,4 @@
-"""A small conf/ tree and a command that runs on it, so that these tests do not depend on the shipped options."""
+"""A small conf/ tree and a command that runs on it, so that tests of composing read no shipped option."""
 
 import sys
 import types

@@ -15,7 +15,7 @@ from rnnsearch.cli.help import COMMANDS, command_help, overview
 from rnnsearch.config.config_dir import config_dir
 from rnnsearch.config.exit_codes import INTERRUPTED, Reported
 from rnnsearch.config.terminal import say
-from rnnsearch.records.run_record import LOCK
+from rnnsearch.records.folders import LOCK
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -15,6 +15,7 @@ from rnnsearch.config.value_checks import is_open, put, refusal
 
 SECTION = "hydra.launcher"
 OWN = "durable"  # the sweeper
+OUR_SWEEPER = "rnnsearch.sweep.durable_sweeper.DurableSweeper"
 
 
 def check_sweeper(command: str, words: Iterable[str]) -> None:
@@ -125,6 +126,3 @@ def _lacks(node: Any, key: str, table: Mapping[str, Kind]) -> bool:
             return True
         node = node[name]
     return False
-
-
-OUR_SWEEPER = "rnnsearch.sweep.durable_sweeper.DurableSweeper"

@@ -4,7 +4,6 @@ Colours are Okabe and Ito's, distinct for the colour-blind; members differ in ma
 """
 
 import json
-import logging
 import re
 from collections.abc import Sequence
 from itertools import accumulate
@@ -16,8 +15,6 @@ from matplotlib.figure import Figure
 
 from rnnsearch.plots import fonts
 from rnnsearch.records.visible import visible
-
-logger = logging.getLogger(__name__)
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

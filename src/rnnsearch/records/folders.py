@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOCK = ".lock"  # in a folder: held by the process that trains in it, or sweeps
 WANDB = "wandb"  # the folder of Weights & Biases in a run's folder
 
 

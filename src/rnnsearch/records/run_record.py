@@ -19,7 +19,6 @@ from rnnsearch.records.nested import value_at
 FORMAT = 1
 RECORD = "record.json"
 STORIES = ".failure-of-process-*.json"  # left by any process but the first when it fails
-LOCK = ".lock"  # in a run's folder: held by the process that trains in it
 JOB = "job.json"  # in the folder of a sweep's point: what was asked for, and the outcome of each attempt
 FILES = "files"  # the key in a record of the digests of the files beside it
 DEEPEST = 3  # levels of parts within each other: results, metrics, test
@@ -212,17 +211,21 @@ def check_file(folder: Path, record: Record, name: str) -> Path:
 
 
 def read_record(folder: Path, *, needs: Iterable[str] = ()) -> Record:
-    """The record of a run's folder; the rest as for `read_values`."""
-    return record_of(read_values(folder, needs=needs), folder / RECORD)
-
-
-def read_values(folder: Path, *, needs: Iterable[str] = ()) -> dict[str, Any]:
-    """The contents of the record in a run's folder, which must have all of the dotted keys in ``needs``.
+    """The record of a run's folder, which must have all of the dotted keys in ``needs``.
 
     Raises:
         FileNotFoundError: if the folder is not a run's.
         ValueError: if the record is damaged, has another structure, or was written in a later format.
     """
+    return _read(folder, needs)[1]
+
+
+def read_values(folder: Path, *, needs: Iterable[str] = ()) -> dict[str, Any]:
+    """The contents of the record in a run's folder, checked as `read_record` does."""
+    return _read(folder, needs)[0]
+
+
+def _read(folder: Path, needs: Iterable[str]) -> tuple[dict[str, Any], Record]:
     path = folder / RECORD
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no {RECORD}, so it is not a run's folder; give one that train made")
@@ -230,11 +233,11 @@ def read_values(folder: Path, *, needs: Iterable[str] = ()) -> dict[str, Any]:
         values = read_object(path)
     except ValueError as error:
         raise ValueError(f"{error}; {MEND}") from None
-    record_of(values, path)
+    record = record_of(values, path)
     for key in needs:
         if value_at(values, key) is None:
             raise ValueError(f"{path} is damaged: it lacks {key}; {MEND}")
-    return values
+    return values, record
 
 
 def record_of(values: Mapping[str, Any], path: Path) -> Record:

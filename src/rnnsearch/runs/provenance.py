@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, hardware, git commit, memory."""
+"""Where a result comes from: versions and git commit."""
 
 import platform
 import subprocess

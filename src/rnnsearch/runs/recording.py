@@ -17,7 +17,8 @@ from omegaconf import DictConfig
 from rnnsearch.config.identity import config_hash
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.secrets import hidden
-from rnnsearch.records.run_record import LOCK, RunRecord, new_id
+from rnnsearch.records.folders import LOCK
+from rnnsearch.records.run_record import RunRecord, new_id
 from rnnsearch.records.visible import visible
 from rnnsearch.runs import provenance
 from rnnsearch.runs.own_code import own_code

@@ -1,6 +1,5 @@
 """A run's folder: what is written into it, and how a trained model is loaded from it."""
 
-import logging
 import re
 from dataclasses import dataclass
 from io import StringIO
@@ -23,8 +22,6 @@ from rnnsearch.records.run_record import Record, RunRecord, check_file, read_rec
 
 if TYPE_CHECKING:
     from rnnsearch.data.datamodule import ParallelDataModule
-
-logger = logging.getLogger(__name__)
 
 TEXT_COLUMNS = ("source_text", "target_text", "links", "line")
 

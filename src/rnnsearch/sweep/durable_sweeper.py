@@ -24,9 +24,8 @@ from rnnsearch.config.overrides import Overrides, quoted
 from rnnsearch.config.terminal import say
 from rnnsearch.config.trust import given
 from rnnsearch.config.value_checks import check_values
-from rnnsearch.records.folders import refuse_links
+from rnnsearch.records.folders import LOCK, refuse_links
 from rnnsearch.records.json_files import write_text
-from rnnsearch.records.run_record import LOCK
 from rnnsearch.records.study_description import StudyDescription
 from rnnsearch.sweep import ledger, live_table
 from rnnsearch.sweep.combinations import active

@@ -18,9 +18,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rnnsearch.config.overrides import quoted
-from rnnsearch.records.folders import without_links
+from rnnsearch.records.folders import LOCK, without_links
 from rnnsearch.records.json_files import write_object
-from rnnsearch.records.run_record import JOB, LOCK, NO_RECORD, RECORD, Failure, Record, read_values
+from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, read_values
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED

@@ -79,7 +79,6 @@ class Tuner:
         self.rungs = _rungs(self.tuning)
         self.before = ChosenBefore(earlier, config.tuning, self.keys, self._base)
         self.tuned: list[Tuned] = []
-        self._bases: dict[tuple[str, ...], str] = {}
 
     @property
     def is_on(self) -> bool:
@@ -88,10 +87,7 @@ class Tuner:
 
     def _base(self, asked: Asked, chosen: Mapping[str, Any]) -> str:
         """The key of a member's config with the chosen values, whatever its seed and default rate."""
-        overrides = (*asked.overrides, *overrides_of(chosen), "seed=0")
-        if overrides not in self._bases:
-            self._bases[overrides] = self.points.composed(overrides).key
-        return self._bases[overrides]
+        return self.points.composed((*asked.overrides, *overrides_of(chosen), "seed=0")).key
 
     def choose(self, asked: Mapping[str, Asked]) -> dict[str, Asked]:
         """Each member with the values that are best for it.

@@ -86,7 +86,7 @@ class Curves(Callback):
     ) -> None:
         loss = outputs["sum"].double()
         added_2 = torch.stack([loss, torch.full_like(loss, outputs["tokens"])])
-        self._sums_2 = self._sums_2 + added_2.where(loss.isfinite(), 0.0)  # updates with another loss are skipped
+        self._sums_2 = self._sums_2 + added_2.where(loss.isfinite(), 0.0)  # others are skipped
         counters = _module(pl_module).counters
         last = self.curves["train"][-1]["update"] if self.curves["train"] else 0
         ending = _module(pl_module).progress() >= 1.0  # the last interval may be shorter

@@ -15,7 +15,7 @@ from rnnsearch.config.exit_codes import Reported
 from rnnsearch.config.plain_values import flat
 from rnnsearch.config.terminal import say
 from rnnsearch.config.trust import given
-from rnnsearch.records.run_record import Record, read_values, record_of
+from rnnsearch.records.run_record import RECORD, Record, read_values, record_of
 from rnnsearch.sweep import ledger, live_table
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.repetition import Repetition, repetition
@@ -48,7 +48,7 @@ def run(cfg: DictConfig) -> None:
     """
     source = Path(str(cfg.run)).absolute()
     values = read_values(source, needs=NEEDS)
-    record = record_of(values, source)
+    record = record_of(values, source / RECORD)
     if not re.fullmatch(r"[\w.-]+", record.id, re.ASCII):
         raise ValueError(f"{source}: id={record.id!r}: no run is called so, so somebody changed its record")
     if record.status != "finished":

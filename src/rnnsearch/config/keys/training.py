@@ -267,12 +267,14 @@ TRAINER: Mapping[str, Kind] = {
     "trainer.profiler": OrNull(Choice(("simple", "advanced", "pytorch"))),
 }
 
-LOGGER: Mapping[str, Kind] = {
+CALLBACKS: Mapping[str, Kind] = {
     "callbacks.early_stopping.patience": COUNT,
     "callbacks.kept_checkpoints.count": Whole(1, 10_000),
     **{f"callbacks.{name}.monitor": Choice(MONITORED) for name in ("early_stopping", "kept_checkpoints")},
     "callbacks.samples.count": Whole(1, 10_000),
     **{f"callbacks.{name}.every": COUNT for name in ("throughput", "gradient_norm")},
+}
+LOGGER: Mapping[str, Kind] = {
     **{f"logger.{kind}.name": OrNull(Text(empty=True)) for kind in ("csv", "tensorboard")},
     **{f"logger.{kind}.version": OrNull(Either((Whole(0), Text(empty=True)))) for kind in ("csv", "tensorboard")},
     "logger.wandb.project": TEXT,
@@ -291,5 +293,5 @@ SWEEPING: Mapping[str, Kind] = {
 }
 
 TRAINING: Mapping[str, Kind] = {
-    **OWN, **PATHS, **DATA, **TEXTS, **MODEL, **OPTIMIZATION, **SEARCH, **TRAINER, **LOGGER,
+    **OWN, **PATHS, **DATA, **TEXTS, **MODEL, **OPTIMIZATION, **SEARCH, **TRAINER, **CALLBACKS, **LOGGER,
 }  # fmt: skip
