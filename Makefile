@@ -131,6 +131,6 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	  add "in the newest versions"; \
 	elif ! add "in the versions of $(CONSTRAINTS)" --constraint $(CONSTRAINTS); then \
 	  $(LOCK_MAY_GIVE_WAY) && grep -qE 'ResolutionImpossible|No matching distribution' $(LOG) && \
-	    echo "$(VENV): $(CONSTRAINTS) does not fit here ($$(grep ERROR $(LOG) | tail -n 1))" && add "in the newest versions"; \
+	    echo "$(VENV): $(CONSTRAINTS) does not fit here ($$(grep -m 1 ERROR $(LOG)))" && add "in the newest versions"; \
 	fi || { tail -n 20 $(LOG) >&2; echo "make install failed; the whole log is $(LOG)" >&2; exit 1; }
 	@touch $@
