@@ -18,6 +18,7 @@ from rnnsearch.evaluation.bleu import (
     chrf_statistics,
 )
 from rnnsearch.evaluation.length import by_length
+from rnnsearch.study import drawing
 from rnnsearch.study.report import Written, write_report
 
 LEXICON = [
@@ -273,3 +274,12 @@ def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
         assert not write_report(folder).left_out
 
     return made_once(tmp_path_factory, "sweep", make)
+
+
+@pytest.fixture(autouse=True)
+def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of words and numbers show an empty picture in place of each: saving one takes most of a report's time."""
+    if request.node.get_closest_marker("pictures"):
+        return
+    monkeypatch.setattr(drawing, "svg", lambda figure: '<svg width="72pt" height="72pt"/>')
+    monkeypatch.setattr(drawing, "png", lambda figure, digest: b"")

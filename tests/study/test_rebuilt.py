@@ -37,6 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
+@pytest.mark.pictures
 def test_what_is_published_gives_the_same_report_byte_for_byte(study: Path, tmp_path: Path) -> None:
     publish(study, tmp_path / "published")
     script = "import sys, pathlib, rnnsearch.study.report as r; r.write_report(pathlib.Path(sys.argv[1]))"
@@ -67,6 +68,7 @@ def test_what_is_no_absolute_path_stays(text: str) -> None:
     assert published({"text": text, "list": [{"deep": text}]}) == {"text": text, "list": [{"deep": text}]}
 
 
+@pytest.mark.pictures
 def test_the_command_writes_the_report_and_prints_where(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(study)
     assert main(["report", "study=1e3", f"paths.output={study.parent}"]) == 0

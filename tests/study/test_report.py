@@ -131,6 +131,7 @@ def test_members_without_weights_have_no_matrix(written: Path) -> None:
     assert not list((written / "figures").glob("attention_fixed*"))
 
 
+@pytest.mark.pictures
 def test_the_same_study_gives_the_same_page(written: Path, tmp_path: Path) -> None:
     again = shutil.copytree(written, tmp_path / "again")
     write_report(again)
@@ -326,6 +327,7 @@ def test_runs_without_a_test_are_told_as_such(
     assert "no run is finished" not in text
 
 
+@pytest.mark.pictures
 def test_a_report_again_changes_what_its_inputs_changed_and_nothing_else(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit_json: Edit
 ) -> None:

@@ -102,7 +102,9 @@ def _saliency(translator: Translator, prefixes: Sequence[_Prefix]) -> Weights:
     words_B = torch.tensor([prefix.word for prefix in prefixes], device=device)
     [embedded_BSM] = embedded
     log_prob = log_probs_BV[rows_B, words_B].sum()
-    [gradient_BSM] = torch.autograd.grad(log_prob, embedded_BSM, materialize_grads=True)  # 0 if the source is not read
+    if not log_prob.requires_grad:  # the source is not read
+        return np.zeros(mask_BS.shape)
+    [gradient_BSM] = torch.autograd.grad(log_prob, embedded_BSM)
     return _normalised((gradient_BSM * embedded_BSM).detach().double().sum(-1).masked_fill(~mask_BS, 0.0))
 
 
@@ -130,12 +132,16 @@ def _embedded_source(translator: Translator) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def _differentiating(translator: Translator) -> Iterator[None]:
-    """Gradients, even if the caller has switched them off, and no dropout; afterwards the model is as before."""
-    training = translator.training
+    """Gradients, even if the caller has switched them off, but of no parameter; no dropout; then all is as before."""
+    training, learnt = translator.training, [each for each in translator.parameters() if each.requires_grad]
     translator.eval()
+    for parameter in learnt:
+        parameter.requires_grad_(False)
     try:
         # cuDNN's recurrences have no backward pass in evaluation mode; torch's own do
         with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             yield
     finally:
+        for parameter in learnt:
+            parameter.requires_grad_(True)
         translator.train(training)

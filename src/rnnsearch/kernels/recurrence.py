@@ -238,15 +238,18 @@ class _Recurrence(torch.autograd.Function):
             visible += product(d_p_t, weight_DQH)
         if d_states_DUBH is not None:
             d_s[..., :size] += d_states_DUBH[:, 0]
-        d_weight_DQH, d_extra = _weight_gradients(plan, states_DUBP, kept, extra, d_x, d_p)
+        d_weight_DQH = d_joined_DJH = d_extra = None
+        if any(ctx.needs_input_grad[1:4]):
+            d_weight_DQH, d_extra = _weight_gradients(plan, states_DUBP, kept, extra, d_x, d_p)
+            d_joined_DJH = d_weight_DQH[:, : ctx.joined]
         d_query_AH = d_v_A = None
         d_source: tuple[Tensor | None, ...] = (None,) * (3 if source is not None else 0)
         if source is not None and d_energies_TBS is not None:
             d_keys_BSA, d_v_A = source.step.gradients(d_energies_TBS, source.kept_TBA, sums)
             mixed = weights_TBS.permute(1, 2, 0).to(plan.low), d_x[0].transpose(0, 1).to(plan.low)
-            d_query_AH = d_weight_DQH[0, ctx.joined :] if ctx.projected else None
+            d_query_AH = d_weight_DQH[0, ctx.joined :] if ctx.projected and d_weight_DQH is not None else None
             d_source = (None, d_keys_BSA, torch.bmm(*mixed))
-        return None, d_weight_DQH[:, : ctx.joined], d_extra, d_query_AH, d_v_A, d_x, d_s, *d_source
+        return None, d_joined_DJH, d_extra, d_query_AH, d_v_A, d_x, d_s, *d_source
 
 
 def _run(

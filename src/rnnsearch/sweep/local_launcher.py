@@ -42,7 +42,8 @@ class LocalLauncher(Launcher):
         points = [ledger.read_point(_folder(overrides)) for overrides in job_overrides]
         gpus = 0 if all(point.accelerator == "cpu" for point in points) else _gpus()
         slots = make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
-        run([Job(point.devices, partial(_train, point.folder, given())) for point in points], slots)
+        work = partial(_train, trust=given(), warm=not gpus)
+        run([Job(point.devices, partial(work, point.folder)) for point in points], slots)
         return [JobReturn() for _ in points]
 
 
@@ -52,8 +53,8 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def _train(folder: Path, trust: Sequence[str], environment: Environment, stop: threading.Event) -> None:
-    train_point(folder, environment=environment, stop=stop, trust=trust)
+def _train(folder: Path, environment: Environment, stop: threading.Event, *, trust: Sequence[str], warm: bool) -> None:
+    train_point(folder, environment=environment, stop=stop, trust=trust, warm=warm)
 
 
 def _folder(overrides: Sequence[str]) -> Path:

@@ -37,11 +37,12 @@ def train_point(
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
     trust: Sequence[str] = (),
+    warm: bool = False,
 ) -> None:
     """Train the point in a folder; a search's trial also asks and reports. Arguments as for `supervise`."""
     point = ledger.read_point(folder)
     if point.trial is None:
-        supervise(folder, environment=environment, stop=stop, trust=trust)
+        supervise(folder, environment=environment, stop=stop, trust=trust, warm=warm)
         return
     try:
         asked = _asked(point)
@@ -50,7 +51,7 @@ def train_point(
         return
     if "same_as" in (asked.trial or {}):
         return
-    _tell(asked, supervise(folder, environment=environment, stop=stop, trust=trust))
+    _tell(asked, supervise(folder, environment=environment, stop=stop, trust=trust, warm=warm))
 
 
 def settle(search: HyperparameterSearch, folder: Path) -> None:

@@ -24,6 +24,7 @@ from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import TIED
+from rnnsearch.sweep.warm_processes import WarmProcess, can_be_warm
 from rnnsearch.training.cluster import without_ranks
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ MEMORY_ERRORS = ("OutOfMemoryError", "MemoryError")
 MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "unable to allocate", "bad_alloc")
 TAIL = 40  # lines of the log that replace a missing traceback
 
+Process = subprocess.Popen[bytes] | WarmProcess
+
 
 def supervise(
     folder: Path,
@@ -42,6 +45,7 @@ def supervise(
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
     trust: Sequence[str] = (),
+    warm: bool = False,
 ) -> str:
     """Train the point in ``folder`` until it finishes or fails; goes on where an earlier attempt stopped.
 
@@ -52,6 +56,7 @@ def supervise(
         environment: extra variables for the training's process.
         stop: when set, the training is told to save and exit.
         trust: packages that the training trusts; job.json does not name them.
+        warm: where that can be, its process is forked from one that has imported everything.
 
     Returns:
         One of `ledger.OUTCOMES`, or ``running`` if another process holds the point or its folder. A failure raises
@@ -76,7 +81,7 @@ def supervise(
             except Timeout:
                 return "running"
             words = command(point, more, resume=resume, trust=trust)
-            ended = _attempt(point, more, words, environment or {}, stop or threading.Event())
+            ended = _attempt(point, more, words, environment or {}, stop or threading.Event(), warm)
             if ended.outcome != "out_of_memory" or tried == len(point.fallbacks):
                 return str(ended.outcome)
             tried += 1
@@ -97,13 +102,18 @@ def _fallbacks_tried(point: Point) -> int:
 
 
 def _attempt(
-    point: Point, more: tuple[str, ...], words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
+    point: Point,
+    more: tuple[str, ...],
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    stop: threading.Event,
+    warm: bool,
 ) -> Attempt:
     begun = Attempt(started=ledger.now(), overrides=more, host=platform.node(), pid=os.getpid())
     ledger.add_attempt(point, begun)
     before, kills = ledger.read_run(point.folder), _kernel_kills()
     try:
-        code, stopped = _train(point, words, environment, stop)
+        code, stopped = _train(point, words, environment, stop, warm)
     except OSError as error:  # such as a working directory that does not exist on this machine
         story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         ended = replace(begun, outcome="failed", error=story)
@@ -154,20 +164,31 @@ def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequenc
     return ["-m", "rnnsearch", "train", *point.overrides, *more, *pause, place, *last, *trusted, *point.flags]
 
 
-def _train(
-    point: Point, words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
-) -> tuple[int, bool]:
-    """Exit code of the training's process (negative: a signal), and whether it was told to stop."""
+def _start(point: Point, words: Sequence[str], environment: Mapping[str, str], warm: bool) -> Process:
+    """The training's process. Nothing is written to its input, which closes when this process dies, and tells it so."""
+    whole = {**without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"}  # nothing from cwd
     with open(point.folder / LOG, "ab", opener=without_links) as log:
-        process = subprocess.Popen(
+        if warm and can_be_warm(whole, point.devices):
+            try:
+                return WarmProcess(words, environment=whole, directory=point.directory, log=log)
+            except ChildProcessError as error:
+                logger.warning("%s: %s; it begins in a new process", point.folder.name, error)
+        return subprocess.Popen(
             [sys.executable, *words],
-            stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={**without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"},  # nothing from cwd
+            env=whole,
             cwd=point.directory,
             start_new_session=True,
         )
+
+
+def _train(
+    point: Point, words: Sequence[str], environment: Mapping[str, str], stop: threading.Event, warm: bool
+) -> tuple[int, bool]:
+    """Exit code of the training's process (negative: a signal), and whether it was told to stop."""
+    process = _start(point, words, environment, warm)
     try:
         while process.poll() is None and not stop.wait(0.2):
             pass
@@ -184,7 +205,7 @@ def _train(
         _kill_group(process)
 
 
-def _await(process: "subprocess.Popen[bytes]") -> None:
+def _await(process: Process) -> None:
     """Give a training that was told to stop time to save, no more."""
     try:
         process.wait(PATIENCE)
@@ -192,7 +213,7 @@ def _await(process: "subprocess.Popen[bytes]") -> None:
         process.kill()
 
 
-def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+def _kill_group(process: Process) -> None:
     """End processes that the training left behind, such as the other ranks of a run whose first one was killed."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
