@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from rnnsearch.data.corpus import word_count
+from rnnsearch.data.scripts import units
 from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.forcing import force
@@ -120,7 +120,7 @@ def _sentence(
         "hypothesis": translation.text,
         "score": translation.score,
         "at_limit": at_limit,
-        "source_words": word_count(pair["source_text"]),
+        "source_words": units(pair["source_text"]),
         "gold": pair["links"],
         **forced,
     }
