@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation import forcing, references
@@ -162,7 +162,7 @@ def test_dropout_is_off_and_the_mode_comes_back() -> None:
 
 @torch.no_grad()
 def stepwise(model: Translator, source: list[int], target: list[int]) -> tuple[float, list[list[float]]]:
-    source_BS, mask_BS = pad_sources([source])
+    source_BS, mask_BS = pad([source])
     state, memory = model.encode(source_BS, mask_BS)
     nll, weights = 0.0, []
     for step, (word, following) in enumerate(zip([BOS, *target], [*target, EOS], strict=True)):

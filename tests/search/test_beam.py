@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
@@ -32,7 +32,7 @@ class Prefixes:
     """Log-probabilities of the word after a prefix, one prefix at a time, through the unrolled model."""
 
     def __init__(self, model: Translator, source: list[int]) -> None:
-        self.model, (self.source_BS, self.mask_BS) = model, pad_sources([source])
+        self.model, (self.source_BS, self.mask_BS) = model, pad([source])
 
     @torch.no_grad()
     def next(self, prefix: tuple[int, ...]) -> list[float]:
@@ -111,7 +111,7 @@ def test_full_width_finds_the_best_of_all_translations(random_translator: Transl
 
 
 def greedy(model: Translator, source: list[int], cap: int) -> list[int]:
-    source_BS, mask_BS = pad_sources([source])
+    source_BS, mask_BS = pad([source])
     with torch.no_grad():
         state, memory = model.encode(source_BS, mask_BS)
         ids = [BOS]
