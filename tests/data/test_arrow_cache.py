@@ -18,11 +18,7 @@ from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
 
 TOKENIZERS = TokenizerPair(WordTokenizer("de", ["a", "bb", "‿."]), WordTokenizer("en", ["x"]), {"kind": "word"})
-PAIRS = [
-    Pair("a  bb.", "x y", 1, ((0, 1), (2, 0))),
-    Pair("", "x", 5, ()),
-    Pair("bb", "", 9),
-]
+PAIRS = [Pair("a  bb.", "x y", 1, ((0, 1), (2, 0))), Pair("", "x", 5, ()), Pair("bb", "", 9)]
 
 
 class Builder:

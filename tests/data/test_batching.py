@@ -18,7 +18,7 @@ from rnnsearch.data.batching import (
     Row,
     collate,
     longest_first,
-    pad_sources,
+    pad,
     padding_share,
 )
 from rnnsearch.data.sampler import BatchSampler
@@ -70,7 +70,7 @@ def test_a_batch_is_frozen_and_moves() -> None:
 
 
 def test_empty_sources_hold_their_end() -> None:
-    source_BS, mask_BS = pad_sources([[], []])
+    source_BS, mask_BS = pad([[], []])
     assert source_BS.tolist() == [[3], [3]]
     assert mask_BS.tolist() == [[True], [True]]
 

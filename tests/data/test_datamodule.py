@@ -17,10 +17,12 @@ from rnnsearch.data.corpus import Pair
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.filters import Filters
 from rnnsearch.data.sentencepiece_tokenizer import SentencePieceTraining
-from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
+from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTraining
 
-BUCKETS = BucketBatches(unit="sentences", size=8, pool=2)
+from .modules import SETTINGS, data_module
+
+BUCKETS: Planner = SETTINGS["batches"]
 TOKENS = BucketBatches(unit="tokens", size=45, pool=3)
 
 
@@ -67,29 +69,8 @@ class CountedTraining:
         return self.inner.fit(pairs, source_language, target_language)
 
 
-def module(
-    cache: Path,
-    *,
-    corpus: SmallCorpus | None = None,
-    tokenizer: TokenizerTraining | None = None,
-    batches: Planner = BUCKETS,
-    filters: Filters | None = None,
-    validation_sentences: int | None = None,
-    evaluation_batch_size: int = 4,
-    workers: int = 0,
-    seed: int = 1,
-) -> ParallelDataModule:
-    return ParallelDataModule(
-        corpus=corpus or SmallCorpus(),
-        tokenizer=tokenizer or CountedTraining(),
-        filters=filters or Filters(max_length=30, max_length_ratio=None, drop_duplicates=False, unit="words"),
-        batches=batches,
-        cache=cache,
-        seed=seed,
-        validation_sentences=validation_sentences,
-        evaluation_batch_size=evaluation_batch_size,
-        workers=workers,
-    )
+def module(cache: Path, *, corpus: SmallCorpus | None = None, **changed: Any) -> ParallelDataModule:
+    return data_module(cache, corpus or SmallCorpus(), **({"tokenizer": CountedTraining()} | changed))
 
 
 def rows_of(loader: Any) -> list[list[int]]:

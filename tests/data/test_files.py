@@ -25,10 +25,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from rnnsearch.data.corpus import Pair, swapped, word_count
+from rnnsearch.data.corpus import Pair, swapped
 from rnnsearch.data.files import FilesCorpus, JsonLinesCorpus, TsvCorpus
 from rnnsearch.data.hub import HubCorpus
 from rnnsearch.data.lines import lines, paired_lines
+from rnnsearch.data.scripts import units
 
 CONF = Path(__file__).parents[2] / "conf"
 MUCH = b"".join(b"%d\n" % number for number in range(20_000))
@@ -398,4 +399,4 @@ def test_hub_errors(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_words_are_separated_by_white_space_of_any_kind() -> None:
-    assert word_count(" a\u00a0b  c\td ") == 4
+    assert units(" a\u00a0b  c\td ") == 4

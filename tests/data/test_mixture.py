@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from rnnsearch.data.batching import BucketBatches
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.files import FilesCorpus
-from rnnsearch.data.filters import Filters
 from rnnsearch.data.mixture import MixtureCorpus
-from rnnsearch.data.word_tokenizer import WordTraining
+
+from .modules import data_module
 
 COUNTS = {"news": 40, "talks": 20}
 
@@ -31,18 +30,8 @@ def mixture(folder: Path, **weights: float) -> MixtureCorpus:
     return MixtureCorpus(members=members, weights=weights, name="mixture")
 
 
-def module(folder: Path, corpus: Any) -> ParallelDataModule:
-    return ParallelDataModule(
-        corpus=corpus,
-        tokenizer=WordTraining(source_size=200, target_size=200),
-        filters=Filters(max_length=30, max_length_ratio=None, drop_duplicates=False, unit="words"),
-        batches=BucketBatches(unit="sentences", size=8, pool=2),
-        cache=folder / "cache",
-        seed=1,
-        validation_sentences=None,
-        evaluation_batch_size=8,
-        workers=0,
-    )
+def module(folder: Path, corpus: MixtureCorpus) -> ParallelDataModule:
+    return data_module(folder / "cache", corpus, evaluation_batch_size=8)
 
 
 def epoch(data: ParallelDataModule) -> list[int]:

@@ -7,7 +7,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnnsearch.data.corpus import word_count, words
+from rnnsearch.data.corpus import words
 from rnnsearch.data.normalization import FORMS, normalized, word_of_characters
 from rnnsearch.data.scripts import IDEOGRAPHS, LETTERS, Letters, letters_of, unit_of, units
 
@@ -37,15 +37,15 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
     ],
 )
 def test_units_by_hand(text: str, count: int) -> None:
-    assert units(text) == word_count(text) == count
+    assert units(text) == count
 
 
 @given(TEXTS)
 @example("\u1680a\u2028b\x1cc")
 def test_text_in_scripts_with_blanks_is_counted_in_words(text: str) -> None:
     if not regex.search(f"[{IDEOGRAPHS}{LETTERS}]", text):
-        assert word_count(text) == len(words(text))
-    assert (word_count(text) == 0) == (not text.strip())
+        assert units(text) == len(words(text))
+    assert (units(text) == 0) == (not text.strip())
 
 
 def test_the_unit_of_texts() -> None:

@@ -13,11 +13,12 @@ from rnnsearch.data.batching import Batch, BucketBatches, Planner
 from rnnsearch.data.corpus import Corpus, Pair
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.encode_pairs import batches
-from rnnsearch.data.filters import Filters
 from rnnsearch.data.mixture import MixtureCorpus
 from rnnsearch.data.streaming import StreamingLoader
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTraining
+
+from .modules import data_module
 
 BUCKETS = BucketBatches(unit="sentences", size=64, pool=3)
 COUNT = 2500
@@ -50,17 +51,8 @@ TOKENIZERS = WordTraining(source_size=50, target_size=50).fit(pairs, "de", "en")
 
 
 def module(cache: Path, streaming: int | None, corpus: Corpus | None = None, **changed: Any) -> ParallelDataModule:
-    settings: dict[str, Any] = {"batches": BUCKETS, "seed": 3, "encoding_processes": 1, "workers": 0, **changed}
-    return ParallelDataModule(
-        corpus=corpus or Corpus2500(),
-        tokenizer=WordTraining(source_size=50, target_size=50),
-        filters=Filters(max_length=None, max_length_ratio=None, drop_duplicates=False, unit="words"),
-        cache=cache,
-        validation_sentences=None,
-        evaluation_batch_size=4,
-        streaming=streaming,
-        **settings,
-    )
+    settings = {"batches": BUCKETS, "seed": 3, "tokenizer": WordTraining(source_size=50, target_size=50)}
+    return data_module(cache, corpus or Corpus2500(), streaming=streaming, **(settings | changed))
 
 
 def loader(

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from rnnsearch.evaluation.alignment_links import (
     GoldLinks,
+    Links,
     aer_of_sums,
     alignment_score,
     alignment_statistics,
     format_pharaoh,
-    links_from_weights,
     links_of_words,
     parse_pharaoh,
     word_weights,
@@ -66,22 +67,26 @@ def test_links_of_nothing_are_refused() -> None:
         alignment_score([], [parse_pharaoh("0-0")])
 
 
+def largest(weights: ArrayLike, source: list[int], target: list[int]) -> Links:
+    return links_of_words(word_weights(weights, source, target))
+
+
 def test_pieces_are_summed_to_words_before_the_largest_is_taken() -> None:
     # source: word 0 in two pieces, word 1 in one; the best single piece is word 1's, the best word is word 0
-    assert links_from_weights([[0.3, 0.3, 0.4]], [0, 0, 1], [0]) == {(0, 0)}
+    assert largest([[0.3, 0.3, 0.4]], [0, 0, 1], [0]) == {(0, 0)}
     # target: word 0 in two pieces that disagree; their sum decides
-    assert links_from_weights([[0.9, 0.1], [0.3, 0.7], [0.0, 1.0]], [0, 1], [0, 0, 1]) == {(0, 0), (1, 1)}
+    assert largest([[0.9, 0.1], [0.3, 0.7], [0.0, 1.0]], [0, 1], [0, 0, 1]) == {(0, 0), (1, 1)}
 
 
 def test_end_of_sentence_is_no_word_and_ties_go_left() -> None:
-    assert links_from_weights([[0.1, 0.2, 0.7], [0.0, 0.0, 1.0]], [0, 1], [0]) == {(1, 0)}
-    assert links_from_weights([[0.5, 0.5]], [0, 1], [0]) == {(0, 0)}
-    assert links_from_weights(np.ones((1, 1)), [], []) == frozenset()
+    assert largest([[0.1, 0.2, 0.7], [0.0, 0.0, 1.0]], [0, 1], [0]) == {(1, 0)}
+    assert largest([[0.5, 0.5]], [0, 1], [0]) == {(0, 0)}
+    assert largest(np.ones((1, 1)), [], []) == frozenset()
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(1, 4\) for 1 target and 2 source pieces"):
-        links_from_weights(np.ones((1, 4)), [0, 1], [0])
+        largest(np.ones((1, 4)), [0, 1], [0])
 
 
 def test_word_weights_are_sums_over_the_source_and_means_over_the_target() -> None:

@@ -90,9 +90,9 @@ def test_no_batch_has_more_than_its_positions(monkeypatch: pytest.MonkeyPatch) -
     pairs = [([4] * draw.randrange(20), [4] * draw.randrange(20)) for _ in range(40)]
     seen = []
     for batch in module._batches(pairs):
-        longest = max(each.source for each in batch) + 1 + max(each.place for each in batch) + 1
+        longest = max(len(pairs[pair][0]) for pair, _ in batch) + 1 + max(place for _, place in batch) + 1
         assert len(batch) == 1 or len(batch) * longest <= 60
-        seen += [(each.pair, each.place) for each in batch]
+        seen += batch
     assert sorted(seen) == [(pair, place) for pair, (_, target) in enumerate(pairs) for place in range(len(target) + 1)]
 
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.search.models import random_translator
+from tests.search.searches import beam_search
 from torch import Tensor
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import BOS, EOS, TokenizerPair
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation import forcing, references
@@ -34,50 +36,22 @@ from rnnsearch.evaluation.splits import (
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation, translate, translate_ids
 from rnnsearch.evaluation.word_alignment import align
-from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.beam import BeamSearch
 
 SOURCE = [f"s{i}" for i in range(10)]
 TARGET = [f"t{i}" for i in range(10)]
 SIZE = 14
-ADDITIVE = {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False}
-FIXED = {"_target_": "rnnsearch.model.context.Fixed"}
+ADDITIVE, FIXED = "additive", "fixed"
 
 
-def random_model(context: dict[str, Any], *, dropout: float = 0.0) -> Translator:
-    sizes = {"embedding_size": 4, "hidden_size": 6, "cell": "cudnn"}
-    noise = {"embedding_dropout": dropout, "variational_dropout": False}
-    encoder = {"layers": 1, "bidirectional": True, "residual": False, "layer_dropout": dropout}
-    decoder = {"query_state": "previous", "readout_state": "after", "readout": "tanh", "readout_size": 5}
-    decoder |= {"input_feeding": False, "initial_state": "ends", "readout_dropout": dropout}
-    model = {
-        "encoder": {"_target_": "rnnsearch.model.encoder.RecurrentEncoder"} | sizes | noise | encoder,
-        "decoder": {"_target_": "rnnsearch.model.decoder.Decoder"} | sizes | noise | decoder,
-        "context": context,
-        "tied_embeddings": "none",
-    }
-    translator = build_translator(model, source_size=SIZE, target_size=SIZE).double().eval()
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for parameter in translator.parameters():
-            parameter.normal_(std=1.2, generator=generator)
-    return translator
+def random_model(context: str, *, dropout: float = 0.0) -> Translator:
+    return random_translator(context, seed=4, sources=SIZE, vocabulary=SIZE, encoder_cell="cudnn", dropout=dropout)
 
 
 def search(**settings: Any) -> BeamSearch:
-    defaults = {
-        "beam_size": 2,
-        "normalization": "average",
-        "min_length_ratio": 0.0,
-        "min_length_offset": 0,
-        "max_length_ratio": 1.0,
-        "max_length_offset": 3,
-        "max_source_length": 50,
-        "batch_size": 4,
-        "forbid_unknown": True,
-    }
-    return BeamSearch(**(defaults | settings))
+    defaults = {"beam_size": 2, "max_length_ratio": 1.0, "batch_size": 4, "forbid_unknown": True}
+    return beam_search(**(defaults | settings))
 
 
 TOKENIZERS = TokenizerPair(WordTokenizer("en", SOURCE), WordTokenizer("en", TARGET), {})
@@ -162,7 +136,7 @@ def test_dropout_is_off_and_the_mode_comes_back() -> None:
 
 @torch.no_grad()
 def stepwise(model: Translator, source: list[int], target: list[int]) -> tuple[float, list[list[float]]]:
-    source_BS, mask_BS = pad_sources([source])
+    source_BS, mask_BS = pad([source])
     state, memory = model.encode(source_BS, mask_BS)
     nll, weights = 0.0, []
     for step, (word, following) in enumerate(zip([BOS, *target], [*target, EOS], strict=True)):
@@ -172,9 +146,9 @@ def stepwise(model: Translator, source: list[int], target: list[int]) -> tuple[f
     return nll, weights
 
 
-@pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
+@pytest.mark.parametrize("context", [ADDITIVE, FIXED])
 @pytest.mark.parametrize("positions", [1, 30, 8192])
-def test_force_equals_steps(context: dict[str, Any], positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_force_equals_steps(context: str, positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forcing, "POSITIONS", positions)
     model, source = random_model(context), random.Random(1)
     ids = [tuple(source.choices(range(4, SIZE), k=source.randrange(0, 8)) for _ in "st") for _ in range(25)]
@@ -367,7 +341,7 @@ def test_sample_places_are_spread_and_fixed() -> None:
 
 
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
-def test_sample_translations(context: dict[str, Any]) -> None:
+def test_sample_translations(context: str) -> None:
     model, rows = system(random_model(context)), [pair for pair in pairs(9) if pair["source_text"]][:3]
     samples = sample_translations(model, rows, search())
     texts = [one.text for one in best(model, [row["source_text"] for row in rows])]

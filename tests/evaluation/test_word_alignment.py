@@ -8,9 +8,10 @@ from unicodedata import category
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.search.models import random_translator
+from tests.search.searches import beam_search
 
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.joiners import JOINER
@@ -22,33 +23,16 @@ from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation, translate
 from rnnsearch.evaluation.word_alignment import Alignment, align, align_translations, chosen_method
-from rnnsearch.model.build import build_translator
 from rnnsearch.search.beam import BeamSearch
 
 SOURCE, TARGET = ([f"{side}{i}" for i in range(8)] for side in "st")
-ADDITIVE = {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False}
-FIXED = {"_target_": "rnnsearch.model.context.Fixed"}
+ADDITIVE, FIXED = "additive", "fixed"
 HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("   ,.'ab\n\t\x00\x01▁")), max_size=30)
 
 
-def system(context: dict[str, Any], tokenizers: TokenizerPair, *, seed: int = 0) -> System:
-    sizes = {"embedding_size": 4, "hidden_size": 6, "cell": "cudnn"}
-    noise = {"embedding_dropout": 0.0, "variational_dropout": False}
-    encoder = {"layers": 1, "bidirectional": True, "residual": False, "layer_dropout": 0.0}
-    decoder = {"query_state": "previous", "readout_state": "after", "readout": "tanh", "readout_size": 5}
-    decoder |= {"input_feeding": False, "initial_state": "ends", "readout_dropout": 0.0}
-    model = {
-        "encoder": {"_target_": "rnnsearch.model.encoder.RecurrentEncoder"} | sizes | noise | encoder,
-        "decoder": {"_target_": "rnnsearch.model.decoder.Decoder"} | sizes | noise | decoder,
-        "context": context,
-        "tied_embeddings": "none",
-    }
-    translator = build_translator(model, source_size=tokenizers.source.size, target_size=tokenizers.target.size)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in translator.parameters():
-            parameter.normal_(std=1.2, generator=generator)
-    return System.of(translator.double(), tokenizers)
+def system(context: str, tokenizers: TokenizerPair, *, seed: int = 0) -> System:
+    sizes = {"sources": tokenizers.source.size, "vocabulary": tokenizers.target.size}
+    return System.of(random_translator(context, seed=seed, encoder_cell="cudnn", **sizes), tokenizers)
 
 
 def words(source: list[str] = SOURCE) -> TokenizerPair:
@@ -72,7 +56,7 @@ def pairs(count: int) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("context", "method"), [(ADDITIVE, "attention"), (ADDITIVE, "saliency"), (FIXED, "saliency")])
-def test_weights_of_words_by_hand(context: dict[str, Any], method: str) -> None:
+def test_weights_of_words_by_hand(context: str, method: str) -> None:
     """`s1,` is two tokens, `t3.` too: columns 0 and 1 are added up, rows 1 and 2 averaged, both ends left out."""
     model = system(context, words())
     [found] = align(model, [("s1, s2  s4", "t1 t3.")], method=method)
@@ -119,7 +103,7 @@ def test_blanks_of_any_kind_and_number_are_no_words(pieces: TokenizerPair, kind:
 
 
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
-def test_batches_and_order_change_nothing(context: dict[str, Any]) -> None:
+def test_batches_and_order_change_nothing(context: str) -> None:
     model = system(context, words())
     texts = pairs(25)
     together = align(model, texts)
@@ -177,9 +161,7 @@ def test_too_long_a_pair_has_no_links(caplog: pytest.LogCaptureFixture) -> None:
 @example("a  b", " c ", ADDITIVE, "bpe")
 @example("\n", "犬 \ud800", FIXED, "bpe")
 @example("DOTMULTI. x", "...", FIXED, "word")
-def test_any_text_has_an_alignment(
-    pieces: TokenizerPair, source: str, target: str, context: dict[str, Any], kind: str
-) -> None:
+def test_any_text_has_an_alignment(pieces: TokenizerPair, source: str, target: str, context: str, kind: str) -> None:
     [found] = align(system(context, words() if kind == "word" else pieces), [(source, target)])
     assert found.source == source.split()
     assert found.target == target.split()
@@ -215,7 +197,7 @@ def learnt(text: str, size: int) -> TokenizerPair:
     ids=["zh", "ja", "th", "my"],
 )
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
-def test_a_sentence_without_blanks_is_drawn_by_its_pieces(text: str, size: int, context: dict[str, Any]) -> None:
+def test_a_sentence_without_blanks_is_drawn_by_its_pieces(text: str, size: int, context: str) -> None:
     tokenizers = learnt(text, size)
     model, ids = system(context, tokenizers), tokenizers.source.encode(text)
     written = filter(None, tokenizers.source.written(ids))
@@ -303,9 +285,8 @@ def test_members_that_part_a_text_otherwise_share_its_words() -> None:
 
 
 def search(**settings: Any) -> BeamSearch:
-    defaults = {"beam_size": 2, "normalization": "none", "min_length_ratio": 0.0, "min_length_offset": 3}
-    defaults |= {"max_length_ratio": 0.0, "max_length_offset": 5, "max_source_length": 50, "batch_size": 4}
-    return BeamSearch(**(defaults | {"forbid_unknown": False} | settings))
+    defaults = {"beam_size": 2, "normalization": "none", "min_length_offset": 3, "batch_size": 4}
+    return beam_search(**(defaults | {"max_length_ratio": 0.0, "max_length_offset": 5} | settings))
 
 
 def same(one: Alignment, other: Alignment) -> bool:
@@ -315,7 +296,7 @@ def same(one: Alignment, other: Alignment) -> bool:
 
 
 @pytest.mark.parametrize("context", [ADDITIVE, FIXED], ids=["additive", "fixed"])
-def test_written_translations_align_as_their_text_does(context: dict[str, Any]) -> None:
+def test_written_translations_align_as_their_text_does(context: str) -> None:
     model = system(context, words())
     sources = ["s1, s2 s3", "s5", "", "s1  s7 s7"]
     written = [best for best, *_ in translate(model, search(forbid_unknown=True), sources)]

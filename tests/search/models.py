@@ -23,18 +23,25 @@ CONTEXTS = {
 
 
 def random_translator(
-    context: str = "additive", *, seed: int = 0, vocabulary: int = 12, **decoder: object
+    context: str = "additive",
+    *,
+    seed: int = 0,
+    sources: int = 12,
+    vocabulary: int = 12,
+    encoder_cell: str = "paper",
+    dropout: float = 0.0,
+    **decoder: object,
 ) -> Translator:
-    dropout = {"embedding_dropout": 0.0, "variational_dropout": False}
+    embedded = {"embedding_dropout": dropout, "variational_dropout": False}
     encoder = {
         "_target_": "rnnsearch.model.encoder.RecurrentEncoder",
         "embedding_size": 4,
         "hidden_size": HIDDEN // 2 if context == "dot" else HIDDEN,
-        "cell": "paper",
+        "cell": encoder_cell,
         "layers": 1,
         "bidirectional": True,
         "residual": False,
-        "layer_dropout": 0.0,
+        "layer_dropout": dropout,
     }
     defaults = {
         "_target_": "rnnsearch.model.decoder.Decoder",
@@ -47,15 +54,15 @@ def random_translator(
         "readout_size": 5,
         "input_feeding": False,
         "initial_state": "ends",
-        "readout_dropout": 0.0,
+        "readout_dropout": dropout,
     }
     model = {
-        "encoder": encoder | dropout,
+        "encoder": encoder | embedded,
         "context": CONTEXTS[context],
-        "decoder": defaults | dropout | decoder,
+        "decoder": defaults | embedded | decoder,
         "tied_embeddings": "none",
     }
-    translator = build_translator(model, source_size=12, target_size=vocabulary).double().eval()
+    translator = build_translator(model, source_size=sources, target_size=vocabulary).double().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in translator.parameters():

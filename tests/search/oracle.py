@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rnnsearch.data.batching import pad, pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.model.translator import Translator
 
@@ -26,8 +26,8 @@ class Forced:
 @torch.no_grad()
 def force(members: Sequence[Translator], source: list[int], targets: Sequence[Ids]) -> list[Forced]:
     """Forced decoding of every target for one source, by the unrolled model, or by the mixture of several."""
-    source_BS, mask_BS = pad_sources([source] * len(targets))
-    target_in_BT, _ = pad([[BOS, *ids] for ids in targets])
+    source_BS, mask_BS = pad([source] * len(targets))
+    target_in_BT, _ = pad([[BOS, *ids] for ids in targets], ends=0)
     probs, weights = [], []
     for member in members:
         readouts_BTR, weights_BTS = member(source_BS, mask_BS, target_in_BT)

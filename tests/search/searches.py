@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.ensemble import Ensemble
 from rnnsearch.search.hypotheses import Hypothesis, Search
@@ -45,7 +45,7 @@ def n_best(
     keys: Sequence[int] | None = None,
 ) -> list[list[Hypothesis]]:
     """What is found for sources; every member of an ensemble reads the same."""
-    padded = tuple(torch.nn.functional.pad(part, (0, padding)) for part in pad_sources(sources))
+    padded = tuple(torch.nn.functional.pad(part, (0, padding)) for part in pad(sources))
     source = (padded,) * len(model.members) if isinstance(model, Ensemble) else padded
     return search.search(model, source, padded[1].sum(-1) - 1, prefixes=prefixes, keys=keys)
 

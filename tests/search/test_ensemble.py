@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.search.ensemble import Ensemble
 from rnnsearch.search.hypotheses import Search
 
@@ -54,7 +54,7 @@ def test_far_below_what_exponentials_hold() -> None:
             return torch.full_like(log_probs_NV, -2000.0), state, None
 
     model = Ensemble([Sure(FIRST), Sure(FIRST)])
-    state, memory = model.encode(*[pad_sources([[7]])] * 2)
+    state, memory = model.encode(*[pad([[7]])] * 2)
     log_probs_NV, _, _ = model.step(torch.tensor([2]), state, memory, 0)
     assert log_probs_NV.tolist() == [[-2000.0] * 6]
 
@@ -62,7 +62,7 @@ def test_far_below_what_exponentials_hold() -> None:
 def weights(names: list[str], *sources: list[int]) -> list[torch.Tensor | None]:
     """The weights of a step of each member alone, and of them together."""
     members = [random_translator(name, seed=seed) for seed, name in enumerate(names)]
-    padded, found = [pad_sources([source]) for source in sources], []
+    padded, found = [pad([source]) for source in sources], []
     for model, given in (*((m, s) for m, s in zip(members, padded, strict=True)), (Ensemble(members), padded)):
         state, memory = model.encode(*given)
         found.append(model.step(torch.tensor([2]), state, memory, 0)[2])
@@ -86,7 +86,7 @@ def test_else_there_are_no_weights(names: list[str], second: list[int]) -> None:
 
 def test_each_member_reads_its_own_source() -> None:
     members = [random_translator(seed=1), random_translator("general", seed=2)]
-    sources = [pad_sources([[5, 6], [7]]), pad_sources([[9, 4, 8, 4], [11, 10]])]
+    sources = [pad([[5, 6], [7]]), pad([[9, 4, 8, 4], [11, 10]])]
     search = beam_search(n_best=2)
     together = search.search(Ensemble(members), tuple(sources), torch.tensor([2, 1]))
     for row in range(2):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -42,59 +43,49 @@ def best(members: tuple[Translator, ...], source: Sequence[int], rules: Rules, *
     return sorted(found, key=lambda one: -one[1])
 
 
+SCORING = st.fixed_dictionaries(
+    {
+        "normalization": st.sampled_from(["none", "average", "gnmt"]),
+        "length_alpha": st.sampled_from([0.0, 0.6, 2.0]),
+        "coverage_penalty": st.sampled_from([0.0, 0.3, 2.0]),
+    }
+)
+CONSTRAINTS = st.fixed_dictionaries(
+    {
+        "min_length": st.integers(0, 4),
+        "max_length": st.sampled_from([LONGEST, 2, 1, 0]),
+        "min_length_ratio": st.sampled_from([0.0, 0.5]),
+        "min_length_offset": st.integers(0, 2),
+        "max_length_ratio": st.sampled_from([1.0, 0.3]),
+        "max_length_offset": st.integers(0, 2),
+        "forbid_unknown": st.booleans(),
+        "no_repeat_ngram": st.integers(0, 3),
+    }
+)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     contexts=st.lists(st.sampled_from(sorted(CONTEXTS)), min_size=1, max_size=2),
-    normalization=st.sampled_from(["none", "average", "gnmt"]),
-    length_alpha=st.sampled_from([0.0, 0.6, 2.0]),
-    coverage_penalty=st.sampled_from([0.0, 0.3, 2.0]),
+    scoring=SCORING,
+    of=CONSTRAINTS,
     count=st.sampled_from([1, 2, 3, 45]),
-    min_length=st.integers(0, 4),
-    max_length=st.sampled_from([LONGEST, 2, 1, 0]),
-    min_by_source=st.tuples(st.sampled_from([0.0, 0.5]), st.integers(0, 2)),
-    max_by_source=st.tuples(st.sampled_from([1.0, 0.3]), st.integers(0, 2)),
     prefixes=st.lists(st.lists(WORDS, max_size=LONGEST), min_size=3, max_size=3),
-    forbid_unknown=st.booleans(),
-    no_repeat_ngram=st.integers(0, 3),
 )
 def test_full_width_finds_the_best_of_all_that_is_allowed(
-    contexts: list[str],
-    normalization: str,
-    length_alpha: float,
-    coverage_penalty: float,
-    count: int,
-    min_length: int,
-    max_length: int,
-    min_by_source: tuple[float, int],
-    max_by_source: tuple[float, int],
-    prefixes: list[list[int]],
-    forbid_unknown: bool,
-    no_repeat_ngram: int,
+    contexts: list[str], scoring: dict[str, Any], of: dict[str, Any], count: int, prefixes: list[list[int]]
 ) -> None:
-    scoring = {"normalization": normalization, "length_alpha": length_alpha, "coverage_penalty": coverage_penalty}
-    assume(not coverage_penalty or not WEIGHTLESS & {*contexts})
+    assume(not scoring["coverage_penalty"] or not WEIGHTLESS & {*contexts})
     members = tuple(model(context, seed) for seed, context in enumerate(contexts))
-    search = beam_search(
-        beam_size=60,  # never so many end, so averages end no search early
-        n_best=count,
-        min_length=min_length,
-        max_length=max_length,
-        min_length_ratio=min_by_source[0],
-        min_length_offset=min_by_source[1],
-        max_length_ratio=max_by_source[0],
-        max_length_offset=max_by_source[1],
-        forbid_unknown=forbid_unknown,
-        no_repeat_ngram=no_repeat_ngram,
-        **scoring,
-    )
+    search = beam_search(beam_size=60, n_best=count, **of, **scoring)  # never so many end that averages end it early
     found = n_best(search, members[0] if len(members) == 1 else Ensemble(members), SOURCES, prefixes=prefixes)
     for source, prefix, hypotheses in zip(SOURCES, prefixes, found, strict=True):
         rules = Rules(
-            least=max(min_length, int(min_by_source[0] * len(source)) + min_by_source[1]),
-            cap=min(max_length, int(max_by_source[0] * len(source)) + max_by_source[1]),
+            least=max(of["min_length"], int(of["min_length_ratio"] * len(source)) + of["min_length_offset"]),
+            cap=min(of["max_length"], int(of["max_length_ratio"] * len(source)) + of["max_length_offset"]),
             prefix=prefix,
-            ngram=no_repeat_ngram,
-            unknown=not forbid_unknown,
+            ngram=of["no_repeat_ngram"],
+            unknown=not of["forbid_unknown"],
         )
         expected = best(members, source, rules, **scoring)
         assert hypotheses

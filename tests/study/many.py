@@ -7,8 +7,27 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.study.folder import Study
+from rnnsearch.study.statistics import Comparison, compare
+
 ATTENTION, HIDDEN = (16, 32, 64, 128), (64, 128, 256, 512)
 TRACEBACK = 'Traceback (most recent call last):\n  File "module.py", line 81, in training_step\nValueError: loss is nan'
+
+
+def comparison_of(study: Study, *, resamples: int) -> Comparison:
+    """Of a study that has one."""
+    comparison = compare(study, resamples=resamples)
+    assert comparison is not None
+    return comparison
+
+
+def change_rows(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change each of a run's translations in place."""
+    path = run / "translations.test.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        change(row)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def grid_members() -> dict[str, dict[str, Any]]:

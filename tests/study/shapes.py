@@ -15,31 +15,9 @@ WORDS = (
     ("经常 农民 听到 它", "often the farmer hears it"),
 )
 NAMES = (
-    *(
-        "fixed",
-        "additive",
-        "_mine",
-        "注意力",
-        "ระบบความสนใจ",
-        "انتباه إضافي",
-        "तवज्जो",
-        "a_b^{c}",
-        "$x_{",
-        "50 % & <b> `c` | ~\\",
-        "#1",
-    ),
-    *(
-        "very long " * 12,
-        "长" * 70,
-        "x" * 200,
-        "tab\there",
-        "new\nline",
-        "\u202eabc",
-        " ",
-        "e\u0301\u0301",
-        "👩‍👧",
-        "a, b=c",
-    ),
+    *("fixed", "additive", "_mine", "注意力", "ระบบความสนใจ", "انتباه إضافي", "तवज्जो", "a_b^{c}", "$x_{"),
+    *("50 % & <b> `c` | ~\\", "#1", "very long " * 12, "长" * 70, "x" * 200, "tab\there", "new\nline", "\u202eabc"),
+    *(" ", "e\u0301\u0301", "👩‍👧", "a, b=c"),
 )
 KINDS: tuple[Any, ...] = (
     [0.001 * n for n in range(1, 41)],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.study.many import change_rows
 
 from rnnsearch.records.run_record import Record, record_of
 from rnnsearch.records.study_description import StudyDescription, description_of
@@ -31,14 +32,6 @@ def found(folder: Path) -> dict[tuple[str, str], Remark]:
 def small(make_study: Callable[..., Path], tmp_path: Path) -> Path:
     """Two members and one seed."""
     return make_study(tmp_path / "study", seeds=(0,), sentences=60, matrices=0)
-
-
-def change_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = folder / "translations.test.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for row in rows:
-        change(row)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def change_record(folder: Path, **values: Any) -> None:

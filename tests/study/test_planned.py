@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.study.many import change_rows, comparison_of
 
 from rnnsearch.evaluation.significance import Resampled, weighted_sum
 from rnnsearch.study import export, slopes
@@ -20,7 +21,7 @@ from rnnsearch.study.places import published_job
 from rnnsearch.study.planned import planned, section
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
-from rnnsearch.study.statistics import WEAK, compare
+from rnnsearch.study.statistics import WEAK
 from rnnsearch.study.tables import Table
 
 Edit = Callable[[Path, Callable[[Any], None]], None]
@@ -45,8 +46,7 @@ def test_a_weighted_sum_is_one_of_scores_and_of_draws() -> None:
 
 
 def test_slopes_of_members(written: Path) -> None:
-    comparison = compare(read_study(written), resamples=300)
-    assert comparison is not None
+    comparison = comparison_of(read_study(written), resamples=300)
     found = slopes.slopes(comparison)
     assert found is not None
     fixed, additive = found.members["fixed"], found.members["additive"]
@@ -66,8 +66,7 @@ def test_slopes_are_over_trained_lengths_and_say_who_stands_at_the_floor(
 ) -> None:
     study = read_study(written)
     study = replace(study, description=msgspec.structs.replace(study.description, trained_length=17))
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     last = comparison.trained[-1]
     assert last.mean <= 17
     lengths = [row["source_words"] for row in study.compared("fixed")[0].rows]
@@ -98,8 +97,7 @@ def test_planned_comparisons_are_those_of_the_protocol(
 ) -> None:
     pairs = [["additive", "mean"], ["mean", "fixed"], ["gone", "fixed"]]
     study = read_study(three(make_study, edit_json, tmp_path, pairs))
-    comparison = compare(study, resamples=300)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=300)
     first, second, third = planned(comparison)
     scores = comparison.whole.scores
     assert first.difference is not None
@@ -117,8 +115,7 @@ def test_weak_models_are_not_compared(
     make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = read_study(three(make_study, edit_json, tmp_path, [["mean", "fixed"]]))
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     monkeypatch.setitem(WEAK, "bleu", 101.0)
     (only,) = planned(comparison)
     assert only.difference is None
@@ -135,8 +132,7 @@ def test_pairs_are_compared_on_the_seeds_that_both_have(
     for member in ("mean", "additive"):
         (folder / f"{member}-seed1" / "translations.test.jsonl").unlink()
     study = read_study(folder)
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     both, neither = planned(comparison)
     assert both.seeds == (0,)
     assert both.difference is not None
@@ -147,12 +143,10 @@ def test_pairs_are_compared_on_the_seeds_that_both_have(
 
 def test_weak_pairs_are_not_reported_anywhere(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
     folder = three(make_study, edit_json, tmp_path, [["mean", "fixed"], ["additive", "fixed"]])
-    for path in [*folder.glob("mean*/translations.test.jsonl"), *folder.glob("fixed*/translations.test.jsonl")]:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        path.write_text("".join(json.dumps(row | {"hypothesis": "a man a dog ."}) + "\n" for row in rows))
+    for run in (*folder.glob("mean*"), *folder.glob("fixed*")):
+        change_rows(run, lambda row: row.update(hypothesis="a man a dog ."))
     study = read_study(folder)
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     assert comparison.compared == (("additive", "fixed"),)
     weak, strong = planned(comparison)
     assert weak.difference is None
@@ -167,8 +161,7 @@ def test_a_search_compares_no_trials(make_study: Callable[..., Path], edit_json:
     folder = make_study(tmp_path, seeds=(0,), sentences=40)
     edit_json(folder / "study.json", lambda found: found.update(kind="search", search={"metric": "bleu"}))
     study = read_study(folder)
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     assert section(study, comparison).empty
     assert comparison.compared == ()
     assert export.comparisons(study, comparison) is None

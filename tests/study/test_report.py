@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.study.many import change_rows
 
 from rnnsearch.plots import style
 from rnnsearch.study import lengths, sections
@@ -143,12 +144,9 @@ def test_text_is_escaped(make_study: Callable[..., Path], edit_json: Edit, tmp_p
     folder = make_study(tmp_path, seeds=(0,), sentences=12)
     nasty = '<script>alert("1")</script> | `x` & [a](http://b) *b* <img src=http://x/y.png> {{ 7*7 }}\x00\x1b'
     for member in ("fixed", "additive"):
-        path = folder / f"{member}-seed0" / "translations.test.jsonl"
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for row in rows:
-            row["source"] = nasty
-            row["hypothesis"] += nasty
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        change_rows(
+            folder / f"{member}-seed0", lambda row: row.update(source=nasty, hypothesis=row["hypothesis"] + nasty)
+        )
     edit_json(folder / "study.json", lambda study: study.update(question=nasty))
     write_report(folder)
     page = page_of(folder)
@@ -164,9 +162,8 @@ def test_text_is_escaped(make_study: Callable[..., Path], edit_json: Edit, tmp_p
 
 def test_weak_models_say_nothing(make_study: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_study(tmp_path, seeds=(0,), sentences=60)
-    for path in folder.glob("*/translations.test.jsonl"):
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        path.write_text("".join(json.dumps(row | {"hypothesis": "a man a dog ."}) + "\n" for row in rows))
+    for run in folder.glob("*-seed0"):
+        change_rows(run, lambda row: row.update(hypothesis="a man a dog ."))
     write_report(folder)
     text = page_of(folder).text
     assert "This comparison says nothing: the better member, additive, has" in text

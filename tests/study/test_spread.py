@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import stdev
 
+from tests.study.many import comparison_of
+
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.spread import over, remarks
-from rnnsearch.study.statistics import compare
 
 
 def said(folder: Path) -> tuple[dict[str, str], dict[str, float]]:
-    comparison = compare(read_study(folder), resamples=10)
-    assert comparison is not None
+    comparison = comparison_of(read_study(folder), resamples=10)
     scores = {member: found["bleu"].by_seed for member, found in comparison.whole.scores.items()}
     texts = {one.kind: one.text for one in remarks(comparison)} | {"chance": over(comparison)}
     return texts, {member: stdev(of) for member, of in scores.items() if len(of) > 1}

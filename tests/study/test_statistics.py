@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from tests.study.many import comparison_of
 
 from rnnsearch.evaluation.significance import resample
 from rnnsearch.evaluation.summed_metrics import BLEU
@@ -19,8 +20,7 @@ Edit = Callable[[Path, Callable[[Any], None]], None]
 
 def test_scores_are_means_of_the_records(written: Path) -> None:
     study = read_study(written)
-    comparison = compare(study, resamples=200)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=200)
     for member in study.members:
         tests = [run.record.results.metrics.test for run in study.runs if run.member == member]
         for metric, found in comparison.whole.scores[member].items():
@@ -33,8 +33,7 @@ def test_scores_are_means_of_the_records(written: Path) -> None:
 
 
 def test_differences_are_paired_and_excluded_from_zero(written: Path) -> None:
-    comparison = compare(read_study(written), resamples=500)
-    assert comparison is not None
+    comparison = comparison_of(read_study(written), resamples=500)
     found = comparison.whole.differences["additive", "fixed"]
     scores = comparison.whole.scores
     assert found["bleu"].value == pytest.approx(scores["additive"]["bleu"].value - scores["fixed"]["bleu"].value)
@@ -45,8 +44,7 @@ def test_differences_are_paired_and_excluded_from_zero(written: Path) -> None:
 
 def test_length_buckets_are_those_of_the_record(written: Path) -> None:
     study = read_study(written)
-    comparison = compare(study, resamples=100)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=100)
     recorded = [run.test["by_length"] for run in study.compared("fixed")]
     assert [(b.low, b.high, b.n) for b in comparison.buckets] == [(b["low"], b["high"], b["n"]) for b in recorded[0]]
     assert sum(part.sentences for part in comparison.by_length) == 200
@@ -55,8 +53,7 @@ def test_length_buckets_are_those_of_the_record(written: Path) -> None:
 
 
 def test_only_members_with_weights_have_an_error_rate(written: Path) -> None:
-    comparison = compare(read_study(written), resamples=100)
-    assert comparison is not None
+    comparison = comparison_of(read_study(written), resamples=100)
     assert {method: list(part.scores) for method, part in comparison.aer.items()} == {"attention": ["additive"]}
     assert 0.05 < comparison.aer["attention"].scores["additive"]["aer"].value < 0.15
 
@@ -76,8 +73,7 @@ def test_error_rates_compare_one_way_to_link_on_the_same_sentences(
             else:
                 row |= {"links_method": "attention", "links_saliency": by_saliency if row["index"] in places else None}
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    comparison = compare(read_study(folder), resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(read_study(folder), resamples=50)
     parts = comparison.aer
     assert {method: (part.sentences, list(part.scores)) for method, part in parts.items()} == {
         "attention": (60, ["additive"]),
@@ -98,8 +94,7 @@ def test_two_equal_members_do_not_differ(make_study: Callable[..., Path], edit_j
     for seed in (0, 1):
         shutil.rmtree(folder / f"additive-seed{seed}")
         shutil.copytree(folder / f"fixed-seed{seed}", folder / f"additive-seed{seed}")
-    comparison = compare(read_study(folder), resamples=200)
-    assert comparison is not None
+    comparison = comparison_of(read_study(folder), resamples=200)
     found = comparison.whole.differences["additive", "fixed"]["bleu"]
     assert (found.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
 
@@ -112,8 +107,7 @@ def test_members_are_scored_on_their_own_seeds_and_paired_on_shared_ones(
     (folder / "additive-seed2" / "translations.test.jsonl").unlink()
     study = read_study(folder)
     assert study.compared_seeds == (0, 1, 2)
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     assert comparison.seeds_of == {"fixed": [0, 2], "additive": [0, 1]}
     bleu = {member: comparison.whole.scores[member]["bleu"].by_seed for member in ("fixed", "additive")}
     gap = comparison.whole.differences["additive", "fixed"]["bleu"]
@@ -128,8 +122,7 @@ def test_members_without_a_shared_seed_have_scores_but_no_difference(
     (folder / "additive-seed1" / "translations.test.jsonl").unlink()
     study = read_study(folder)
     assert study.members == ("fixed", "additive")
-    comparison = compare(study, resamples=50)
-    assert comparison is not None
+    comparison = comparison_of(study, resamples=50)
     assert list(comparison.whole.scores) == ["fixed", "additive"]
     assert comparison.compared == ()
     write_report(folder)

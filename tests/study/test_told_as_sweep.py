@@ -83,11 +83,7 @@ def test_a_baseline_that_somebody_chose_makes_it_a_comparison(sweep: Path, tmp_p
     study = read_study(sweep)
     stated = replace(study.description.planned, baseline=study.members[0])
     chosen = Study(
-        study.folder,
-        replace(study.description, protocol=stated),
-        study.members[:2],
-        study.seeds,
-        study.runs,
+        study.folder, replace(study.description, protocol=stated), study.members[:2], study.seeds, study.runs
     )
     report = build_report(chosen)
     assert "Planned comparisons" in [section.title for section in report.sections]

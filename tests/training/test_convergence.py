@@ -25,11 +25,8 @@ def test_the_decay_begins_after_patience_validations_without_a_fall_of_the_least
     assert watched([5.0, 4.0, 3.95]).decay_from is None
     assert watched([5.0, 4.0, 3.95, 3.89, 3.85]).decay_from is None  # the fourth fell by 0.11
     state = watched([5.0, 4.0, 3.95, 3.91, 1.0])
-    assert (state.decay_from, state.length, state.best) == (
-        40,
-        10,
-        4.0,
-    )  # a quarter of 40; what follows is not looked at
+    # a quarter of 40; what follows is not looked at
+    assert (state.decay_from, state.length, state.best) == (40, 10, 4.0)
 
 
 def test_a_slow_creep_is_a_fall_once_it_adds_up() -> None:

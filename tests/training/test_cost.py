@@ -3,81 +3,19 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnnsearch.model.context import (
-    Additive,
-    Context,
-    Dot,
-    Fixed,
-    General,
-    InitialOnly,
-    LocationOnly,
-    Mean,
-    ScaledDot,
-)
-from rnnsearch.model.decoder import Decoder
-from rnnsearch.model.encoder import RecurrentEncoder
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.cost import operations_per_token
+
+from .translators import translator_of
 
 SOURCE, TARGET = 9, 7
 ATTENTION, STATE, READOUT, VOCABULARY = 24, 40, 16, 50
 
 
-def build_context(mechanism: str, **sizes: int) -> Context:
-    if mechanism == "additive":
-        return Additive(attention_size=ATTENTION, normed=False, **sizes)
-    if mechanism == "location_only":
-        return LocationOnly(attention_size=ATTENTION, position_size=12, **sizes)
-    if mechanism == "scaled_dot":
-        return ScaledDot(attention_size=ATTENTION, **sizes)
-    plain = {"dot": Dot, "general": General, "fixed": Fixed, "mean": Mean, "initial_only": InitialOnly}
-    return plain[mechanism](**sizes)
-
-
-def build(
-    *,
-    mechanism: str = "additive",
-    cell: str = "paper",
-    query_state: str = "previous",
-    layers: int = 1,
-    bidirectional: bool = True,
-    input_feeding: bool = False,
-    readout: str = "tanh",
-    tied_embeddings: str = "none",
-) -> Translator:
-    encoder = RecurrentEncoder(
-        vocabulary_size=VOCABULARY,
-        embedding_size=READOUT,
-        hidden_size=20 if bidirectional else 40,
-        cell=cell,
-        layers=layers,
-        bidirectional=bidirectional,
-        residual=False,
-        embedding_dropout=0.0,
-        layer_dropout=0.0,
-        variational_dropout=False,
-        kernels="plain",
-    )
-    decoder = Decoder(
-        vocabulary_size=VOCABULARY,
-        embedding_size=READOUT,
-        hidden_size=STATE,
-        context=build_context(mechanism, annotation_size=40, state_size=STATE),
-        ends_size=40,
-        bidirectional=bidirectional,
-        cell=cell,
-        query_state=query_state,
-        readout_state="after",
-        readout=readout,
-        readout_size=READOUT,
-        input_feeding=input_feeding,
-        initial_state="ends",
-        embedding_dropout=0.0,
-        readout_dropout=0.0,
-        variational_dropout=False,
-        kernels="plain",
-    )
-    return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied_embeddings)
+def build(mechanism: str = "additive", *, bidirectional: bool = True, **changes: object) -> Translator:
+    sizes = {"attention": ATTENTION, "embedding": READOUT, "vocabulary": VOCABULARY, "readout_size": READOUT}
+    sizes |= {"hidden": 20 if bidirectional else 40, "state": STATE}
+    return translator_of(mechanism, bidirectional=bidirectional, **({"cell": "paper"} | sizes | changes))
 
 
 def pair() -> tuple[Tensor, Tensor]:
@@ -120,7 +58,7 @@ CHANGES = [
     {"mechanism": "general", "cell": "cudnn", "layers": 2},
     {"mechanism": "general", "cell": "lstm"},
     {"mechanism": "general", "cell": "elman"},
-    {"mechanism": "general", "tied_embeddings": "all"},
+    {"mechanism": "general", "tied": "all"},
 ]
 
 
@@ -151,40 +89,9 @@ def test_training_is_three_times_forward(changes: dict[str, object]) -> None:
 
 
 def reference() -> Translator:
+    sizes = {"attention": 512, "embedding": 256, "vocabulary": 8000, "hidden": 512, "state": 512, "readout_size": 512}
     with torch.device("meta"):
-        encoder = RecurrentEncoder(
-            vocabulary_size=8000,
-            embedding_size=256,
-            hidden_size=512,
-            cell="cudnn",
-            layers=1,
-            bidirectional=True,
-            residual=False,
-            embedding_dropout=0.0,
-            layer_dropout=0.0,
-            variational_dropout=False,
-            kernels="plain",
-        )
-        decoder = Decoder(
-            vocabulary_size=8000,
-            embedding_size=256,
-            hidden_size=512,
-            context=Additive(annotation_size=1024, state_size=512, attention_size=512, normed=False),
-            ends_size=1024,
-            bidirectional=True,
-            cell="cudnn",
-            query_state="previous",
-            readout_state="after",
-            readout="tanh",
-            readout_size=512,
-            input_feeding=False,
-            initial_state="ends",
-            embedding_dropout=0.0,
-            readout_dropout=0.0,
-            variational_dropout=False,
-            kernels="plain",
-        )
-    return Translator(encoder=encoder, decoder=decoder, tied_embeddings="none")
+        return translator_of("additive", cell="cudnn", **sizes)
 
 
 def test_the_reference_model_by_hand() -> None:

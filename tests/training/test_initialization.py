@@ -8,62 +8,23 @@ from torch import Tensor, nn
 from rnnsearch.config.compose import compose
 from rnnsearch.config.config_dir import config_dir, groups
 from rnnsearch.model.build import build_translator
-from rnnsearch.model.context import Additive, Context, Fixed, General, InitialOnly, LocationOnly, Mean, ScaledDot
-from rnnsearch.model.decoder import Decoder
-from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.context import Mean
 from rnnsearch.model.initial_values import BY_NAME
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.initialization import initialize, role_of
+
+from .translators import translator_of
 
 EMBEDDING, HIDDEN, STATE, ATTENTION, READOUT, VOCABULARY = 48, 40, 56, 60, 48, 90
 BIAS = re.compile(r".*bias.*")
 MECHANISMS = ("additive", "normed", "location_only", "scaled_dot", "general", "fixed", "mean", "initial_only")
 
 
-def build(*, cell: str = "paper", query_state: str = "previous", mechanism: str = "additive", tied: str = "none"):
-    encoder = RecurrentEncoder(
-        vocabulary_size=VOCABULARY,
-        embedding_size=EMBEDDING,
-        hidden_size=HIDDEN,
-        cell=cell,
-        layers=2,
-        bidirectional=True,
-        residual=False,
-        embedding_dropout=0.0,
-        layer_dropout=0.0,
-        variational_dropout=False,
-        kernels="plain",
+def build(mechanism: str = "additive", *, cell: str = "paper", **changes: str) -> Translator:
+    sizes = {"attention": ATTENTION, "embedding": EMBEDDING, "vocabulary": VOCABULARY, "readout_size": READOUT}
+    return translator_of(
+        mechanism, cell=cell, hidden=HIDDEN, state=STATE, layers=2, input_feeding=True, **sizes, **changes
     )
-    decoder = Decoder(
-        vocabulary_size=VOCABULARY,
-        embedding_size=EMBEDDING,
-        hidden_size=STATE,
-        context=build_context(mechanism, annotation_size=2 * HIDDEN, state_size=STATE),
-        ends_size=2 * HIDDEN,
-        bidirectional=True,
-        cell=cell,
-        query_state=query_state,
-        readout_state="after",
-        readout="tanh",
-        readout_size=READOUT,
-        input_feeding=True,
-        initial_state="ends",
-        embedding_dropout=0.0,
-        readout_dropout=0.0,
-        variational_dropout=False,
-        kernels="plain",
-    )
-    return Translator(encoder=encoder, decoder=decoder, tied_embeddings=tied)
-
-
-def build_context(mechanism: str, **sizes: int) -> Context:
-    if mechanism in ("additive", "normed"):
-        return Additive(attention_size=ATTENTION, normed=mechanism == "normed", **sizes)
-    if mechanism == "location_only":
-        return LocationOnly(attention_size=ATTENTION, position_size=8, **sizes)
-    if mechanism == "scaled_dot":
-        return ScaledDot(attention_size=ATTENTION, **sizes)
-    return {"fixed": Fixed, "mean": Mean, "general": General, "initial_only": InitialOnly}[mechanism](**sizes)
 
 
 def recurrent_blocks(translator: Translator) -> list[Tensor]:

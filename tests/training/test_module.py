@@ -12,6 +12,7 @@ import sacrebleu
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
+from tests.search.searches import beam_search
 from torch.utils.data import DataLoader
 
 from rnnsearch.data.batching import Batch, Row, collate
@@ -19,7 +20,6 @@ from rnnsearch.data.tokenizer import EOS
 from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
-from rnnsearch.search.beam import BeamSearch
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.callbacks import Clock
 from rnnsearch.training.convergence import Convergence
@@ -29,10 +29,7 @@ from rnnsearch.training.module import TranslationModule
 from rnnsearch.training.schedules import Constant, Cosine, Plateau, Schedule
 
 VOCABULARY = 14
-SEARCH = BeamSearch(
-    beam_size=1, normalization="average", min_length_ratio=0.0, min_length_offset=0, max_length_ratio=2.0,
-    max_length_offset=3, max_source_length=50, batch_size=8, forbid_unknown=False,
-)  # fmt: skip
+SEARCH = beam_search(beam_size=1, max_length_ratio=2.0)
 
 
 def greedy(model: Translator, batch: Batch) -> list[list[int]]:

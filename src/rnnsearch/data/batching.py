@@ -107,18 +107,11 @@ class Batch:
         return {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
 
 
-def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
-    """Ids, padded at the end to the longest, and the mask of real ones: int64 and bool, both (B, longest)."""
-    return _padded(sequences, ends=0)
+def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]], *, ends: int = 1) -> tuple[Tensor, Tensor]:
+    """Ids, each sequence followed by so many ends of sentence and padded at the end to the longest, and their mask.
 
-
-def pad_sources(sources: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
-    """Source ids and mask (B, S) of sentences without a known translation; the end of sentence is appended."""
-    return _padded(sources, ends=1)
-
-
-def _padded(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]], *, ends: int) -> tuple[Tensor, Tensor]:
-    """Ids and mask, each sequence followed by so many ends of sentence."""
+    The mask of real ones is bool, the ids are int64, both (B, longest).
+    """
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     places = np.arange(lengths.max() + ends)
     ids_BL = np.full((len(lengths), len(places)), PAD)
@@ -132,8 +125,8 @@ def collate(rows: Sequence[Row]) -> Batch:
     if not rows:
         nothing = torch.zeros(0, dtype=torch.int64)
         return replace(collate([Row(index=0, source=[], target=[])]), real_N=nothing, index_B=nothing, all_tokens=0)
-    source_BS, source_mask_BS = pad_sources([row["source"] for row in rows])
-    target_out_BT, target_mask_BT = pad_sources([row["target"] for row in rows])
+    source_BS, source_mask_BS = pad([row["source"] for row in rows])
+    target_out_BT, target_mask_BT = pad([row["target"] for row in rows])
     begin_B1 = torch.full((len(rows), 1), BOS)
     target_in_BT = torch.cat([begin_B1, target_out_BT[:, :-1]], 1).masked_fill_(~target_mask_BT, PAD)
     real_N = target_mask_BT.flatten().nonzero().squeeze(1)

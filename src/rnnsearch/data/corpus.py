@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from rnnsearch.data.scripts import units
-
 SPLITS = ("train", "validation", "test")
 """The names of the splits, in the order in which they are reported."""
 
@@ -142,8 +140,3 @@ def swapped(pair: Pair) -> Pair:
 def words(text: str) -> list[str]:
     """The words of raw text, split at white space of any kind and length; none is empty."""
     return text.split()
-
-
-def word_count(text: str) -> int:
-    """Length of raw text in words, or in characters for scripts without blanks; see `scripts.units`."""
-    return units(text)

@@ -192,7 +192,7 @@ class ParallelDataModule(LightningDataModule):
         )
 
     def longest_source(self) -> int | None:
-        """Length of the longest training source, by `corpus.word_count`; None if training pairs are streamed."""
+        """Length of the longest training source, by `scripts.units`; None if training pairs are streamed."""
         if self.streaming:
             return None
         return int(pyarrow.compute.max(self.rows("train").data.column("source_words")).as_py())

@@ -13,7 +13,8 @@ from threading import Thread
 
 import pyarrow as pa
 
-from rnnsearch.data.corpus import Pair, word_count
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.scripts import units
 from rnnsearch.data.tokenizer import State, Tokenizer, TokenizerPair
 from rnnsearch.data.tokenizer_states import load_tokenizer
 
@@ -36,7 +37,7 @@ SCHEMA = pa.schema(
         "target_words": pa.int32(),
     }
 )
-"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are `corpus.word_count` of raw text.
+"""Ids are without begin and end of sentence; links are "0-1 2-3" or null; words are `scripts.units` of raw text.
 
 `member` is the part of a mixture that a pair comes from, or null.
 """
@@ -89,8 +90,8 @@ def _row(pair: Pair, source: Tokenizer, target: Tokenizer) -> dict[str, object]:
             "links": None if pair.links is None else " ".join(f"{i}-{j}" for i, j in pair.links),
             "member": pair.member,
             "line": pair.line,
-            "source_words": word_count(pair.source),
-            "target_words": word_count(pair.target),
+            "source_words": units(pair.source),
+            "target_words": units(pair.target),
         }
     except Exception as error:
         where = f"{pair.member}: line {pair.line}" if pair.member else f"line {pair.line}"

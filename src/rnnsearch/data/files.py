@@ -109,20 +109,7 @@ def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | N
 class TableCorpus(DirectedCorpus):
     """The part that readers of one file a split share: rows from which two texts are taken."""
 
-    def __init__(
-        self,
-        *,
-        train: str | None,
-        validation: str | None,
-        test: str | None,
-        source_language: str | None,
-        target_language: str | None,
-        reverse: bool,
-        name: str,
-    ) -> None:
-        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
-        by_split = zip(SPLITS, (train, validation, test), strict=True)
-        self._paths = {split: Path(str(path)).expanduser() for split, path in by_split if path is not None}
+    _paths: dict[str, Path]  # of the splits that have a file
 
     def splits(self) -> tuple[str, ...]:
         """The splits for which a file is named."""
@@ -169,6 +156,10 @@ class TableCorpus(DirectedCorpus):
         return f"set data.{split} to a file"
 
 
+def _by_split(*paths: str | None) -> dict[str, Path]:
+    return {split: Path(path).expanduser() for split, path in zip(SPLITS, paths, strict=True) if path is not None}
+
+
 class TsvCorpus(TableCorpus):
     """One tab-separated file a split; columns by number, from 0, or by the name in the header. Quotes are text."""
 
@@ -186,15 +177,8 @@ class TsvCorpus(TableCorpus):
         reverse: bool,
         name: str,
     ) -> None:
-        super().__init__(
-            train=train,
-            validation=validation,
-            test=test,
-            source_language=source_language,
-            target_language=target_language,
-            reverse=reverse,
-            name=name,
-        )
+        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        self._paths = _by_split(train, validation, test)
         self._columns = {"source": source_column, "target": target_column}
         self._header = header
         for side, column in self._columns.items():
@@ -252,15 +236,8 @@ class JsonLinesCorpus(TableCorpus):
         reverse: bool,
         name: str,
     ) -> None:
-        super().__init__(
-            train=train,
-            validation=validation,
-            test=test,
-            source_language=source_language,
-            target_language=target_language,
-            reverse=reverse,
-            name=name,
-        )
+        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        self._paths = _by_split(train, validation, test)
         self._fields = {"source": source_field, "target": target_field}
 
     def _rows(self, path: Path) -> Iterator[Pair]:

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
-from rnnsearch.data.corpus import Pair, word_count
-from rnnsearch.data.scripts import estimated_words
+from rnnsearch.data.corpus import Pair
+from rnnsearch.data.scripts import estimated_words, units
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def is_empty(pair: Pair) -> bool:
 
 
 def _words(pair: Pair) -> tuple[int, int]:
-    return word_count(pair.source), word_count(pair.target)
+    return units(pair.source), units(pair.target)
 
 
 def _estimated_words(pair: Pair) -> tuple[float, float]:

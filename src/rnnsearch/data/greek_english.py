@@ -37,22 +37,10 @@ ALIGNMENTS = "data/eng/alignments/BSB/SBLGNT-BSB-manual.json"
 VALIDATION_CHAPTERS = frozenset({"41002", "42015", "42016", "45004", "51001"})
 """Two digits of the book (40 Matthew ... 66 Revelation), three of the chapter."""
 TEST_CHAPTERS = frozenset(
-    {
-        "40001",
-        "42009",
-        "42024",
-        "43003",
-        "43008",
-        "43021",
-        "44024",
-        "46012",
-        "47008",
-        "52004",
-        "55003",
-        "56003",
-        "58006",
-    }
-    | {"62005", "66019", "66021"}
+    (
+        *("40001", "42009", "42024", "43003", "43008", "43021", "44024", "46012", "47008", "52004", "55003"),
+        *("56003", "58006", "62005", "66019", "66021"),
+    )
 )
 
 STEMS = dict(zip(SPLITS, ("train", "valid", "test"), strict=True))
@@ -149,16 +137,9 @@ def fetch_wheel(folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--ignore-requires-python",
-        "--require-hashes",
+        *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--ignore-requires-python", "--require-hashes"),
+        *("--disable-pip-version-check", "--no-input", "-r", str(requirements), "-d", str(folder)),
     ]
-    command += ["--disable-pip-version-check", "--no-input", "-r", str(requirements), "-d", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
@@ -196,12 +177,8 @@ def read_wheel(wheel: Path) -> dict[str, list[Pair]]:
         target = _words(_columns(archive, TARGET, ("id", "source_verse", "text")))
         links, crossing = _links_by_verse(json.loads(archive.read(ALIGNMENTS))["records"], source, target)
     sources, targets = _verses(source), _verses(target)
-    logger.info(
-        "%s: left out %d verses without links and %d links across verses",
-        wheel.name,
-        len(sources) - len(links),
-        crossing,
-    )
+    unlinked = len(sources) - len(links)
+    logger.info("%s: left out %d verses without links and %d links across verses", wheel.name, unlinked, crossing)
     splits: dict[str, list[Pair]] = {split: [] for split in SPLITS}
     for verse in filter(links.__contains__, sources):
         pairs = splits[split_of(verse)]

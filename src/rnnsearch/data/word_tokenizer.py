@@ -195,10 +195,7 @@ class WordTraining:
         source = self._most_frequent(source_language, (pair.source for pair in pairs()), self.source_size)
         target = self._most_frequent(target_language, (pair.target for pair in pairs()), self.target_size)
         notes: dict[str, object] = {"kind": "word"}
-        for side, requested, tokenizer in (
-            ("source", self.source_size, source),
-            ("target", self.target_size, target),
-        ):
+        for side, requested, tokenizer in (("source", self.source_size, source), ("target", self.target_size, target)):
             if sentence := record_lowered(side, requested, tokenizer.size, notes):
                 logger.warning(sentence)
         return TokenizerPair(source, target, notes)

@@ -113,13 +113,6 @@ def links_of_words(weights_TS: Weights, *, threshold: float | None = None) -> Li
     return frozenset((int(weights_TS[row].argmax()), int(row)) for row in np.flatnonzero(weights_TS.any(axis=1)))
 
 
-def links_from_weights(
-    weights_TS: ArrayLike, source_word_of_piece: Sequence[int], target_word_of_piece: Sequence[int]
-) -> Links:
-    """Links of each target word to its source word with the largest of the `word_weights`, from weights of pieces."""
-    return links_of_words(word_weights(weights_TS, source_word_of_piece, target_word_of_piece))
-
-
 def alignment_statistics(predicted: Iterable[Link], gold: GoldLinks) -> tuple[int, int, int, int]:
     """A sentence's counts: predicted links, sure gold links, predicted that are sure, predicted that are possible."""
     links = set(predicted)

@@ -123,12 +123,7 @@ def _compared(
 
 
 def sacrebleu_p_values(
-    hypotheses: Sequence[str],
-    baseline: Sequence[str],
-    references: Sequence[str],
-    *,
-    chance: Chance,
-    scoring: Scoring,
+    hypotheses: Sequence[str], baseline: Sequence[str], references: Sequence[str], *, chance: Chance, scoring: Scoring
 ) -> dict[str, dict[str, float]]:
     """sacreBLEU's own p-values: metric -> test ("bs" paired bootstrap, "ar" approximate randomisation) -> p."""
     formed, other, own = (_normalized(texts, scoring) for texts in (references, baseline, hypotheses))

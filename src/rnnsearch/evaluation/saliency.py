@@ -15,14 +15,13 @@ B target positions, each with the prefix before it; S source, T target, M embedd
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnnsearch.data.batching import pad, pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import BOS, EOS
 from rnnsearch.model.translator import Translator
 
@@ -42,64 +41,42 @@ def saliency(translator: Translator, pairs: Sequence[tuple[Ids, Ids]]) -> list[W
     saliencies = [np.zeros((len(target) + 1, len(source) + 1)) for source, target in pairs]
     with _differentiating(translator):
         for positions in _batches(pairs):
-            weights_BS = _saliency(translator, [_prefix(*pairs[each.pair], each.place) for each in positions])
-            for each, weights_S in zip(positions, weights_BS, strict=True):
-                saliencies[each.pair][each.place] = weights_S[: each.source + 1]
+            weights_BS = _saliency(translator, [(*pairs[pair], place) for pair, place in positions])
+            for (pair, place), weights_S in zip(positions, weights_BS, strict=True):
+                saliencies[pair][place] = weights_S[: len(pairs[pair][0]) + 1]
     return saliencies
 
 
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """Place in the target of a pair, from 0, and the length of the pair's source; without ends of sentence."""
+def _batches(pairs: Sequence[tuple[Ids, Ids]]) -> Iterator[list[tuple[int, int]]]:
+    """All positions (pair, place in its target), similar lengths together, the longest first.
 
-    source: int
-    place: int
-    pair: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """A source, the target's words before a position, begin of sentence included, and the word there."""
-
-    source: Ids
-    before: Ids
-    word: int
-
-
-def _prefix(source: Ids, target: Ids, place: int) -> _Prefix:
-    return _Prefix(source, [BOS, *target[:place]], target[place] if place < len(target) else EOS)
-
-
-def _batches(pairs: Sequence[tuple[Ids, Ids]]) -> Iterator[list[_Position]]:
-    """All positions, similar lengths together, the longest first; a batch has up to `POSITIONS` with padding."""
-    positions = [
-        _Position(len(source), place, pair)
-        for pair, (source, target) in enumerate(pairs)
-        for place in range(len(target) + 1)
-    ]
-    positions.sort(key=lambda each: (-each.source, -each.place))
-    batch: list[_Position] = []
+    A batch has up to `POSITIONS` with padding.
+    """
+    positions = [(pair, place) for pair, (_, target) in enumerate(pairs) for place in range(len(target) + 1)]
+    positions.sort(key=lambda each: (-len(pairs[each[0]][0]), -each[1]))
+    batch: list[tuple[int, int]] = []
     longest = 0
-    for each in positions:
-        longest = max(longest if batch else 0, each.place + 1)
-        if batch and (len(batch) + 1) * (batch[0].source + 1 + longest) > POSITIONS:
+    for pair, place in positions:
+        longest = max(longest if batch else 0, place + 1)
+        if batch and (len(batch) + 1) * (len(pairs[batch[0][0]][0]) + 1 + longest) > POSITIONS:
             yield batch
-            batch, longest = [], each.place + 1
-        batch.append(each)
+            batch, longest = [], place + 1
+        batch.append((pair, place))
     if batch:
         yield batch
 
 
-def _saliency(translator: Translator, prefixes: Sequence[_Prefix]) -> Weights:
-    """The saliency [B, S] of each source position for the word after each prefix."""
+def _saliency(translator: Translator, positions: Sequence[tuple[Ids, Ids, int]]) -> Weights:
+    """The saliency [B, S] of each source position for the word at a place of the target: (source, target, place)."""
     device = next(translator.parameters()).device
-    source_BS, mask_BS = (part.to(device) for part in pad_sources([prefix.source for prefix in prefixes]))
-    before_BT, real_BT = (part.to(device) for part in pad([prefix.before for prefix in prefixes]))
+    source_BS, mask_BS = (part.to(device) for part in pad([source for source, _, _ in positions]))
+    before = [[BOS, *target[:place]] for _, target, place in positions]
+    before_BT, real_BT = (part.to(device) for part in pad(before, ends=0))
     with _embedded_source(translator) as embedded:
         readouts_BTR, _ = translator(source_BS, mask_BS, before_BT)
-    rows_B = torch.arange(len(prefixes), device=device)
+    rows_B = torch.arange(len(positions), device=device)
     log_probs_BV = torch.log_softmax(translator.logits(readouts_BTR[rows_B, real_BT.sum(1) - 1]), dim=-1)
-    words_B = torch.tensor([prefix.word for prefix in prefixes], device=device)
+    words_B = torch.tensor([[*target, EOS][place] for _, target, place in positions], device=device)
     [embedded_BSM] = embedded
     log_prob = log_probs_BV[rows_B, words_B].sum()
     if not log_prob.requires_grad:  # the source is not read

@@ -4,6 +4,7 @@ The tokenizers are sacreBLEU's that need no other package: ``13a`` splits at bla
 characters one by one; ``char`` takes all characters one by one, for scripts without blanks between words.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ def monitored(found: Mapping[str, float], metric: str) -> float:
     """
     better = CHRF_BREAKS * found["chrf"] - LIKELIHOOD_BREAKS * found["nll"]
     return found[metric] + (better if METRICS[metric].higher else -better)
+
+
+def perplexity(nll: float) -> float:
+    """exp of nats a token; capped where the exponential overflows."""
+    return math.exp(min(nll, 700.0))
 
 
 def check_known(tokenizer: str | None) -> None:

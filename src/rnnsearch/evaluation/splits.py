@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from rnnsearch.data.corpus import word_count
+from rnnsearch.data.scripts import units
 from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
-from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.evaluation.scoring import Scoring, perplexity
 from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
 from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by
 from rnnsearch.evaluation.system import Ids, System
@@ -25,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 8
 SAMPLE_WORDS = range(6, 21)  # lengths of sentences whose alignment is worth a picture
-OVERFLOW = 700.0  # nats; the exponential of more overflows
-
-
 NAMED = 20  # lines in a message, at most
 
 
@@ -120,7 +117,7 @@ def _sentence(
         "hypothesis": translation.text,
         "score": translation.score,
         "at_limit": at_limit,
-        "source_words": word_count(pair["source_text"]),
+        "source_words": units(pair["source_text"]),
         "gold": pair["links"],
         **forced,
     }
@@ -148,7 +145,7 @@ def split_metrics(
             for metric in (BLEU, CHRF)
         },
         "nll": nll,
-        "perplexity": math.exp(min(nll, OVERFLOW)),
+        "perplexity": perplexity(nll),
         "aer": alignment and alignment["aer"],
         "aer_saliency": by_saliency and by_saliency["aer"],
         "alignment": alignment,

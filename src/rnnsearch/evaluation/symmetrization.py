@@ -7,7 +7,7 @@ union.
 
 from collections.abc import Callable, Mapping
 
-from rnnsearch.evaluation.alignment_links import Link, Links
+from rnnsearch.evaluation.alignment_links import Links
 
 NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
@@ -26,16 +26,6 @@ def symmetrize(forward: Links, backward: Links, how: str) -> Links:
     return METHODS[how](forward, backward)
 
 
-def intersection(forward: Links, backward: Links) -> Links:
-    """Links that both have: precise."""
-    return forward & backward
-
-
-def union(forward: Links, backward: Links) -> Links:
-    """Links that either has: recalls the most."""
-    return forward | backward
-
-
 def grow_diag(forward: Links, backward: Links) -> Links:
     """The intersection, grown by neighbouring links of the union that align a word without a link so far.
 
@@ -45,7 +35,7 @@ def grow_diag(forward: Links, backward: Links) -> Links:
     """
     grown, candidates = set(forward & backward), forward | backward
     sources, targets = {source for source, _ in grown}, {target for _, target in grown}
-    places, added = sorted(candidates, key=_by_target), bool(grown)
+    places, added = sorted(candidates, key=lambda link: link[::-1]), bool(grown)
     while added:
         added = False
         for source, target in places:
@@ -60,12 +50,8 @@ def grow_diag(forward: Links, backward: Links) -> Links:
     return frozenset(grown)
 
 
-def _by_target(link: Link) -> Link:
-    return link[1], link[0]
-
-
 METHODS: Mapping[str, Callable[[Links, Links], Links]] = {
-    "intersection": intersection,
-    "union": union,
+    "intersection": frozenset.intersection,  # precise
+    "union": frozenset.union,  # recalls the most
     "grow_diag": grow_diag,
 }

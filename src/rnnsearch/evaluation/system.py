@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.data.batching import pad_sources
+from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import Tokenizer, TokenizerPair
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.ensemble import Ensemble
@@ -86,7 +86,7 @@ class System:
     def batch(self, sources: Sequence[Sources]) -> tuple[tuple[Any, ...], Tensor]:
         """What ``model.encode`` takes for sentences, and their source tokens ``[B]``, ends of sentence not counted."""
         padded = [
-            tuple(part.to(self.device) for part in pad_sources([source[i] for source in sources]))
+            tuple(part.to(self.device) for part in pad([source[i] for source in sources]))
             for i in range(len(self.members))
         ]
         lengths_B = padded[0][1].sum(-1) - 1

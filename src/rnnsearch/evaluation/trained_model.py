@@ -24,14 +24,7 @@ from rnnsearch.records.run_record import read_record
 from rnnsearch.search.beam import BeamSearch
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.search.sampling import Sampling
-from rnnsearch.search.settings import (
-    CommonSettings,
-    Kind,
-    SearchSettings,
-    common_settings,
-    make_search,
-    own_search,
-)
+from rnnsearch.search.settings import CommonSettings, Kind, SearchSettings, common_settings, make_search, own_search
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from rnnsearch.data.lines import lines
 from rnnsearch.data.tokenizer import UNK
 from rnnsearch.data.word_tokenizer import WordTokenizer
 from rnnsearch.evaluation.alignment_links import Weights
-from rnnsearch.evaluation.forcing import force
-from rnnsearch.evaluation.saliency import saliency
 from rnnsearch.evaluation.system import Ids, Sources, System
 from rnnsearch.evaluation.translating import Translation
+from rnnsearch.evaluation.word_alignment import chosen_method, weights_of_pieces
 
 
 @dataclass(frozen=True)
@@ -101,15 +100,8 @@ def _splitting(tokenizer: WordTokenizer) -> tuple[str, bool, str]:
 
 def token_weights(system: System, pairs: Sequence[tuple[Sources, Ids]]) -> Iterator[tuple[int, Weights]]:
     """The mean over members of each pair's weights ``[T, S]``, with its place, out of order."""
-    if system.has_attention:
-        for place, forced in force(system, pairs):
-            yield place, np.mean([part for part in forced.weights if part is not None], axis=0)
-        return
-    by_member = [
-        saliency(member.translator, [(sources[i], target) for sources, target in pairs])
-        for i, member in enumerate(system.members)
-    ]
-    yield from enumerate(np.mean(of_pair, axis=0) for of_pair in zip(*by_member, strict=True))
+    for place, weights in weights_of_pieces(system, pairs, chosen_method(system, "auto")):
+        yield place, np.mean(weights, axis=0)
 
 
 def read_lexicon(path: Path) -> dict[str, str]:

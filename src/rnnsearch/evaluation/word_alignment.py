@@ -208,7 +208,8 @@ def _align(
             len(whole) - len(short),
         )
     aligned: dict[int, Alignment] = {}
-    for place, weights in _weights(system, short, method):
+    ids = [(pair.sources, pair.target_ids) for pair in short]
+    for place, weights in weights_of_pieces(system, ids, method):
         pair, parted = short[place], _parted(system, short[place])
         finer = None if parted is pair else _alignment(parted, _weights_of_words(parted, weights), method, threshold)
         of_words = _alignment(pair, _weights_of_words(pair, weights), method, threshold)
@@ -224,14 +225,16 @@ def _alignment(pair: _Pair, weights_TS: Weights, method: str, threshold: float |
     return Alignment(pair.source, pair.target, weights_TS, links_of_words(weights_TS, threshold=threshold), method)
 
 
-def _weights(system: System, pairs: Sequence[_Pair], method: str) -> Iterator[tuple[int, Sequence[Weights]]]:
-    """Each pair's place and each member's weights of pieces, out of order."""
+def weights_of_pieces(
+    system: System, pairs: Sequence[tuple[Sources, Ids]], method: str
+) -> Iterator[tuple[int, Sequence[Weights]]]:
+    """The place of each pair of ids and each member's weights ``[T, S]`` of its pieces, out of order."""
     if method == "attention":
-        for place, forced in force(system, [(pair.sources, pair.target_ids) for pair in pairs]):
+        for place, forced in force(system, pairs):
             yield place, [part for part in forced.weights if part is not None]
         return
     by_member = [
-        saliency(member.translator, [(pair.sources[i], pair.target_ids) for pair in pairs])
+        saliency(member.translator, [(sources[i], target) for sources, target in pairs])
         for i, member in enumerate(system.members)
     ]
     yield from enumerate(zip(*by_member, strict=True))

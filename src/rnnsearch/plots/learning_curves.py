@@ -1,6 +1,6 @@
 """Learning curves: colours for a few members, a panel each for more, the best ones picked out of very many."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -118,16 +118,12 @@ def best_of_many(
     best: str = "",
     first: int | None = None,
 ) -> Figure:
-    """All means in grey, the first member and the best in colour; with ``first``, that many first members instead."""
+    """All means in grey, the first member and the best in colour; with ``first``, that many first members instead.
+
+    The legend stands above, where it covers no curve.
+    """
     both = {best: f"{best} (best)", members[0]: members[0]}
     labels = dict(reversed(both.items())) if first is None else {member: member for member in members[:first]}
-    return _picked_out(curves, members, labels, quantity, axis, words)
-
-
-def _picked_out(
-    curves: Sequence[Curve], members: Sequence[str], labels: Mapping[str, str], quantity: str, axis: str, words: str
-) -> Figure:
-    """All means in grey but those that have a label; the legend stands above, where it covers no curve."""
     with mpl.rc_context(STYLE):
         figure, axes = panel(6.4, 4.2 + 0.3 * len(labels))
         of_members = {member: [curve for curve in curves if curve.member == member] for member in members}

@@ -12,18 +12,16 @@ from rnnsearch.study.plan import Pair
 from rnnsearch.study.statistics import Comparison, gap
 
 
-def not_told_from_best(comparison: Comparison) -> tuple[str, list[str]]:
-    """The member with the best primary score, and all members, itself included, that no other is known to beat.
+def not_told_from_best(comparison: Comparison) -> list[str]:
+    """All members that no other is known to beat in the primary score, by descending score, the best first.
 
     In 95 % of studies no member is left out wrongly, however many are equally good: each pair's p-value is multiplied
     by the number of pairs (Bonferroni). Members with one seed, or without a common seed, can't be told apart; in a
     study of one seed all remain, and the best is only the best observed.
-
-    Returns: the best, and those that can't be told from it by descending score, itself first.
     """
     ranked = sorted(comparison.whole.scores, key=lambda member: standing(comparison, member), reverse=True)
     worse = {member for pair in _told_apart(comparison) for member in pair[1:]}
-    return ranked[0], [member for member in ranked if member == ranked[0] or member not in worse]
+    return [member for member in ranked if member == ranked[0] or member not in worse]
 
 
 def standing(comparison: Comparison, member: str) -> tuple[float, ...]:

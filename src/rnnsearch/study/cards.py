@@ -23,17 +23,17 @@ FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
     ("Weights, SHA-256", lambda record: record.results.weights_sha256),
     ("Started", lambda record: record.started),
     ("Ended", lambda record: record.ended),
-    ("Updates", lambda record: _count(record.updates)),
-    ("Target tokens seen", lambda record: _count(record.tokens_seen)),
-    ("Training time", lambda record: _time(record.trained_seconds)),
-    ("Peak memory", lambda record: _memory(record.peak_memory_bytes)),
+    ("Updates", lambda record: _known(tables.count, record.updates)),
+    ("Target tokens seen", lambda record: _known(tables.count, record.tokens_seen)),
+    ("Training time", lambda record: _known(tables.duration, record.trained_seconds)),
+    ("Peak memory", lambda record: _known(tables.mebibytes, record.peak_memory_bytes)),
 )
 SINGLE = ("Started", "Ended", "Updates", "Target tokens seen", "Training time", "Peak memory", "Config hash")
 
 
 def section(study: Study) -> Section:
     """The study's own facts, what all its runs share, and a card for each run."""
-    texts = {name: [_fact(read, run) for run in study.runs if run.record.is_there] for name, read in FACTS}
+    texts = {name: [_text(read(run.record)) for run in study.runs if run.record.is_there] for name, read in FACTS}
     shared = {name: values[0] for name, values in texts.items() if name not in SINGLE and len(set(values)) == 1}
     facts = [
         ("Study", study.description.name or study.folder.name),
@@ -57,7 +57,7 @@ def section(study: Study) -> Section:
 def card(study: Study, run: Run, own: frozenset[str]) -> Fold:
     """Where a run comes from, by its record, and how it failed, if it did."""
     facts: list[tuple[str, tuple[str, ...]]] = [
-        (name, (text,)) for name, read in FACTS if run.record.is_there and (text := _fact(read, run))
+        (name, (text,)) for name, read in FACTS if run.record.is_there and (text := _text(read(run.record)))
     ]
     attempts = tuple(_attempt(attempt) for attempt in run.job.get("attempts") or [])
     if len(attempts) > 1 or (attempts and run.status != "finished"):
@@ -101,23 +101,11 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     return ", ".join(facts)
 
 
-def _fact(read: Callable[[Record], Any], run: Run) -> str:
-    return _text(read(run.record))
-
-
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {_text(inner) or 'none'}" for key, inner in value.items())
     return value_text(value) if value is not None else ""
 
 
-def _count(value: float | None) -> str | None:
-    return None if value is None else tables.number(value, 0)
-
-
-def _time(value: float | None) -> str | None:
-    return None if value is None else tables.duration(value)
-
-
-def _memory(value: float | None) -> str | None:
-    return None if value is None else f"{tables.number(value / 2**20, 0)} MiB"
+def _known(show: Callable[[float | None], str], value: float | None) -> str | None:
+    return None if value is None else show(value)

@@ -7,7 +7,7 @@ from rnnsearch.records.run_record import Record
 from rnnsearch.records.study_description import Trial
 from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
-from rnnsearch.study.tables import NOTHING, Table, count, duration, number, oriented, seeds_text
+from rnnsearch.study.tables import NOTHING, Table, count, duration, mebibytes, number, oriented, seeds_text
 
 Show = Callable[[float | None], str]
 
@@ -20,9 +20,9 @@ def table(study: Study) -> Table:
         ("operations a token", lambda record: record.flops_per_token, _millions),
         ("updates", lambda record: record.updates, count),
         ("target tokens seen", lambda record: record.tokens_seen, count),
-        ("training time", _seconds, duration),
+        ("training time", lambda record: record.trained_seconds, duration),
         ("tokens a second", lambda record: record.tokens_per_second, count),
-        ("peak memory", lambda record: record.peak_memory_bytes, _mebibytes),
+        ("peak memory", lambda record: record.peak_memory_bytes, mebibytes),
     ]
     rows = [
         _row(name, [_mean(study, member, read) for member in study.members], show) for name, read, show in quantities
@@ -40,7 +40,7 @@ def _with_trials(study: Study) -> list[tuple[str, ...]]:
     trials = study.description.tuning.trials if study.description.tuning else []
     kinds: tuple[tuple[str, str, Callable[[Record], float | None], Show], ...] = (
         ("updates", "updates, all runs and trials", lambda record: record.updates, count),
-        ("seconds", "training time, all runs and trials", _seconds, duration),
+        ("seconds", "training time, all runs and trials", lambda record: record.trained_seconds, duration),
     )
     rows = []
     for key, name, read, show in kinds:
@@ -51,11 +51,7 @@ def _with_trials(study: Study) -> list[tuple[str, ...]]:
 
 
 def _sum(
-    study: Study,
-    member: str,
-    trials: Sequence[Trial],
-    key: str,
-    read: Callable[[Record], float | None],
+    study: Study, member: str, trials: Sequence[Trial], key: str, read: Callable[[Record], float | None]
 ) -> float | None:
     """The sum over a member's runs, and those of its trials that are not runs; None where one lacks the value."""
     runs = [run for run in study.runs if run.member == member and run.record.is_there]
@@ -77,14 +73,5 @@ def _mean(study: Study, member: str, read: Callable[[Record], float | None]) -> 
     return fmean(known) if known else None
 
 
-def _seconds(record: Record) -> float | None:
-    seconds: float | None = record.trained_seconds
-    return seconds
-
-
 def _millions(value: float | None) -> str:
     return NOTHING if value is None else f"{number(value / 1e6)} M"
-
-
-def _mebibytes(value: float | None) -> str:
-    return NOTHING if value is None else f"{number(value / 2**20, 0)} MiB"

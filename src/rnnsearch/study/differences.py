@@ -1,13 +1,13 @@
 """What differs between the members: a table of settings, and every key of their configs behind it."""
 
 from collections import defaultdict
-from typing import Any
 
 from rnnsearch.plots.style import value_text
 from rnnsearch.study.blocks import Fold, Section
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import settings, short_keys
-from rnnsearch.study.tables import NOTHING, Table, config_difference
+from rnnsearch.study.ranking import short
+from rnnsearch.study.tables import Table, config_difference
 
 FEW = 4  # up to so many members have a column each
 
@@ -21,11 +21,7 @@ def section(study: Study) -> Section:
         f"All {len(entries)} configuration keys that differ, and their values", tables=(values_by_key(study),)
     )
     asked = settings_table(study)
-    return Section(
-        "What differs",
-        tables=(asked,) if asked else (),
-        folds=(by_key,) if entries else (),
-    )
+    return Section("What differs", tables=(asked,) if asked else (), folds=(by_key,) if entries else ())
 
 
 def settings_table(study: Study) -> Table | None:
@@ -34,14 +30,8 @@ def settings_table(study: Study) -> Table | None:
     keys = list(dict.fromkeys(key for of_member in varied.values() for key in of_member))
     if not keys:
         return None
-    rows = tuple((member, *(_short(varied[member].get(key)) for key in keys)) for member in study.members)
+    rows = tuple((member, *(short(varied[member].get(key)) for key in keys)) for member in study.members)
     return Table("Varied settings of each member", ("member", *short_keys(keys).values()), rows, 1 + len(keys))
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:.4g}" if isinstance(value, float) else value_text(value)
 
 
 def values_by_key(study: Study) -> Table:

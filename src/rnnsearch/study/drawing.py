@@ -56,7 +56,8 @@ def drawn(picture: Picture, earlier: Path) -> Drawing:
     Args:
         earlier: the path of its PNG in an earlier report, which need not exist.
     """
-    digest = digest_of(picture)
+    of = [LOOK, _told(picture.draw)]  # the version of the figures' look, the function and its arguments
+    digest = hashlib.sha256(json.dumps(of, ensure_ascii=False).encode()).hexdigest()
     drawing, sentence = attempted(f"The figure “{picture.name}”", lambda: _both(picture.draw(), digest, earlier))
     return Drawing("", 0, None, sentence) if drawing is None else drawing
 
@@ -69,11 +70,6 @@ def _both(figure: Figure, digest: str, earlier: Path) -> Drawing:
     missing = fonts.fit(figure)
     beside = _kept(earlier, digest) or (None if missing else png(figure, digest))
     return Drawing(source, round(float(width[1]) * _PIXELS_A_POINT), beside, no_font=NO_FONT if beside is None else "")
-
-
-def digest_of(picture: Picture) -> str:
-    """SHA-256 of what a picture is drawn from: the function, its arguments, and the version of the figures' look."""
-    return hashlib.sha256(json.dumps([LOOK, _told(picture.draw)], ensure_ascii=False).encode()).hexdigest()
 
 
 def _kept(path: Path, digest: str) -> bytes | None:

@@ -23,7 +23,6 @@ RECORD = (
     *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
     *("parameters_without_embeddings", "flops_per_token", "peak_memory_bytes", "config_hash", "id"),
 )
-VALIDATION = MONITORED
 TEST = ("bleu", "chrf", "ter", "nll", "perplexity", "aer", "aer_saliency", "sentences")
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--"}
 _LATEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {letter: f"${letter}$" for letter in "<>|"}
@@ -54,7 +53,7 @@ def _row(run: Run, varied: Row) -> Row:
         **varied,
         "status": run.status,
         "error": f"{run.error.get('type')}: {run.error.get('message')}" if run.error else None,
-        **{f"validation_{key}": metrics.validation.get(key) for key in VALIDATION},
+        **{f"validation_{key}": metrics.validation.get(key) for key in MONITORED},
         **{f"test_{key}": metrics.test.get(key) for key in TEST},
         **{key: getattr(run.record, key) for key in RECORD},
         "commit": run.record.git.commit if run.record.git else None,

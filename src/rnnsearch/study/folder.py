@@ -151,18 +151,14 @@ def _read_run(member: str, seed: int, folder: Path) -> Run:
 
 
 def _whole_run(member: str, seed: int, folder: Path) -> Run:
-    record = read_published(folder) if (folder / RECORD).is_file() else NO_RECORD
+    path = folder / RECORD
+    record = record_of(published(_read_object(path)), path) if path.is_file() else NO_RECORD
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
     status = _status(record, job.get("attempts") or [])
     scored = bool(record.results.metrics.test)
     rows = next((check_file(folder, record, name) for name in TRANSLATIONS if (folder / name).is_file()), None)
     ready = status == "finished" and scored and rows is not None
     return Run(member, seed, folder, status, record, _read_rows(rows) if ready and rows else (), job)
-
-
-def read_published(folder: Path) -> Record:
-    """The record of a run, without paths on the machine that made it."""
-    return record_of(published(_read_object(folder / RECORD)), folder / RECORD)
 
 
 def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:

@@ -15,8 +15,8 @@ from rnnsearch.study.measures import Measure, primary, short_keys
 from rnnsearch.study.points import Point, points
 from rnnsearch.study.spread import over
 from rnnsearch.study.statistics import Comparison
-from rnnsearch.study.tables import NOTHING, Table, duration, interval, number
-from rnnsearch.study.trade_offs import COSTS, seconds, varies
+from rnnsearch.study.tables import NOTHING, Table, count, duration, interval, number
+from rnnsearch.study.trade_offs import COSTS, varies
 
 SHOWN = 30  # points shown at once; a reader opens the rest
 DIGITS = {"tokens_per_second": 0}  # after the decimal point, where they are not two
@@ -126,17 +126,13 @@ def _costs(ranked: Sequence[Point]) -> list[Column]:
     for cost in COSTS:
         paid = {point.member: mean_of(point, cost.of) for point in ranked}
         known = [value for value in paid.values() if value is not None]
-        if known and (varies(known) or cost.of is seconds):
-            columns.append(Column(cost.name, partial(_cost, paid, duration if cost.of is seconds else _count)))
+        if known and (varies(known) or cost.name == "time"):
+            columns.append(Column(cost.name, partial(_cost, paid, duration if cost.name == "time" else count)))
     return columns
 
 
 def _cost(paid: Mapping[str, float | None], show: Callable[[float | None], str], point: Point) -> str:
     return show(paid[point.member])
-
-
-def _count(value: float | None) -> str:
-    return number(value, 0)
 
 
 def mean_of(point: Point, read: Callable[[Record], float | None]) -> float | None:

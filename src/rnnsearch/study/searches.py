@@ -143,11 +143,7 @@ def _history(tried: Sequence[Trial], measure: Measure) -> Picture:
 
 
 def _heat(
-    done: Sequence[Trial],
-    over: Sequence[Axis],
-    names: Mapping[str, str],
-    measure: Measure,
-    near: Sequence[str] | None,
+    done: Sequence[Trial], over: Sequence[Axis], names: Mapping[str, str], measure: Measure, near: Sequence[str] | None
 ) -> tuple[Picture, ...]:
     grid = grid_of(done, over, most=LONGEST if near is not None else SHORT)
     if grid is None:

@@ -177,10 +177,7 @@ def _curve_pictures(study: Study, look: Callable[..., Figure], how: str, name: s
     """
     pictures = []
     metric = text_metric(study)
-    for key, quantity in (
-        ("nll", "validation loss, nats a token"),
-        (metric, f"validation {TITLES[metric]}, greedy"),
-    ):
+    for key, quantity in (("nll", "validation loss, nats a token"), (metric, f"validation {TITLES[metric]}, greedy")):
         all_curves = curves.curves_of(_with_curves(study), key=key)
         for axis, words in CURVE_AXES[: 2 if curves.tokens_differ(all_curves) else 1]:
             if drawn := [curve for curve in all_curves if curve.at(axis)]:

@@ -16,7 +16,7 @@ def near_best(study: Study, comparison: Comparison | None) -> list[str] | None:
         return None
     if sum(len(seeds) > 1 for seeds in comparison.seeds_of.values()) < 2:
         return None
-    _, near = not_told_from_best(comparison)
+    near = not_told_from_best(comparison)
     return [member for member in best_first(study).members if member in near]
 
 

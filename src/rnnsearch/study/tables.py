@@ -203,3 +203,8 @@ def _reason(run: Run) -> str:
 def count(value: float | None) -> str:
     """A whole number with commas between thousands."""
     return number(value, 0)
+
+
+def mebibytes(value: float | None) -> str:
+    """Bytes as whole mebibytes."""
+    return NOTHING if value is None else f"{count(value / 2**20)} MiB"

@@ -24,15 +24,9 @@ class Cost:
     scale: float = 1.0  # of the axis
 
 
-def seconds(record: Record) -> float | None:
-    """Seconds of training, or of the whole run in records from before training was timed alone."""
-    value: float | None = record.trained_seconds
-    return value
-
-
 COSTS = (
     Cost("parameters", "parameters, millions", lambda record: record.parameters, 1e-6),
-    Cost("time", "training time, minutes", seconds, 1 / 60),
+    Cost("time", "training time, minutes", lambda record: record.trained_seconds, 1 / 60),
     Cost("tokens", "target tokens seen, millions", lambda record: record.tokens_seen, 1e-6),
 )
 

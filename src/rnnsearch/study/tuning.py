@@ -1,6 +1,6 @@
 """How a study was tuned: its trials as a table and a figure, and whether a choice lies at an edge."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,8 +25,12 @@ def chosen(study: Study) -> dict[str, dict[str, Any]]:
 
 def names(study: Study) -> str:
     """The tuned keys in words."""
-    keys = list(dict.fromkeys(key for values in chosen(study).values() for key in values))
-    return ", ".join("learning rate" if key == RATE else short for key, short in short_keys(keys).items())
+    return ", ".join(_short_names(chosen(study).values()))
+
+
+def _short_names(values: Iterable[Mapping[str, Any]]) -> list[str]:
+    keys = list(dict.fromkeys(key for one in values for key in one))
+    return ["learning rate" if key == RATE else short for key, short in short_keys(keys).items()]
 
 
 def chosen_in_words(study: Study, member: str) -> str:
@@ -49,7 +53,7 @@ def table(study: Study) -> Table | None:
     if not trials:
         return None
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
-    tried = ["learning rate" if key == RATE else short for key, short in short_keys(keys).items()]
+    tried = _short_names(trial.values for trial in trials)
     steps, lasting = _told(study).rungs, any(trial.status for trial in trials)
     seeded = any(trial.seed is not None for trial in trials)
     header = (

@@ -8,11 +8,13 @@ from rnnsearch.study.remarks import Remark, listed, members_of, named
 
 FAILED = ("failed", DAMAGED)
 DONE = ("finished", "pruned", OTHER_DATA)
+FAILED_TEXT = "Not in any mean, since they failed: {}. The others may be the lucky ones."
+UNFINISHED_TEXT = "Not every run is finished: {}."
 
 
 def remarks(study: Study) -> list[Remark]:
     """All remarks on them."""
-    return [*_failed(study), *_unfinished(study), *_without_test(study), *_made_apart(study), *_other_baseline(study)]
+    return [*_not_finished(study), *_without_test(study), *_made_apart(study), *_other_baseline(study)]
 
 
 def untested(study: Study) -> list[Run]:
@@ -33,24 +35,17 @@ def of_runs(count: int) -> str:
     return "1 run is" if count == 1 else f"{count} runs are"
 
 
-def _failed(study: Study) -> list[Remark]:
-    """Seeds that are in no mean: a training rarely fails by chance alone."""
-    left = [run for run in study.runs if run.status in FAILED]
-    if not left:
-        return []
-    listing = listed([f"{named(run)} ({run.status})" for run in left])
-    text = f"Not in any mean, since they failed: {listing}. The others may be the lucky ones."
-    values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
-    return [Remark("doubt", "failed_seeds", text, members_of(left), values)]
-
-
-def _unfinished(study: Study) -> list[Remark]:
-    left = [run for run in study.runs if run.status not in (*DONE, *FAILED)]
-    if not left:
-        return []
-    listing = listed([f"{named(run)} ({run.status})" for run in left])
-    values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
-    return [Remark("doubt", "unfinished", f"Not every run is finished: {listing}.", members_of(left), values)]
+def _not_finished(study: Study) -> list[Remark]:
+    """Seeds that are in no mean, first those that failed: a training rarely fails by chance alone."""
+    remarks = []
+    for kind, text, left in (
+        ("failed_seeds", FAILED_TEXT, [run for run in study.runs if run.status in FAILED]),
+        ("unfinished", UNFINISHED_TEXT, [run for run in study.runs if run.status not in (*DONE, *FAILED)]),
+    ):
+        listing = listed([f"{named(run)} ({run.status})" for run in left])
+        values = {"runs": [{"member": run.member, "seed": run.seed, "status": run.status} for run in left]}
+        remarks += [Remark("doubt", kind, text.format(listing), members_of(left), values)] if left else []
+    return remarks
 
 
 def _without_test(study: Study) -> list[Remark]:

@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rnnsearch.training.metrics import perplexity
+from rnnsearch.evaluation.scoring import perplexity
+from rnnsearch.records.metrics import TITLES
 from rnnsearch.training.module import TranslationModule
 
 logger = logging.getLogger(__name__)
@@ -180,8 +181,7 @@ class BudgetBar(Callback):
         score = trainer.callback_metrics.get(f"validation/{measure}")
         speed = module.counters.tokens / max(module.counters.seconds, 1e-9)
         figures = f"loss {self._loss:.3f} · {speed:,.0f} tokens/s · update {module.counters.updates}"
-        name = {"bleu": "BLEU", "chrf": "chrF"}[measure]
-        figures += "" if score is None else f" · validation {name} {float(score):.2f}"
+        figures += "" if score is None else f" · validation {TITLES[measure]} {float(score):.2f}"
         self._bar.update(self._task, completed=min(1.0, module.progress()), figures=figures)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -54,13 +54,6 @@ class Looking:
     operations: float
     values: float
 
-    def towards(self, other: "Looking", share: float) -> "Looking":
-        """A point between this and another one."""
-        return Looking(
-            self.operations + share * (other.operations - self.operations),
-            self.values + share * (other.values - self.values),
-        )
-
 
 class OperationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch gives it no types
     """Counts operations on floating-point numbers: 2 for a product's multiply-add, else 1 for a value made or summed.
@@ -125,7 +118,10 @@ def measured(context: Context, encoder: RecurrentEncoder, *, state_size: int, le
             f"the operations of {type(context).__qualname__} can't be counted ({reason}); "
             "give it a method energy_cost, or leave match=flops and budget.flops out"
         ) from error
-    return ends[0].towards(ends[1], lengths.source - below)
+    first, last = ends
+    share = lengths.source - below
+    operations = first.operations + share * (last.operations - first.operations)
+    return Looking(operations, first.values + share * (last.values - first.values))
 
 
 def _measured(

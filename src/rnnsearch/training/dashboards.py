@@ -70,7 +70,10 @@ def wandb_logger(
         "resume": "allow",
     }
     if not offline:
-        log = Wandb(**options, offline=False, settings=_settings())
+        import wandb
+
+        settings = wandb.Settings(init_timeout=PATIENCE, finish_timeout=PATIENCE)
+        log = Wandb(**options, offline=False, settings=settings)
         if _answers(log):
             return log
     logger.info("Weights & Biases is offline; send the run later with: wandb sync %s", save_dir / "wandb")
@@ -86,12 +89,6 @@ def _has_key() -> bool:
         return netrc.netrc(Path.home() / ".netrc").authenticators(str(host)) is not None
     except (OSError, netrc.NetrcParseError):
         return False
-
-
-def _settings() -> Any:
-    import wandb
-
-    return wandb.Settings(init_timeout=PATIENCE, finish_timeout=PATIENCE)
 
 
 def _answers(log: Wandb) -> bool:

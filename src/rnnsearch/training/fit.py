@@ -28,14 +28,8 @@ def told_the_end(make: Callable[[], list[Logger]]) -> Iterator[list[Logger]]:
         loggers = make()
         yield loggers
         status = "finished"
-    except Pruned:
-        status = "pruned"
-        raise
-    except Paused:
-        status = "paused"
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        status = "interrupted"
+    except (Pruned, Paused, KeyboardInterrupt, SystemExit) as error:
+        status = "pruned" if isinstance(error, Pruned) else "paused" if isinstance(error, Paused) else "interrupted"
         raise
     finally:
         close_dashboards(loggers, status=status)

@@ -58,6 +58,11 @@ class Board(ABC):
     def begin(self, config: Mapping[str, Any]) -> None:
         """Show the resolved config."""
 
+    @harmless
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Show scalars."""
+        super().log_metrics(metrics, step)  # type: ignore[misc]  # of the logger that is the other base
+
     @abstractmethod
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
         """Show rows of text or numbers."""
@@ -95,10 +100,6 @@ class TensorBoard(Board, TensorBoardLogger):
             self.experiment._get_file_writer().add_summary(summary)
 
     @harmless
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        super().log_metrics(metrics, step)
-
-    @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
         lines = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in (columns, *rows)]
         lines.insert(1, " | ".join("---" for _ in columns))
@@ -125,10 +126,6 @@ class Wandb(Board, WandbLogger):
     @harmless
     def begin(self, config: Mapping[str, Any]) -> None:
         self.log_hyperparams(dict(config))
-
-    @harmless
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        super().log_metrics(metrics, step)
 
     @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:
@@ -161,10 +158,6 @@ class Mlflow(Board, MLFlowLogger):
         self.experiment.log_dict(self.run_id, dict(config), "config.json")
         known = self.experiment.get_run(self.run_id).data.params  # MLflow refuses another value later
         self.log_hyperparams({key: value for key, value in flat(config, separator="/").items() if key not in known})
-
-    @harmless
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        super().log_metrics(metrics, step)
 
     @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:

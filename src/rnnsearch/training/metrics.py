@@ -3,7 +3,6 @@
 States are float64 sums; processes add theirs up (``dist_reduce_fx="sum"``).
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -59,8 +58,3 @@ class CorpusScore(Metric):
     def compute(self) -> Tensor:
         """The score, from 0 to 100."""
         return torch.tensor(self._score(self.statistics.cpu().numpy()), dtype=torch.float64)
-
-
-def perplexity(nll: float) -> float:
-    """exp of nats a token; capped where the exponential overflows."""
-    return math.exp(min(nll, 700.0))

@@ -31,7 +31,7 @@ class Table(ExperimentWriter):
         """Replace the file if there are new rows."""
         if not self.metrics:
             return
-        rows = {_key(row): row for row in (*self.kept, *self.metrics)}
+        rows = {(str(row["step"]), *sorted(row)): row for row in (*self.kept, *self.metrics)}
         self.kept, self.metrics = list(rows.values()), []
         columns = sorted({column for row in self.kept for column in row})
         text = io.StringIO(newline="")
@@ -51,10 +51,6 @@ def _read(path: Path) -> list[Row]:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = [{name: cell for name, cell in row.items() if name and cell} for row in csv.DictReader(file)]
     return [row for row in rows if str(row.get("step")).isdecimal()]
-
-
-def _key(row: Row) -> tuple[str, ...]:
-    return str(row["step"]), *sorted(row)
 
 
 class MetricsCsv(CSVLogger):

@@ -21,7 +21,7 @@ from torch.profiler import record_function
 
 from rnnsearch.data.batching import Batch
 from rnnsearch.data.tokenizer import Tokenizer
-from rnnsearch.evaluation.scoring import Scoring
+from rnnsearch.evaluation.scoring import Scoring, perplexity
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
@@ -29,7 +29,7 @@ from rnnsearch.training.budget import Budget
 from rnnsearch.training.convergence import Convergence, ConvergenceState
 from rnnsearch.training.faults import Diverged, Skipped, Watch, became
 from rnnsearch.training.graphs import Readouts
-from rnnsearch.training.metrics import CorpusScore, TokenLikelihood, perplexity
+from rnnsearch.training.metrics import CorpusScore, TokenLikelihood
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
 
 logger = logging.getLogger(__name__)
@@ -168,10 +168,7 @@ class TranslationModule(LightningModule):
         return {"loss": scaled, "sum": loss.detach(), "tokens": batch.target_tokens, "all_tokens": batch.all_tokens}
 
     def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
         """Turn the gradients of the summed loss into those of the mean over all tokens of the update, clipped.
 

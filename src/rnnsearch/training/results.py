@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,6 @@ def weights_sha256(translator: Translator) -> str:
         digest.update(f"{name}{tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _measured(points: Sequence[dict[str, Any]], update: int) -> dict[str, Any]:
-    """The validation of the checkpoint after an update."""
-    return next(point for point in reversed(points) if point["update"] == update)
 
 
 def sizes(translator: Translator) -> dict[str, Any]:
@@ -116,7 +111,8 @@ def results(
     checkpoint = best_or_last(folder / CHECKPOINTS)
     load_weights(module.translator, checkpoint)
     module.translator.eval()
-    best = _measured(curves.curves["validation"], checkpoint["counters"]["updates"])
+    update = checkpoint["counters"]["updates"]
+    best = next(point for point in reversed(curves.curves["validation"]) if point["update"] == update)
     if best["nll"] > (chance := math.log(data.tokenizers.target.size)) + 1:
         logger.warning(
             "the model is worse than chance: validation's negative log-likelihood is %.4g nats a token, where equally "
@@ -131,6 +127,6 @@ def results(
         try:
             metrics["test"] = evaluate_into(folder, system, data.rows("test"), test, "test", module.scoring, record)
         except NoNumbers as error:
-            raise Diverged(f"in the test split {error} by update {best['update']}", update=best["update"]) from error
+            raise Diverged(f"in the test split {error} by update {update}", update=update) from error
         logger.info("test: BLEU %.2f, chrF %.2f", metrics["test"]["bleu"], metrics["test"]["chrf"])
     return {"curves": curves.curves, "metrics": metrics, "weights_sha256": weights_sha256(module.translator)}

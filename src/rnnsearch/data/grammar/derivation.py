@@ -11,8 +11,8 @@ from rnnsearch.data.grammar.frames import (
     fill,
     fixed_words,
     link_all,
-    manner_phrase,
     place_phrase,
+    reflexive,
     time_phrase,
     verbs_by_frame,
 )
@@ -28,7 +28,7 @@ from rnnsearch.data.grammar.verbs import (
     time_class,
     verb_complex,
 )
-from rnnsearch.data.grammar.words import COMMENTS, MODALS
+from rnnsearch.data.grammar.words import COMMENTS, MANNERS, MODALS
 
 KINDS = (("h", 16.0), ("a", 3.0), ("y", 1.0), ("c", 1.0))
 """Classes of subjects, weighted."""
@@ -236,9 +236,9 @@ class _ClauseBuilder:
         adverbs = self._plan_adverbs()
         predicate.relative = None if end or adverbs else self._relative()
         if request.gap:
-            self._reflexive_only(predicate)
+            reflexive(ctx, predicate)
         else:
-            least = MINIMUM[self.verb.frame] + self._preposition_words()
+            least = MINIMUM[self.verb.frame] + bool(self.verb.preposition[0])
             before = len(self._english())
             fill(ctx, predicate, least + self.spare)
             self.spare -= len(self._english()) - before - least
@@ -248,16 +248,8 @@ class _ClauseBuilder:
         self.clausal = predicate.clausal
         self._end(clause, predicate, end, ctx)
 
-    def _preposition_words(self) -> int:
-        return 1 if self.verb.preposition[0] else 0
-
     def _english(self) -> list[Word]:
         return [word for item in self.items for word in item.english]
-
-    def _reflexive_only(self, predicate: Predicate) -> None:
-        if self.verb.reflexive:
-            self.ctx.use("vp.reflexive")
-            self.items.append(Item([], [(predicate.subject.reflexive, (self.key,))], 0, 0.2))
 
     def _relative(self) -> Relative | None:
         embedding = self.ctx.embedding
@@ -294,7 +286,8 @@ class _ClauseBuilder:
     def _adverb(self, predicate: Predicate, kind: str, *, last: bool) -> None:
         ctx = self.ctx
         if kind == "manner":
-            predicate.add(manner_phrase(ctx), 9, 5)
+            ctx.use("adverb.manner")
+            predicate.add(link_all(ctx, ctx.pick(MANNERS)), 9, 5)
         elif kind == "place":
             ctx.use("adverb.place")
             phrase = place_phrase(ctx, 3 + max(0, self.spare), self._place_noun(), "place",

@@ -5,7 +5,6 @@ from functools import cache
 
 from rnnsearch.data.grammar.lexicon import UNGRADED, Adjective, Noun, Verb
 from rnnsearch.data.grammar.phrases import (
-    NEW,
     Relative,
     adjectives_for,
     it,
@@ -17,7 +16,7 @@ from rnnsearch.data.grammar.phrases import (
     with_preposition,
 )
 from rnnsearch.data.grammar.rules import Context, Phrase, Word, words
-from rnnsearch.data.grammar.words import EVENT_PREPOSITIONS, MANNERS, TIMES, VERBS
+from rnnsearch.data.grammar.words import EVENT_PREPOSITIONS, TIMES, VERBS
 
 MINIMUM = {"none": 0, "accusative": 1, "dative": 1, "two": 3, "preposition": 1, "place": 3, "goal": 3, "put": 4,
            "adjective": 1, "that": 3, "whether": 3, "infinitive": 2}  # fmt: skip
@@ -88,7 +87,7 @@ def fill(ctx: Context, predicate: Predicate, budget: int) -> None:
     """Add what the verb takes, of at most `budget` English words (particle and preposition included)."""
     verb = predicate.verb
     ctx.use(f"vp.{verb.frame}") if verb.frame not in CLAUSAL else None
-    _reflexive(ctx, predicate)
+    reflexive(ctx, predicate)
     room = budget
     match verb.frame:
         case "accusative" | "dative":
@@ -108,7 +107,8 @@ def fill(ctx: Context, predicate: Predicate, budget: int) -> None:
             _adjective(ctx, predicate, room)
 
 
-def _reflexive(ctx: Context, predicate: Predicate) -> None:
+def reflexive(ctx: Context, predicate: Predicate) -> None:
+    """Add the reflexive pronoun of a verb that has one, which English lacks."""
     if predicate.verb.reflexive:
         ctx.use("vp.reflexive")
         predicate.items.append(Item([], [(predicate.subject.reflexive, (predicate.key,))], 0, 0.2))
@@ -279,15 +279,3 @@ def link_all(ctx: Context, pair: tuple[str, str]) -> Phrase:
     keys = [ctx.key() for _ in english] if len(english) == len(german) else [ctx.key()] * max(len(english), len(german))
     return Phrase([(word, (key,)) for word, key in zip(english, keys, strict=False)],
                   [(word, (key,)) for word, key in zip(german, keys, strict=False)])  # fmt: skip
-
-
-def manner_phrase(ctx: Context) -> Phrase:
-    """An adverb of manner."""
-    ctx.use("adverb.manner")
-    return link_all(ctx, ctx.pick(MANNERS))
-
-
-def new_phrase(ctx: Context, budget: int, relative: Relative | None) -> Phrase:
-    """What there is: an indefinite noun phrase in the accusative."""
-    noun = pick_noun(ctx, "hacy")
-    return noun_phrase(ctx, budget, noun, "accusative", relative=relative, determiners=NEW)

@@ -84,7 +84,6 @@ def noun_phrase(
     negation: int | None = None,
     extra: tuple[int, ...] = (),
     simple: bool = False,
-    plural: bool | None = None,
     partner: str = "",
 ) -> Phrase:
     """A noun phrase of at most `budget` English words (one at least, or two if it must have a determiner).
@@ -95,7 +94,7 @@ def noun_phrase(
     """
     if partner and not simple and budget >= 5 and negation is None and ctx.chance(0.16):
         return _coordination(ctx, budget, noun, pick_noun(ctx, partner), case, relative, extra)
-    return _Builder(ctx, noun, case, determiners, negation, plural, budget).build(budget, relative, extra, simple)
+    return _Builder(ctx, noun, case, determiners, negation, None, budget).build(budget, relative, extra, simple)
 
 
 def _coordination(
@@ -295,19 +294,12 @@ class _Builder:
 
 
 def prepositional(
-    ctx: Context,
-    budget: int,
-    english: str,
-    german: str,
-    case: str,
-    noun: Noun,
-    relative: Relative | None,
-    partner: str = "",
+    ctx: Context, budget: int, english: str, german: str, case: str, noun: Noun, relative: Relative | None
 ) -> Phrase:
     """A prepositional phrase of at most `budget` English words around a phrase of that noun."""
     room = budget - len(english.split(" "))
     ctx.depth += 1
-    inner = noun_phrase(ctx, room, noun, case, relative=relative, simple=room < 4, partner=partner)
+    inner = noun_phrase(ctx, room, noun, case, relative=relative, simple=room < 4)
     ctx.depth -= 1
     return with_preposition(ctx, english, german, inner)
 

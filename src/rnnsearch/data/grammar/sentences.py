@@ -7,10 +7,9 @@ from rnnsearch.data.grammar import embedded
 from rnnsearch.data.grammar.clauses import Clause, text
 from rnnsearch.data.grammar.derivation import Request, build
 from rnnsearch.data.grammar.embedded import adverbial_clause, relative_clause
-from rnnsearch.data.grammar.frames import Item, link_all, new_phrase, place_phrase, time_phrase, verbs_by_frame
+from rnnsearch.data.grammar.frames import Item, link_all, place_phrase, time_phrase, verbs_by_frame
 from rnnsearch.data.grammar.inflection import BE, BE_PAST
-from rnnsearch.data.grammar.lexicon import Verb
-from rnnsearch.data.grammar.phrases import noun_phrase, nouns_of, pick_noun, with_preposition
+from rnnsearch.data.grammar.phrases import NEW, noun_phrase, nouns_of, pick_noun, with_preposition
 from rnnsearch.data.grammar.rules import COMMA, Context, Phrase, Word, words
 from rnnsearch.data.grammar.verbs import Complex, passive_complex
 
@@ -109,7 +108,7 @@ def _existence(ctx: Context, budget: int) -> Clause:
     """There is a dog in the garden: es gibt with the accusative."""
     ctx.use("main.existence")
     key = ctx.key()
-    phrase = new_phrase(ctx, min(budget - 5, 5), None)
+    phrase = noun_phrase(ctx, min(budget - 5, 5), pick_noun(ctx, "hacy"), "accusative", relative=None, determiners=NEW)
     be = (BE_PAST if ctx.past else BE)["pl" if phrase.person == "pl" else "3sg"]
     subject = Phrase(words("there", key), words("es", key))
     form = ("gab" if ctx.past else "gibt", (key,))
@@ -122,8 +121,9 @@ def _existence(ctx: Context, budget: int) -> Clause:
 
 def _passive(ctx: Context, budget: int) -> Clause:
     """The book was bought by the woman."""
-    frames = verbs_by_frame("h", 3, "accusative", "actmxpqi")
-    verb = _passive_verb(ctx, frames[0][0])
+    [(verbs_of_frame, _)] = verbs_by_frame("h", 3, "accusative", "actmxpqi")
+    fitting = tuple(verb for verb in verbs_of_frame if not verb.stative and (verb.shift or not verb.particle))
+    verb = ctx.pick(fitting)
     fixed = len(verb.particle.split(" ")) if verb.particle else 0
     tense = "past" if ctx.past else ctx.weighted((("present", 2.0), ("must", 1.0), ("can", 1.0)))
     least = 4 + fixed + (tense in ("must", "can"))
@@ -133,7 +133,7 @@ def _passive(ctx: Context, budget: int) -> Clause:
     subject = noun_phrase(ctx, 2 + ctx.between(0, min(4, budget - least)), noun, "nominative", relative=None)
     spare = budget - least - len(subject.english) + 2
     key = ctx.key()
-    verbs = passive_complex(ctx, verb, tense, subject.person, key, negative=False)
+    verbs = passive_complex(ctx, verb, tense, subject.person, key)
     items = [Item(words(verb.particle, key), [], 5, 9)] if verb.particle else []
     if spare >= 3:
         ctx.use("vp.agent")
@@ -143,8 +143,3 @@ def _passive(ctx: Context, budget: int) -> Clause:
     elif spare >= 1 and (time := time_phrase(ctx, {"past": "t", "present": "p"}.get(tense, "m"), spare)):
         items.append(Item(time.english, time.german, 11, 1))
     return Clause(subject, verbs, items)
-
-
-def _passive_verb(ctx: Context, verbs: tuple[Verb, ...]) -> Verb:
-    fitting = tuple(verb for verb in verbs if not verb.stative and (verb.shift or not verb.particle))
-    return ctx.pick(fitting)

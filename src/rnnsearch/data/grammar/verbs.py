@@ -66,27 +66,18 @@ def time_class(tense: str) -> str:
 
 
 def verb_complex(
-    ctx: Context,
-    verb: Verb,
-    tense: str,
-    person: str,
-    key: int,
-    *,
-    helper: bool,
-    negative: bool,
-    english_person: str = "",
+    ctx: Context, verb: Verb, tense: str, person: str, key: int, *, helper: bool, negative: bool
 ) -> Complex:
     """The verbs of a clause; with `helper` (negation, question) English has an auxiliary."""
     ctx.use("verb.modal" if tense in MODALS else f"verb.{tense}")
     if forms.separable(verb)[0]:
         ctx.use("verb.separable")
-    english_person = english_person or person
     if tense in MODALS:
-        return _modal(ctx, verb, tense, person, english_person, key, helper=helper, negative=negative)
+        return _modal(ctx, verb, tense, person, key, helper=helper, negative=negative)
     if tense in ("perfect", "pluperfect", "future"):
-        return _compound(ctx, verb, tense, person, english_person, key)
+        return _compound(ctx, verb, tense, person, key)
     past = tense.startswith("past")
-    auxiliaries, main = _english_simple(verb, tense, english_person, key, helper=helper)
+    auxiliaries, main = _english_simple(verb, tense, person, key, helper=helper)
     return _simple_german(verb, person, past, key, auxiliaries, main)
 
 
@@ -116,7 +107,7 @@ def _simple_german(verb: Verb, person: str, past: bool, key: int, auxiliaries: l
     return Complex(auxiliaries, main, (form, (key,)), [], words(prefix, key) if prefix else [], (prefix + form, (key,)))
 
 
-def _compound(ctx: Context, verb: Verb, tense: str, person: str, english_person: str, key: int) -> Complex:
+def _compound(ctx: Context, verb: Verb, tense: str, person: str, key: int) -> Complex:
     base, _, participle = verb.english.split(" ")
     helper = ctx.key()
     prefix, _ = forms.separable(verb)
@@ -130,36 +121,34 @@ def _compound(ctx: Context, verb: Verb, tense: str, person: str, english_person:
         form = (forms.SEIN_PAST if past else forms.SEIN)[person]
     else:
         form = (forms.HABEN_PAST if past else forms.HABEN)[person]
-    english = "had" if past else "has" if english_person == "3sg" else "have"
+    english = "had" if past else "has" if person == "3sg" else "have"
     return Complex(words(english, helper), words(participle, key), (form, (helper,)), words(german_participle, key),
                    joined=(form, (helper,)))  # fmt: skip
 
 
 def modal_words(
-    ctx: Context, tense: str, person: str, english_person: str, *, helper: bool, negative: bool
+    ctx: Context, tense: str, person: str, *, helper: bool = False, negative: bool = False
 ) -> tuple[list[Word], Word]:
     """English and German forms of a modal; "must not" is darf nicht."""
     key = ctx.key()
     third, other, base, singular, plural, time = MODALS[tense]
-    english = third if english_person == "3sg" else other
+    english = third if person == "3sg" else other
     if helper and base:
-        do = "did" if time == "t" else "does" if english_person == "3sg" else "do"
+        do = "did" if time == "t" else "does" if person == "3sg" else "do"
         english = f"{do} {base}"
     if tense == "must" and negative:
         singular, plural = "darf", "dürfen"
     return words(english, key), (plural if person == "pl" else singular, (key,))
 
 
-def _modal(
-    ctx: Context, verb: Verb, tense: str, person: str, english_person: str, key: int, *, helper: bool, negative: bool
-) -> Complex:
-    english, german = modal_words(ctx, tense, person, english_person, helper=helper, negative=negative)
+def _modal(ctx: Context, verb: Verb, tense: str, person: str, key: int, *, helper: bool, negative: bool) -> Complex:
+    english, german = modal_words(ctx, tense, person, helper=helper, negative=negative)
     infinitive = forms.separable(verb)[0] + forms.german_parts(verb)[0]
     base = verb.english.split(" ")[0]
     return Complex(english, words(base, key), german, words(infinitive, key), joined=german)
 
 
-def passive_complex(ctx: Context, verb: Verb, tense: str, person: str, key: int, *, negative: bool) -> Complex:
+def passive_complex(ctx: Context, verb: Verb, tense: str, person: str, key: int) -> Complex:
     """The passive with werden: present, past or modal; always with an auxiliary."""
     ctx.use("vp.passive")
     participle = words(verb.english.split(" ")[2], key)
@@ -167,7 +156,7 @@ def passive_complex(ctx: Context, verb: Verb, tense: str, person: str, key: int,
     helper = ctx.key()
     if tense in MODALS:
         ctx.use("verb.modal")
-        english, form = modal_words(ctx, tense, person, person, helper=negative, negative=negative)
+        english, form = modal_words(ctx, tense, person)
         return Complex(english, [("be", (helper,)), *participle], form, [*german, ("werden", (helper,))], joined=form)
     past = tense == "past"
     form = ((forms.WERDEN_PAST if past else forms.WERDEN)[person], (helper,))
