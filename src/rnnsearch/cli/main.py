@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is not None:
         return _command(list(argv))
-    process.prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    process.open_streams()
+    process.answer_signals(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         code = _command(sys.argv[1:])
     except KeyboardInterrupt:  # during the imports
