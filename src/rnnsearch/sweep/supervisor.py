@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from rnnsearch.config.overrides import quoted
 from rnnsearch.records.folders import LOCK, without_links
 from rnnsearch.records.json_files import write_object
-from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, read_values
+from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, now, read_values
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
-from rnnsearch.sweep.parent import TIED
+from rnnsearch.sweep.parent import BOUND
 from rnnsearch.training.cluster import without_ranks
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _fallbacks_tried(point: Point) -> int:
 def _attempt(
     point: Point, more: tuple[str, ...], words: Sequence[str], environment: Mapping[str, str], stop: threading.Event
 ) -> Attempt:
-    begun = Attempt(started=ledger.now(), overrides=more, host=platform.node(), pid=os.getpid())
+    begun = Attempt(started=now(), overrides=more, host=platform.node(), pid=os.getpid())
     ledger.add_attempt(point, begun)
     before, kills = ledger.read_run(point.folder), _kernel_kills()
     try:
@@ -110,7 +110,7 @@ def _attempt(
     else:
         killed_for_memory = code == -signal.SIGKILL and _kernel_kills() > kills
         ended = _judge(point.folder, begun, before, code, stopped=stopped, killed_for_memory=killed_for_memory)
-    ended = replace(ended, ended=ledger.now())
+    ended = replace(ended, ended=now())
     ledger.end_attempt(point, ended)
     _correct_record(point.folder, ended)
     return ended
@@ -164,7 +164,7 @@ def _train(
             stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the training stops
             stdout=log,
             stderr=log,
-            env={**without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"},  # nothing from cwd
+            env={**without_ranks(os.environ), **environment, **BOUND},
             cwd=point.directory,
             start_new_session=True,
         )
@@ -214,11 +214,11 @@ def _judge(
     folder: Path, begun: Attempt, before: Record, code: int, *, stopped: bool, killed_for_memory: bool
 ) -> Attempt:
     """The outcome of an attempt, from the process's exit code and, if it changed, its record."""
-    now = ledger.read_run(folder)
-    record = now if now != before else NO_RECORD
+    after = ledger.read_run(folder)
+    record = after if after != before else NO_RECORD
     ended = replace(begun, exit_code=code)
-    if code == 0 and now.status in (*ledger.DONE, "paused"):
-        return replace(ended, outcome=now.status)
+    if code == 0 and after.status in (*ledger.DONE, "paused"):
+        return replace(ended, outcome=after.status)
     if stopped or record.status == "interrupted":
         return replace(ended, outcome="interrupted")
     if code < 0:
@@ -226,7 +226,9 @@ def _judge(
         why = ", since memory did not suffice" if killed_for_memory else ""
         story = {"type": "Killed", "message": f"the process was ended by {name}{why}", "traceback": _tail(folder)}
         return replace(ended, outcome="out_of_memory" if killed_for_memory else "killed", signal=name, error=story)
-    failure = record.error or Failure(type="Failed", message=_last_line(folder), traceback=_tail(folder))
+    tail = _tail(folder)
+    last = (tail.splitlines() or ["it left no message"])[-1]
+    failure = record.error or Failure(type="Failed", message=last, traceback=tail)
     story = failure.as_values()
     return replace(ended, outcome="out_of_memory" if _is_memory(story) else "failed", error=story)
 
@@ -239,10 +241,6 @@ def _is_memory(story: Mapping[str, str]) -> bool:
 def _tail(folder: Path) -> str:
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return "\n".join(lines[-TAIL:])
-
-
-def _last_line(folder: Path) -> str:
-    return (_tail(folder).splitlines() or ["it left no message"])[-1]
 
 
 def _correct_record(folder: Path, ended: Attempt) -> None:
