@@ -13,7 +13,8 @@ from filelock import FileLock
 from tests.sweep.trainings import FALLBACKS, PYTHON, job, outcomes, train_by, write_point, write_record
 
 from rnnsearch.config.compose import compose
-from rnnsearch.records.run_record import LOCK, read_values
+from rnnsearch.records.folders import LOCK
+from rnnsearch.records.run_record import read_values
 from rnnsearch.sweep import ledger, supervisor
 from rnnsearch.sweep.ledger import Attempt
 from rnnsearch.sweep.supervisor import supervise
