@@ -43,13 +43,13 @@ class Translator:
 
 def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, **_: Any) -> Translate:
     """`rnnsearch.evaluation.translating.translate`, as `rnnsearch translate` calls it."""
-    from rnnsearch.config.build import build_search
+    from rnnsearch.config.build import make
     from rnnsearch.config.compose import compose
     from rnnsearch.evaluation.translating import translate
     from rnnsearch.runs.run_folder import load_run
 
     run = load_run(Path(folder) / "run", checkpoint="last", device=device)
-    search = build_search(
+    search = make(
         compose("translate", ["run=known"]).search,
         beam_size=beam,
         batch_size=SEARCH_BATCH,

@@ -30,7 +30,8 @@ process.end(int(sys.argv[2]))
 BUSY = """
 import hashlib, sys
 from rnnsearch.cli import process
-process.prepare("train")
+process.open_streams()
+process.answer_signals("train")
 print("ready", flush=True)
 try:
     hashlib.pbkdf2_hmac("sha256", b"", b"", int(sys.argv[1]))  # a library's loop, in which Python heeds no signal

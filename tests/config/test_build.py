@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnsearch.config.build import build_greedy, build_search
+from rnnsearch.config.build import build_greedy, make
 from rnnsearch.config.compose import compose
 
 from ..search.models import TableModel
@@ -27,5 +27,5 @@ def test_validation_is_greedy_within_the_bounds_of_any_search(words: list[str]) 
 
 @pytest.mark.parametrize("name", ["beam", "greedy", "sampling"])
 def test_every_search_of_the_shipped_configs_searches(name: str) -> None:
-    (found,) = n_best(build_search(compose("translate", ["run=x", f"search={name}"]).search), TableModel(TABLE), [[7]])
+    (found,) = n_best(make(compose("translate", ["run=x", f"search={name}"]).search), TableModel(TABLE), [[7]])
     assert len(found) == 1

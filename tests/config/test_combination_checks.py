@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from rnnsearch.config import combination_checks
 from rnnsearch.config.combination_checks import check_combinations
 from rnnsearch.config.compose import compose
 from rnnsearch.config.devices import check_devices
 from rnnsearch.config.value_checks import check_values
+
+
+def train(*overrides: str) -> DictConfig:
+    """The config of a training whose values are allowed each by itself."""
+    cfg = compose("train", overrides)
+    check_values(cfg)
+    return cfg
 
 
 @pytest.mark.parametrize(
@@ -28,41 +36,29 @@ from rnnsearch.config.value_checks import check_values
         (["data=multi30k", "data.target_language=xx"], r"Multi30k has no pair de to xx"),
         (["data=mixture"], r"data\.members is empty"),
         (["budget.until=converged", "callbacks=early_stopping"], r"early stopping would cut off"),
-        (
-            ["early_stopping=3", "callbacks=early_stopping"],
-            r"^callbacks\.early_stopping and early_stopping=3 do the",
-        ),
+        (["early_stopping=3", "callbacks=early_stopping"], r"^callbacks\.early_stopping and early_stopping=3 do the"),
         (["keep_best=2", "callbacks=kept_checkpoints"], r"^callbacks\.kept_checkpoints and keep_best=2 do the same"),
-        (
-            ["+callbacks.early_stopping.patience=3"],
-            r"^callbacks\.early_stopping names no _target_, .*callbacks=",
-        ),
+        (["+callbacks.early_stopping.patience=3"], r"^callbacks\.early_stopping names no _target_, .*callbacks="),
         (["+callbacks.mine=null"], r"^callbacks\.mine names no _target_"),
         (["+logger.mine=null"], r"^logger\.mine names no _target_"),
     ],
 )
 def test_what_does_not_go_together(overrides: list[str], sentence: str) -> None:
-    cfg = compose("train", overrides)
-    check_values(cfg)
     with pytest.raises(ValueError, match=sentence):
-        check_combinations(cfg)
+        check_combinations(train(*overrides))
 
 
 @pytest.mark.parametrize("overrides", [[], ["search.coverage_penalty=0.2"], ["search=sampling"], ["data=files"]])
 def test_what_goes_together(overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    cfg = compose("train", overrides)
-    check_values(cfg)
-    check_combinations(cfg)
+    check_combinations(train(*overrides))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_no_memory_holds() -> None:
     sizes = [f"model.{key}_size=65536" for key in ("hidden", "embedding", "readout")]
-    cfg = compose("train", ["tokenizer.source_size=1000000", *sizes])
-    check_values(cfg)
     with pytest.raises(ValueError, match=r"a model of [\d,]+ weights takes [\d,]+ GiB .* this machine has \d+ GiB"):
-        check_combinations(cfg)
+        check_combinations(train("tokenizer.source_size=1000000", *sizes))
 
 
 def test_a_logger_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +81,8 @@ def test_a_logger_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_a_processor_cannot(overrides: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    cfg = compose("train", overrides)
-    check_values(cfg)
     with pytest.raises(ValueError, match=sentence):
-        check_devices(cfg.trainer)
+        check_devices(train(*overrides).trainer)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +90,5 @@ def test_what_a_processor_cannot(overrides: list[str], sentence: str, monkeypatc
 )
 def test_gpus_that_are_not_there(devices: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    cfg = compose("train", ["trainer=gpu", f"trainer.devices={devices}"])
-    check_values(cfg)
     with pytest.raises(ValueError, match=sentence):
-        check_devices(cfg.trainer)
+        check_devices(train("trainer=gpu", f"trainer.devices={devices}").trainer)

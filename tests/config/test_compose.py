@@ -33,11 +33,16 @@ def test_only_the_overlays_of_the_command_are_respelled(conf: Path) -> None:
     assert spelled("evaluate", given) == given
 
 
-def test_compose_reads_more_folders(conf: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "my" / "experiment" / "mine.yaml"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("# @package _global_\nseed: 77\n")
-    assert compose("train", ["+experiment=mine"], [tmp_path / "my"]).seed == 77
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder of YAML with an experiment."""
+    (tmp_path / "my" / "experiment").mkdir(parents=True)
+    (tmp_path / "my" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 77\n")
+    return tmp_path / "my"
+
+
+def test_compose_reads_more_folders(conf: Path, mine: Path) -> None:
+    assert compose("train", ["+experiment=mine"], [mine]).seed == 77
 
 
 def test_compose_leaves_an_active_hydra_alone(conf: Path) -> None:
@@ -75,25 +80,9 @@ def test_nearest_finds_nothing_for_nonsense() -> None:
     assert nearest("qqqq", ["model", "trainer.max_steps"]) == []
 
 
-def test_flags_work_after_a_command(conf: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    mine = tmp_path / "my" / "experiment" / "mine.yaml"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("# @package _global_\nseed: 77\n")
-    assert (
-        main(
-            [
-                "train",
-                "--cfg",
-                "job",
-                "--resolve",
-                "data=other",
-                "--config-dir",
-                str(mine.parents[1]),
-                "+experiment=mine",
-            ]
-        )
-        == 0
-    )
+def test_flags_work_after_a_command(conf: Path, capfd: pytest.CaptureFixture[str], mine: Path) -> None:
+    words = ["--resolve", "data=other", "--config-dir", str(mine), "+experiment=mine"]
+    assert main(["train", "--cfg", "job", *words]) == 0
     out, err = capfd.readouterr()
     assert "seed: 77" in out
     assert err == ""

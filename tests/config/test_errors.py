@@ -5,7 +5,9 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import datasets
 import pytest
@@ -17,17 +19,10 @@ from rnnsearch.config.compose import compose
 from rnnsearch.config.errors import explain, shown
 from rnnsearch.config.overrides import for_shell
 
-AWKWARD = [
-    "/a b,c/x=1.txt",
-    "/é/ü ñ.txt",
-    "it's (1) [2] {3}.txt",
-    'say "hi".txt',
-    "back\\slash",
-    "/a,b",
-    "50%:@x",
-    "=",
-    "~/x",
-]
+AWKWARD = ["/a b,c/x=1.txt", "/é/ü ñ.txt", "it's (1) [2] {3}.txt", 'say "hi".txt', "back\\slash", "/a,b", "50%:@x"]
+
+
+needs_a_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
 def said(arguments: list[str], capfd: pytest.CaptureFixture[str], code: int = 2) -> str:
@@ -105,7 +100,7 @@ def test_a_wrong_flag_and_a_missing_folder(conf: Path, capfd: pytest.CaptureFixt
     assert "--resolve" in said(["train", "--resolve"], capfd)
 
 
-@pytest.mark.parametrize("path", AWKWARD)
+@pytest.mark.parametrize("path", [*AWKWARD, "=", "~/x"])
 def test_the_quoted_form_works_as_shown(conf: Path, path: str) -> None:
     words = shlex.split(for_shell("data.train.source", path))
     assert len(words) == 1
@@ -240,13 +235,14 @@ def test_explain_does_not_know_our_bugs() -> None:
     assert explain(KeyError("x"), "train", []) is None
 
 
-def test_torch_on_a_full_disk(command, capfd: pytest.CaptureFixture[str]) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-
+@needs_a_full_disk
+@pytest.mark.parametrize(
+    "write", [lambda file: torch.save(torch.zeros(1_000_000), file), lambda file: file.write(b"x" * 100_000)]
+)
+def test_a_full_disk_for_real(command, capfd: pytest.CaptureFixture[str], write: Callable[[BinaryIO], object]) -> None:
     def run(cfg) -> None:
         with open("/dev/full", "wb") as file:
-            torch.save(torch.zeros(1_000_000), file)
+            write(file)
 
     command(run)
     assert "no space left" in said(["train"], capfd, code=1)
@@ -267,24 +263,11 @@ def test_a_generator_that_refuses_while_a_data_set_is_written(
     assert said(["train"], capfd, code=1) == "rnnsearch train: a.en: line 2 is no UTF-8\n"
 
 
-def test_a_full_disk_for_real(command, capfd: pytest.CaptureFixture[str]) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-
-    def run(cfg) -> None:
-        with open("/dev/full", "w") as file:
-            file.write("x" * 100_000)
-
-    command(run)
-    assert "no space left" in said(["train"], capfd, code=1)
-
-
+@needs_a_full_disk
 @pytest.mark.parametrize(
     "words", [["--help"], ["--version"], ["train", "--help"], ["train", "--cfg", "job"]], ids=" ".join
 )
 def test_standard_output_is_a_full_disk(words: list[str]) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "rnnsearch", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -84,11 +84,7 @@ def test_several_wrong_values_are_named_together() -> None:
         ("compare", ["~tuning"], r"^no tuning is chosen; choose one with tuning=OPTION"),
         ("compare", ["~jobs"], r"^jobs is not there, which compare needs; for none give jobs=null"),
         ("compare", ["jobs=0"], r"jobs=0: give a whole number from 1 to 1024, or null"),
-        (
-            "compare",
-            ["tuning.factors=[0]"],
-            r"tuning\.factors=\[0\]: give a list such as \[0\.5,1,2\], each a number ab",
-        ),
+        ("compare", ["tuning.factors=[0]"], r"tuning\.factors=\[0\]: give a list such as \[0\.5,1,2\], each a numb"),
         ("translate", ["run=x", "device=tpu"], r"device=tpu: give one of auto, cpu, cuda, or one GPU of several"),
         ("translate", ["run=x", "format=xml"], r"format=xml: choose one of text, tsv, jsonl"),
         ("translate", ["run=x", "strict=yes"], r"strict='yes': give true or false"),

@@ -155,8 +155,7 @@ def test_nested_overrides(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
-    [("+seeed=1", "did you mean seed"), ("++budget.udpates=3", "did you mean budget.updates")],
+    ("word", "told"), [("+seeed=1", "did you mean seed"), ("++budget.udpates=3", "did you mean budget.updates")]
 )
 def test_a_key_that_is_added_and_nothing_reads(word: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):

@@ -2,7 +2,6 @@
 
 import asyncio
 import html
-import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -403,19 +402,10 @@ def test_the_queue_keeps_the_order_and_forgets_failures() -> None:
     assert asyncio.run(main()) == list(range(6))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"max_characters": 0}, "max_characters=0: give a whole number from 1 on"),
-        ({"max_waiting": -1}, "max_waiting=-1: give a whole number from 0 on"),
-        ({"max_words": "x"}, "max_words=x"),
-        ({"beam_size": 7}, "beam_size=7: give a whole number from 1 to max_beam_size=6"),
-        ({"alternatives": True}, "alternatives=True"),
-    ],
-)
-def test_limits_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Limits(**{**LIMITS, **change})
+@pytest.mark.parametrize(("name", "value"), [("beam_size", 7), ("alternatives", 0)])
+def test_defaults_above_what_may_be_asked_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{name}={value}: give a whole number from 1 to max_beam_size=6"):
+        Limits(**{**LIMITS, name: value})
 
 
 def test_the_words_are_parted_by_single_blanks(limits: Limits) -> None:

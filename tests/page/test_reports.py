@@ -67,33 +67,12 @@ def test_files_of_a_report_are_served(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(
-            "/ladder/study.json",
-            "/ladder/a-seed0/record.json",
-            "/later/report.html",
-            "/ladder/report.csv",
-            "/nope/report.html",
-        ),
+        *("/ladder/study.json", "/ladder/a-seed0/record.json", "/later/report.html", "/ladder/report.csv"),
         *("/ladder/..%2f..%2fsecret", "/..%2fsecret", "/%2e%2e/report.html", "/ladder/figures/..%2f..%2fsecret.png"),
-        *(
-            "/ladder/figures/%2fetc%2fpasswd",
-            "/.hidden/report.html",
-            "/%00/report.html",
-            "/ladder/%00",
-            "/a%00b/report.md",
-        ),
-        *(
-            "/ladder/report.html%00",
-            "/ladder/figures/%00.png",
-            f"/{'x' * 300}/report.html",
-            "/%ff/report.html",
-        ),
-        *(
-            f"/ladder/figures/{'x' * 300}.png",
-            f"/ladder/figures/{'x' * 9000}.png",
-            "/./report.html",
-            "/later/./report.html",
-        ),
+        *("/ladder/figures/%2fetc%2fpasswd", "/.hidden/report.html", "/%00/report.html", "/ladder/%00"),
+        *("/a%00b/report.md", "/ladder/report.html%00", "/ladder/figures/%00.png", f"/{'x' * 300}/report.html"),
+        *("/%ff/report.html", f"/ladder/figures/{'x' * 300}.png", f"/ladder/figures/{'x' * 9000}.png"),
+        *("/./report.html", "/later/./report.html", "/nope/report.html"),
     ],
 )
 def test_nothing_else_is(client: TestClient, path: str) -> None:
@@ -174,12 +153,8 @@ def served(output: Path) -> Iterator[dict[str, str]]:
     with SummaryWriter(str(output / "later" / "a-seed0" / "tensorboard")) as writer:
         writer.add_scalar("validation/bleu", 12.0, 1)
     database = f"sqlite:///{output / 'mlflow.db'}"
-    tracking = [
-        sys.executable,
-        "-c",
-        "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]); mlflow.set_experiment('ladder')",
-    ]
-    subprocess.run([*tracking, database], check=True, cwd=output, capture_output=True)
+    code = "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]); mlflow.set_experiment('ladder')"
+    subprocess.run([sys.executable, "-c", code, database], check=True, cwd=output, capture_output=True)
     words = [sys.executable, "-m", "rnnsearch", "dashboard", f"paths.output={output}"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
@@ -225,12 +200,8 @@ def test_every_dashboard_shows_the_study(served: dict[str, str], tmp_path: Path)
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
         page.set_default_timeout(120_000)
-        for name, shown in (
-            ("reports", "ladder"),
-            ("TensorBoard", "later/a-seed0/tensorboard"),
-            ("Optuna, later", "later"),
-            ("MLflow", "ladder"),
-        ):
+        pages = {"reports": "ladder", "TensorBoard": "later/a-seed0/tensorboard", "Optuna, later": "later"}
+        for name, shown in {**pages, "MLflow": "ladder"}.items():
             page.goto(served[name])
             page.get_by_text(shown).first.wait_for()
             page.screenshot(path=tmp_path / f"{name}.png")

@@ -36,12 +36,7 @@ def test_a_process_that_does_not_write_keeps_its_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        ("{", "is damaged"),
-        ("[]", "is damaged"),
-        ('{"format": 2}', "is not a record of format 1"),
-        ("", "is damaged"),
-    ],
+    [("{", "is damaged"), ("[]", "is damaged"), ('{"format": 2}', "is not a record of format 1"), ("", "is damaged")],
 )
 def test_damaged_records(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "record.json").write_text(text)

@@ -34,7 +34,7 @@ def test_it_translates(earlier: Path) -> None:
 
 def test_it_is_evaluated(earlier: Path) -> None:
     loaded = run_folder.load_run(earlier, device="cpu")
-    texts, search = kept_pairs.split_rows(loaded, "test"), build.build_search(loaded.config.search)
+    texts, search = kept_pairs.split_rows(loaded, "test"), build.make(loaded.config.search)
     found = evaluate_split(loaded.model.system, texts, search, scoring=Scoring.of_record(loaded.record.scoring)).metrics
     kept = loaded.record.results.metrics.test
     assert {key: found[key] for key in ("nll", "chrf")} == pytest.approx({key: kept[key] for key in ("nll", "chrf")})

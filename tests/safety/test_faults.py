@@ -69,10 +69,7 @@ def test_a_full_disk_and_the_same_command_when_it_is_free(
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ["evaluate", "run=RUN", "split=test"],
-        ["reproduce", "run=RUN", "paths.output=DISK/outputs"],
-    ],
+    [["evaluate", "run=RUN", "split=test"], ["reproduce", "run=RUN", "paths.output=DISK/outputs"]],
     ids=["evaluate", "reproduce"],
 )
 def test_other_commands_on_a_full_disk(shell: Shell, disk: Path, trained: Path, words: list[str]) -> None:

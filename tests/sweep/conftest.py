@@ -1,5 +1,6 @@
 """Sweeps whose points are planned and not trained."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ class Planner:
 
     def points(self, study: str) -> list[Point]:
         return ledger.read_points(self.outputs / study)
+
+    def described(self, study: str) -> Any:
+        """What study.json says of a study."""
+        return json.loads((self.outputs / study / "study.json").read_text())
 
 
 @pytest.fixture

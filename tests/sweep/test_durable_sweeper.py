@@ -17,15 +17,9 @@ from rnnsearch.sweep import axes
 AXES = ("model/context=additive,fixed", "model.context.attention_size=8,16", "seed=0,1")
 
 
-def values(plan: Any, study: str, key: str) -> list[str]:
+def values(plan: Any, key: str) -> list[str]:
     """What each point has for a key, in the order in which they would be trained."""
-    overrides = [dict(one.partition("=")[::2] for one in launched) for launched in plan.launched]
-    return [one.get(key, "") for one in overrides]
-
-
-def described(plan: Any, study: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((plan.outputs / study / "study.json").read_text())
-    return found
+    return [dict(one.partition("=")[::2] for one in launched).get(key, "") for launched in plan.launched]
 
 
 def test_a_grid_without_what_a_point_lacks(plan: Any) -> None:
@@ -35,15 +29,9 @@ def test_a_grid_without_what_a_point_lacks(plan: Any) -> None:
     assert {point.member for point in found} == {"additive, attention_size=8", "additive, attention_size=16", "fixed"}
     assert [point.seed for point in found].count(0) == 3
     assert not any("attention_size" in one for point in found if point.member == "fixed" for one in point.overrides)
-    assert [member["name"] for member in described(plan, "s")["members"]] == [
-        "additive, attention_size=8",
-        "additive, attention_size=16",
-        "fixed",
-    ]
-    assert described(plan, "s")["members"][0]["settings"] == {
-        "model/context": "additive",
-        "model.context.attention_size": 8,
-    }
+    members = plan.described("s")["members"]
+    assert [one["name"] for one in members] == ["additive, attention_size=8", "additive, attention_size=16", "fixed"]
+    assert members[0]["settings"] == {"model/context": "additive", "model.context.attention_size": 8}
 
 
 def test_train_m_and_sweep_give_the_same_points(plan: Any) -> None:
@@ -64,10 +52,10 @@ def test_a_study_grows_by_what_is_new(plan: Any, capsys: pytest.CaptureFixture[s
     assert len(plan.points("s")) == 9
     assert first.items() <= {point.folder.name: point.key for point in plan.points("s")}.items()
     assert len({point.member for point in plan.points("s")}) == 3
-    assert described(plan, "s")["seeds"] == [0, 1, 2]
+    assert plan.described("s")["seeds"] == [0, 1, 2]
     plan("sweep study=s model=tiny", "seed=3")
     assert "s: 1 points, 1 of them to be trained" in capsys.readouterr().err
-    assert len(described(plan, "s")["runs"]) == 10
+    assert len(plan.described("s")["runs"]) == 10
 
 
 def test_members_that_become_two_are_named_apart_and_keep_their_folders(plan: Any) -> None:
@@ -75,18 +63,15 @@ def test_members_that_become_two_are_named_apart_and_keep_their_folders(plan: An
     before = {point.key: point.folder for point in plan.points("s")}
     assert {point.member for point in plan.points("s")} == {"additive", "fixed"}
     plan("sweep study=s model=tiny model/context=additive,fixed model.context.attention_size=8,16 seed=0")
-    names = [member["name"] for member in described(plan, "s")["members"]]
+    names = [member["name"] for member in plan.described("s")["members"]]
     assert names == ["additive, attention_size=8", "fixed", "additive, attention_size=16"]
     assert before.items() <= {point.key: point.folder for point in plan.points("s")}.items()
 
 
 def test_a_key_without_effect_makes_no_second_point(plan: Any) -> None:
     plan("sweep study=s model=tiny model/context=fixed,additive model.attention_size=8,16 seed=0")
-    assert sorted(point.member for point in plan.points("s")) == [
-        "additive, attention_size=16",
-        "additive, attention_size=8",
-        "fixed",
-    ]
+    members = sorted(point.member for point in plan.points("s"))
+    assert members == ["additive, attention_size=16", "additive, attention_size=8", "fixed"]
 
 
 def axis(word: str) -> tuple[str, tuple[str, ...]]:
@@ -131,9 +116,9 @@ def test_a_file_s_grid_and_its_paired_dimensions(plan: Any, tmp_path: Path) -> N
         "search: null\n"
     )
     plan("sweep --config-dir=conf study=s model=tiny sweep=pairs test=false")
-    both = zip(values(plan, "s", "model.hidden_size"), values(plan, "s", "model.attention_size"), strict=True)
+    both = zip(values(plan, "model.hidden_size"), values(plan, "model.attention_size"), strict=True)
     assert sorted(both) == [("16", "8"), ("16", "8"), ("8", "4"), ("8", "4")]
-    assert values(plan, "s", "test") == ["False"] * 4  # the command line is stronger than the file
+    assert values(plan, "test") == ["False"] * 4  # the command line is stronger than the file
     assert all(point.flags for point in plan.points("s"))
 
 
@@ -174,7 +159,7 @@ def test_a_study_s_name_is_text() -> None:
 def test_a_study_s_folder_is_what_was_typed(plan: Any) -> None:
     plan("sweep study=007 model=tiny seed=0")
     assert [path.name for path in plan.outputs.iterdir()] == ["007"]
-    assert described(plan, "007")["name"] == "007"
+    assert plan.described("007")["name"] == "007"
     assert 'study="007"' in plan.points("007")[0].overrides
 
 
@@ -224,7 +209,7 @@ def test_a_damaged_description_is_written_anew(plan: Any) -> None:
     plan("sweep study=s model=tiny seed=0,1")
     (plan.outputs / "s" / "study.json").write_text("{")
     plan("sweep study=s model=tiny seed=0,1")
-    assert len(described(plan, "s")["runs"]) == 2
+    assert len(plan.described("s")["runs"]) == 2
 
 
 def test_what_is_not_finished_is_said_last(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:

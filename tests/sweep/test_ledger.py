@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.sweep.trainings import KEY, PYTHON, job, write_point, write_record
 
+from rnnsearch.records.run_record import now
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt
 
@@ -26,9 +27,9 @@ with supervising(pathlib.Path(sys.argv[1])) as mine:
 def attempted(folder: Path, *outcomes: str | None, error: dict[str, str] | None = None) -> ledger.State:
     point = write_point(folder)
     for outcome in outcomes:
-        ledger.add_attempt(point, Attempt(started=ledger.now(), pid=1))
+        ledger.add_attempt(point, Attempt(started=now(), pid=1))
         if outcome:
-            ledger.end_attempt(point, Attempt(started="", ended=ledger.now(), outcome=outcome, error=error))
+            ledger.end_attempt(point, Attempt(started="", ended=now(), outcome=outcome, error=error))
     return ledger.state(point)
 
 

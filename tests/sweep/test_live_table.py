@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from tests.sweep.trainings import write_point, write_record
 
+from rnnsearch.records.run_record import now
 from rnnsearch.sweep import ledger, live_table
 from rnnsearch.sweep.ledger import Attempt, Point, State
 
@@ -82,8 +83,8 @@ def test_what_happens_is_said_once_with_where_to_look(tmp_path: Path, caplog: py
     caplog.set_level(logging.INFO)
     with live_table.watching([good, bad]):
         for point in (good, bad):
-            ledger.add_attempt(point, Attempt(started=ledger.now()))
-        ledger.end_attempt(bad, Attempt(started=ledger.now(), ended=ledger.now(), outcome="failed", error=FAILURE))
+            ledger.add_attempt(point, Attempt(started=now()))
+        ledger.end_attempt(bad, Attempt(started=now(), ended=now(), outcome="failed", error=FAILURE))
         write_record(good.folder, "finished", {5: 3.25})
     lines = [record.getMessage() for record in caplog.records]
     assert [lines.count(f"{name} begins") for name in ("good", "bad")] == [1, 1]
@@ -105,10 +106,10 @@ def test_a_trial_that_goes_on_is_no_further_attempt() -> None:
 
 def test_a_further_attempt_says_with_what(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     point = write_point(tmp_path)
-    ledger.add_attempt(point, Attempt(started=ledger.now()))
+    ledger.add_attempt(point, Attempt(started=now()))
     caplog.set_level(logging.INFO)
     with live_table.watching([point]):
-        ledger.add_attempt(point, Attempt(started=ledger.now(), overrides=("batches.size=4",)))
+        ledger.add_attempt(point, Attempt(started=now(), overrides=("batches.size=4",)))
     assert [line for line in caplog.messages if "begins" in line] == [
         f"{tmp_path.name} begins again, with batches.size=4"
     ]

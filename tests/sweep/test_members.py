@@ -13,11 +13,6 @@ EQUAL = ("model=tiny", "match=none", "tuning=none")
 OWN = ("members=null", '+members.gru=["model.cell=cudnn"]', '+members.lstm=["model.cell=lstm"]')
 
 
-def described(plan: Any, study: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((plan.outputs / study / "study.json").read_text())
-    return found
-
-
 def told(plan: Any, study: str) -> dict[str, tuple[str, int, str]]:
     return {point.key: (point.member, point.seed, point.folder.name) for point in plan.points(study)}
 
@@ -27,7 +22,7 @@ def test_a_comparison_is_a_sweep_with_a_protocol(plan: Any) -> None:
     plan("sweep study=two protocol=fixed_vs_attention", *EQUAL, "seed=0,1")
     assert told(plan, "one") == told(plan, "two")
     assert {name for name, *_ in told(plan, "one").values()} == {"fixed", "additive"}
-    one, two = described(plan, "one"), described(plan, "two")
+    one, two = plan.described("one"), plan.described("two")
     for key in ("kind", "question", "protocol", "seeds", "match", "tuning", "config_difference"):
         assert one[key] == two[key], key
     assert one["kind"] == "comparison"
@@ -56,12 +51,12 @@ def test_seeds_are_asked_for_alike(plan: Any, words: str, seeds: set[int]) -> No
 
 def test_members_of_one_s_own_have_no_question_of_another(plan: Any) -> None:
     plan("compare data=controlled study=cells", *EQUAL, "seeds=[0]", *OWN)
-    found = described(plan, "cells")
+    found = plan.described("cells")
     assert [member["name"] for member in found["members"]] == ["gru", "lstm"]
     assert found["question"] is None
     assert {key: value for key, value in found["protocol"].items() if value is not None} == {"metric": "bleu"}
     plan("compare data=controlled study=asked", *EQUAL, "seeds=[0]", *OWN, "protocol.question='Which cell?'")
-    assert described(plan, "asked")["question"] == described(plan, "asked")["protocol"]["question"] == "Which cell?"
+    assert plan.described("asked")["question"] == plan.described("asked")["protocol"]["question"] == "Which cell?"
 
 
 def test_members_times_values(plan: Any) -> None:
@@ -73,22 +68,22 @@ def test_members_times_values(plan: Any) -> None:
 
 def test_planned_pairs_are_compared_in_every_combination_of_what_else_is_swept(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0]", "model.dropout=0.1,0.2")
-    stated = described(plan, "s")["protocol"]
+    stated = plan.described("s")["protocol"]
     assert stated["comparisons"] == [[f"additive, dropout={x}", f"fixed, dropout={x}"] for x in (0.1, 0.2)]
     assert stated["baseline"] == "fixed, dropout=0.1"
-    assert described(plan, "s")["members"][0]["name"] == "fixed, dropout=0.1"
+    assert plan.described("s")["members"][0]["name"] == "fixed, dropout=0.1"
     pairs = "protocol.comparisons=[[additive,fixed]]"
     plan("sweep study=t", *EQUAL, "model/context=fixed,additive,mean", "model.cell=cudnn,lstm", pairs)
-    stated = described(plan, "t")["protocol"]
+    stated = plan.described("t")["protocol"]
     assert stated["comparisons"] == [[f"additive, cell={x}", f"fixed, cell={x}"] for x in ("cudnn", "lstm")]
 
 
 def test_a_plain_sweep_may_name_its_baseline(plan: Any) -> None:
     words = ("sweep study=s", *EQUAL, "model/context=additive,fixed", "seed=0,1")
     plan(*words)
-    assert described(plan, "s")["protocol"] is None
+    assert plan.described("s")["protocol"] is None
     plan(*words, "protocol.baseline=fixed", "protocol.metric=chrf")
-    found = described(plan, "s")
+    found = plan.described("s")
     assert {key: one for key, one in found["protocol"].items() if one} == {"baseline": "fixed", "metric": "chrf"}
     assert [member["name"] for member in found["members"]] == ["fixed", "additive"]
 
@@ -96,15 +91,13 @@ def test_a_plain_sweep_may_name_its_baseline(plan: Any) -> None:
 def test_runs_of_another_rate_than_the_chosen_one_are_members_of_their_own(plan: Any) -> None:
     words = ("sweep study=s model=tiny match=none seed=1", "tuning=none")
     plan(*words, "model/context=additive,fixed", "optimizer.lr=0.016")
-    found = described(plan, "s")
+    found = plan.described("s")
     chosen = {name: {"optimizer.lr": 0.016} for name in ("additive", "fixed")}
     tuning = {"measure": "nll", "rungs": [], "trials": [], "chosen": chosen, "at_edge": []}
-    write_object(
-        plan.outputs / "s" / "study.json",
-        {**{key: one for key, one in found.items() if key != "sha256"}, "tuning": tuning},
-    )
+    del found["sha256"]
+    write_object(plan.outputs / "s" / "study.json", {**found, "tuning": tuning})
     plan(*words, "model/context=fixed", "optimizer.lr=0.002")
-    found = described(plan, "s")
+    found = plan.described("s")
     assert sorted(run["member"] for run in found["runs"]) == ["additive", "fixed", "fixed, lr=0.002"]
     assert found["tuning"]["chosen"] == chosen
 
@@ -138,7 +131,7 @@ def test_a_point_gets_no_key_of_the_sweep_s_own(plan: Any) -> None:
     (first, *_) = plan.points("s")
     keys = {one.partition("=")[0] for one in first.overrides}
     assert keys == {"model", "model/context", "seed", "study", "member"}
-    assert described(plan, "s")["length_edges"] == [5, 9]
+    assert plan.described("s")["length_edges"] == [5, 9]
 
 
 def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
@@ -150,7 +143,7 @@ def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
     rates = {(point.member, one) for point in plan.points("s") for one in point.overrides if "optimizer.lr" in one}
     assert rates == {("fixed", "optimizer.lr=0.5"), ("additive", "optimizer.lr=0.25")}
     assert len(plan.points("s")) == 4
-    found = described(plan, "s")["tuning"]
+    found = plan.described("s")["tuning"]
     assert found["chosen"] == {"fixed": {"optimizer.lr": 0.5}, "additive": {"optimizer.lr": 0.25}}
     assert found["trials"][0]["values_at"] == [{"update": 9, "value": 3.0}]
 
@@ -158,13 +151,13 @@ def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
 def test_what_seeds_were_asked_for_and_when(plan: Any) -> None:
     for seeds in ("0,1", "1", "0,1,2"):
         plan("sweep study=s", *EQUAL, "model/context=fixed,additive", f"seed={seeds}")
-    asked = described(plan, "s")["asked_seeds"]
+    asked = plan.described("s")["asked_seeds"]
     assert [one["seeds"] for one in asked] == [[0, 1], [0, 1, 2]]
     assert asked[0]["at"] <= asked[1]["at"]
-    earlier = {key: one for key, one in described(plan, "s").items() if key not in ("asked_seeds", "sha256")}
+    earlier = {key: one for key, one in plan.described("s").items() if key not in ("asked_seeds", "sha256")}
     write_object(plan.outputs / "s" / "study.json", earlier)
     plan("sweep study=s", *EQUAL, "model/context=fixed,additive", "seed=3")
-    assert [one["seeds"] for one in described(plan, "s")["asked_seeds"]] == [[0, 1, 2], [0, 1, 2, 3]]
+    assert [one["seeds"] for one in plan.described("s")["asked_seeds"]] == [[0, 1, 2], [0, 1, 2, 3]]
 
 
 def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
@@ -192,13 +185,13 @@ def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
 
 def test_a_member_of_other_settings_takes_the_place_of_the_earlier_one(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0,1]")
-    first = described(plan, "s")["runs"]
+    first = plan.described("s")["runs"]
     plan("compare study=s", *EQUAL, "seeds=[0]", "label_smoothing=0.2")
-    second = described(plan, "s")["runs"]
+    second = plan.described("s")["runs"]
     assert [(run["member"], run["seed"]) for run in second] == [("fixed", 0), ("additive", 0)]
     assert not {run["folder"] for run in first} & {run["folder"] for run in second}
     assert len(plan.points("s")) == 6  # none is lost
     plan("compare study=s", *EQUAL, "seeds=[1]", "label_smoothing=0.2")
-    assert len(described(plan, "s")["runs"]) == 4
+    assert len(plan.described("s")["runs"]) == 4
     plan("compare study=s", *EQUAL, "seeds=[1]")
-    assert {run["folder"] for run in described(plan, "s")["runs"]} == {run["folder"] for run in first}
+    assert {run["folder"] for run in plan.described("s")["runs"]} == {run["folder"] for run in first}

@@ -29,6 +29,20 @@ supervisor.supervise(pathlib.Path(sys.argv[1]))
 """
 
 
+Train = Callable[[str], str]
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Trains the test's point by a program; gives the outcome."""
+
+    def outcome(program: str) -> str:
+        train_by(monkeypatch, program)
+        return supervise(tmp_path)
+
+    return outcome
+
+
 def eventually(true: Callable[[], bool], seconds: float = 30) -> bool:
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
@@ -43,10 +57,9 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_training_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_finishes(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path)
-    train_by(monkeypatch, 'record("finished", updates=[3])')
-    assert supervise(tmp_path) == "finished"
+    assert train('record("finished", updates=[3])') == "finished"
     (attempt,) = ledger.read_attempts(tmp_path)
     assert (attempt.outcome, attempt.exit_code, attempt.signal, attempt.error) == ("finished", 0, None, None)
     assert attempt.started <= str(attempt.ended)
@@ -55,11 +68,10 @@ def test_a_training_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "job.log").read_text() == "begun with\n"
 
 
-def test_a_finished_point_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_point_is_not_trained_again(tmp_path: Path, train: Train) -> None:
     write_point(tmp_path)
     write_record(tmp_path, "finished", {1: 1.0})
-    train_by(monkeypatch, 'fail("ValueError", "trained again")')
-    assert supervise(tmp_path) == "finished"
+    assert train('fail("ValueError", "trained again")') == "finished"
     assert outcomes(tmp_path) == []
     assert read_values(tmp_path)["status"] == "finished"
 
@@ -71,24 +83,18 @@ def test_a_pruned_trial_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert outcomes(tmp_path) == ["pruned"]
 
 
-def test_a_failure_is_noted_with_its_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failure_is_noted_with_its_traceback(tmp_path: Path, train: Train, caplog: pytest.LogCaptureFixture) -> None:
     point = write_point(tmp_path)
-    train_by(monkeypatch, 'fail("ValueError", "model.hidden_size=-1 is negative")')
-    assert supervise(tmp_path) == "failed"
+    assert train('fail("ValueError", "model.hidden_size=-1 is negative")') == "failed"
     error = job(tmp_path)["attempts"][0]["error"]
     assert (error["type"], error["message"]) == ("ValueError", "model.hidden_size=-1 is negative")
     assert "Traceback" in error["traceback"]
     assert ledger.state(point).error == "ValueError: model.hidden_size=-1 is negative"
 
 
-def test_a_training_that_dies_without_a_record_is_known_by_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_dies_without_a_record_is_known_by_its_log(tmp_path: Path, train: Train) -> None:
     write_point(tmp_path)
-    train_by(monkeypatch, 'sys.exit("rnnsearch train: no such option")')
-    assert supervise(tmp_path) == "failed"
+    assert train('sys.exit("rnnsearch train: no such option")') == "failed"
     (attempt,) = ledger.read_attempts(tmp_path)
     assert attempt.error
     assert attempt.error["message"] == "rnnsearch train: no such option"
@@ -96,19 +102,15 @@ def test_a_training_that_dies_without_a_record_is_known_by_its_log(
     assert attempt.exit_code == 1
 
 
-def test_a_training_that_ends_well_without_a_finished_record_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_ends_well_without_a_finished_record_has_failed(tmp_path: Path, train: Train) -> None:
     write_point(tmp_path)
-    train_by(monkeypatch, 'record("running")')
-    assert supervise(tmp_path) == "failed"
+    assert train('record("running")') == "failed"
     assert read_values(tmp_path)["status"] == "failed"
 
 
-def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
-    train_by(monkeypatch, 'record("running", updates=[1]); os.kill(os.getpid(), signal.SIGKILL)')
-    assert supervise(tmp_path) == "killed"
+    assert train('record("running", updates=[1]); os.kill(os.getpid(), signal.SIGKILL)') == "killed"
     (attempt,) = ledger.read_attempts(tmp_path)
     assert (attempt.exit_code, attempt.signal) == (-9, "SIGKILL")
     record = read_values(tmp_path)
@@ -127,22 +129,18 @@ def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, monkeypatch: pyt
     ],
     ids=["Python", "torch on the CPU", "CUDA", "in the log alone"],
 )
-def test_out_of_memory_is_tried_again_with_half_the_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
-) -> None:
+def test_out_of_memory_is_tried_again_with_half_the_batch(tmp_path: Path, train: Train, dies: str) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
-    train_by(monkeypatch, f'checkpoint()\nif "batches.size=2" not in more: {dies}\nrecord("finished", more=more)')
-    assert supervise(tmp_path) == "finished"
+    assert train(f'checkpoint()\nif "batches.size=2" not in more: {dies}\nrecord("finished", more=more)') == "finished"
     assert outcomes(tmp_path) == ["out_of_memory", "out_of_memory", "finished"]
     assert [attempt.overrides for attempt in ledger.read_attempts(tmp_path)] == [(), *FALLBACKS]
     assert read_values(tmp_path)["more"] == list(FALLBACKS[1])  # and not resumed with another batch
     assert ledger.state(point).status == "finished"
 
 
-def test_when_no_batch_is_small_enough_the_point_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_no_batch_is_small_enough_the_point_has_failed(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
-    train_by(monkeypatch, 'fail("MemoryError", "")')
-    assert supervise(tmp_path) == "out_of_memory"
+    assert train('fail("MemoryError", "")') == "out_of_memory"
     assert outcomes(tmp_path) == ["out_of_memory"] * 3
     assert ledger.state(point).status == "failed"
     assert supervise(tmp_path) == "out_of_memory"
@@ -150,19 +148,17 @@ def test_when_no_batch_is_small_enough_the_point_has_failed(tmp_path: Path, monk
     assert len(outcomes(tmp_path)) == 4
 
 
-def test_what_was_too_large_is_not_tried_again_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_too_large_is_not_tried_again_after_a_stop(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
     ledger.add_attempt(point, Attempt(started="", outcome="out_of_memory"))
-    train_by(monkeypatch, 'record("finished")')
-    assert supervise(tmp_path) == "finished"
+    assert train('record("finished")') == "finished"
     assert ledger.read_attempts(tmp_path)[-1].overrides == FALLBACKS[0]
 
 
-def test_an_attempt_goes_on_with_the_batch_of_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_goes_on_with_the_batch_of_the_last(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
     ledger.add_attempt(point, Attempt(started="", outcome="killed", overrides=FALLBACKS[0]))
-    train_by(monkeypatch, 'record("finished", more=more)')
-    assert supervise(tmp_path) == "finished"
+    assert train('record("finished", more=more)') == "finished"
     assert read_values(tmp_path)["more"] == list(FALLBACKS[0])
 
 
@@ -228,44 +224,33 @@ def test_ranks_that_are_left_behind_are_ended(tmp_path: Path, monkeypatch: pytes
     assert eventually(lambda: not is_alive(pid))
 
 
-def test_a_new_attempt_without_a_checkpoint_begins_in_an_empty_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_attempt_without_a_checkpoint_begins_in_an_empty_folder(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path)
     write_record(tmp_path, "running")
     for name in ("train.log", ".record.json.17.part"):
         (tmp_path / name).write_text("old")
     (tmp_path / "checkpoints").mkdir()
     ledger.add_attempt(point, Attempt(started=""))
-    train_by(monkeypatch, 'record("finished", found=sorted(path.name for path in folder.iterdir()))')
-    assert supervise(tmp_path) == "finished"
+    assert train('record("finished", found=sorted(path.name for path in folder.iterdir()))') == "finished"
     assert set(read_values(tmp_path)["found"]) <= {"job.json", "job.log", ".job.lock", ".lock"}
     assert outcomes(tmp_path) == [None, "finished"]
 
 
 @pytest.mark.parametrize("broken", ["last.ckpt", "record.json"])
-def test_what_a_crash_of_the_machine_left_half_written_is_begun_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
+def test_what_a_crash_of_the_machine_left_half_written_is_begun_anew(tmp_path: Path, train: Train, broken: str) -> None:
     point = write_point(tmp_path)
-    train_by(monkeypatch, 'checkpoint(); record("running", updates=[1]); os.kill(os.getpid(), signal.SIGKILL)')
-    assert supervise(tmp_path) == "killed"
+    assert train('checkpoint(); record("running", updates=[1]); os.kill(os.getpid(), signal.SIGKILL)') == "killed"
     path = tmp_path / ("checkpoints" if broken == "last.ckpt" else "") / broken
     path.write_bytes(path.read_bytes()[:-30])
-    train_by(monkeypatch, 'record("finished", more=more)')
-    assert supervise(tmp_path) == "finished"
+    assert train('record("finished", more=more)') == "finished"
     assert read_values(tmp_path)["more"] == []
     assert ledger.state(point).status == "finished"
 
 
-def test_a_second_failure_is_not_taken_for_what_the_record_says_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_failure_is_not_taken_for_what_the_record_says_of_the_first(tmp_path: Path, train: Train) -> None:
     point = write_point(tmp_path)
-    train_by(monkeypatch, 'checkpoint(); record("interrupted"); sys.exit(130)')
-    assert supervise(tmp_path) == "interrupted"
-    train_by(monkeypatch, 'sys.exit("no module named torch")')
-    assert supervise(tmp_path) == "failed"
+    assert train('checkpoint(); record("interrupted"); sys.exit(130)') == "interrupted"
+    assert train('sys.exit("no module named torch")') == "failed"
     assert ledger.state(point).error == "Failed: no module named torch"
 
 

@@ -1,4 +1,4 @@
-"""Points of a study trained in this process, one after the other."""
+"""Points of a study trained in this process, one after the other, and trainings stopped where a test wants it."""
 
 import contextlib
 import threading
@@ -13,6 +13,7 @@ from rnnsearch.cli.main import main
 from rnnsearch.sweep import local_launcher, supervisor
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.local_pool import Job
+from rnnsearch.training.callbacks import Clock
 
 STARTED: list[list[str]] = []
 
@@ -39,3 +40,17 @@ def in_process(patch: pytest.MonkeyPatch) -> None:
     STARTED.clear()
     patch.setattr(supervisor, "_train", train_here)
     patch.setattr(local_launcher, "run", run_here)
+
+
+def interrupt_after(
+    update: int, patch: pytest.MonkeyPatch, error: type[BaseException] = KeyboardInterrupt, *, run: str = ""
+) -> None:
+    """Stop trainings after so many updates, as Ctrl-C would; only those with ``run`` in their folder's name."""
+    original = Clock.on_train_batch_end
+
+    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
+        original(self, trainer, *others)
+        if trainer.global_step == update and run in str(trainer.checkpoint_callback.dirpath):
+            raise error("stopped by a test")
+
+    patch.setattr(Clock, "on_train_batch_end", stopping)

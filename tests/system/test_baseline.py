@@ -65,8 +65,10 @@ def asked(gold: Path) -> list[str]:
 CHANCE = ["significance.resamples=100", "significance.shuffles=100"]
 
 
-def test_a_baseline(evaluate: Any, attention: Path, fixed: Path, gold: Path, tmp_path: Path) -> None:
+def test_a_baseline(workshop: Any, evaluate: Any, attention: Path, fixed: Path, gold: Path, tmp_path: Path) -> None:
+    before = workshop.snapshot(fixed)
     found, error = evaluate(f"run={attention}", f"baseline={fixed}", *asked(gold), *CHANCE)
+    assert workshop.snapshot(fixed) == before
     baseline = found["baseline"]
     assert baseline["run"] == str(fixed)
     assert baseline["weights_sha256"] != found["weights_sha256"]
@@ -81,7 +83,8 @@ def test_a_baseline(evaluate: Any, attention: Path, fixed: Path, gold: Path, tmp
         assert one["difference"] == pytest.approx(found[name] - alone[name])
         assert one["interval"][0] <= one["interval"][1]
         assert 0 < one["p_value"] <= 1
-        assert ("sacrebleu" in one) == (name != "aer_saliency")
+        by_sacrebleu = set() if name == "aer_saliency" else {"p_bootstrap", "p_randomization"}
+        assert set(one.get("sacrebleu", ())) == by_sacrebleu
     assert all(f"\n{title} " in error for title in ("BLEU", "chrF", "AER by saliency"))
     assert "attention against fixed, 10 sentences" in error
     assert "smallest detectable" in error
@@ -93,6 +96,7 @@ def test_a_baseline(evaluate: Any, attention: Path, fixed: Path, gold: Path, tmp
 def test_a_run_is_no_better_than_itself(evaluate: Any, attention: Path) -> None:
     found, _ = evaluate(f"run={attention}", f"baseline={attention}", *CHANCE)
     assert list(found["baseline"]["metrics"]) == ["bleu", "chrf"]  # the corpus has no gold links
+    assert {"entropy", "coverage", "diagonality"} <= set(found["baseline"]["attention"])
     for one in found["baseline"]["metrics"].values():
         assert (one["difference"], one["interval"], one["p_value"]) == (0, [0, 0], 1)
     assert found["bleu_interval"][0] <= found["bleu"] <= found["bleu_interval"][1]

@@ -9,11 +9,10 @@ import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
 from tests.once import made_once
-from tests.system.here import STARTED, in_process
+from tests.system.here import STARTED, in_process, interrupt_after
 
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.local_launcher import LocalLauncher
-from rnnsearch.training.callbacks import Clock
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
 SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.factors=[]"
@@ -61,10 +60,7 @@ def test_the_study_is_described(study: Path) -> None:
     assert {key: limit for key, limit in found["budget"].items() if limit} == {"updates": 4}
     assert found["kind"] == "comparison"
     assert {(run["member"], run["seed"], run["folder"][:-9]) for run in found["runs"]} == {
-        ("fixed", 0, "fixed-seed0"),
-        ("additive", 0, "additive-seed0"),
-        ("fixed", 3, "fixed-seed3"),
-        ("additive", 3, "additive-seed3"),
+        (member, seed, f"{member}-seed{seed}") for member in ("fixed", "additive") for seed in (0, 3)
     }
     assert all((study / run["folder"] / "job.json").is_file() for run in found["runs"])
     assert found["protocol"]["comparisons"] == [["additive", "fixed"]]
@@ -135,9 +131,7 @@ def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) ->
         assert (slow["status"], wild["status"], wild["values_at"]) == ("paused", "diverged", [])
         assert tuning["chosen"][name] == {"optimizer.lr": 0.02}
         assert [one["update"] for one in slow["values_at"]] == [1, 3]
-        assert [a["value"] < b["value"] for a, b in zip(chosen["values_at"], slow["values_at"], strict=True)] == [
-            True
-        ] * 2
+        assert all(a["value"] < b["value"] for a, b in zip(chosen["values_at"], slow["values_at"], strict=True))
         run = run_of(study, name, 0)
         assert run.name == chosen["folder"]  # the last trial is the run of that seed
         record = workshop.record(run)
@@ -159,16 +153,9 @@ def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, study: Path, tm
 def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
     workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Clock.on_train_batch_end
-
-    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
-        original(self, trainer, *others)
-        if trainer.global_step == 6 and "additive" in str(trainer.checkpoint_callback.dirpath):
-            raise KeyboardInterrupt
-
     words = SHORT.replace("budget.updates=4", "budget.updates=8")
     with monkeypatch.context() as patch:
-        patch.setattr(Clock, "on_train_batch_end", stopping)
+        interrupt_after(6, patch, run="additive")
         assert workshop.compare(tmp_path, words) == 1
     error = capsys.readouterr().err
     left = run_of(tmp_path / "pair", "additive", 1).name
@@ -233,10 +220,7 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["tuning.factors=[1,2]", "learning_rate=0.1,0.2"], "tuning finds learning_rate, so it can't be swept"),
         (["tuning=learning_rate", "+tuning.grid={learning_rate:[1,2]}"], "tuning.factors tunes the rate"),
         (["tuning=learning_rate", "+tuning.grid={validation.sentences:[1,2]}"], "validation.sentences can't be tuned"),
-        (
-            ["+tuning.grid={model.hidden_size:[8,64]}", "model=tiny"],
-            "has no longer the parameters that",
-        ),
+        (["+tuning.grid={model.hidden_size:[8,64]}", "model=tiny"], "has no longer the parameters that"),
         (["+tuning.grid={tokenizer.source_size:[40,50]}", "protocol.metric=perplexity"], "perplexities are of other"),
         (["tuning=learning_rate", "+tuning.grid={search.beam_size:[1,2]}"], "search.beam_size can't be tuned"),
         (["tuning=learning_rate", "+tuning.grid={optimizer.lr:[1,2]}"], "tuning.factors tunes the rate"),

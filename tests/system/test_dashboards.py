@@ -60,39 +60,45 @@ def records_in(path: Path) -> list[Any]:
     return records
 
 
+def of_kind(records: list[Any], kind: str) -> list[Any]:
+    return [getattr(record, kind) for record in records if record.WhichOneof("record_type") == kind]
+
+
+def mlflow_client(database: Path) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{database}")
+
+
 def items(pairs: Any) -> dict[str, Any]:
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in pairs}
 
 
 def test_wandb(workshop: Any, run: Path) -> None:
     records = wandb_records(run)
-    (started,) = [r.run for r in records if r.WhichOneof("record_type") == "run"]
+    (started,) = of_kind(records, "run")
     assert (started.project, started.entity, started.display_name) == ("ours", "us", "ours, seed 1")
     assert started.run_group == "group"
     assert started.run_id == workshop.record(run)["id"]
     config = items(started.config.update)
-    for record in records:
-        if record.WhichOneof("record_type") == "config":
-            config |= items(record.config.update)
+    for changed in of_kind(records, "config"):
+        config |= items(changed.update)
     flat = json.dumps(config)
     assert '"validation"' in flat
     assert '"${' not in flat
-    history = [items(r.history.item) for r in records if r.WhichOneof("record_type") == "history"]
+    history = [items(row.item) for row in of_kind(records, "history")]
     keys = set().union(*history)
     assert {"train/loss", "validation/bleu", "validation/nll", "test/bleu"} <= keys
     assert {"translations/path", "alignments/0/path", "bleu_by_length/0/path"} <= keys
     curves = workshop.record(run)["results"]["curves"]["validation"]
     assert [row["validation/nll"] for row in history if "validation/nll" in row] == [p["nll"] for p in curves]
-    (ended,) = [r.exit for r in records if r.WhichOneof("record_type") == "exit"]
-    assert ended.exit_code == 0
+    assert [ended.exit_code for ended in of_kind(records, "exit")] == [0]
 
 
 def test_wandb_has_pictures_tables_and_a_summary(workshop: Any, run: Path) -> None:
-    records = wandb_records(run)
     summary: dict[str, Any] = {}
-    for record in records:
-        if record.WhichOneof("record_type") == "summary":
-            summary |= items(record.summary.update)
+    for changed in of_kind(wandb_records(run), "summary"):
+        summary |= items(changed.update)
     found = workshop.record(run)
     assert summary["test/bleu"] == found["results"]["metrics"]["test"]["bleu"]
     assert (summary["parameters"], summary["status"]) == (found["parameters"], "finished")
@@ -119,22 +125,19 @@ def test_a_server_that_is_away_stops_nothing_and_the_key_reaches_no_file(
     monkeypatch.delenv("WANDB_MODE", raising=False)  # which Lightning sets for an offline run
     monkeypatch.setattr(dashboards, "PATIENCE", 2.0)
     assert workshop.train(tmp_path / "run", "logger=many budget.updates=2") == 0
-    (ended,) = [r.exit for r in wandb_records(tmp_path / "run") if r.WhichOneof("record_type") == "exit"]
-    assert ended.exit_code == 0
+    assert [ended.exit_code for ended in of_kind(wandb_records(tmp_path / "run"), "exit")] == [0]
     assert not [path for path, content in workshop.snapshot(tmp_path).items() if secret.encode() in content]
 
 
 @pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_one(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow.tracking import MlflowClient
-
     monkeypatch.setenv("WANDB_SILENT", "true")
     run, output = tmp_path / "run", workshop.quoted("paths.output", tmp_path)
     words = "logger=all logger.wandb.offline=true validation.every=2"
     assert workshop.train(run, words + " budget.updates=2", output) == 0
     assert workshop.train(run, words + " budget.updates=4 ckpt=last", output) == 0
 
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = mlflow_client(tmp_path / "mlflow.db")
     (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert found.info.status == "FINISHED"
     assert [one.step for one in client.get_metric_history(found.info.run_id, "validation/nll")] == [2, 4]
@@ -143,17 +146,13 @@ def test_a_resumed_run_goes_on_in_the_same_one(workshop: Any, tmp_path: Path, mo
 
     parts = [records_in(path) for path in sorted((run / "wandb").glob("offline-run-*/run-*.wandb"))]
     assert len(parts) == 2
-    assert {r.run.run_id for part in parts for r in part if r.WhichOneof("record_type") == "run"} == {
-        workshop.record(run)["id"]
-    }
-    rows = [items(r.history.item) for part in parts for r in part if r.WhichOneof("record_type") == "history"]
+    assert {one.run_id for part in parts for one in of_kind(part, "run")} == {workshop.record(run)["id"]}
+    rows = [items(row.item) for part in parts for row in of_kind(part, "history")]
     assert [row["trainer/global_step"] for row in rows if "validation/nll" in row] == [2, 4]
 
 
 @pytest.mark.parametrize(("status", "code", "state"), [("pruned", 0, "KILLED"), ("interrupted", 255, "KILLED")])
 def test_every_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, code: int, state: str) -> None:
-    from mlflow.tracking import MlflowClient
-
     monkeypatch.setenv("WANDB_SILENT", "true")
     (tmp_path / "record.json").write_text(json.dumps({"format": 1, "id": "x", "name": "n", "seed": 0}))
     nothing = {"entity": None, "group": None, "name": None, "run_id": None}
@@ -164,9 +163,8 @@ def test_every_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stat
     ]
     dashboards.open_dashboards(loggers, {"model": {"size": 3}})
     dashboards.close_dashboards(loggers, status=status)
-    (ended,) = [r.exit for r in wandb_records(tmp_path) if r.WhichOneof("record_type") == "exit"]
-    assert ended.exit_code == code
-    found = MlflowClient(tracking_uri=address).get_run((tmp_path / "mlflow_run_id").read_text())
+    assert [ended.exit_code for ended in of_kind(wandb_records(tmp_path), "exit")] == [code]
+    found = mlflow_client(tmp_path / "mlflow.db").get_run((tmp_path / "mlflow_run_id").read_text())
     assert (found.info.status, found.data.params) == (state, {"model/size": "3"})
 
 
@@ -188,11 +186,9 @@ dashboards.close_dashboards([log], status="finished")
 
 @pytest.mark.slow
 def test_two_jobs_of_a_sweep_write_into_one_new_database(tmp_path: Path) -> None:
-    from mlflow.tracking import MlflowClient
-
     jobs = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / name)]) for name in "ab"]
     assert [job.wait(timeout=500) for job in jobs] == [0, 0]
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = mlflow_client(tmp_path / "mlflow.db")
     study = client.get_experiment_by_name("study")
     assert study is not None
     found = client.search_runs([study.experiment_id])
@@ -202,14 +198,12 @@ def test_two_jobs_of_a_sweep_write_into_one_new_database(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_the_first_of_two_processes_tells_the_dashboards(workshop: Any, tmp_path: Path) -> None:
-    from mlflow.tracking import MlflowClient
-
     words = "trainer=ddp_cpu logger=all logger.wandb.offline=true budget.updates=2 validation.every=2"
     output = workshop.quoted("paths.output", tmp_path)
     process = workshop.process(tmp_path, "train", *workshop.overrides(tmp_path / "run", words, output))
     _, said = process.communicate(timeout=500)
     assert process.returncode == 0, said
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = mlflow_client(tmp_path / "mlflow.db")
     (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert found.info.status == "FINISHED"
     assert len(client.get_metric_history(found.info.run_id, "validation/nll")) == 1
@@ -218,10 +212,8 @@ def test_the_first_of_two_processes_tells_the_dashboards(workshop: Any, tmp_path
 
 
 def test_mlflow(workshop: Any, run: Path) -> None:
-    from mlflow.tracking import MlflowClient
-
     (database,) = workshop.folder.rglob("mlflow.db")
-    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    client = mlflow_client(database)
     experiment = client.get_experiment_by_name("group")
     assert experiment is not None
     (found,) = client.search_runs([experiment.experiment_id])
@@ -253,8 +245,7 @@ def test_wandb_is_closed_when_a_run_fails(workshop: Any, tmp_path: Path, monkeyp
     words = "logger=wandb logger.wandb.offline=true optimizer=sgd optimizer.lr=1e38 scheduler=none averaging=none"
     assert workshop.train(tmp_path / "run", words + " budget.updates=20") == 1
     assert wandb.run is None
-    (ended,) = [r.exit for r in wandb_records(tmp_path / "run") if r.WhichOneof("record_type") == "exit"]
-    assert ended.exit_code == 1
+    assert [ended.exit_code for ended in of_kind(wandb_records(tmp_path / "run"), "exit")] == [1]
 
 
 def test_tensorboard(workshop: Any, run: Path) -> None:

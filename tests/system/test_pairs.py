@@ -1,4 +1,4 @@
-"""`rnnsearch score` and `rnnsearch align` end to end, and what `evaluate` says of alignments and of a baseline."""
+"""`rnnsearch score` and `rnnsearch align` end to end."""
 
 import json
 from collections.abc import Callable
@@ -148,35 +148,3 @@ def test_bad_options_of_align_are_one_sentence(
     assert (code, out) == (1, "")
     assert sentence in err
     assert "Traceback" not in err
-
-
-def test_evaluate_against_a_baseline_and_gold_links(
-    said: Said, trained: Path, fixed: Path, tmp_path: Path, workshop: Any
-) -> None:
-    rows = [json.loads(line) for line in (trained / "data" / "test.jsonl").read_text().splitlines()]
-    (tmp_path / "gold").write_text("".join("1-1 2p1\n" for _ in rows))
-    words = [
-        "alignments.gold=gold",
-        "alignments.one_indexed=true",
-        "significance.resamples=50",
-        "significance.shuffles=50",
-    ]
-    before = {run: workshop.snapshot(run) for run in (trained, fixed)}
-    code, out, err = said("evaluate", f"run={fixed}", f"baseline={trained}", *words)
-    assert code == 0, err
-    found = json.loads(out)
-    assert found["alignment"]["method"] == "saliency"
-    assert found["baseline"]["alignment"]["method"] == "attention"
-    assert found["attention"] is None
-    assert found["bleu_interval"][0] <= found["bleu"] <= found["bleu_interval"][1]
-    bleu = found["baseline"]["metrics"]["bleu"]
-    assert bleu["difference"] == pytest.approx(bleu["run"] - bleu["baseline"])
-    assert set(bleu["sacrebleu"]) == {"p_bootstrap", "p_randomization"}
-    assert {"entropy", "coverage", "diagonality"} <= set(found["baseline"]["attention"])
-    assert "smallest detectable" in err
-    (fixed / "evaluations.jsonl").unlink()
-    assert {run: workshop.snapshot(run) for run in (trained, fixed)} == before
-    (tmp_path / "gold").write_text("".join("1-1 9p1\n" for _ in rows))
-    code, _, err = said("evaluate", f"run={fixed}", *words)
-    assert code == 1
-    assert "line 1: link 9-1 is beyond" in err

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-
-from rnnsearch.training.callbacks import Clock
+from tests.system.here import interrupt_after
 
 DROPOUT = "budget.updates=12 model.dropout=0.2 "
 SETTINGS = {
@@ -24,20 +23,6 @@ SETTINGS = {
     "validation.every=4 convergence.decay=0.5",
     "layers": "model.encoder.layers=2 model.variational_dropout=true curve_every=5 early_stopping=50",
 }
-
-
-def interrupt_after(
-    update: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] = KeyboardInterrupt
-) -> None:
-    """Stop the next training after so many updates, as Ctrl-C would."""
-    original = Clock.on_train_batch_end
-
-    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
-        original(self, trainer, *others)
-        if trainer.global_step == update:
-            raise error("stopped by a test")
-
-    monkeypatch.setattr(Clock, "on_train_batch_end", stopping)
 
 
 def test_the_same_seed_gives_the_same_results(workshop: Any, trained: Path, tmp_path: Path) -> None:

@@ -11,17 +11,7 @@ from typing import Any
 
 import pytest
 from tests.disks import mounted
-from tests.system.sweeps import (
-    eventually,
-    has_validated,
-    points,
-    results,
-    started,
-    statuses,
-    sweep,
-    trainings,
-    words,
-)
+from tests.system.sweeps import eventually, has_validated, points, results, started, statuses, sweep, trainings, words
 
 from rnnsearch.sweep import ledger, optuna_study
 from rnnsearch.sweep.hyperparameter_search import read_search

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from tests.once import made_once
-from tests.system.here import STARTED, in_process
+from tests.system.here import STARTED, in_process, interrupt_after
 
 from rnnsearch.sweep import ledger
-from rnnsearch.training.callbacks import Clock
 
 pytestmark = pytest.mark.slow  # test_compare has one of each quick
 
@@ -18,6 +17,7 @@ WORDS = (
     "study=s model.hidden_size=12 samples=0 test=false budget.updates=8 validation.every=2 scheduler.warmup=1 "
     "tuning=learning_rate optimizer.lr=0.01 seed=0"
 )
+BOTH = ("model/context=fixed,additive", "tuning.extensions=1")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
             patch.chdir(output)
-            assert sweep(workshop, output, "model/context=fixed,additive", "tuning.extensions=1") == 0
+            assert sweep(workshop, output, *BOTH) == 0
 
     return made_once(tmp_path_factory, "tuned", make)
 
@@ -85,23 +85,23 @@ def test_only_the_chosen_trials_are_runs_of_the_study(study: Path) -> None:
 
 def test_the_same_again_trains_nothing(workshop: Any, copied: Path) -> None:
     before = told(copied)
-    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert sweep(workshop, copied, *BOTH) == 0
     assert STARTED == []
     assert told(copied) == before
     (copied / "s" / "study.json").unlink()  # what is chosen follows from the trials alone
-    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1") == 0
+    assert sweep(workshop, copied, *BOTH) == 0
     assert STARTED == []
     assert told(copied) == before
 
 
 def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, copied: Path) -> None:
     before = told(copied)
-    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1", "seed=7") == 0
+    assert sweep(workshop, copied, *BOTH, "seed=7") == 0
     assert len(STARTED) == 2
     assert told(copied) == before
     STARTED.clear()
     more = ("optimizer.lr=0.3", "seed=7")  # another default, as a later version may have
-    assert sweep(workshop, copied, "model/context=fixed,additive", "tuning.extensions=1", *more) == 0
+    assert sweep(workshop, copied, *BOTH, *more) == 0
     assert STARTED == []
 
 
@@ -109,17 +109,10 @@ def test_a_seed_that_is_given_alone_has_the_rates_of_the_others(workshop: Any, c
 def test_a_tuning_that_was_stopped_goes_on(
     workshop: Any, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    original = Clock.on_train_batch_end
-
-    def stopping(self: Clock, trainer: Any, *others: Any) -> None:
-        original(self, trainer, *others)
-        if trainer.global_step == stop:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Clock, "on_train_batch_end", stopping)
-        assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 1
-    assert sweep(workshop, tmp_path, "model/context=fixed,additive", "tuning.extensions=1") == 0
+        interrupt_after(stop, patch)
+        assert sweep(workshop, tmp_path, *BOTH) == 1
+    assert sweep(workshop, tmp_path, *BOTH) == 0
     assert told(tmp_path) == told(study)
 
 
@@ -178,18 +171,12 @@ def test_a_choice_at_an_edge_is_extended_further(workshop: Any, tmp_path: Path) 
 def test_a_trial_that_fails_is_said_and_tried_again(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    original = Clock.on_train_batch_end
-
-    def failing(self: Clock, trainer: Any, *others: Any) -> None:
-        original(self, trainer, *others)
-        raise RuntimeError("the disk is on fire")
-
     with monkeypatch.context() as patch:
-        patch.setattr(Clock, "on_train_batch_end", failing)
+        interrupt_after(1, patch, RuntimeError)
         assert sweep(workshop, tmp_path, "tuning.factors=[0.5,1]", "tuning.extensions=0") == 1
     error = capsys.readouterr().err
     assert "trials are not where they are judged" in error
-    assert "the disk is on fire" in error
+    assert "stopped by a test" in error
     assert sweep(workshop, tmp_path, "tuning.factors=[0.5,1]", "tuning.extensions=0") == 0
     assert {one["status"] for one in tuning(tmp_path)["trials"]} == {"finished", "paused"}
 

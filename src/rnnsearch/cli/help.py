@@ -11,196 +11,139 @@ from rnnsearch.config.config_dir import chosen_groups, command_keys, config_dir,
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `module`.run(cfg) does the work on conf/NAME.yaml."""
+    """What the pages say of a command, which works on conf/NAME.yaml; ``examples``: purpose -> command line."""
 
     summary: str
-    module: str
-    examples: tuple[tuple[str, str], ...]
+    examples: Mapping[str, str]
 
 
 COMMANDS: Mapping[str, Command] = {
     "train": Command(
         "Train one model; leave checkpoints and a record in a run folder.",
-        "rnnsearch.cli.commands.train",
-        (
-            (
-                "a small attention model on the built-in corpus",
-                "rnnsearch train data=controlled model=tiny trainer=cpu",
-            ),
-            (
-                "your own line-aligned files, with a fixed context",
-                "rnnsearch train data=files data.source_language=en data.target_language=de "
-                "data.train.source=train.en data.train.target=train.de "
-                "data.validation.source=val.en data.validation.target=val.de model=tiny model/context=fixed",
-            ),
-            (
-                "three seeds of one model, one after the other",
-                "rnnsearch train -m data=controlled model=tiny seed=0,1,2",
-            ),
-        ),
+        {
+            "a small attention model on the built-in corpus": "rnnsearch train data=controlled model=tiny trainer=cpu",
+            "your own line-aligned files, with a fixed context": "rnnsearch train data=files data.source_language=en "
+            "data.target_language=de data.train.source=train.en data.train.target=train.de "
+            "data.validation.source=val.en data.validation.target=val.de model=tiny model/context=fixed",
+            "three seeds of one model, one after the other": "rnnsearch train -m data=controlled model=tiny seed=0,1,2",
+        },
     ),
     "evaluate": Command(
         "Score a trained model on a split; print one JSON object.",
-        "rnnsearch.cli.commands.evaluate",
-        (
-            ("the test split with a beam of 5", "rnnsearch evaluate run=RUN split=test search.beam_size=5"),
-            ("the validation split, greedily", "rnnsearch evaluate run=RUN split=validation search.beam_size=1"),
-            (
-                "against another run: intervals, significance, what could be seen at all",
-                "rnnsearch evaluate run=RUN baseline=OTHER_RUN > scores.json",
-            ),
-            (
-                "word alignments against gold links of your own, counted from 1",
-                "rnnsearch evaluate run=RUN alignments.gold=gold.txt alignments.one_indexed=true",
-            ),
-        ),
+        {
+            "the test split with a beam of 5": "rnnsearch evaluate run=RUN split=test search.beam_size=5",
+            "the validation split, greedily": "rnnsearch evaluate run=RUN split=validation search.beam_size=1",
+            "against another run: intervals, significance, what could be seen at all": "rnnsearch evaluate run=RUN "
+            "baseline=OTHER_RUN > scores.json",
+            "word alignments against gold links of your own, counted from 1": "rnnsearch evaluate run=RUN "
+            "alignments.gold=gold.txt alignments.one_indexed=true",
+        },
     ),
     "translate": Command(
         "Translate standard input to standard output, line by line.",
-        "rnnsearch.cli.commands.translate",
-        (
-            ("a file", "rnnsearch translate run=RUN < in.txt > out.txt"),
-            (
-                "with a beam of 5, 64 lines at a time",
-                "rnnsearch translate run=RUN search.beam_size=5 search.batch_size=64 < in.txt > out.txt",
-            ),
-            ("one sentence", "echo 'ein Haus' | rnnsearch translate run=RUN"),
-            (
-                "the three best of each line as JSON, and the word alignments of the best",
-                "rnnsearch translate run=RUN search.n_best=3 format=jsonl alignments.output=links.txt < in.txt",
-            ),
-            ("an ensemble of two runs", "rnnsearch translate 'run=[RUN_A,RUN_B]' < in.txt > out.txt"),
-            (
-                "draws instead of the best",
-                "rnnsearch translate run=RUN search=sampling search.temperature=0.8 search.seed=1 < in.txt",
-            ),
-            (
-                "source words in the place of unknown ones, by a lexicon",
-                "rnnsearch translate run=RUN replace_unknown=true lexicon=words.tsv < in.txt > out.txt",
-            ),
-        ),
+        {
+            "a file": "rnnsearch translate run=RUN < in.txt > out.txt",
+            "with a beam of 5, 64 lines at a time": "rnnsearch translate run=RUN search.beam_size=5 "
+            "search.batch_size=64 < in.txt > out.txt",
+            "one sentence": "echo 'ein Haus' | rnnsearch translate run=RUN",
+            "the three best of each line as JSON, and the word alignments of the best": "rnnsearch translate run=RUN "
+            "search.n_best=3 format=jsonl alignments.output=links.txt < in.txt",
+            "an ensemble of two runs": "rnnsearch translate 'run=[RUN_A,RUN_B]' < in.txt > out.txt",
+            "draws instead of the best": "rnnsearch translate run=RUN search=sampling search.temperature=0.8 "
+            "search.seed=1 < in.txt",
+            "source words in the place of unknown ones, by a lexicon": "rnnsearch translate run=RUN "
+            "replace_unknown=true lexicon=words.tsv < in.txt > out.txt",
+        },
     ),
     "score": Command(
         "Print the natural-log probability of given translations, one a line.",
-        "rnnsearch.cli.commands.score",
-        (
-            ("two line-aligned files", "rnnsearch score run=RUN source=in.txt target=out.txt > logprobs.txt"),
-            ("with each token's", "rnnsearch score run=RUN source=in.txt target=out.txt tokens=true > scores.jsonl"),
-            (
-                "n-best lists of another run, ranked anew",
-                "rnnsearch score run=RUN hypotheses=out.jsonl normalization=average > ranked.jsonl",
-            ),
-        ),
+        {
+            "two line-aligned files": "rnnsearch score run=RUN source=in.txt target=out.txt > logprobs.txt",
+            "with each token's": "rnnsearch score run=RUN source=in.txt target=out.txt tokens=true > scores.jsonl",
+            "n-best lists of another run, ranked anew": "rnnsearch score run=RUN hypotheses=out.jsonl "
+            "normalization=average > ranked.jsonl",
+        },
     ),
     "align": Command(
         "Print links between the words of given translations, one line a pair.",
-        "rnnsearch.cli.commands.align",
-        (
-            ("two line-aligned files", "rnnsearch align run=RUN source=in.txt target=out.txt > links.txt"),
-            (
-                "both directions joined",
-                "rnnsearch align run=RUN reverse_run=REVERSE symmetrize=grow_diag source=in.txt target=out.txt",
-            ),
-            (
-                "every link of some weight, with words and weights",
-                "rnnsearch align run=RUN source=in.txt target=out.txt alignments.threshold=0.2 format=jsonl",
-            ),
-        ),
+        {
+            "two line-aligned files": "rnnsearch align run=RUN source=in.txt target=out.txt > links.txt",
+            "both directions joined": "rnnsearch align run=RUN reverse_run=REVERSE symmetrize=grow_diag source=in.txt "
+            "target=out.txt",
+            "every link of some weight, with words and weights": "rnnsearch align run=RUN source=in.txt target=out.txt "
+            "alignments.threshold=0.2 format=jsonl",
+        },
     ),
     "compare": Command(
         "Train a fixed-context and an attention model of equal size, with any option of train; write one report.",
-        "rnnsearch.cli.commands.sweep",
-        (
-            ("on the built-in corpus", "rnnsearch compare data=controlled study=first"),
-            (
-                "on Multi30k, German to English, three seeds",
-                "rnnsearch compare data=multi30k data.source_language=de data.target_language=en "
-                "'seeds=[0,1,2]' study=multi30k",
-            ),
-            (
-                "members of your own, the first the baseline",
-                "rnnsearch compare data=controlled study=cells members=null '+members.gru=[\"model.cell=cudnn\"]' "
-                "'+members.lstm=[\"model.cell=lstm\"]'",
-            ),
-        ),
+        {
+            "on the built-in corpus": "rnnsearch compare data=controlled study=first",
+            "on Multi30k, German to English, three seeds": "rnnsearch compare data=multi30k data.source_language=de "
+            "data.target_language=en 'seeds=[0,1,2]' study=multi30k",
+            "members of your own, the first the baseline": "rnnsearch compare data=controlled study=cells members=null "
+            "'+members.gru=[\"model.cell=cudnn\"]' '+members.lstm=[\"model.cell=lstm\"]'",
+        },
     ),
     "sweep": Command(
         "Train every point of a sweep that is not finished yet, at any time again; write one report.",
-        "rnnsearch.cli.commands.sweep",
-        (
-            (
-                "contexts and attention sizes, two seeds: six points, since a fixed context has no attention size",
+        {
+            "contexts and attention sizes, two seeds: six points, since a fixed context has no attention size": (
                 "rnnsearch sweep study=first data=controlled model=tiny trainer=cpu trainer.max_steps=5 "
-                "model/context=additive,fixed model.context.attention_size=8,16 seed=0,1",
+                "model/context=additive,fixed model.context.attention_size=8,16 seed=0,1"
             ),
-            (
-                "a committed study, extended by a seed",
-                "rnnsearch sweep protocol=ladder seed=0,1,2,3",
-            ),
-            (
-                "each member at the learning rate that is best for it",
-                "rnnsearch sweep study=tuned data=controlled model=tiny model/context=additive,fixed "
-                "tuning=learning_rate",
-            ),
-            (
-                "a search by Optuna",
-                "rnnsearch sweep study=search sweep=optuna_tpe hydra/launcher=local",
-            ),
-        ),
+            "a committed study, extended by a seed": "rnnsearch sweep protocol=ladder seed=0,1,2,3",
+            "each member at the learning rate that is best for it": "rnnsearch sweep study=tuned data=controlled "
+            "model=tiny model/context=additive,fixed tuning=learning_rate",
+            "a search by Optuna": "rnnsearch sweep study=search sweep=optuna_tpe hydra/launcher=local",
+        },
     ),
     "status": Command(
         "Show how far each point of a study is, while it is trained or after.",
-        "rnnsearch.cli.commands.status",
-        (
-            ("as a table", "rnnsearch status study=NAME"),
-            ("for a script", "rnnsearch status study=NAME format=json"),
-            ("of a study that lies elsewhere", "rnnsearch status study=ladder paths.output=experiments"),
-        ),
+        {
+            "as a table": "rnnsearch status study=NAME",
+            "for a script": "rnnsearch status study=NAME format=json",
+            "of a study that lies elsewhere": "rnnsearch status study=ladder paths.output=experiments",
+        },
     ),
     "report": Command(
         "Write a study's report anew: one page, Markdown, LaTeX and CSV; print the page's path.",
-        "rnnsearch.cli.commands.report",
-        (
-            ("of a study, finished or not", "rnnsearch report study=NAME"),
-            ("and a small copy that can be committed", "rnnsearch report study=NAME publish=experiments/NAME"),
-            ("of such a copy", "rnnsearch report study=NAME paths.output=experiments"),
-        ),
+        {
+            "of a study, finished or not": "rnnsearch report study=NAME",
+            "and a small copy that can be committed": "rnnsearch report study=NAME publish=experiments/NAME",
+            "of such a copy": "rnnsearch report study=NAME paths.output=experiments",
+        },
     ),
     "export": Command(
         "Print a study as a table: CSV or JSON of every run, LaTeX or Markdown of every member.",
-        "rnnsearch.cli.commands.export",
-        (
-            ("every run", "rnnsearch export study=NAME format=csv > runs.csv"),
-            ("for a paper", "rnnsearch export study=NAME format=latex > table.tex"),
-            ("for a README", "rnnsearch export study=NAME format=markdown"),
-        ),
+        {
+            "every run": "rnnsearch export study=NAME format=csv > runs.csv",
+            "for a paper": "rnnsearch export study=NAME format=latex > table.tex",
+            "for a README": "rnnsearch export study=NAME format=markdown",
+        },
     ),
     "reproduce": Command(
         "Train a run again from what it left behind; say whether the results are equal, else what differs.",
-        "rnnsearch.cli.commands.reproduce",
-        (
-            ("a run of your own", "rnnsearch reproduce run=RUN"),
-            ("a point of a sweep", "rnnsearch reproduce run=outputs/NAME/POINT"),
-            ("a committed point, from its overrides", "rnnsearch reproduce run=experiments/ladder/POINT"),
-        ),
+        {
+            "a run of your own": "rnnsearch reproduce run=RUN",
+            "a point of a sweep": "rnnsearch reproduce run=outputs/NAME/POINT",
+            "a committed point, from its overrides": "rnnsearch reproduce run=experiments/ladder/POINT",
+        },
     ),
     "dashboard": Command(
         "Serve what there is to look at: reports, TensorBoard, Optuna's and MLflow's pages; print the addresses.",
-        "rnnsearch.cli.commands.dashboard",
-        (
-            ("of all studies in outputs/", "rnnsearch dashboard"),
-            ("at a fixed port, opened in the browser", "rnnsearch dashboard port=8000 open=true"),
-            ("of the committed studies", "rnnsearch dashboard paths.output=experiments"),
-        ),
+        {
+            "of all studies in outputs/": "rnnsearch dashboard",
+            "at a fixed port, opened in the browser": "rnnsearch dashboard port=8000 open=true",
+            "of the committed studies": "rnnsearch dashboard paths.output=experiments",
+        },
     ),
     "page": Command(
         "Serve a local web page that translates what one types, with alignments, by one run or several side by side.",
-        "rnnsearch.cli.commands.page",
-        (
-            ("one run, at http://127.0.0.1:7860/", "rnnsearch page run=RUN port=7860"),
-            ("two runs side by side", "rnnsearch page 'run=[RUN_A,RUN_B]'"),
-            ("for other machines too, on a GPU", "rnnsearch page run=RUN host=0.0.0.0 device=cuda"),
-        ),
+        {
+            "one run, at http://127.0.0.1:7860/": "rnnsearch page run=RUN port=7860",
+            "two runs side by side": "rnnsearch page 'run=[RUN_A,RUN_B]'",
+            "for other machines too, on a GPU": "rnnsearch page run=RUN host=0.0.0.0 device=cuda",
+        },
     ),
 }
 
@@ -224,13 +167,13 @@ def overview() -> str:
     """The page of `rnnsearch` and `rnnsearch --help`."""
     conf = config_dir()
     options = {group: ", ".join(names) for group, names in groups(conf).items()}
-    examples = [example for command in ("compare", "train", "translate") for example in COMMANDS[command].examples[:1]]
+    first = dict(next(iter(COMMANDS[command].examples.items())) for command in ("compare", "train", "translate"))
     return _page(
         _wrapped("rnnsearch: recurrent encoder-decoders with and without attention, compared fairly."),
         "usage: rnnsearch COMMAND [GROUP=OPTION ...] [KEY=VALUE ...] [FLAGS]",
         _section("Commands", _table({name: command.summary for name, command in COMMANDS.items()})),
         _section("Config groups, and their options", _table(options)),
-        _section("Examples", _examples(examples)),
+        _section("Examples", _examples(first)),
         _section("Flags, after the command", _table(FLAGS)),
         _wrapped("`rnnsearch COMMAND --help` describes each option. " + _DEBUGGING),
         _wrapped('Tab completes options and keys after eval "$(rnnsearch --shell-completion install=bash)"; or zsh.'),
@@ -280,8 +223,8 @@ def _table(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _examples(examples: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> str:
-    return "\n".join(f"  # {purpose}\n  {command}" for purpose, command in examples)
+def _examples(examples: Mapping[str, str]) -> str:
+    return "\n".join(f"  # {purpose}\n  {command}" for purpose, command in examples.items())
 
 
 def _wrapped(text: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 
 from rnnsearch.config.terminal import say
@@ -52,14 +52,9 @@ def _temporary() -> Path:
 def _is_writable(folder: Path) -> bool:
     """Whether a folder exists or could be made, and can be written."""
     try:
-        above = next(_there(folder))
+        above = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
         with tempfile.TemporaryFile(dir=above) as file:
             file.write(b"0")
     except (OSError, StopIteration):
         return False
     return True
-
-
-def _there(folder: Path) -> Iterator[Path]:
-    """The folder and its parents, as far as they exist."""
-    return (place for place in (folder, *folder.parents) if os.path.lexists(place))

@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is not None:
         return _command(list(argv))
-    process.prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+    process.open_streams()
+    process.answer_signals(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         code = _command(sys.argv[1:])
     except KeyboardInterrupt:  # during the imports
@@ -196,12 +197,11 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     """
     if command in ALWAYS_SWEPT and not (WITHOUT_JOBS | MANY) & set(arguments):
         arguments = [*arguments, "--multirun"]
-    if MANY & set(arguments):
-        from rnnsearch.config.launcher_checks import check_sweeper
-
-        check_sweeper(command, arguments)
     if not MANY & set(arguments):
         return arguments
+    from rnnsearch.config.launcher_checks import check_sweeper
+
+    check_sweeper(command, arguments)
     inner = re.compile(
         r"^(?![+]{0,2}(?:hydra|sweep|protocol|paths|tuning|members)\.)([+]{0,2}\w+(?:\.\w+)+)=(?!.*\(|null$)(?=.)([^,]+)$"
     )
@@ -224,7 +224,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         trusted = trust.asked_for(words)
         is_point = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ == launcher_checks.OUR_SWEEPER
-        module = "rnnsearch.cli.commands.sweep" if is_point else COMMANDS[command].module
+        module = _module("sweep") if is_point else _module(command)
         with _process([command, *arguments]):  # so that a child process can run the same command
             try:
                 trust.check(cfg.get("trust") or [], trusted)
@@ -243,8 +243,13 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
                 _leave_nothing(Path(hydra.runtime.output_dir), there)
                 raise SystemExit(code) from None
 
-    job.__module__ = COMMANDS[command].module  # names hydra.job.name
+    job.__module__ = _module(command)  # names hydra.job.name
     return job
+
+
+def _module(command: str) -> str:
+    """The module whose run(cfg) does a command's work."""
+    return f"rnnsearch.cli.commands.{'sweep' if command in ALWAYS_SWEPT else command}"
 
 
 def _there(arguments: list[str]) -> Path:

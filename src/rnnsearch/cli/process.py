@@ -17,12 +17,6 @@ HEEDS = {  # what a command does when it is interrupted, after its name
 }
 
 
-def prepare(command: str) -> None:
-    """Prepare the process for a command."""
-    open_streams()
-    answer_signals(command)
-
-
 def open_streams() -> None:
     """Open closed standard streams, or the next file to be opened would become one of them.
 

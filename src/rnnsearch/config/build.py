@@ -83,27 +83,17 @@ def build_scoring(config: DictConfig, data: "ParallelDataModule") -> "Scoring":
     return scoring
 
 
-def build_search(config: DictConfig, **changes: Any) -> "Search":
-    """The search of a ``search`` config, with some keys changed."""
-    search: Search = make(config, **changes)
-    return search
-
-
 def build_greedy(config: DictConfig) -> "Search":
     """The greedy search within the bounds of a ``search`` config."""
-    greedy = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
-    return build_search(config, n_best=1, **greedy)
+    changes = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
+    greedy: Search = make(config, n_best=1, **changes)
+    return greedy
 
 
 def build_budget(config: DictConfig, *, flops_per_token: float | None) -> Budget:
     """The budget of a whole config, for a model with so many operations per target token (None: unknown)."""
-    return Budget(
-        updates=config.budget.updates,
-        tokens=config.budget.tokens,
-        seconds=config.budget.seconds,
-        flops=config.budget.flops,
-        flops_per_token=flops_per_token,
-    )
+    limits = {key: config.budget[key] for key in ("updates", "tokens", "seconds", "flops")}
+    return Budget(**limits, flops_per_token=flops_per_token)
 
 
 def build_convergence(config: DictConfig) -> Convergence | None:

@@ -35,14 +35,6 @@ def _make(config: DictConfig, *, section: str) -> None:
     build.make(config[section])
 
 
-def _check_greedy(config: DictConfig) -> None:
-    build.build_greedy(config.search)
-
-
-def _check_budget(config: DictConfig) -> None:
-    build.build_budget(config, flops_per_token=1.0)
-
-
 def _check_named(config: DictConfig, *, section: str) -> None:
     """Refuse an entry of loggers or callbacks that names no constructor, such as a key of one that was not chosen."""
     for name, node in (config.get(section) or {}).items():
@@ -60,10 +52,6 @@ def _check_callbacks(config: DictConfig) -> None:
             given.append(f"{key}={config[key]}")
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} do the same; keep one of them")
-
-
-def _check_convergence(config: DictConfig) -> None:
-    build.build_convergence(config)
 
 
 def _model(config: DictConfig) -> Translator | None:
@@ -142,13 +130,13 @@ def _check_graphs(config: DictConfig) -> None:
         raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
 
 
-CHECKS: tuple[tuple[Callable[[DictConfig], None], tuple[str, ...]], ...] = (  # each with the sections that it reads
+CHECKS: tuple[tuple[Callable[[DictConfig], object], tuple[str, ...]], ...] = (  # each with the sections that it reads
     *((partial(_make, section=section), (section,)) for section in MADE),
-    (_check_greedy, ("search",)),
-    (_check_budget, ("budget",)),
+    (lambda config: build.build_greedy(config.search), ("search",)),
+    (partial(build.build_budget, flops_per_token=1.0), ("budget",)),
     *((partial(_check_named, section=section), (section,)) for section in ("logger", "callbacks")),
     (_check_callbacks, ("callbacks", *ONE_OF)),
-    (_check_convergence, ("budget", "convergence", "scheduler", "early_stopping", "callbacks")),
+    (build.build_convergence, ("budget", "convergence", "scheduler", "early_stopping", "callbacks")),
     (_check_vocabulary, ("model", "tokenizer")),
     (_check_model, ("model", "tokenizer", "search")),
     (_check_lengths, ("search",)),

@@ -1,7 +1,7 @@
 """Where the YAML is and what it holds, read without Hydra so that help answers at once."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rnnsearch.config.keys.roles import SWEEPING
@@ -83,9 +83,7 @@ def primary_keys(conf: Path, command: str) -> dict[str, tuple[str, str]]:
     return keys
 
 
-def _lines(
-    path: Path, inside: frozenset[str] | set[str] = frozenset(), outside: frozenset[str] | set[str] = frozenset()
-) -> Iterator[str]:
+def _lines(path: Path, inside: Collection[str] = (), outside: Collection[str] = ()) -> Iterator[str]:
     """The lines of a YAML file that belong to the top-level keys `inside` (all of them if empty), less `outside`."""
     if not path.is_file():
         return

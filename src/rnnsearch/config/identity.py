@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnsearch.config.keys.roles import READ_WITH, UNCOUNTED, Role, keys_of, within
-from rnnsearch.records.nested import value_at
+from rnnsearch.records.nested import value_at, without_nulls
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
 NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
@@ -33,7 +33,7 @@ def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASH
         node = value_at(kept, above) if above else kept
         if isinstance(node, dict) and (key not in UNCOUNTED or node.get(last) == UNCOUNTED[key]):
             node.pop(last, None)
-    counted = _without_nulls(kept)
+    counted = without_nulls(kept)
     if counted.get("callbacks") == {}:  # none of them changes a result
         del counted["callbacks"]
     return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -47,9 +47,3 @@ def point_key(config: Mapping[str, Any]) -> str:
 def unread(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The sections of a config that are not read, since the key that enables them is null."""
     return tuple(section for section, key in READ_WITH.items() if value_at(config, key) is None)
-
-
-def _without_nulls(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_nulls(value) for key, value in node.items() if value is not None}
-    return node

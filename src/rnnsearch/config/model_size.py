@@ -2,15 +2,11 @@
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.trust import given
 from rnnsearch.training.matching import match_hidden_sizes
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from rnnsearch.model.translator import Translator
 
 
 def quantity(
@@ -27,24 +23,16 @@ def quantity(
     import torch
 
     from rnnsearch.model.build import build_translator
+    from rnnsearch.training.cost import operations_per_token
 
     with torch.device("meta"):
         translator = build_translator(
             config.model, source_size=sizes["source_size"], target_size=sizes["target_size"], trust=given()
         )
     if by != "flops":
-        return _parameters(translator)
+        return sum(p.numel() for p in translator.parameters() if p.requires_grad)
     assert lengths is not None, "operations are counted at some length"
-    return _operations(translator, *lengths)
-
-
-def _parameters(translator: "Translator") -> int:
-    return sum(p.numel() for p in translator.parameters() if p.requires_grad)
-
-
-def _operations(translator: "Translator", source: float, target: float) -> float:
-    from rnnsearch.training.cost import operations_per_token
-
+    source, target = lengths
     return operations_per_token(translator, source_length=source, target_length=target).training
 
 

@@ -50,10 +50,6 @@ def is_text(key: str) -> bool:
     return key in HYDRAS or any(key_in_table(key) in text_keys(command) for command in TABLE)
 
 
-def _matches(key: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(key, pattern) for pattern in patterns)
-
-
 def quoted(value: str) -> str:
     """A text in quotes, as Hydra's grammar reads it whatever it contains."""
     return QuotedString(value, Quote.double).with_quotes()
@@ -81,7 +77,7 @@ def as_typed(override: str, *, swept: bool) -> str:
     match = _OVERRIDE.fullmatch(override)
     if match is None or not is_text(match["key"]):
         return override
-    swept = swept and not _matches(match["key"], UNSWEPT)
+    swept = swept and not any(fnmatchcase(match["key"], pattern) for pattern in UNSWEPT)
     return f"{match[1]}={_choices(match['value']) if swept else _text(match['value'])}"
 
 

@@ -1,5 +1,6 @@
 """Checks every value of a composed configuration by the table of keys, before anything is read or begun."""
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from rnnsearch.config import trust
 from rnnsearch.config.config_dir import config_dir, groups
 from rnnsearch.config.keys.kinds import Kind, Named, OrNull, Wrong
 from rnnsearch.config.keys.table import holds_keys, kind_of, required_keys, takes_text
+from rnnsearch.config.overrides import spelt
 
 LONGEST = 80  # characters of a value in a sentence
 LOOKS_OTHERWISE = re.compile(
@@ -48,7 +50,7 @@ def check_values(config: DictConfig, command: str = "train") -> None:
 
 def canonical(values: Mapping[str, Any], command: str = "train") -> dict[str, Any]:
     """A copy of a configuration's plain values, normalised; wrong ones stay as they are."""
-    copied: dict[str, Any] = _copied(values)
+    copied: dict[str, Any] = copy.deepcopy(dict(values))
     for path, value, kind in _leaves(copied, command):
         try:
             put(copied, path, _canonical(path, value, kind, command))
@@ -71,10 +73,6 @@ def is_open(value: Any) -> bool:
     if isinstance(value, list | dict):
         return any(map(is_open, value.values() if isinstance(value, dict) else value))
     return isinstance(value, str) and ("${" in value or value == "???")
-
-
-def _copied(node: Any) -> Any:
-    return {key: _copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
 
 
 def _leaves(node: Mapping[str, Any], command: str, before: Path = ()) -> Iterator[tuple[Path, Any, Kind | None]]:
@@ -160,9 +158,5 @@ def _shown(value: Any) -> str:
     elif isinstance(value, list | tuple | ListConfig):
         text = f"[{', '.join(map(_shown, value))}]"
     else:
-        text = {None: "null", True: "true", False: "false"}.get(value, str(value)) if _is_word(value) else str(value)
+        text = spelt(value) if value is None or isinstance(value, bool) else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
-
-
-def _is_word(value: Any) -> bool:
-    return value is None or isinstance(value, bool)

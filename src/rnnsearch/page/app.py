@@ -59,8 +59,8 @@ def make_app(models: Mapping[str, TranslatingModel], limits: Limits, *, hosts: S
     return Starlette(
         routes=[
             Route("/", page.form, methods=["GET"]),
-            Route("/", page.whole, methods=["POST"]),
-            Route("/results", page.fragment, methods=["POST"]),
+            Route("/", partial(page.translated, template="page.html"), methods=["POST"]),
+            Route("/results", partial(page.translated, template="results.html"), methods=["POST"]),
             Mount("/static", StaticFiles(packages=[("rnnsearch.page", "static")])),
         ],
         middleware=[
@@ -102,16 +102,8 @@ class Page:
         """The page with an empty form."""
         return self.answer("page.html", 200)
 
-    async def whole(self, request: Request) -> HTMLResponse:
-        """The page with a translation, for a browser without scripts."""
-        return await self.translated(request, "page.html")
-
-    async def fragment(self, request: Request) -> HTMLResponse:
-        """The translation alone, for the page's script."""
-        return await self.translated(request, "results.html")
-
     async def translated(self, request: Request, template: str) -> HTMLResponse:
-        """What the form of a request asks for, or a sentence that says why not."""
+        """What the form of a request asks for, or a sentence that says why not: a page, or a part for its script."""
         form: dict[str, str] = {}
         try:
             form = fields(await request.body())

@@ -25,7 +25,7 @@ class Limits:
         beam_size, alternatives: the page's defaults.
 
     Raises:
-        ValueError: for a value that is not allowed.
+        ValueError: for a default that is not allowed.
     """
 
     max_characters: int
@@ -36,17 +36,9 @@ class Limits:
     alternatives: int
 
     def __post_init__(self) -> None:
-        for name in ("max_characters", "max_words", "max_beam_size"):
-            _require(name, getattr(self, name), 1)
-        _require("max_waiting", self.max_waiting, 0)
         for name in ("beam_size", "alternatives"):
-            _require(name, getattr(self, name), 1, self.max_beam_size)
-
-
-def _require(name: str, value: int, least: int, most: int | None = None) -> None:
-    if type(value) is not int or value < least or (most is not None and value > most):
-        allowed = f"a whole number from {least} " + ("on" if most is None else f"to max_beam_size={most}")
-        raise ValueError(f"{name}={value}: give {allowed}")
+            if not 1 <= (value := getattr(self, name)) <= self.max_beam_size:
+                raise ValueError(f"{name}={value}: give a whole number from 1 to max_beam_size={self.max_beam_size}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,16 +74,12 @@ def panels(models: Mapping[str, TranslatingModel], asked: Asked) -> list[Panel]:
     Raises:
         ValueError: if a model refuses what is asked.
     """
-    return [_panel(name, model, asked) for name, model in models.items()]
-
-
-def _panel(name: str, model: TranslatingModel, asked: Asked) -> Panel:
-    (translation,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
-    return Panel(
-        name,
-        METHODS[translation.hypotheses[0].alignment.method],
-        [_candidate(hypothesis) for hypothesis in translation.hypotheses],
-    )
+    found = []
+    for name, model in models.items():
+        (translation,) = model.translate([asked.text], alignments=True, beam_size=asked.beam_size, n_best=asked.n_best)
+        method = METHODS[translation.hypotheses[0].alignment.method]
+        found.append(Panel(name, method, [_candidate(hypothesis) for hypothesis in translation.hypotheses]))
+    return found
 
 
 def _candidate(hypothesis: "Hypothesis") -> Candidate:

@@ -96,15 +96,12 @@ def entries(output: Path) -> list[Entry]:
 
 def _entry(study: Path) -> Entry:
     description = _object(study / STUDY)
-    statuses = Counter(_status(_object(path)) for path in study.glob(f"*/{RECORD}"))
+    records = [_object(path) for path in study.glob(f"*/{RECORD}")]
+    statuses = Counter(UNREADABLE if one is None else str(one.get("status"))[:LONGEST] for one in records)
     runs = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     question = "study.json can't be read" if description is None else str(description.get("question") or "")
     has_report = report_file(study.parent, study.name, "report.html") is not None
     return Entry(study.name, question[:LONGEST], runs or "no runs yet", has_report)
-
-
-def _status(record: Mapping[str, Any] | None) -> str:
-    return UNREADABLE if record is None else str(record.get("status"))[:LONGEST]
 
 
 def _object(path: Path) -> Mapping[str, Any] | None:

@@ -1,5 +1,6 @@
 """Dotted keys of nested dictionaries."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,3 +18,10 @@ def flat(node: Any, prefix: str = "", *, separator: str = ".") -> dict[str, Any]
         return {prefix.removesuffix(separator): node}
     branches = (flat(child, f"{prefix}{name}{separator}", separator=separator) for name, child in node.items())
     return {key: value for branch in branches for key, value in branch.items()}
+
+
+def without_nulls(node: Any, levels: float = math.inf) -> Any:
+    """Nested mappings without keys whose value is null, to a depth of ``levels``."""
+    if isinstance(node, Mapping) and levels:
+        return {key: without_nulls(value, levels - 1) for key, value in node.items() if value is not None}
+    return node

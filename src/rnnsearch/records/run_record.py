@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from rnnsearch.records.json_files import file_digests, file_sha256, read_object, write_object
-from rnnsearch.records.nested import value_at
+from rnnsearch.records.nested import value_at, without_nulls
 
 FORMAT = 1
 RECORD = "record.json"
@@ -190,6 +190,11 @@ NO_RECORD = Record()
 NO_RESULTS = Results()
 
 
+def now() -> str:
+    """The time (UTC) as records have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def new_id() -> str:
     """A name for a run: UTC time and random letters, unique even when two start in one second; only [A-Za-z0-9._-]."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -253,18 +258,11 @@ def record_of(values: Mapping[str, Any], path: Path) -> Record:
     if values.get("format") != FORMAT:
         raise ValueError(f"{path} is not a record of format {FORMAT}; read it with the version that wrote it")
     try:
-        return msgspec.convert(_without_nulls(values), Record)
+        return msgspec.convert(without_nulls(values, DEEPEST), Record)
     except msgspec.ValidationError as error:
         key = str(error).partition(" - at `$.")[2].partition("[")[0].rstrip("`")
         what = f"it holds something else than a run writes under {key}" if key else "it is no record of a run"
         raise ValueError(f"{path} is damaged: {what}; {MEND}") from None
-
-
-def _without_nulls(node: Any, levels: int = DEEPEST) -> Any:
-    """Nested mappings without keys whose value is null, to a depth of ``levels``."""
-    if isinstance(node, Mapping) and levels:
-        return {key: _without_nulls(value, levels - 1) for key, value in node.items() if value is not None}
-    return node
 
 
 class RunRecord:

@@ -80,21 +80,6 @@ def fit(
     measured = {**sizes(module.translator), **operations}
     record.write(hardware=hardware(), **measured, **_data(data), scoring=scoring.as_record())
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
-    _fit(cfg, folder, record, data, module, environment, resume=resume, stop=stop, pruning=pruning)
-
-
-def _fit(
-    cfg: DictConfig,
-    folder: Path,
-    record: RunRecord,
-    data: ParallelDataModule,
-    module: TranslationModule,
-    environment: ClusterEnvironment,
-    *,
-    resume: Path | None,
-    stop: StopRequest,
-    pruning: Sequence[Pruning],
-) -> None:
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     own = _callbacks(cfg, folder, data, module, stop)
@@ -110,7 +95,7 @@ def _fit(
         open_dashboards(loggers, plain(cfg))
         train(trainer, module, data, record, processes, resume=resume)
         if record.writes:
-            test = build.build_search(cfg.search) if cfg.test else None
+            test = build.make(cfg.search) if cfg.test else None
             figures = results(module, data, curves, folder=folder, record=record, test=test)
             record.write(results=figures, **counts(module))
             show_results(loggers, record.values)

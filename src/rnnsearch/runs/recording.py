@@ -4,7 +4,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from rnnsearch.config.identity import config_hash
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.secrets import hidden
 from rnnsearch.records.folders import LOCK
-from rnnsearch.records.run_record import RunRecord, new_id
+from rnnsearch.records.run_record import RunRecord, new_id, now
 from rnnsearch.records.visible import visible
 from rnnsearch.runs import provenance
 from rnnsearch.runs.own_code import own_code
@@ -41,7 +40,7 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "member": cfg.member,
         "status": "running",
         "error": None,
-        "started": _now(),
+        "started": now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
         "config_hash": config_hash(plain(cfg)),
@@ -53,13 +52,9 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     }
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
 def ended(record: RunRecord, status: str, error: dict[str, Any] | None) -> None:
     """Write how the run ended."""
-    record.write(status=status, error=error, ended=_now())
+    record.write(status=status, error=error, ended=now())
 
 
 class Discreet(logging.Formatter):

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rnnsearch.config.identity import AROUND
 from rnnsearch.config.keys.roles import HIDDEN_SIZES, Role, keys_of, within
 from rnnsearch.config.plain_values import flat, plain
+from rnnsearch.records.run_record import now
 from rnnsearch.records.study_description import (
     AskedSeeds,
     Difference,
@@ -55,7 +56,7 @@ def describe(
     described_now = msgspec.structs.replace(
         facts,
         name=study.name,
-        created=earlier.created or ledger.now(),
+        created=earlier.created or now(),
         members=[
             Member(
                 name=name,
@@ -81,13 +82,15 @@ def _asked(earlier: StudyDescription, points: Sequence[Point]) -> list[AskedSeed
     if not asked and earlier.seeds:  # written by an earlier version, which did not note the time
         asked = [AskedSeeds(seeds=earlier.seeds, at=earlier.created or "")]
     known = {seed for entry in asked for seed in entry.seeds}
-    return asked if known.issuperset(seeds) else [*asked, AskedSeeds(seeds=seeds, at=ledger.now())]
+    return asked if known.issuperset(seeds) else [*asked, AskedSeeds(seeds=seeds, at=now())]
 
 
 def every_point(study: Path, points: Sequence[Point]) -> list[Point]:
     """All points of a study: first those already described, then those at hand, each in their order."""
     folders = [*(run.folder for run in described(study).runs), *(point.folder.name for point in points)]
-    return _ordered([point for point in ledger.read_points(study) if _is_known(point)], folders)
+    place = {name: number for number, name in enumerate(dict.fromkeys(folders))}
+    known = [point for point in ledger.read_points(study) if _is_known(point)]
+    return sorted(known, key=lambda point: place.get(point.folder.name, len(place)))
 
 
 def protocol(config: DictConfig, given_keys: Collection[str], members: Sequence[str]) -> Protocol | None:
@@ -143,12 +146,6 @@ def described(study: Path) -> StudyDescription:
         return StudyDescription()
 
 
-def _ordered(points: Iterable[Point], folders: Sequence[str]) -> list[Point]:
-    """Points in the order of a list of folder names; those not in it come last."""
-    place = {name: i for i, name in enumerate(dict.fromkeys(folders))}
-    return sorted(points, key=lambda point: place.get(point.folder.name, len(place)))
-
-
 def _values(settings: Mapping[str, str]) -> dict[str, Any]:
     """Settings as plain values: 8 for the text 8."""
     parser = OverridesParser.create()
@@ -169,9 +166,5 @@ def _differences(configs: Mapping[str, DictConfig]) -> list[Difference]:
     return [
         Difference(key=key, values=by_member)
         for key, by_member in values.items()
-        if len({str(value) for value in by_member.values()}) > 1 and not _is_around(key)
+        if len({str(value) for value in by_member.values()}) > 1 and not within(key, ("seed", *AROUND))
     ]
-
-
-def _is_around(key: str) -> bool:
-    return within(key, ("seed", *AROUND))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from rnnsearch.config.overrides import key_of, value_of
 from rnnsearch.records.json_files import read_object, write_object
 from rnnsearch.records.metrics import METRICS, MONITORED
-from rnnsearch.sweep.search_space import Dimension, Range, read_dimension, written
+from rnnsearch.sweep.search_space import Dimension, Range, read_dimension
 
 SEARCH = "search.json"
 STORAGES = {"journal": "search.journal", "sqlite": "search.db"}
@@ -84,7 +84,7 @@ class HyperparameterSearch:
 
     def description(self, trials: int) -> dict[str, Any]:
         """The search as study.json describes it, for so many trials."""
-        space = {key: written(dimension) for key, dimension in self.space.items()}
+        space = {key: asdict(dimension) for key, dimension in self.space.items()}
         keys = ("sampler", "startup", "pruner", "warmup", "storage", "seed", "metric")
         direction = DIRECTIONS[self.metric]
         return {**{key: getattr(self, key) for key in keys}, "direction": direction, "trials": trials, "space": space}

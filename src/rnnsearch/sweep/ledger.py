@@ -4,10 +4,9 @@ A point's folder is found by the key of its config, so the same sweep finds it a
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ class State:
     bleu: float | None = None
     seconds: float | None = None
     error: str | None = None
-    attempts: tuple[Attempt, ...] = field(default=())
+    attempts: tuple[Attempt, ...] = ()
     chrf: float | None = None
 
 
@@ -136,22 +135,14 @@ def read_point(folder: Path) -> Point:
     """
     values = _read(folder / JOB)
     _check_words(values, folder / JOB)
-    fallbacks = tuple(tuple(more) for more in values.get("fallbacks", ()))
-    return Point(
-        folder=folder,
-        key=values["key"],
-        member=values["member"],
-        seed=values["seed"],
-        overrides=tuple(values["overrides"]),
-        flags=tuple(values.get("flags", ())),
-        directory=values.get("directory"),
-        fallbacks=fallbacks,
-        updates=values.get("updates"),
-        devices=values.get("devices", 1),
-        accelerator=values.get("accelerator", "auto"),
-        trial=values.get("trial"),
-        pause=values.get("pause"),
-    )
+    there: dict[str, Any] = {field.name: values[field.name] for field in fields(Point) if field.name in values}
+    lists = {key: _frozen(there[key]) for key in ("overrides", "flags", "fallbacks") if key in there}
+    return Point(**(there | lists | {"folder": folder}))
+
+
+def _frozen(node: Any) -> Any:
+    """Lists as tuples."""
+    return tuple(map(_frozen, node)) if isinstance(node, list) else node
 
 
 def _check_words(values: Mapping[str, Any], path: Path) -> None:
@@ -205,17 +196,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def supervising(folder: Path) -> Iterator[bool]:
+def supervising(folder: Path, *, patience: float | None = None) -> Iterator[bool]:
     """Lock a point: True, or False if another process holds it. The lock is freed when the process dies, too."""
-    with _holding(folder, patience=ASKING) as mine:
-        yield mine
-
-
-@contextmanager
-def _holding(folder: Path, *, patience: float) -> Iterator[bool]:
     lock = FileLock(folder / SUPERVISED)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=ASKING if patience is None else patience)
     except Timeout:
         yield False
         return
@@ -229,7 +214,7 @@ def is_supervised(folder: Path) -> bool:
     """Whether a process is working on the point."""
     if not (folder / SUPERVISED).exists():
         return False
-    with _holding(folder, patience=0) as free:
+    with supervising(folder, patience=0) as free:
         return not free
 
 
@@ -300,8 +285,3 @@ def _error(attempts: tuple[Attempt, ...], record: Record) -> str:
     story = attempts[-1].error or {"type": failure.type, "message": failure.message}
     message = str(story["message"]).strip().partition("\n")[0]
     return f"{story['type']}: {message}" if message else str(story["type"])
-
-
-def now() -> str:
-    """The time in the format of the records."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

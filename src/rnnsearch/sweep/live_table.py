@@ -26,24 +26,16 @@ from rnnsearch.sweep.supervisor import LOG
 logger = logging.getLogger(__name__)
 
 SECONDS = 1.0  # between updates
-STYLES = {
-    "finished": "green",
+STYLES = {  # in the order of a table that is too long
     "running": "cyan",
     "failed": "bold red",
     "interrupted": "yellow",
+    "finished": "green",
     "pruned": "magenta",
     "paused": "blue",
     "waiting": "dim",
 }
-URGENT = (
-    "running",
-    "failed",
-    "interrupted",
-    "finished",
-    "pruned",
-    "paused",
-    "waiting",
-)  # the order in a table that is too long
+URGENT = tuple(STYLES)
 ROWS = 30  # of a live table, at most
 AROUND = 4  # lines of a terminal left for the table's head, the counts and the prompt
 

@@ -134,14 +134,10 @@ class Members:
     def names(self, members: Sequence[Asked]) -> list[str]:
         """Labels that differ from those of the study's other points."""
         sources = {f"{place}": asked.label_source for place, asked in enumerate(members)}
-        known = {} if self.config.members else self._known()
+        points = [] if self.config.members else ledger.read_points(self.points.study)
+        known = {point.folder.name: point.overrides for point in points if not point.trial and not point.pause}
         words = self.words({**known, **sources})
         return [words[place] for place in sources]
-
-    def _known(self) -> dict[str, Overrides]:
-        """The overrides of the study's points, by folder name."""
-        points = ledger.read_points(self.points.study)
-        return {point.folder.name: point.overrides for point in points if not point.trial and not point.pause}
 
     def words(self, points: Mapping[str, Overrides]) -> dict[str, str]:
         """Labels of points, by their overrides."""

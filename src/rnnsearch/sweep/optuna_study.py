@@ -30,7 +30,8 @@ def open_study(search: HyperparameterSearch, folder: Path, *, index: int = 0) ->
     Raises:
         ValueError: if Optuna is not installed.
     """
-    require_optuna()
+    if importlib.util.find_spec("optuna") is None:
+        raise ValueError("a search needs Optuna; install it: pip install 'rnnsearch[search]'")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -42,16 +43,6 @@ def open_study(search: HyperparameterSearch, folder: Path, *, index: int = 0) ->
         direction=DIRECTIONS[search.metric],
         load_if_exists=True,
     )
-
-
-def require_optuna() -> None:
-    """Refuse to go on without Optuna.
-
-    Raises:
-        ValueError: if it is not installed.
-    """
-    if importlib.util.find_spec("optuna") is None:
-        raise ValueError("a search needs Optuna; install it: pip install 'rnnsearch[search]'")
 
 
 def _storage(search: HyperparameterSearch, folder: Path) -> "optuna.storages.BaseStorage":

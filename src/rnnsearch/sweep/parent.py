@@ -6,6 +6,7 @@ import sys
 import threading
 
 TIED = "RNNSEARCH_TIED"  # set in a process whose standard input is a pipe that only its parent's death closes
+BOUND = {TIED: "1", "PYTHONSAFEPATH": "1"}  # of a process that ends with this one, and takes no modules from the cwd
 
 
 def follow_parent() -> None:

@@ -15,7 +15,7 @@ from rnnsearch.config.value_checks import check_values
 from rnnsearch.sweep.labels import in_words, labels
 
 Compose = Callable[[Overrides], DictConfig]
-Check = Callable[[DictConfig], None]
+Check = Callable[[DictConfig], object]
 
 
 def judge(points: Sequence[Overrides], compose: Compose) -> None:

@@ -79,7 +79,7 @@ class Points:
             ValueError: if no sizes come near enough.
         """
         config = self.config(overrides)
-        sizes, lengths = self.vocabulary_sizes(config), self.mean_lengths(config, by)
+        sizes, lengths = self._data(config).tokenizers.sizes, self.mean_lengths(config, by)
         return (*overrides, *matched_overrides(config, self.size(reference, by=by), sizes, by, lengths))
 
     def size(self, overrides: Overrides, *, by: str) -> float:
@@ -89,11 +89,7 @@ class Points:
             ValueError: if the overrides make no model, or its operations can't be counted.
         """
         config = self.config(overrides)
-        return quantity(config, self.vocabulary_sizes(config), by, self.mean_lengths(config, by))
-
-    def vocabulary_sizes(self, config: DictConfig) -> dict[str, int]:
-        """The vocabulary sizes of a config."""
-        return self._data(config).tokenizers.sizes
+        return quantity(config, self._data(config).tokenizers.sizes, by, self.mean_lengths(config, by))
 
     def mean_lengths(self, config: DictConfig, by: str) -> tuple[float, float] | None:
         """Mean lengths of a config's training pairs, in tokens; only needed to match models by operations."""

@@ -50,9 +50,6 @@ def check_search(config: DictConfig) -> None:
     Raises:
         ValueError: naming the keys.
     """
-    trials = config.sweep.search.trials if config.sweep.search else 1
-    if type(trials) is not int or trials < 1:
-        raise ValueError(f"sweep.search.trials={trials}: give a whole number, 1 or more")
     if config.match != "none" or config.sweep.points or config.members or config.tuning.factors or config.tuning.grid:
         raise ValueError(
             "match, members, tuning and sweep.points are for sweeps without sweep.search; leave them out of a search"

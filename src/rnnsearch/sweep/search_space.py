@@ -1,7 +1,7 @@
 """What a search may vary: ranges of numbers and choices, by key or group."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,13 +44,8 @@ Dimension = Range | Choices
 
 
 def read_dimension(values: Mapping[str, Any]) -> Dimension:
-    """The inverse of `written`."""
+    """A dimension from its plain values, ``{"low", "high", "whole", "log"}`` or ``{"choices"}``."""
     return Choices(tuple(values["choices"])) if "choices" in values else Range(**values)
-
-
-def written(dimension: Dimension) -> dict[str, Any]:
-    """Plain values for JSON: ``{"low", "high", "whole", "log"}`` or ``{"choices"}``."""
-    return asdict(dimension)
 
 
 def suggest(trial: "optuna.Trial", space: Mapping[str, Dimension], keys: Iterable[str]) -> Parameters:

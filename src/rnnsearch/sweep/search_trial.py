@@ -17,7 +17,7 @@ from rnnsearch.config.overrides import Overrides
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.value_checks import canonical
 from rnnsearch.evaluation.scoring import monitored
-from rnnsearch.records.run_record import JOB
+from rnnsearch.records.run_record import JOB, now
 from rnnsearch.sweep import ledger, optuna_study
 from rnnsearch.sweep.combinations import active
 from rnnsearch.sweep.hyperparameter_search import SEARCH, HyperparameterSearch, read_search
@@ -171,8 +171,8 @@ def _twin(point: Point) -> Point | None:
 
 def _note_failure(point: Point, error: Exception) -> None:
     story = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
-    now = ledger.now()
-    ledger.add_attempt(point, Attempt(started=now, ended=now, outcome="failed", error=story))
+    at = now()
+    ledger.add_attempt(point, Attempt(started=at, ended=at, outcome="failed", error=story))
 
 
 def _tell(point: Point, outcome: str) -> None:

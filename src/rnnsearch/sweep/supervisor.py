@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from rnnsearch.config.overrides import quoted
 from rnnsearch.records.folders import LOCK, without_links
 from rnnsearch.records.json_files import write_object
-from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, read_values
+from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, now, read_values
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt, Point
-from rnnsearch.sweep.parent import TIED
+from rnnsearch.sweep.parent import BOUND
 from rnnsearch.sweep.warm_processes import WarmProcess, can_be_warm
 from rnnsearch.training.cluster import without_ranks
 
@@ -109,7 +109,7 @@ def _attempt(
     stop: threading.Event,
     warm: bool,
 ) -> Attempt:
-    begun = Attempt(started=ledger.now(), overrides=more, host=platform.node(), pid=os.getpid())
+    begun = Attempt(started=now(), overrides=more, host=platform.node(), pid=os.getpid())
     ledger.add_attempt(point, begun)
     before, kills = ledger.read_run(point.folder), _kernel_kills()
     try:
@@ -120,7 +120,7 @@ def _attempt(
     else:
         killed_for_memory = code == -signal.SIGKILL and _kernel_kills() > kills
         ended = _judge(point.folder, begun, before, code, stopped=stopped, killed_for_memory=killed_for_memory)
-    ended = replace(ended, ended=ledger.now())
+    ended = replace(ended, ended=now())
     ledger.end_attempt(point, ended)
     _correct_record(point.folder, ended)
     return ended
@@ -166,7 +166,7 @@ def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequenc
 
 def _start(point: Point, words: Sequence[str], environment: Mapping[str, str], warm: bool) -> Process:
     """The training's process. Nothing is written to its input, which closes when this process dies, and tells it so."""
-    whole = {**without_ranks(os.environ), **environment, TIED: "1", "PYTHONSAFEPATH": "1"}  # nothing from cwd
+    whole = {**without_ranks(os.environ), **environment, **BOUND}
     with open(point.folder / LOG, "ab", opener=without_links) as log:
         if warm and can_be_warm(whole, point.devices):
             try:
@@ -235,11 +235,11 @@ def _judge(
     folder: Path, begun: Attempt, before: Record, code: int, *, stopped: bool, killed_for_memory: bool
 ) -> Attempt:
     """The outcome of an attempt, from the process's exit code and, if it changed, its record."""
-    now = ledger.read_run(folder)
-    record = now if now != before else NO_RECORD
+    after = ledger.read_run(folder)
+    record = after if after != before else NO_RECORD
     ended = replace(begun, exit_code=code)
-    if code == 0 and now.status in (*ledger.DONE, "paused"):
-        return replace(ended, outcome=now.status)
+    if code == 0 and after.status in (*ledger.DONE, "paused"):
+        return replace(ended, outcome=after.status)
     if stopped or record.status == "interrupted":
         return replace(ended, outcome="interrupted")
     if code < 0:
@@ -247,7 +247,9 @@ def _judge(
         why = ", since memory did not suffice" if killed_for_memory else ""
         story = {"type": "Killed", "message": f"the process was ended by {name}{why}", "traceback": _tail(folder)}
         return replace(ended, outcome="out_of_memory" if killed_for_memory else "killed", signal=name, error=story)
-    failure = record.error or Failure(type="Failed", message=_last_line(folder), traceback=_tail(folder))
+    tail = _tail(folder)
+    last = (tail.splitlines() or ["it left no message"])[-1]
+    failure = record.error or Failure(type="Failed", message=last, traceback=tail)
     story = failure.as_values()
     return replace(ended, outcome="out_of_memory" if _is_memory(story) else "failed", error=story)
 
@@ -260,10 +262,6 @@ def _is_memory(story: Mapping[str, str]) -> bool:
 def _tail(folder: Path) -> str:
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return "\n".join(lines[-TAIL:])
-
-
-def _last_line(folder: Path) -> str:
-    return (_tail(folder).splitlines() or ["it left no message"])[-1]
 
 
 def _correct_record(folder: Path, ended: Attempt) -> None:

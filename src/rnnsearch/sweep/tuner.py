@@ -14,6 +14,7 @@ import msgspec
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.keys.roles import CORRECTED, LIMITS, Role, keys_of, within
+from rnnsearch.config.plain_values import plain
 from rnnsearch.records import study_description
 from rnnsearch.records.run_record import NO_RECORD
 from rnnsearch.records.study_description import RATE
@@ -73,7 +74,8 @@ class Tuner:
         self.tuning = config.tuning
         self.points = points
         self.train = train
-        self.grid: dict[str, list[Any]] = {str(key): _listed(str(key), values) for key, values in _items(self.tuning)}
+        grid = plain(self.tuning.get("grid") or OmegaConf.create({}))
+        self.grid: dict[str, list[Any]] = {key: _listed(key, values) for key, values in grid.items()}
         self.keys = (*((RATE,) if self.tuning.factors else ()), *self.grid)
         self.measure = _measure(str(config.protocol.metric), self.grid)
         self.rungs = _rungs(self.tuning)
@@ -122,7 +124,10 @@ class Tuner:
 
     def values(self, asked: Asked) -> list[tuple[str, ...]]:
         """The overrides of a member's first trials, to be checked before anything is trained."""
-        return [overrides_of(dict(trial)) for trial in self._first(asked)] if self.is_on else [()]
+        if not self.is_on:
+            return [()]
+        rule = self.rule(asked)
+        return [overrides_of(dict(trial)) for trial in rule.trials(rule.values)]
 
     def description(self, labels: Mapping[str, str]) -> study_description.Tuning | None:
         """The tuning as study.json describes it; None if nothing was ever tuned.
@@ -221,10 +226,6 @@ class Tuner:
         """The overrides of every combination of the grid's values, whatever the rate."""
         return [overrides_of(dict(values)) for values in self._others()]
 
-    def _first(self, asked: Asked) -> list[Values]:
-        rule = self.rule(asked)
-        return rule.trials(rule.values)
-
 
 def _measure(metric: str, grid: Collection[str]) -> str:
     """The measure that judges trials: the primary one if their likelihoods are over different tokens.
@@ -246,11 +247,6 @@ def _updates_at(place: int, trials: Sequence[study_description.Trial]) -> int | 
     """After how many updates trials were judged; None if they differ."""
     updates = {trial.values_at[place].update for trial in trials if len(trial.values_at) > place}
     return updates.pop() if len(updates) == 1 else None
-
-
-def _items(tuning: DictConfig) -> list[tuple[Any, Any]]:
-    grid: Any = OmegaConf.to_container(tuning.get("grid") or OmegaConf.create({}), resolve=True)
-    return list(grid.items())
 
 
 def _rungs(tuning: DictConfig) -> tuple[Rung, ...]:

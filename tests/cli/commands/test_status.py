@@ -7,6 +7,7 @@ import pytest
 from tests.sweep.trainings import write_point, write_record
 
 from rnnsearch.cli.main import main
+from rnnsearch.records.run_record import now
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Attempt
 
@@ -20,7 +21,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         point = write_point(folder / name, member=name)
         if outcome != "":
             error = {"type": "OSError", "message": "it is gone", "traceback": ""} if outcome == "failed" else None
-            ledger.add_attempt(point, Attempt(started=ledger.now(), outcome=outcome, error=error))
+            ledger.add_attempt(point, Attempt(started=now(), outcome=outcome, error=error))
             write_record(point.folder, "running" if outcome is None else outcome, {3: 2.5})
     (folder / "study.json").write_text("{}")
     return folder

@@ -11,15 +11,7 @@ from rnnsearch.config.value_checks import check_values
 from rnnsearch.runs.resume import starting_point
 
 GROUPS = (
-    "optimizer",
-    "scheduler",
-    "averaging",
-    "batches",
-    "tokenizer",
-    "trainer",
-    "logger",
-    "debug",
-    "experiment",
+    *("optimizer", "scheduler", "averaging", "batches", "tokenizer", "trainer", "logger", "debug", "experiment"),
     "search",
 )
 OPTIONS = [(group, option) for group in GROUPS for option in groups(config_dir())[group]]

@@ -45,14 +45,14 @@ def test_the_search_of_a_run_older_than_some_settings_is_built() -> None:
     shipped = compose("translate", ["run=there"]).search
     younger = {"n_best", "length_alpha", "coverage_penalty", "min_length", "max_length", "no_repeat_ngram"}
     old = OmegaConf.masked_copy(shipped, [key for key in shipped if key not in younger | {"min_length_ratio"}])
-    assert build.build_search(chosen_search(old, shipped, ["run=r"])).batch_size == shipped.batch_size
+    assert build.make(chosen_search(old, shipped, ["run=r"])).batch_size == shipped.batch_size
 
 
 def test_the_shipped_config_takes_what_the_issue_shows() -> None:
     config = compose("translate", ["run=there", "search.beam_size=5", "search.batch_size=64"])
     assert (config.run, config.checkpoint, config.device, config.format) == ("there", "best", "auto", "text")
     for option in ("greedy", "beam", "sampling"):
-        build.build_search(compose("translate", ["run=there", f"search={option}"]).search)
+        build.make(compose("translate", ["run=there", f"search={option}"]).search)
 
 
 # In this process

@@ -13,7 +13,7 @@ from rnnsearch.cli.text.counting import summed_up
 from rnnsearch.cli.text.pairs import pair_blocks
 from rnnsearch.config import trust
 from rnnsearch.data.corpus import Pair
-from rnnsearch.evaluation.alignment_links import Links, format_pharaoh
+from rnnsearch.evaluation.alignment_links import Weights, format_pharaoh
 from rnnsearch.evaluation.symmetrization import symmetrize
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.trained_model import load
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def run(cfg: DictConfig) -> None:
     """Print a line for each line of the files."""
-    _check_symmetrization(cfg.reverse_run, cfg.symmetrize)
+    check_symmetrization(cfg)
     blocks = pair_blocks(Path(cfg.source), Path(cfg.target), strict=cfg.strict)
     forward = run_folder.load_runs(cfg)[0].system
     _announce("run", forward, cfg.alignments.method)
@@ -37,14 +37,24 @@ def run(cfg: DictConfig) -> None:
     with summed_up():
         for block in blocks:
             aligned = _aligned(forward, block, cfg.alignments)
-            other = None if backward is None else _aligned(backward, [_turned(pair) for pair in block], cfg.alignments)
+            turned = [Pair(pair.target, pair.source, pair.line) for pair in block]
+            other = None if backward is None else _aligned(backward, turned, cfg.alignments)
             write_lines(alignment_lines(aligned, other, how=cfg.symmetrize, form=cfg.format))
 
 
-def _check_symmetrization(reverse_run: Any, how: str | None) -> None:
-    if (reverse_run is None) != (how is None):
+def check_symmetrization(settings: DictConfig, *, below: str = "") -> None:
+    """Refuse one of reverse_run and symmetrize without the other.
+
+    Args:
+        settings: that have both.
+        below: which keys they stand, as in ``alignments.``; empty for the top.
+
+    Raises:
+        ValueError: if one is there alone.
+    """
+    if (settings.reverse_run is None) != (settings.symmetrize is None):
         raise ValueError(
-            "reverse_run=RUN and symmetrize=intersection, union or grow_diag belong together: "
+            f"{below}reverse_run=RUN and {below}symmetrize=intersection, union or grow_diag belong together: "
             "give both, or none for the links of one run"
         )
 
@@ -68,51 +78,25 @@ def _aligned(system: System, block: Sequence[Pair], settings: DictConfig) -> lis
     )
 
 
-def _turned(pair: Pair) -> Pair:
-    return Pair(pair.target, pair.source, pair.line)
-
-
 def alignment_lines(
     forward: Sequence[Alignment], backward: Sequence[Alignment] | None, *, how: str | None, form: str
 ) -> list[str]:
     """One line per pair: links or a JSON object; the links of ``backward``, from target to source, are merged in."""
-    if backward is None or how is None:
-        lines = [(alignment.links, _values(alignment)) for alignment in forward]
-    else:
-        lines = [
-            (symmetrize(ahead.links, _transposed(back.links), how), _values(ahead) | _reverse_values(back, how))
-            for ahead, back in zip(forward, backward, strict=True)
-        ]
-    if form == "text":
-        return [format_pharaoh(links) for links, _ in lines]
-    return [json.dumps({"links": format_pharaoh(links)} | values, ensure_ascii=False) for links, values in lines]
+    lines = []
+    reverse: Sequence[Alignment | None] = backward if backward is not None else [None] * len(forward)
+    for ahead, back in zip(forward, reverse, strict=True):
+        links = ahead.links
+        values: dict[str, Any] = {"source": ahead.source, "target": ahead.target, "method": ahead.method}
+        values["weights"] = _rounded(ahead.weights_TS)
+        if back is not None and how is not None:
+            links = symmetrize(links, frozenset((source, target) for target, source in back.links), how)
+            weights = _rounded(back.weights_TS.T)
+            values |= {"symmetrize": how, "reverse_method": back.method, "reverse_weights": weights}
+        whole = {"links": format_pharaoh(links)} | values
+        lines.append(format_pharaoh(links) if form == "text" else json.dumps(whole, ensure_ascii=False))
+    return lines
 
 
-def _transposed(links: Links) -> Links:
-    return frozenset((source, target) for target, source in links)
-
-
-def _values(alignment: Alignment) -> dict[str, Any]:
-    return {
-        "source": alignment.source,
-        "target": alignment.target,
-        "method": alignment.method,
-        "weights": _rounded(alignment, turned=False),
-    }
-
-
-def _reverse_values(other: Alignment, how: str) -> dict[str, Any]:
-    return {
-        "symmetrize": how,
-        "reverse_method": other.method,
-        "reverse_weights": _rounded(other, turned=True),
-    }
-
-
-def _rounded(alignment: Alignment, *, turned: bool) -> list[list[float]] | None:
+def _rounded(weights_TS: Weights) -> Any:
     """Weights, one row per target word of the pair; None if there are none."""
-    if not alignment.weights_TS.any():
-        return None
-    weights_TS = alignment.weights_TS.T if turned else alignment.weights_TS
-    rows: list[list[float]] = weights_TS.round(4).tolist()
-    return rows
+    return weights_TS.round(4).tolist() if weights_TS.any() else None

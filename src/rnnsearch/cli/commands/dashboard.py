@@ -30,14 +30,12 @@ except ModuleNotFoundError as error:
 
 from rnnsearch.config.terminal import say
 from rnnsearch.sweep.hyperparameter_search import STORAGES
-from rnnsearch.sweep.parent import TIED
+from rnnsearch.sweep.parent import BOUND
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds that a program may take to end
-# a board ends with this process, and takes no modules from the working directory
-BOUND = {TIED: "1", "PYTHONSAFEPATH": "1"}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from rnnsearch.cli.commands.align import check_symmetrization
 from rnnsearch.cli.commands.translate import chosen_search
 from rnnsearch.config import build, trust
 from rnnsearch.config.plain_values import plain
@@ -41,7 +42,7 @@ def run(cfg: DictConfig) -> None:
     evaluate = partial(
         evaluate_split,
         rows=rows,
-        search=build.build_search(search),
+        search=build.make(search),
         scoring=scoring,
         aligning=aligning,
         resamples=chance.resamples,
@@ -88,11 +89,7 @@ def given_aligning(cfg: DictConfig, first: run_folder.LoadedRun) -> Aligning:
             translate in the other direction.
     """
     settings = cfg.alignments
-    if (settings.reverse_run is None) != (settings.symmetrize is None):
-        raise ValueError(
-            "alignments.reverse_run=RUN and alignments.symmetrize=intersection, union or grow_diag belong together: "
-            "give both, or none for the links of one run"
-        )
+    check_symmetrization(settings, below="alignments.")
     reverse = None
     if settings.reverse_run is not None:
         folders = run_folder.given_folders(settings.reverse_run)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 try:
@@ -31,14 +31,7 @@ logger = logging.getLogger(__name__)
 
 def run(cfg: DictConfig) -> None:
     """Serve the page until an interrupt."""
-    limits = Limits(
-        max_characters=cfg.max_characters,
-        max_words=cfg.max_words,
-        max_beam_size=cfg.max_beam_size,
-        max_waiting=cfg.max_waiting,
-        beam_size=cfg.beam_size,
-        alternatives=cfg.alternatives,
-    )
+    limits = Limits(**{field.name: cfg[field.name] for field in fields(Limits)})
     folders = given_folders(cfg.run)
     names, more = short_names(folders), more_hosts(cfg.allowed_hosts)
     with serving.listen(str(cfg.host), cfg.port) as listener:

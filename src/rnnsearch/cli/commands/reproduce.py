@@ -23,20 +23,12 @@ from rnnsearch.sweep.supervisor import LOG, supervise
 
 logger = logging.getLogger(__name__)
 
-REASONS = (
-    "versions",
-    "git",
-    "code",
-    "hardware",
-    "data",
-    "tokenizer",
-    "config_hash",
-)  # of a record: why results may differ
-Values = Mapping[str, Any]
-
+REASONS = ("versions", "git", "code", "hardware", "data", "tokenizer", "config_hash")  # of a record: why results differ
 FIRST = ("metrics.", "weights_sha256")  # of the results; the points of curves come last
 SHOWN = 20  # differences
 NEEDS = ("id", "name", "status", "config_hash", "seed", "updates", "results", "data.checksums")  # of a record
+
+Values = Mapping[str, Any]
 
 
 def run(cfg: DictConfig) -> None:

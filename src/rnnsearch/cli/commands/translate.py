@@ -46,12 +46,12 @@ def run(cfg: DictConfig) -> None:
     check_options(cfg)
     model, first = run_folder.load_runs(cfg)
     chosen = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
-    search, method = build.build_search(chosen), method_of_alignments(cfg, model)
+    search, method = build.make(chosen), method_of_alignments(cfg, model)
     if cfg.format == "text" and chosen.get("n_best", 1) > 1:
         logger.info("format=text shows the best of %d hypotheses; tsv and jsonl show them all", chosen.n_best)
     # A buffer of our own: Python would wait at its exit for the one that a thread reads.
     source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 -- a thread reads it to the end
-    tally, idle = Tally(), prompt if source.isatty() else lambda: None
+    tally, idle = Tally(), partial(say, PROMPT, end="", stderr=True) if source.isatty() else lambda: None
     at_once = (BATCHES if method is None else 1) * search.batch_size  # alignments take memory
     text = source if source.isatty() else readable(source, "standard input")
     arriving = blocks(text, tally, at_once=at_once, strict=cfg.strict, idle=idle)
@@ -213,8 +213,3 @@ def with_progress(arriving: Iterable[list[str]], tally: Tally, source: BinaryIO)
         for texts in arriving:
             yield texts
             bars.update(task, completed=tally.read, lines=tally.lines)
-
-
-def prompt() -> None:
-    """Ask for a line."""
-    say(PROMPT, end="", stderr=True)

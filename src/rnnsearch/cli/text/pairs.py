@@ -47,7 +47,7 @@ def pair_blocks(source: Path, target: Path, *, strict: bool) -> Iterator[list[Pa
     """
     total = None
     if source.is_file() and target.is_file():
-        total = sum(1 for _ in paired_lines(source, target, mended=None if strict else _ignore))
+        total = sum(1 for _ in paired_lines(source, target, mended=None if strict else Mending()))
     return _counted(
         lambda mended: paired_lines(source, target, mended=mended),
         lambda pair: (pair.source, pair.target),
@@ -63,20 +63,15 @@ def line_blocks(
     return _counted(
         lambda mended: (parse(line, number) for number, line in enumerate(lines(path, mended=mended), 1)),
         texts,
-        total=None,
         strict=strict,
     )
-
-
-def _ignore(path: Path, number: int) -> None:
-    pass
 
 
 def _counted(
     items: Callable[[Mended | None], Iterable[T]],
     texts: Callable[[T], Sequence[str]],
     *,
-    total: int | None,
+    total: int | None = None,
     strict: bool,
 ) -> Iterator[list[T]]:
     """Blocks, each counted as done when the next is asked for."""

@@ -6,9 +6,10 @@ for values that are not allowed. Text is never taken for what it looks like: no 
 
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 MOST = 10**9  # of counts without another upper bound
 
@@ -17,10 +18,11 @@ class Wrong(ValueError):
     """A value is not of its kind; the message says what to give instead."""
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """The values that a key may have."""
 
     @property
+    @abstractmethod
     def noun(self) -> str:
         """Its values in words, for messages and the reference of keys: "a whole number, 1 or more"."""
 
@@ -30,10 +32,17 @@ class Kind(Protocol):
         Raises:
             Wrong: if it is not of the kind.
         """
+        if not self._allows(value):
+            raise Wrong(f"give {self.noun}")
+        return value
+
+    def _allows(self, value: Any) -> bool:
+        """Whether a value is of the kind, where every value has one form alone."""
+        return True
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Kind):
     """Whole numbers from ``least`` to ``most``, multiples of ``step``; 2e3 is allowed, true is not."""
 
     least: int
@@ -42,7 +51,6 @@ class Whole:
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         if self.least == self.most:
             return str(self.least)
         number = "a whole number" if self.step == 1 else f"a multiple of {self.step:,}"
@@ -55,7 +63,6 @@ class Whole:
         return self.most == MOST or self.most > 2**53
 
     def canonical(self, value: Any) -> int:
-        """See `Kind`."""
         is_whole = type(value) is int or (type(value) is float and value.is_integer())
         if not is_whole or not value >= self.least or value % self.step:
             raise Wrong(f"give {self.noun}")
@@ -65,7 +72,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Kind):
     """Finite numbers: at least ``least`` or above ``above``, and at most ``most`` or below ``below``."""
 
     least: float | None = None
@@ -76,7 +83,6 @@ class Number:
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         if self.above is None and self.most is not None:
             return f"a number from {self.least:g} to {self.most:g}"
         low = f"above {self.above:g}" if self.above is not None else f"from {self.least:g} on"
@@ -84,7 +90,6 @@ class Number:
         return f"a number {low}{high}" + (f", below {self.below:g}" if self.below is not None else "")
 
     def canonical(self, value: Any) -> float:
-        """See `Kind`."""
         if type(value) not in (int, float) or not -math.inf < value < math.inf:
             raise Wrong(f"give {self.noun}")
         high = math.inf if self.most is None else self.most
@@ -97,55 +102,43 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Real:
+class Real(Kind):
     """Finite numbers, unchanged, for readers that distinguish 1 from 1.0."""
 
     noun = "a number"
 
-    def canonical(self, value: Any) -> int | float:
-        """See `Kind`."""
-        if type(value) not in (int, float) or not -math.inf < value < math.inf:
-            raise Wrong(f"give {self.noun}")
-        number: int | float = value
-        return number
+    def _allows(self, value: Any) -> bool:
+        return type(value) in (int, float) and -math.inf < value < math.inf
 
 
 @dataclass(frozen=True)
-class CountOrShare:
+class CountOrShare(Kind):
     """A count of something, or a share of it: 1 is one, 1.0 is all."""
 
     least: int  # count; a share is above 0, or also 0.0 if this is 0
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return f"a whole number, {self.least} or more, or a share such as 0.5, at most 1.0"
 
-    def canonical(self, value: Any) -> int | float:
-        """See `Kind`."""
+    def _allows(self, value: Any) -> bool:
         is_count = type(value) is int and self.least <= value <= MOST
         is_share = type(value) is float and (0.0 < value <= 1.0 or (value == 0.0 and self.least == 0))
-        if not (is_count or is_share):
-            raise Wrong(f"give {self.noun}")
-        number: int | float = value
-        return number
+        return is_count or is_share
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Kind):
     """True or false, but no word, number or letter instead."""
 
     noun = "true or false"
 
-    def canonical(self, value: Any) -> bool:
-        """See `Kind`."""
-        if type(value) is not bool:
-            raise Wrong(f"give {self.noun}")
-        return value
+    def _allows(self, value: Any) -> bool:
+        return type(value) is bool
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Kind):
     """Any text; what looks like a number or a truth value is only text in quotes."""
 
     what: str = "a text"
@@ -155,38 +148,32 @@ class Text:
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return self.what + (f" such as {self.example}" if self.example else "")
 
-    def canonical(self, value: Any) -> str:
-        """See `Kind`."""
+    def _allows(self, value: Any) -> bool:
         if type(value) is not str or "\0" in value or not (value.strip() or self.empty):
-            raise Wrong(f"give {self.noun}")
-        if self.pattern and not re.fullmatch(self.pattern, value):
-            raise Wrong(f"give {self.noun}")
-        return value
+            return False
+        return not self.pattern or re.fullmatch(self.pattern, value) is not None
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Kind):
     """One of some words."""
 
     options: tuple[str, ...]
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return f"one of {', '.join(self.options)}" if len(self.options) > 1 else self.options[0]
 
     def canonical(self, value: Any) -> str:
-        """See `Kind`."""
         if type(value) is not str or value not in self.options:
             raise Wrong(f"choose {self.noun}")
         return value
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listed(Kind):
     """A list of ``least`` to ``most`` values of one kind, perhaps ``distinct`` or ``rising``."""
 
     of: Kind
@@ -198,14 +185,12 @@ class Listed:
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         order = ", all different" if self.distinct else ", larger than the one before" if self.rising else ""
         listed = "a list" + (f" such as {self.example}" if self.example else "")
         count = f" of {self.least}" if self.least == self.most else " of at least one" if self.least else ""
         return f"{listed}{count}, each {self.of.noun}{order}"
 
     def canonical(self, value: Any) -> list[Any]:
-        """See `Kind`."""
         if not isinstance(value, list | tuple) or not self.least <= len(value) <= self.most:
             raise Wrong(f"give {self.noun}")
         try:
@@ -219,7 +204,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Named:
+class Named(Kind):
     """Values of one kind under names that the user chooses."""
 
     of: Kind
@@ -227,11 +212,9 @@ class Named:
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return f"{self.what}, each {self.of.noun}"
 
     def canonical(self, value: Any) -> dict[str, Any]:
-        """See `Kind`."""
         if not isinstance(value, dict):
             raise Wrong(f"give {self.noun}")
         values = {}
@@ -244,31 +227,26 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Made:
+class Made(Kind):
     """A section that names its constructor."""
 
     noun = "a section with a _target_"
 
-    def canonical(self, value: Any) -> dict[str, Any]:
-        """See `Kind`."""
-        if not isinstance(value, dict) or "_target_" not in value:
-            raise Wrong(f"give {self.noun}")
-        return value
+    def _allows(self, value: Any) -> bool:
+        return isinstance(value, dict) and "_target_" in value
 
 
 @dataclass(frozen=True)
-class Either:
+class Either(Kind):
     """A value of one of several kinds, tried in this order."""
 
     kinds: tuple[Kind, ...]
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return ", or ".join(kind.noun for kind in self.kinds)
 
     def canonical(self, value: Any) -> Any:
-        """See `Kind`."""
         for kind in self.kinds:
             try:
                 return kind.canonical(value)
@@ -278,18 +256,16 @@ class Either:
 
 
 @dataclass(frozen=True)
-class OrNull:
+class OrNull(Kind):
     """A value of a kind, or null, which stands for something else."""
 
     kind: Kind
 
     @property
     def noun(self) -> str:
-        """See `Kind`."""
         return f"{self.kind.noun}, or null"
 
     def canonical(self, value: Any) -> Any:
-        """See `Kind`."""
         if value is None:
             return None
         try:
@@ -299,11 +275,7 @@ class OrNull:
 
 
 @dataclass(frozen=True)
-class Anything:
+class Anything(Kind):
     """Whatever its reader makes of it."""
 
     noun = "any value"
-
-    def canonical(self, value: Any) -> Any:
-        """See `Kind`."""
-        return value
