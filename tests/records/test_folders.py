@@ -47,3 +47,12 @@ def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
     with written_aside(tmp_path) as aside:
         assert list(tmp_path.iterdir()) == [aside]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_an_earlier_process_of_this_number_left_is_removed(tmp_path: Path) -> None:
+    """As in a container, whose processes have the same numbers each time."""
+    with written_aside(tmp_path) as aside:
+        left = aside
+    left.mkdir()
+    with written_aside(tmp_path) as aside:
+        assert aside == left

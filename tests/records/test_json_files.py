@@ -30,6 +30,12 @@ def test_lines(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     json_files.write_json(tmp_path / "x.json", {"a": 1})
     with pytest.raises(UnicodeEncodeError):
-        json_files.write_json(tmp_path / "x.json", {"a": "\ud800"})
+        json_files.write_text(tmp_path / "x.json", "\udcff")
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    values = {"command": ["hydra.run.dir=/tmp/\udcff", "\\é"]}
+    json_files.write_object(tmp_path / "object.json", values)
+    assert json_files.read_object(tmp_path / "object.json") == values

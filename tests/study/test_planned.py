@@ -240,3 +240,55 @@ def test_what_is_published_says_nothing_of_the_machine() -> None:
     assert "/home" not in found
     assert '"me"' not in found
     assert "data.train.source=train.en" in found
+
+
+def test_an_export_marks_what_markdown_would_take_for_markup() -> None:
+    table = export.markdown(Table("~~a~~", ("x | y",), (("$a$ &lt; `b`",),)))
+    assert table.splitlines()[0] == r"**\~\~a\~\~**"
+    assert r"\$a\$ \&lt; \`b\`" in table
+
+
+def test_members_of_other_sentences_are_published_with_theirs(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", seeds=(0,), sentences=8, matrices=0)
+
+    def reverse(row: dict[str, Any]) -> None:
+        row["source"], row["reference"] = row["reference"], row["source"]
+
+    change_rows(folder / "additive-seed0", reverse)
+    publish(folder, tmp_path / "published")
+    before, after = (read_study(place).runs for place in (folder, tmp_path / "published"))
+    for one, two in zip(before, after, strict=True):
+        assert [row["reference"] for row in two.rows] == [row["reference"] for row in one.rows] != []
+
+
+def test_a_paused_run_has_not_failed(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", seeds=(0,), sentences=8, matrices=0)
+    edit_json(folder / "fixed-seed0" / "record.json", lambda record: record.update(status="paused"))
+    (folder / "fixed-seed0" / "job.json").write_text('{"attempts": [{"outcome": "paused"}]}')
+    assert {run.member: run.status for run in read_study(folder).runs}["fixed"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"protocol": {"comparisons": [["a", "b", "c"]]}}, "is no description of a study"),
+        ({"protocol": {"metric": "accuracy"}}, "its metric is 'accuracy'"),
+        ({"runs": [{"member": "nobody", "seed": 0, "folder": "x"}]}, "a run of 'nobody', which is no member"),
+    ],
+)
+def test_a_description_that_somebody_changed(
+    make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    folder = make_study(tmp_path / "s", seeds=(0,), sentences=8, matrices=0)
+    edit_json(folder / "study.json", lambda description: description.update(change))
+    with pytest.raises(ValueError, match=message):
+        read_study(folder)
+
+
+def test_a_budget_until_convergence_is_told(make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", seeds=(0,), sentences=8, matrices=0)
+    budget = {"until": "converged", "updates": 16000, "tokens": None}
+    edit_json(folder / "study.json", lambda description: description.update(budget=budget))
+    written = write_report(folder)
+    assert written.left_out == ()
+    assert "until converged, at most 16,000 updates a run" in (folder / "report.md").read_text(encoding="utf-8")

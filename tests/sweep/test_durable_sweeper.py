@@ -205,11 +205,27 @@ def test_two_sweeps_in_one_study_at_once(plan: Any, capsys: pytest.CaptureFixtur
     assert len(error.strip().splitlines()) == 1
 
 
-def test_a_damaged_description_is_written_anew(plan: Any) -> None:
+def test_a_damaged_description_is_refused_and_one_that_was_removed_is_written_anew(
+    plan: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     plan("sweep study=s model=tiny seed=0,1")
-    (plan.outputs / "s" / "study.json").write_text("{")
+    description = plan.outputs / "s" / "study.json"
+    description.write_text("{")
+    assert plan("sweep study=s model=tiny seed=0,1") == 1
+    assert "put a copy back, or remove it and give the command that wrote it again" in capsys.readouterr().err
+    assert description.read_text() == "{"
+    description.unlink()
     plan("sweep study=s model=tiny seed=0,1")
     assert len(plan.described("s")["runs"]) == 2
+
+
+def test_a_study_keeps_its_question(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    plan("sweep protocol=recipe_axes study=s model=tiny seed=0 tuning=none")
+    before = plan.described("s")
+    capsys.readouterr()
+    assert plan("sweep study=s model=tiny seed=0,1") == 1
+    assert "give the protocol= that it began with, or take another study=NAME" in capsys.readouterr().err
+    assert plan.described("s") == before
 
 
 def test_what_is_not_finished_is_said_last(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -226,6 +226,7 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["tuning=learning_rate", "+tuning.grid={optimizer.lr:[1,2]}"], "tuning.factors tunes the rate"),
         (["tuning=learning_rate", "+tuning.grid={model.dropout:0.1}"], "give a list of values"),
         (["tuning.judged_at=[0.5,0.2]"], "tuning.judged_at=[0.5, 0.2]: give a list"),
+        (["+tuning.grid={optimizer.betas:[[0.9,0.98],[0.9,0.999]]}"], "lists of lists can't be tuned"),
         (["tuning.keep=[1]"], "tuning.judged_at=[0.25, 0.75] and tuning.keep=[1]: give as many numbers to both"),
         (["tuning=learning_rate", "+tuning.grid={model.dropout:[0.1,2]}"], "model.dropout=2: give a number"),
         (["model.hidden_size=8,16"], "match=parameters finds the hidden sizes, so model.hidden_size can't be swept"),

@@ -57,7 +57,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
     here = f"@{platform.node()}.part"
     for left in folder.glob(f".*{here}"):
         pid = left.name[1:].removesuffix(here)
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if pid.isdecimal() and (int(pid) == os.getpid() or not _is_alive(int(pid))):
             shutil.rmtree(left, ignore_errors=True)
     aside = folder / f".{os.getpid()}{here}"
     aside.mkdir()

@@ -32,11 +32,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
-    """A value as JSON, which has no NaN and no infinities: null stands for them."""
+    """A value as JSON, which has no NaN and no infinities: null stands for them.
+
+    A lone surrogate, as in the name of a file that is not UTF-8, is escaped.
+    """
     try:
-        return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        return json.dumps(_without_nan(value), indent=indent, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_without_nan(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _without_nan(node: Any) -> Any:

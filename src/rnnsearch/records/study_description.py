@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from rnnsearch.records.json_files import read_object, write_object
+from rnnsearch.records.metrics import METRICS
 
 STUDY = "study.json"
 FORMAT = 1
 RATE = "optimizer.lr"
+MEND = "put a copy back, or remove it and give the command that wrote it again, which then knows of no earlier choice"
 SHORT_TRIALS = "learning_rates"  # a key of tuning in earlier versions, which ran short separate trials
 
 
@@ -47,7 +49,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     held_equal: str | None = None
     metric: str | None = None
     baseline: str | None = None
-    comparisons: list[list[str]] | None = None
+    comparisons: list[tuple[str, str]] | None = None
 
 
 class AskedSeeds(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +180,11 @@ def read_description(folder: Path) -> StudyDescription:
     path = folder / STUDY
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the folder of a study")
-    return description_of(read_object(path), path)
+    try:
+        values = read_object(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; {MEND}") from None
+    return description_of(values, path)
 
 
 def description_of(values: Mapping[str, Any], path: Path) -> StudyDescription:
@@ -193,12 +199,12 @@ def description_of(values: Mapping[str, Any], path: Path) -> StudyDescription:
     try:
         if known.get("tuning"):
             known["tuning"] = upgraded(known["tuning"])
-        return msgspec.convert(known, StudyDescription)
-    except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is no description of a study, or names runs that are none ({error}); "
-            "run the command that wrote it again"
-        ) from None
+        description = msgspec.convert(known, StudyDescription)
+        if (metric := description.planned.metric) not in (None, *METRICS):
+            raise msgspec.ValidationError(f"its metric is {metric!r}")
+    except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:  # the others: of earlier versions
+        raise ValueError(f"{path} is no description of a study ({error}); {MEND}") from None
+    return description
 
 
 def write_description(folder: Path, description: StudyDescription) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from rnnsearch.study.plan import metric_of, title
 from rnnsearch.study.planned import chance, planned, together, verdict
 from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import Table, interval, number, p_value, signed
+from rnnsearch.study.tables import Table, in_markdown, interval, number, p_value, signed
 
 RECORD = (
     *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
@@ -193,14 +192,10 @@ def as_markdown(study: Study) -> str:
 
 def markdown(table: Table) -> str:
     """A table in Markdown, its caption before it."""
-    cells = [[_marked(text) for text in row] for row in (table.header, *table.rows)]
+    cells = [[in_markdown(text) for text in row] for row in (table.header, *table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     rule = "|" + " :-- |" * table.text_columns + " --: |" * (len(table.header) - table.text_columns)
-    return "\n".join((f"**{_marked(table.caption)}**", "", lines[0], rule, *lines[1:], ""))
-
-
-def _marked(text: str) -> str:
-    return re.sub(r"([|\\`*_<]|\](?=[(\[:]))", r"\\\1", visible(" ".join(text.splitlines())))
+    return "\n".join((f"**{in_markdown(table.caption)}**", "", lines[0], rule, *lines[1:], ""))
 
 
 FORMATS: Mapping[str, Callable[[Study], str]] = {

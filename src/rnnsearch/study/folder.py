@@ -31,7 +31,7 @@ class Run:
     member: str
     seed: int
     folder: Path
-    status: str  # finished, pruned, running, failed, interrupted, not started, damaged, other data
+    status: str  # finished, pruned, paused, running, failed, interrupted, not started, damaged, other data
     record: Record  # `NO_RECORD` when there is none
     rows: tuple[Row, ...]  # test translations, in the order of the test set; empty unless comparable
     job: dict[str, Any] = field(default_factory=dict)  # a sweep's job.json; empty where there is none
@@ -135,9 +135,11 @@ def _places(description: StudyDescription, members: Sequence[str]) -> list[tuple
     named = [(run.member, run.seed, run.folder) for run in description.runs]
     if not named:  # older studies name no folders
         named = [(member, seed, f"{member}-seed{seed}") for member in members for seed in description.seeds]
-    for _, _, name in named:
+    for member, _, name in named:
         if Path(name).name != name:
             raise ValueError(f"{STUDY}: {name!r} is no folder of this study, so somebody changed it")
+        if member not in members:
+            raise ValueError(f"{STUDY}: {name} is a run of {member!r}, which is no member, so somebody changed it")
     return sorted(named, key=lambda place: (members.index(place[0]), place[1]))
 
 
@@ -167,7 +169,7 @@ def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
     outcome = attempts[-1]["outcome"] if attempts else None
     if recorded in ("finished", "pruned") or outcome is None:
         return "running" if attempts and not record.is_there else recorded
-    return outcome if outcome in ("interrupted", "pruned") else "failed"
+    return outcome if outcome in ("interrupted", "pruned", "paused") else "failed"
 
 
 def read_attention(run: Run) -> list[dict[str, Any]]:

@@ -49,6 +49,8 @@ def _near(done: Sequence[Point], near: Sequence[str] | None) -> str:
     together = "over test sentences and seeds (95 %, all pairs together)"
     if not left:
         return f"{'The other is' if others == 1 else f'The {others} others are all'} worse, {together}."
+    if others == 1:
+        return f"The other can't be told from it, {together}: more seeds would tell more."
     lone = sum(len(point.score.values) == 1 for point in done if point.score and point.member in near[1:])
     few = f", {lone} of them for having one seed" if lone else ""
     worse = "None" if left == others else str(others - left)

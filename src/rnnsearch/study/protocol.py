@@ -47,8 +47,9 @@ def _budget(study: Study) -> str:
     budget = study.description.budget
     if any(entry.key.startswith("budget.") for entry in study.description.config_difference or []):
         return "not the same for all members: see “What differs”"
-    limits = [f"{value:,} {UNITS.get(key, key)}" for key, value in budget.items() if value]
-    return f"{' or '.join(limits)} a run{', whichever comes first' if len(limits) > 1 else ''}" if limits else ""
+    limits = [f"{value:,} {UNITS.get(key, key)}" for key, value in budget.items() if value and key != "until"]
+    most = f"{' or '.join(limits)} a run{', whichever comes first' if len(limits) > 1 else ''}" if limits else ""
+    return f"until {budget['until']}, at most {most}" if budget.get("until") else most
 
 
 def _measure(study: Study) -> str:

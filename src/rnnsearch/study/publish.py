@@ -2,7 +2,7 @@
 
 import bz2
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ LEFT_OUT = ("score", "line", "attention")  # columns of a translation's row that
 def publish(study: Path, target: Path) -> None:
     """Write what a study's report is made from, and the report made from that, to ``target``.
 
-    Records, alignments and translations are copied without paths on the machine; the sentences, which all runs share,
-    are written once. The page itself (report.html) is left out, since it is large: ``rnnsearch report`` makes it.
+    Records, alignments and translations are copied without paths on the machine; the sentences that runs share are
+    written once. The page itself (report.html) is left out, since it is large: ``rnnsearch report`` makes it.
 
     Args:
         study: a folder with study.json.
@@ -33,9 +33,9 @@ def publish(study: Path, target: Path) -> None:
     with written_aside(target) as aside:
         write_description(aside, contents.description)
         shared = next((run.rows for run in contents.runs if run.rows), ())
-        _write_compressed(aside / SENTENCES, ({key: row[key] for key in SHARED if key in row} for row in shared))
+        _write_compressed(aside / SENTENCES, _sentences(shared))
         for run in contents.runs:
-            _publish_run(run, aside / run.folder.relative_to(study))
+            _publish_run(run, aside / run.folder.relative_to(study), shared)
         write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
     for path in [*(target / "figures").iterdir(), target / "report.html"]:
@@ -43,7 +43,7 @@ def publish(study: Path, target: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _publish_run(run: Run, folder: Path) -> None:
+def _publish_run(run: Run, folder: Path, shared: Sequence[Row]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if run.record.is_there:
         values = published(read_object(run.folder / RECORD))
@@ -51,14 +51,20 @@ def _publish_run(run: Run, folder: Path) -> None:
     if run.job:
         write_object(folder / JOB, run.job)
     if run.rows:
-        _write_compressed(folder / TRANSLATIONS[1], map(_own, run.rows))
+        _write_compressed(folder / TRANSLATIONS[1], _own(run.rows, shared))
     if (run.folder / ALIGNMENTS).is_file():
         shutil.copyfile(check_file(run.folder, run.record, ALIGNMENTS), folder / ALIGNMENTS)
 
 
-def _own(row: Row) -> Row:
-    """The columns of a row that differ between runs."""
-    return {key: value for key, value in row.items() if key not in (*SHARED, *LEFT_OUT)}
+def _own(rows: Sequence[Row], shared: Sequence[Row]) -> Iterator[Row]:
+    """What the study's sentences do not say: with them, of a run that translated others."""
+    same = _sentences(rows) == _sentences(shared)
+    left_out = (*LEFT_OUT, *SHARED) if same else LEFT_OUT
+    return ({key: value for key, value in row.items() if key not in left_out} for row in rows)
+
+
+def _sentences(rows: Iterable[Row]) -> list[Row]:
+    return [{key: row[key] for key in SHARED if key in row} for row in rows]
 
 
 def _write_compressed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnsearch.evaluation.significance import RESAMPLES
 from rnnsearch.plots.style import value_text
+from rnnsearch.records.metrics import METRICS
 from rnnsearch.records.run_record import Record
 from rnnsearch.study import tuning
 from rnnsearch.study.folder import Study
@@ -19,7 +20,6 @@ from rnnsearch.study.tables import NOTHING, Table, count, duration, interval, nu
 from rnnsearch.study.trade_offs import COSTS, varies
 
 SHOWN = 30  # points shown at once; a reader opens the rest
-DIGITS = {"tokens_per_second": 0}  # after the decimal point, where they are not two
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Column:
 
 def shown(value: float, measure: Measure) -> str:
     """A score in the digits of its measure."""
-    return number(value, DIGITS.get(measure.key, 2))
+    return number(value, METRICS[measure.key].digits)
 
 
 def table(study: Study, comparison: Comparison | None, near: Sequence[str]) -> Table:

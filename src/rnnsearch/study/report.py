@@ -26,9 +26,8 @@ from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.standing import near_best
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import interval, number, p_value, signed
+from rnnsearch.study.tables import in_markdown, interval, number, p_value, signed
 
-_MARKDOWN = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FORMAT = 1  # of report.json
 FEW = 4  # up to so many members are all reported above the sections
@@ -176,7 +175,7 @@ def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
 def render_markdown(report: Report, drawings: Mapping[str, Drawing]) -> str:
     """The same content as Markdown; figures are linked relative to the study's folder."""
     environment = _environment(autoescape=False)
-    environment.filters["md"] = _markdown
+    environment.filters["md"] = in_markdown
     environment.filters["code"] = _code
     environment.filters["fenced"] = _fenced
     return environment.get_template("report.md").render(report=report, drawings=drawings)
@@ -217,10 +216,6 @@ def _cards(study: Study, comparison: Comparison) -> tuple[Card, ...]:
 
 def _breakable(text: str) -> Markup:
     return Markup("<wbr>").join(re.split(r"(?<=[._/=])(?=[^\W\d])", visible_line(text)))
-
-
-def _markdown(text: object) -> str:
-    return _MARKDOWN.sub(r"\\\1", visible(str(text))).replace("\n", " ")
 
 
 def _code(text: object) -> str:

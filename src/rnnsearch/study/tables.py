@@ -4,6 +4,7 @@ A newline in a cell starts a smaller second line. "–" means not measured.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -12,11 +13,13 @@ from rnnsearch.evaluation.significance import Estimate, Interval
 from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.plots.style import value_text
 from rnnsearch.records.metrics import METRICS
+from rnnsearch.records.visible import visible
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import compares
 from rnnsearch.study.statistics import Comparison
 
 NOTHING = "–"
+_MARKUP = re.compile(r"([\\`*_<|~$&]|\](?=[(\[:]))")  # what starts markup inside a line or a table of Markdown
 COLUMNS = 4  # up to so many members have a column each
 
 
@@ -28,6 +31,11 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     text_columns: int = 1
+
+
+def in_markdown(text: object) -> str:
+    """A text as it stands in a line or a cell of Markdown."""
+    return _MARKUP.sub(r"\\\1", visible(str(text))).replace("\n", " ")
 
 
 def oriented(table: Table, members: int) -> Table:

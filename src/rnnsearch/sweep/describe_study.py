@@ -113,10 +113,10 @@ def protocol(config: DictConfig, given_keys: Collection[str], members: Sequence[
     return Protocol(**{**values, "comparisons": pairs or None, "baseline": baseline})
 
 
-def _spread(pair: Sequence[str], members: Sequence[str]) -> list[list[str]]:
+def _spread(pair: Sequence[str], members: Sequence[str]) -> list[tuple[str, str]]:
     """A planned pair as labels of a study, in every combination of what else is swept; unchanged if nothing is."""
     system, baseline = (_with_rest(label, members) for label in pair)
-    return [[system[more], baseline[more]] for more in system if more in baseline] or [[*pair]]
+    return [(system[more], baseline[more]) for more in system if more in baseline] or [(pair[0], pair[1])]
 
 
 def _with_rest(label: str, members: Sequence[str]) -> dict[frozenset[str], str]:
@@ -139,10 +139,14 @@ def no_differences(match: str) -> tuple[str, ...]:
 
 
 def described(study: Path) -> StudyDescription:
-    """A study's description; empty if it is missing or damaged."""
+    """A study's description; empty if it is missing.
+
+    Raises:
+        ValueError: if it is damaged, for what was chosen and asked would be lost.
+    """
     try:
         return read_description(study)
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return StudyDescription()
 
 

@@ -91,7 +91,13 @@ class DurableSweeper(Sweeper):
         try:
             refuse_links(self.study)
             self.request = Request(self.config, arguments, self.loader)
-            self.tuner = Tuner(self.config, self.points, self.train, described(self.study).tuning)
+            earlier = described(self.study)
+            if (question := earlier.planned.question) and not self.config.protocol.question:
+                raise ValueError(
+                    f"{self.study} asks “{question}”, and this command asks nothing; give the protocol= that it began "
+                    "with, or take another study=NAME"
+                )
+            self.tuner = Tuner(self.config, self.points, self.train, earlier.tuning)
             self.members = Members(self.config, self.request, self.points, self.tuner)
             self.members.check()
             self.judge()

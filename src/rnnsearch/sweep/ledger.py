@@ -121,6 +121,16 @@ def write_point(point: Point) -> None:
     _write(point, attempts)
 
 
+def write_unless_supervised(point: Point) -> None:
+    """Write a point's job.json, unless a process is working on it; none begins in the meantime."""
+    if not (point.folder / SUPERVISED).exists():
+        write_point(point)
+        return
+    with supervising(point.folder, patience=0) as free:
+        if free:
+            write_point(point)
+
+
 def _write(point: Point, attempts: tuple[Attempt, ...]) -> None:
     values = {key: value for key, value in asdict(point).items() if key != "folder"}
     write_object(point.folder / JOB, {"format": FORMAT, **values, "attempts": [*map(asdict, attempts)]})

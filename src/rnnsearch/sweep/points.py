@@ -156,8 +156,7 @@ def write_points(points: Sequence[Point]) -> None:
             raise ValueError(
                 f"{point.folder} holds a run that no study asked for; remove it, or choose another study=NAME"
             )
-        if not ledger.is_supervised(point.folder):
-            ledger.write_point(point)
+        ledger.write_unless_supervised(point)
 
 
 def check_defaults(study: Path, points: Sequence[Point]) -> None:

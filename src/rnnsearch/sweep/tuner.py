@@ -272,4 +272,6 @@ def _listed(key: str, values: Any) -> list[Any]:
         raise ValueError(f"tuning.grid: {key} can't be tuned: {why}; leave it out")
     if not isinstance(values, list) or not values:
         raise ValueError(f"tuning.grid: {key}={values}: give a list of values, such as [0.1,0.2]")
+    if any(isinstance(value, list | dict) for value in values):
+        raise ValueError(f"tuning.grid: {key}={values}: give numbers or words, for lists of lists can't be tuned")
     return values
