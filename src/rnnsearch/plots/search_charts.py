@@ -1,4 +1,4 @@
-"""Figures of sweeps and searches: parallel coordinates, importance, history, heat maps of grids."""
+"""Figures of sweeps and searches: parallel coordinates, importance, history."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The report's figures: functions of data that return a matplotlib Figure. No pyplot, no global state.
+"""What figures share: colours, labels, panels and axes. No pyplot, no global state.
 
 Colours are Okabe and Ito's, distinct for the colour-blind; members differ in marker and line style too.
 """

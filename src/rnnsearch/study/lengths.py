@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from rnnsearch.evaluation.length import MINIMUM
 from rnnsearch.plots import length_curves
 from rnnsearch.plots.length_curves import Band
 from rnnsearch.records.metrics import TITLES
@@ -41,7 +42,7 @@ def section(study: Study, comparison: Comparison) -> Section:
     caption = f"{name} against source length (Figure 2 of the paper), with bands of 95 % intervals."
     caption += f" Training sentences had at most {trained} {unit}." if trained else ""
     counted = "blank-separated words" if unit == "words" else "characters, since its script has no blanks,"
-    note = f"Lengths are {counted} of the raw source; buckets of fewer than 50 sentences are merged."
+    note = f"Lengths are {counted} of the raw source; buckets of fewer than {MINIMUM} sentences are merged."
     note += f" Bands and brackets are 95 % intervals over {over(comparison)}."
     many = len(bands) > length_curves.FEW
     caption += f" Grey, dashed: {study.baseline}." if many else ""

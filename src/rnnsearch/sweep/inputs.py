@@ -20,7 +20,7 @@ from rnnsearch.sweep import ledger
 
 logger = logging.getLogger(__name__)
 
-TRIALS = "trials"  # the folder of a comparison's points
+TRIALS = "trials"  # the folder of short tuning trials of earlier versions
 NAMED = 3  # changed files named in a message
 
 
