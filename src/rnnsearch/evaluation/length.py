@@ -103,7 +103,7 @@ def by_length(
 
     Each row has hypothesis, reference, source_words, nll (sum over reference tokens, nats) and tokens, and may have
     gold, links and attention. Returns objects of low, high (lengths, both inclusive), n, bleu, chrf, nll; with gold
-    links aer; with attention entropy, coverage and diagonality, see `attention_statistics`; None in a bucket that has none.
+    links aer; with attention what `attention_statistics` has; None in a bucket that has none.
 
     Args:
         statistics: counts of bleu and chrf of the rows, if they are known already.

@@ -24,9 +24,9 @@ class Aligning:
     """How references are aligned.
 
     Args:
-        method, threshold, max_length: as in `word_alignment.align`; but ``auto`` aligns by saliency, which costs a backward
-            pass a target token, only if there are gold links to compare with: all pairs of a model without attention,
-            and `SALIENT` pairs of every model, so that models with and without attention can be compared.
+        method, threshold, max_length: as in `word_alignment.align`; but ``auto`` aligns by saliency, which costs a
+            backward pass a target token, only if there are gold links to compare with: all pairs of a model without
+            attention, and `SALIENT` pairs of every model, so that models with and without attention can be compared.
         reverse: a model of the other direction, whose links are joined with these by `symmetrization.symmetrize`.
         how: ``intersection``, ``union`` or ``grow_diag``.
     """

@@ -1,9 +1,9 @@
 """Word alignments of given translations, by attention weights or by gradient saliency, over words between white space.
 
-A word's weights are made from its pieces' by one rule, `alignment_links.word_weights`: summed over the source word's pieces,
-averaged over the target word's, ends of sentence left out. No word is empty, however many blanks there are. Links are
-always between these words; what people look at is split further if a script has no blanks, see `Alignment.drawn`. T
-target words, S source words (or pieces, where it says so).
+A word's weights are made from its pieces' by one rule, `alignment_links.word_weights`: summed over the source word's
+pieces, averaged over the target word's, ends of sentence left out. No word is empty, however many blanks there are.
+Links are always between these words; what people look at is split further if a script has no blanks, see
+`Alignment.drawn`. T target words, S source words (or pieces, where it says so).
 """
 
 import logging

@@ -1,7 +1,7 @@
 """How much a model loses with length: the primary score per ten source words, as one number with an interval.
 
 The slope is that of the weighted least-squares line through the length buckets: a bucket's place is the mean length of
-its sentences, its weight their number, its height the score. It is a fixed linear combination of the buckets' scores, and is
+its sentences, its weight their number, its height the score. As a fixed linear combination of these heights it is
 computed anew for each resample of their sentences. The slope is also given as a share of the mean height, for a model
 cannot lose more than it has: one at 3 BLEU falls by next to nothing, and is at the floor.
 
