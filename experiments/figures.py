@@ -20,7 +20,7 @@ from rnnsearch.evaluation.significance import Difference
 from rnnsearch.records.json_files import read_lines
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.measures import primary
-from rnnsearch.study.planned import planned
+from rnnsearch.study.planned_comparisons import planned
 from rnnsearch.study.slopes import slopes
 from rnnsearch.study.statistics import compare
 

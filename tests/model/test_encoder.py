@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnnsearch.kernels.rows import order
+from rnnsearch.kernels.row_order import order
 from rnnsearch.model.encoder import LibraryLayer, PlainLayer, RecurrentEncoder, run_fused
 
 INPUT, HIDDEN = 4, 3

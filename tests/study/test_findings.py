@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.study.folder import read_study
-from rnnsearch.study.front import first
+from rnnsearch.study.headline import first
 from rnnsearch.study.statistics import compare
 
 

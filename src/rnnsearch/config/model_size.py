@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.trust import given
-from rnnsearch.training.matching import match_hidden_sizes
+from rnnsearch.training.equal_sizes import match_hidden_sizes
 
 
 def quantity(

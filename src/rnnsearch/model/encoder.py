@@ -12,8 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnsearch.kernels.products import linear
 from rnnsearch.kernels.recurrence import recur
-from rnnsearch.kernels.rows import Order
-from rnnsearch.kernels.rows import order as sentence_order
+from rnnsearch.kernels.row_order import Order
+from rnnsearch.kernels.row_order import order as sentence_order
 from rnnsearch.model.cells import CELLS, choose, make_cell
 from rnnsearch.model.dropout import SequenceDropout
 

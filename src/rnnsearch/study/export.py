@@ -13,7 +13,7 @@ from rnnsearch.study import ranking, spread
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import best_first, is_comparison, primary, ranked, scores, settings
 from rnnsearch.study.plan import metric_of, title
-from rnnsearch.study.planned import chance, planned, together, verdict
+from rnnsearch.study.planned_comparisons import chance, planned, together, verdict
 from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import Table, in_markdown, interval, number, p_value, signed

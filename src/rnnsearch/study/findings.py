@@ -5,7 +5,7 @@ from rnnsearch.records.metrics import METRICS, TITLES
 from rnnsearch.study.best import standing
 from rnnsearch.study.folder import Study
 from rnnsearch.study.plan import Pair
-from rnnsearch.study.planned import planned
+from rnnsearch.study.planned_comparisons import planned
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.study.unfinished import no_test, of_runs, untested

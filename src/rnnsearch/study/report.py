@@ -14,13 +14,13 @@ from rnnsearch.records.folders import written_aside
 from rnnsearch.records.json_files import json_text
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.records.visible import visible, visible_line
-from rnnsearch.study import doubts, export, findings, front
+from rnnsearch.study import doubts, export, findings, headline
 from rnnsearch.study.blocks import Card, First, Section
 from rnnsearch.study.drawing import Drawing, drawn
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import is_comparison
-from rnnsearch.study.planned import verdict
+from rnnsearch.study.planned_comparisons import verdict
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
@@ -149,7 +149,7 @@ def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> F
     if no_comparison:
         return First("No comparison could be made.")
     if not is_comparison(study):
-        return front.first(study, comparison, near_best(study, comparison))
+        return headline.first(study, comparison, near_best(study, comparison))
     says_nothing = comparison is not None and findings.better(study, comparison)[1] < comparison.weak
     others: list[str] = []
     if comparison is not None and comparison.compared:

@@ -17,9 +17,9 @@ from rnnsearch.study import (
     curves,
     differences,
     findings,
-    front,
+    headline,
     lengths,
-    planned,
+    planned_comparisons,
     protocol,
     ranking,
     searches,
@@ -52,7 +52,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Protocol", lambda: protocol.section(study)
     yield "What differs", lambda: differences.section(study)
     if comparison is not None:
-        yield "Planned comparisons", lambda: planned.section(study, comparison)
+        yield "Planned comparisons", lambda: planned_comparisons.section(study, comparison)
         yield "Results", lambda: _results(study, comparison)
         yield "Size and cost", lambda: Section("Size and cost", tables=(costs.table(study),))
     yield "Tuning", lambda: tuning.section(study)
@@ -67,7 +67,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
 def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
     """Sections of a sweep or search, its members the best first: its own, then those shared with a comparison."""
     near, settings = cache(lambda: marked(study, comparison)), searches.Settings(study)
-    yield "Best points", lambda: front.section(study, near())
+    yield "Best points", lambda: headline.section(study, near())
     yield "Best values", lambda: searches.values(settings)
     yield "Settings", lambda: searches.section(settings, near=near())
     yield "All points", lambda: _points(study, comparison, near())

@@ -20,7 +20,7 @@ from rnnsearch.sweep.points import Points
 from rnnsearch.sweep.request import Asked, Request
 from rnnsearch.sweep.search_points import check_search
 from rnnsearch.sweep.tuner import RATES, Tuner
-from rnnsearch.training.matching import TOLERANCE
+from rnnsearch.training.equal_sizes import TOLERANCE
 
 logger = logging.getLogger(__name__)
 

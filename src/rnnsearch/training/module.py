@@ -29,8 +29,8 @@ from rnnsearch.training.budget import Budget
 from rnnsearch.training.convergence import Convergence, ConvergenceState
 from rnnsearch.training.faults import Diverged, Skipped, Watch, became
 from rnnsearch.training.graphs import Readouts
-from rnnsearch.training.metrics import CorpusScore, TokenLikelihood
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
+from rnnsearch.training.validation_metrics import CorpusScore, TokenLikelihood
 
 logger = logging.getLogger(__name__)
 

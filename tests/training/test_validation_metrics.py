@@ -7,7 +7,7 @@ import sacrebleu
 import torch
 
 from rnnsearch.evaluation.scoring import EARLIER, perplexity
-from rnnsearch.training.metrics import CorpusScore, TokenLikelihood
+from rnnsearch.training.validation_metrics import CorpusScore, TokenLikelihood
 
 HYPOTHESES = ["the cat sat on the mat .", "a dog", "", "two men are running , fast !", "Das ist ein Test ."]
 REFERENCES = ["the cat sat on a mat .", "the dog barks", "nothing here", "two men run , fast !", "Dies ist ein Test ."]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnsearch.training.matching import match_hidden_sizes
+from rnnsearch.training.equal_sizes import match_hidden_sizes
 
 
 def gru(encoder: int, decoder: int) -> int:
