@@ -207,6 +207,7 @@ def test_a_pair_that_cannot_be_encoded_is_named(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_pairs_that_break_off_end_the_workers(tmp_path: Path) -> None:
     def broken() -> Iterator[Pair]:
         yield from many(23_000)
@@ -234,6 +235,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "encodes.py").write_text(KILLED)
     parent = subprocess.Popen([sys.executable, str(tmp_path / "encodes.py")], stdout=subprocess.PIPE, text=True)

@@ -121,6 +121,7 @@ def test_seeds_and_epochs_change_the_order(planner: Planner) -> None:
     assert len(set(plans)) == 9
 
 
+@pytest.mark.slow
 def test_the_order_is_the_same_in_another_process() -> None:
     code = (
         "import numpy as np; from rnnsearch.data.batching import BucketBatches;"

@@ -170,6 +170,7 @@ def test_any_number_of_encoding_processes_gives_the_same() -> None:
     assert lines(islice(alone, 400)) == lines(islice(together, 400))
 
 
+@pytest.mark.slow
 def test_only_a_window_or_two_are_read_ahead() -> None:
     read = 0
 

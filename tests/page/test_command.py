@@ -103,6 +103,7 @@ def test_it_says_where_it_is_answers_and_ends_at_an_interrupt(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_warns_where_others_reach_it(tmp_path: Path) -> None:
     arguments = ("run=one", "port=0", "host=0.0.0.0", "allowed_hosts=[my.host.org]")
     with started(*arguments, folder=tmp_path) as (_, address, said):
@@ -112,6 +113,7 @@ def test_it_warns_where_others_reach_it(tmp_path: Path) -> None:
         assert address.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     with serving.listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

@@ -121,6 +121,7 @@ def harmed(trained: Path, another: Path, place: Path, count: int) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_a_file_of_a_run_is_damaged_at_16_places(trained: Path, another: Path, tmp_path: Path) -> None:
     assert harmed(trained, another, tmp_path, 16) == []
 

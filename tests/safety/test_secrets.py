@@ -52,6 +52,7 @@ def test_a_run_a_sweep_and_their_reports(shell: Shell, environment: dict[str, st
     assert check(shell.folder, environment) > 50
 
 
+@pytest.mark.slow
 def test_a_failure_s_story(shell: Shell, environment: dict[str, str], tmp_path: Path) -> None:
     """A path that holds the key is in the error, the traceback and the log."""
     secret = tmp_path / environment["HF_TOKEN"]

@@ -89,6 +89,7 @@ def test_the_longest_line_is_read(tmp_path: Path, suffix: str) -> None:
     assert list(map(len, lines.lines(path))) == [lines.LONGEST - 1, 1]
 
 
+@pytest.mark.slow
 def test_train_and_translate_say_so(
     shell: Shell, tmp_path: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_train_and_translate_say_so(
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before < 200 * 1024
 
 
+@pytest.mark.slow
 def test_a_published_study_that_unpacks_to_far_more(tmp_path: Path) -> None:
     path = tmp_path / "translations.test.jsonl.bz2"
     with bz2.open(path, "wb") as file:

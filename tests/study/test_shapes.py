@@ -32,6 +32,7 @@ def check(shape: Mapping[str, Any], caplog: pytest.LogCaptureFixture) -> None:
         assert "booktabs" in (folder / "report.tex").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 @settings(max_examples=2, deadline=None, derandomize=True, database=None, suppress_health_check=LOOSE)
 @given(shape=shapes.studies(most=10))

@@ -45,6 +45,7 @@ def test_train_m_and_sweep_give_the_same_points(plan: Any) -> None:
     assert len(one) == 6
 
 
+@pytest.mark.slow
 def test_a_study_grows_by_what_is_new(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:
     plan("sweep study=s model=tiny", *AXES)
     first = {point.folder.name: point.key for point in plan.points("s")}
@@ -58,6 +59,7 @@ def test_a_study_grows_by_what_is_new(plan: Any, capsys: pytest.CaptureFixture[s
     assert len(plan.described("s")["runs"]) == 10
 
 
+@pytest.mark.slow
 def test_members_that_become_two_are_named_apart_and_keep_their_folders(plan: Any) -> None:
     plan("sweep study=s model=tiny model/context=additive,fixed model.context.attention_size=8 seed=0")
     before = {point.key: point.folder for point in plan.points("s")}

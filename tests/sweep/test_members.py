@@ -88,6 +88,7 @@ def test_a_plain_sweep_may_name_its_baseline(plan: Any) -> None:
     assert [member["name"] for member in found["members"]] == ["fixed", "additive"]
 
 
+@pytest.mark.slow
 def test_runs_of_another_rate_than_the_chosen_one_are_members_of_their_own(plan: Any) -> None:
     words = ("sweep study=s model=tiny match=none seed=1", "tuning=none")
     plan(*words, "model/context=additive,fixed", "optimizer.lr=0.016")
@@ -148,6 +149,7 @@ def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
     assert found["trials"][0]["values_at"] == [{"update": 9, "value": 3.0}]
 
 
+@pytest.mark.slow
 def test_what_seeds_were_asked_for_and_when(plan: Any) -> None:
     for seeds in ("0,1", "1", "0,1,2"):
         plan("sweep study=s", *EQUAL, "model/context=fixed,additive", f"seed={seeds}")
@@ -183,6 +185,7 @@ def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
     assert len(plan.launched) == 2
 
 
+@pytest.mark.slow
 def test_a_member_of_other_settings_takes_the_place_of_the_earlier_one(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0,1]")
     first = plan.described("s")["runs"]

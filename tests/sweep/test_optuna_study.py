@@ -166,6 +166,7 @@ def finished(found: HyperparameterSearch, folder: Path) -> list[dict[str, Any]]:
     return [suggest(optuna.trial.FixedTrial(one.params), found.space, found.space) for one in complete]
 
 
+@pytest.mark.slow
 @STORAGES
 def test_an_interrupted_trial_goes_on_and_a_failed_one_is_tried_again(tmp_path: Path, storage: str) -> None:
     found = search(storage=storage)
@@ -200,6 +201,7 @@ def test_a_trial_without_a_finite_value_is_a_failure(tmp_path: Path) -> None:
     assert optuna_study.best(study) == (1, 2.0)
 
 
+@pytest.mark.slow
 @STORAGES
 def test_a_trial_that_diverged_was_tried_and_is_worse_than_any(tmp_path: Path, storage: str) -> None:
     """The sampler then keeps away from its values, as it does not from those of a failure."""

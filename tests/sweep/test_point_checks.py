@@ -93,6 +93,7 @@ def test_a_refusal_that_comes_late_leaves_nothing_either(plan: Any, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_many_points_are_judged_in_time() -> None:
     composer = Composer("train")
     begun = time.process_time()

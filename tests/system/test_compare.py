@@ -150,6 +150,7 @@ def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, study: Path, tm
     assert tuned["config_hash"] == alone["config_hash"]
 
 
+@pytest.mark.slow
 def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
     workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +268,7 @@ def test_other_settings_are_trained_beside(workshop: Any, study: Path, tmp_path:
     assert run_of(copy, "fixed", 0) != old
 
 
+@pytest.mark.slow
 def test_a_run_that_no_study_asked_for_is_never_cleared(
     workshop: Any, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ def test_the_record_says_that_it_converged_and_from_where_it_decayed(workshop: A
     assert workshop.snapshot(run) == before  # a larger cap changes nothing
 
 
+@pytest.mark.slow
 def test_one_that_is_not_converged_goes_on_under_a_larger_cap(workshop: Any, tmp_path: Path) -> None:
     run, never = tmp_path / "run", SOON.replace("patience=1", "patience=50")
     assert workshop.train(run, never + "budget.updates=9") == 0

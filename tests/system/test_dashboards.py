@@ -151,6 +151,7 @@ def test_a_resumed_run_goes_on_in_the_same_one(workshop: Any, tmp_path: Path, mo
     assert [row["trainer/global_step"] for row in rows if "validation/nll" in row] == [2, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code", "state"), [("pruned", 0, "KILLED"), ("interrupted", 255, "KILLED")])
 def test_every_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, code: int, state: str) -> None:
     monkeypatch.setenv("WANDB_SILENT", "true")

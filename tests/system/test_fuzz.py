@@ -334,6 +334,7 @@ def run(check: Callable[[Mapping[str, DictConfig], Case], None], configs: Mappin
     examples()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_hostile_input(check: Callable[..., None], configs: dict[str, DictConfig]) -> None:
     run(check, configs, 30)

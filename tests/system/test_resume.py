@@ -23,6 +23,7 @@ SETTINGS = {
     "validation.every=4 convergence.decay=0.5",
     "layers": "model.encoder.layers=2 model.variational_dropout=true curve_every=5 early_stopping=50",
 }
+QUICK = ("plateau", "averaged")  # the others are slow
 
 
 def test_the_same_seed_gives_the_same_results(workshop: Any, trained: Path, tmp_path: Path) -> None:
@@ -45,7 +46,10 @@ def logged(folder: Path) -> list[dict[str, str]]:
         return [{key: cell for key, cell in row.items() if "second" not in key} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param(words, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, words in SETTINGS.items()],
+)
 def test_a_resumed_run_ends_as_one_that_never_stopped(
     workshop: Any, tmp_path: Path, settings: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +120,7 @@ def test_a_failed_run_can_be_taken_up(workshop: Any, trained: Path, tmp_path: Pa
     assert workshop.record(tmp_path / "run")["results"] == workshop.record(trained)["results"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, tmp_path: Path) -> None:
     assert workshop.train(tmp_path / "run", DROPOUT) == 0
     run = tmp_path / "run"
@@ -161,6 +166,7 @@ def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, tmp_path: Pa
     assert workshop.record(tmp_path / "run")["updates"] == 14
 
 
+@pytest.mark.slow
 def test_a_run_that_was_moved_knows_its_best_checkpoint(workshop: Any, tmp_path: Path) -> None:
     words = "model.dropout=0.2 optimizer.lr=0.05 validation.every=2 validation.monitor=nll keep_best=2 averaging=none"
     assert workshop.train(tmp_path / "old", f"{words} budget.updates=6") == 0
@@ -174,6 +180,7 @@ def test_a_run_that_was_moved_knows_its_best_checkpoint(workshop: Any, tmp_path:
     assert not (tmp_path / "old").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["removed", "damaged"])
 @pytest.mark.parametrize("budget", [12, 14])  # without a validation after the loss, and with one
 def test_a_run_that_lost_its_best_checkpoint_ends_with_another(
@@ -194,6 +201,7 @@ def test_a_run_that_lost_its_best_checkpoint_ends_with_another(
     assert results["metrics"]["test"]["bleu"] >= 0
 
 
+@pytest.mark.slow
 def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_path: Path, monkeypatch: Any) -> None:
     each = workshop.record(trained)["flops_per_token"]
     words = "budget.updates=null budget.{}={} scheduler=cosine curve_every=1"
@@ -213,6 +221,7 @@ def test_operations_stop_as_so_many_tokens_do(workshop: Any, trained: Path, tmp_
     assert workshop.record(tmp_path / "stopped")["results"] == flops["results"]
 
 
+@pytest.mark.slow
 def test_a_run_of_an_earlier_version_keeps_its_count_of_operations(
     workshop: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

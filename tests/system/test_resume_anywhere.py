@@ -29,7 +29,7 @@ EVERYWHERE = {
     "close to a cap of tokens": "budget.until=converged budget.updates=null budget.tokens=700 curve_every=5",
     "tokens as a budget": "budget.updates=null budget.tokens=700 scheduler=cosine curve_every=5",
 }
-QUICK = ("averaged", "streamed")
+QUICK = ("averaged",)
 KNOWN = ("update", "bleu")
 
 
@@ -105,13 +105,13 @@ def asked_to_stop(where: str, number: int, monkeypatch: pytest.MonkeyPatch) -> N
     ("where", "number", "saved", "settings"),
     [
         ("training", 3, 3, ""),
-        ("training", 4, 4, ""),  # where validation is due
+        pytest.param("training", 4, 4, "", marks=pytest.mark.slow),  # where validation is due
         ("training", 12, 12, ""),  # where the budget ends
-        ("training", 12, 12, "validation.every=5"),
-        ("training", 1, 1, "trainer.accumulate_grad_batches=4 budget.updates=5"),
+        pytest.param("training", 12, 12, "validation.every=5", marks=pytest.mark.slow),
+        pytest.param("training", 1, 1, "trainer.accumulate_grad_batches=4 budget.updates=5", marks=pytest.mark.slow),
         ("validation", 1, 4, "validation.batch_size=4"),
-        ("validation", 5, 8, "validation.batch_size=4"),
-        ("validation", 5, 8, "validation.batch_size=4 averaging=none"),
+        pytest.param("validation", 5, 8, "validation.batch_size=4", marks=pytest.mark.slow),
+        pytest.param("validation", 5, 8, "validation.batch_size=4 averaging=none", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_is_asked_to_stop_saves_and_leaves(

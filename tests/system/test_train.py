@@ -158,6 +158,7 @@ def test_options_train(workshop: Any, tmp_path: Path, words: str, monkeypatch: p
     assert workshop.record(tmp_path / "run")["updates"] == 2
 
 
+@pytest.mark.slow
 def test_overfitting_forgets_nothing(workshop: Any, tmp_path: Path) -> None:
     words = "+debug=overfit trainer.overfit_batches=1 budget.updates=150 validation.every=150 curve_every=10 samples=0"
     words += " optimizer.lr=0.02 averaging=none scheduler=none model.hidden_size=32"
@@ -172,6 +173,7 @@ def test_lightning_s_profiler_reports(workshop: Any, tmp_path: Path) -> None:
     assert "Mean duration" in (tmp_path / "run" / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_profile_says_where_the_time_goes(workshop: Any, tmp_path: Path, capsys: Any) -> None:
     words = "+debug=profile profile=2 budget.updates=4 validation.every=4 samples=0"
     assert workshop.train(tmp_path / "run", words) == 0

@@ -348,12 +348,12 @@ def learnt(order: int, updates: int, hidden: int = 32) -> float:
     return sum(ids == [*row["target"]] for ids, row in zip(found, unseen, strict=True)) / len(unseen)
 
 
-@pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])
+@pytest.mark.parametrize("order", [pytest.param(1, id="copy", marks=pytest.mark.slow), pytest.param(-1, id="reverse")])
 def test_attention_learns(order: int) -> None:
     assert EOS not in range(4, VOCABULARY)
     assert learnt(order, updates=350) > 0.95
 
 
-@pytest.mark.parametrize("order", [1, -1], ids=["copy", "reverse"])
+@pytest.mark.parametrize("order", [pytest.param(1, id="copy", marks=pytest.mark.slow), pytest.param(-1, id="reverse")])
 def test_learning_takes_training(order: int) -> None:
     assert learnt(order, updates=10) < 0.5
