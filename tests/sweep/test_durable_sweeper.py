@@ -230,6 +230,18 @@ def test_a_study_keeps_its_question(plan: Any, capsys: pytest.CaptureFixture[str
     assert plan.described("s") == before
 
 
+def test_a_search_is_described_before_its_trials(plan: Any) -> None:
+    assert plan("sweep sweep=optuna_tpe study=s model=tiny sweep.search.trials=2") == 1
+    described = plan.described("s")
+    assert described["kind"] == "search"
+    assert list(described["search"]["space"]) == [
+        "optimizer.lr",
+        "model.hidden_size",
+        "model.attention_size",
+        "model.dropout",
+    ]
+
+
 def test_what_is_not_finished_is_said_last(plan: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan("sweep study=s model=tiny seed=0,1") == 1
     printed = capsys.readouterr()

@@ -85,7 +85,9 @@ class Request:
 
     @cached_property
     def swept(self) -> list[str]:
-        """Keys of several values."""
+        """Keys of several values, or of an interval in a search, which has no end of values."""
+        if self.config.sweep.search:
+            return [override.get_key_element() for override in self.overrides() if override.is_sweep_override()]
         return [*(entry.key for entry in self._axes), *(key_of(word) for words in self._lists for word in words)]
 
     @cached_property
