@@ -111,7 +111,7 @@ def test_a_sweep_and_a_search_share_a_study(workshop: Any, tmp_path: Path) -> No
     assert [len(ledger.read_attempts(point.folder)) for point in ledger.read_points(tmp_path / "found")] == [1] * 6
     report = (tmp_path / "found" / "report.md").read_text()
     headline = report.splitlines()[0]
-    assert "The best of 4 finished trials is " in headline
+    assert "The best observed of 4 finished trials is " in headline
     assert "trial 1" in report
     assert "additive" in report
 
