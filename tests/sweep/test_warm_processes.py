@@ -22,7 +22,8 @@ import json, os, sys, threading, torch
 print(json.dumps({
     "argv": sys.argv[1:], "environment": dict(os.environ), "directory": os.getcwd(), "session": os.getsid(0),
     "pid": os.getpid(), "threads": torch.get_num_threads(), "tasks": len(os.listdir("/proc/self/task")),
-    "open": sorted(int(name) for name in os.listdir("/proc/self/fd")), "input": os.fstat(0).st_mode, "main": __name__,
+    "command": open("/proc/self/cmdline").read(), "main": __name__,
+    "open": sorted(int(name) for name in os.listdir("/proc/self/fd")),
 }))
 print("aside", file=sys.stderr)
 """
@@ -65,6 +66,7 @@ def test_it_has_what_it_was_given_and_nothing_of_the_servers(modules: Path) -> N
     assert (told["argv"], told["main"], second) == (["a b", "c"], "__main__", "aside")
     assert told["environment"] == {"OMP_NUM_THREADS": "3", "PATH": os.environ["PATH"], "COLOUR": "blue"}
     assert (Path(told["directory"]), told["threads"]) == (modules, 3)
+    assert told["command"].rstrip("\0") == "tell a b c"  # as ps shows it
     assert told["session"] == told["pid"] == process.pid
     assert told["open"][:3] == [0, 1, 2]
     assert len(told["open"]) <= 4  # and the folder that is being listed

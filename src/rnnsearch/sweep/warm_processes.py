@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
+from setproctitle import setproctitle
+
 from rnnsearch.training.cluster import without_ranks
 
 PRELOADED = ("hydra", "rnnsearch.cli.main", "rnnsearch.cli.commands.train")
@@ -168,6 +170,7 @@ def can_be_warm(environment: Mapping[str, str], devices: int) -> bool:
 
 def _serve(channel: socket.socket) -> NoReturn:
     """Fork a child for each request until the channel closes."""
+    setproctitle("rnnsearch: a process that trainings are forked from")  # and titles have a place
     for name in PRELOADED:
         importlib.import_module(name)
     gc.collect()
@@ -224,6 +227,7 @@ def _begin(descriptors: Sequence[int], *, unwanted: Sequence[int]) -> NoReturn:
         _set_threads(int(os.environ[THREADS]))
         importlib.invalidate_caches()  # for modules that were written since
         sys.argv = asked["words"]
+        setproctitle(" ".join(sys.argv))
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as ended:
