@@ -1,6 +1,7 @@
 """`rnnsearch sweep` with real trainings: what runs, what runs again, what is left."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ def test_two_sweeps_of_one_study_at_once(workshop: Any, tmp_path: Path) -> None:
     output = tmp_path / "out"
     first = started(words(workshop, output, "seed=0,1"), tmp_path)
     assert eventually(lambda: trainings(output))
+    first.send_signal(signal.SIGSTOP)  # or it might have ended before the second one begins
     second = sweep(workshop, output, "seed=0,1")
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 1
     assert second.stderr.count("another sweep is at work in") == 1
     assert len(second.stderr.strip().splitlines()) == 1
