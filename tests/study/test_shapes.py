@@ -40,6 +40,7 @@ def test_a_report_comes_of_every_study(shape: Mapping[str, Any], caplog: pytest.
     check(shape, caplog)
 
 
+@pytest.mark.pictures
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=LOOSE)
 @given(shape=shapes.studies(most=40))

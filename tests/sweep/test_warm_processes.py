@@ -123,6 +123,7 @@ def test_a_folder_that_is_not_there(modules: Path, tmp_path: Path) -> None:
         WarmProcess(["-m", "tell"], environment={}, directory=str(tmp_path / "nowhere"), log=log)
 
 
+@pytest.mark.slow
 def test_a_server_that_was_killed(modules: Path) -> None:
     """Its trainings count as killed, and the next one has a new server."""
     process = start(modules, "orphan", "import time; time.sleep(600)")
@@ -144,6 +145,7 @@ def test_a_server_that_cannot_import(modules: Path, monkeypatch: pytest.MonkeyPa
     warm_processes._close(os.getpid())
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_process_that_needed_it(modules: Path) -> None:
     program = f"""
 import os, sys
@@ -173,6 +175,7 @@ def test_what_can_be_warm(environment: dict[str, str], devices: int, expected: b
     assert can_be_warm(environment, devices) is expected
 
 
+@pytest.mark.slow
 def test_a_training_is_the_same(tmp_path: Path) -> None:
     """As in a new process, to the last bit of its weights."""
     environment, weights = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}, []
