@@ -53,7 +53,7 @@ test: install  ## the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)
 
 test-slow: install  ## the slow tests: packaging, real downloads, long properties
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(TEST_JOBS)
 
 fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.config.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)

@@ -6,6 +6,7 @@ Links are 0-indexed pairs (source word, target word). Shape suffixes: T target p
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,7 @@ class AlignmentScore:
     recall: float
 
 
+@lru_cache(maxsize=2**16)  # the runs of a study share gold links, and models agree on many more
 def parse_pharaoh(line: str, *, one_indexed: bool = False) -> GoldLinks:
     """Reads one line of links: `3-4` is sure, `3p4` only possible; blanks between them.
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,15 +78,7 @@ def suitable_scoring(
 
 def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
     """BLEU's counts of each sentence, [N, BLEU_STATISTICS]; sum them over sentences for the corpus."""
-    return _statistics(_bleu(scoring), hypotheses, references, scoring)
-
-
-def bleu_lengths(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
-    """Tokens of each hypothesis and of its reference as BLEU counts them, [N, 2]: the first two of its counts."""
-    _check(hypotheses, references)
-    words = _bleu(scoring).tokenizer
-    texts = [[normalized(text, scoring.normalization).rstrip() for text in side] for side in (hypotheses, references)]
-    return np.array([[len(words(text).split()) for text in side] for side in texts], dtype=np.float64).T
+    return _statistics("bleu", hypotheses, references, scoring)
 
 
 def brevity_penalty(ratio: float) -> float:
@@ -96,7 +88,7 @@ def brevity_penalty(ratio: float) -> float:
 
 def chrf_statistics(hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring = EARLIER) -> Floats:
     """chrF's counts of each sentence, [N, CHRF_STATISTICS]; sum them over sentences for the corpus."""
-    return _statistics(CHRF(), hypotheses, references, scoring)
+    return _statistics("chrf", hypotheses, references, scoring)
 
 
 def bleu_from_statistics(summed_K: ArrayLike) -> float:
@@ -136,9 +128,9 @@ def chrf_of_sums(sums_RK: Floats) -> Floats:
     return np.asarray(score, dtype=np.float64)
 
 
-def _bleu(scoring: Scoring, *, warns: bool = False) -> BLEU:
+def _bleu(scoring: Scoring, *, warns: bool = False, references: Sequence[Sequence[str]] | None = None) -> BLEU:
     try:
-        return BLEU(tokenize=scoring.bleu_tokenizer, lowercase=False, force=not warns)
+        return BLEU(tokenize=scoring.bleu_tokenizer, lowercase=False, force=not warns, references=references)
     except (ImportError, RuntimeError):
         package = scoring.bleu_tokenizer.partition("-")[0]
         raise ValueError(
@@ -152,10 +144,18 @@ def _ter(scoring: Scoring) -> TER:
     return TER(normalized=asian, asian_support=asian)
 
 
-def _statistics(metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring) -> Floats:
+def _statistics(name: str, hypotheses: Sequence[str], references: Sequence[str], scoring: Scoring) -> Floats:
     _check(hypotheses, references)
-    texts = [[normalized(text, scoring.normalization) for text in side] for side in (hypotheses, references)]
-    return np.asarray(metric._extract_corpus_statistics(texts[0], texts[1:]), dtype=np.float64)
+    metric = _with_references(name, tuple(references), scoring)
+    texts = [normalized(text, scoring.normalization) for text in hypotheses]
+    return np.asarray(metric._extract_corpus_statistics(texts, None), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _with_references(name: str, references: tuple[str, ...], scoring: Scoring) -> BLEU | CHRF:
+    """A metric that knows the n-grams of its references, which the runs of a study share."""
+    texts = [[normalized(text, scoring.normalization) for text in references]]
+    return _bleu(scoring, references=texts) if name == "bleu" else CHRF(references=texts)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rnnsearch.plots import fonts
 from rnnsearch.plots.style import INK, plain
 
-Pixels = NDArray[np.float64]  # [2]
+Pixels = NDArray[np.float64]  # a place [2], or corners of boxes [N, 4]
 Place = tuple[float, float]  # in the units of the axes
 WAYS = tuple(way for way in product((1, -1, 0), (0, 1, -1)) if way != (0, 0))  # right of the point first
 RINGS, FIRST, STEP = 7, 8.0, 13.0  # distances that are tried, pixels
@@ -43,8 +43,8 @@ def place_labels(
     fonts.fit(figure)
     canvas.draw()  # settles the layout, so that pixels can be counted
     figure.set_layout_engine("none")
-    taken = [_round_mark(axes, *mark) for mark in marks]
-    taken += [box for line in lines for box in _along(axes, *line)]
+    taken = [_round_mark(axes, *mark).extents for mark in marks]
+    taken += [box.extents for line in lines for box in _along(axes, *line)]
     boxes: list[Bbox] = []
     for x, y, text in sorted(labels, key=lambda label: (-label[1], label[0], label[2])):
         halo = [withStroke(linewidth=2.2, foreground="white")]
@@ -52,12 +52,14 @@ def place_labels(
         fonts.fit(figure)
         size = written.get_window_extent(canvas.get_renderer())
         centre = axes.transData.transform((x, y))
-        box, ring = _best_place(centre, size.width, size.height, taken, axes.get_window_extent())
+        box, ring = _best_place(
+            centre, size.width, size.height, np.array(taken).reshape(-1, 4), axes.get_window_extent()
+        )
         left, bottom = axes.transData.inverted().transform((box.x0, box.y0))
         written.set_position((float(left), float(bottom)))
         if ring > 0:
             _lead(axes, centre, box)
-        taken.append(box)
+        taken.append(box.extents)
         boxes.append(box)
     return boxes
 
@@ -74,7 +76,7 @@ def _along(axes: Axes, start: Place, end: Place) -> list[Bbox]:
     return [Bbox([place - LINE, place + LINE]) for place in np.linspace(ends[0], ends[1], count)]
 
 
-def _best_place(centre: Pixels, width: float, height: float, taken: Sequence[Bbox], frame: Bbox) -> tuple[Bbox, int]:
+def _best_place(centre: Pixels, width: float, height: float, taken_N4: Pixels, frame: Bbox) -> tuple[Bbox, int]:
     """The box around the point that covers least, and the number of its ring; 0 is beside the point."""
     best: tuple[float, int, Bbox] | None = None
     for ring, (dx, dy) in product(range(RINGS), WAYS):
@@ -82,17 +84,18 @@ def _best_place(centre: Pixels, width: float, height: float, taken: Sequence[Bbo
         x = centre[0] + dx * away - (0 if dx > 0 else width if dx < 0 else width / 2)
         y = centre[1] + dy * away - (0 if dy > 0 else height if dy < 0 else height / 2)
         box = Bbox.from_bounds(x, y, width, height)
-        outside = width * height - _shared(box, frame)
-        covered = 3 * outside + sum(_shared(box, other) for other in taken)
+        outside = width * height - _shared(box, np.array([frame.extents]))
+        covered = 3 * outside + _shared(box, taken_N4)
         if best is None or covered < best[0] - 1.0:  # a farther place must be better
             best = (covered, ring, box)
     assert best is not None
     return best[2], best[1]
 
 
-def _shared(first: Bbox, other: Bbox) -> float:
-    both = Bbox.intersection(first, other)
-    return both.width * both.height if both else 0.0
+def _shared(box: Bbox, others_N4: Pixels) -> float:
+    """What a box shares with others, each left, bottom, right and top: summed areas."""
+    sides_N2 = np.minimum(box.max, others_N4[:, 2:]) - np.maximum(box.min, others_N4[:, :2])
+    return float(sides_N2.clip(min=0.0).prod(axis=1).sum())
 
 
 def _lead(axes: Axes, centre: Pixels, box: Bbox) -> None:

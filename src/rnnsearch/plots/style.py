@@ -61,7 +61,7 @@ def _in_a_legend(label: str) -> str:
 
 def plain(text: str, columns: int = 36, lines: int = 2) -> str:
     """A label as it is drawn: on a few lines if it is long, without its middle if it is longer still."""
-    text = visible(text)
+    text = re.sub(r"[\t\n]", " ", visible(text))  # no font has a shape for a tab
     most = columns * lines
     if drawn_columns(text) > most:
         half = most // 2 - 1

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnsearch.evaluation.bleu import bleu_lengths, brevity_penalty
+from rnnsearch.evaluation.bleu import brevity_penalty
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.study.folder import Row, Study
-from rnnsearch.study.measures import scoring
 from rnnsearch.study.remarks import Level, Remark, listed
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import number
@@ -44,19 +43,13 @@ def remarks(study: Study, comparison: Comparison, members: Sequence[str]) -> lis
     for member in members:
         rows = [run.rows for run in study.compared(member)]
         known = _trained_rows(study, rows[0])
-        ratios.append(_found(comparison, member, _lengths(study, rows), _ratio, known))
+        ratios.append(_found(comparison, member, comparison.output_tokens[member], _ratio, known))
         limited.append(_found(comparison, member, np.stack([_limits(of_seed) for of_seed in rows]), _share, known))
     weak = [m for m in members if comparison.whole.scores[m][comparison.metric].value < comparison.weak]
     return [
         *_told(ratios, weak, comparison, "length_ratio", _is_off, _ratio_text, _ratio_values),
         *_told(limited, weak, comparison, "runaway", lambda share: share > RUNAWAY, _limit_text, _limit_values),
     ]
-
-
-def _lengths(study: Study, rows: Sequence[Sequence[Row]]) -> Floats:
-    """Tokens of hypotheses and references, [seeds, N, 2]."""
-    texts = [([row["hypothesis"] for row in of_seed], [row["reference"] for row in of_seed]) for of_seed in rows]
-    return np.stack([bleu_lengths(*of_seed, scoring(study)) for of_seed in texts])
 
 
 def _limits(rows: Sequence[Row]) -> Floats:

@@ -80,6 +80,7 @@ class Comparison:
     buckets: tuple[Bucket, ...]
     by_length: tuple[Part, ...]  # only the primary text metric, one part for each bucket, each with its own resamples
     trained: tuple[Lengths, ...]  # the same for sentences no longer than those trained on; all if that isn't known
+    output_tokens: Mapping[str, Floats]  # member -> BLEU's tokens of hypotheses and references, [S, N, 2]
     aer: Mapping[str, Part]  # method -> scores over sentences with gold links, of the members that have them
 
     @property
@@ -146,6 +147,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         buckets=tuple(sorted_rows),
         by_length=by_length,
         trained=trained,
+        output_tokens={member: of_member[..., :2] for member, of_member in statistics[BLEU].items()},
         aer={
             method: part({AER: _statistics(AER, linked, how)})
             for method in WAYS.values()
