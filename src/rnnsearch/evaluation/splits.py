@@ -3,13 +3,15 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from rnnsearch.data.scripts import units
 from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.forcing import force
+from rnnsearch.evaluation.kept_counts import text_counts
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
@@ -39,6 +41,7 @@ class Evaluation:
     rows: list[dict[str, Any]]
     metrics: dict[str, Any]
     samples: list[dict[str, Any]]
+    counts: dict[str, Floats] = field(compare=False)  # of each sentence, by metric
 
 
 def evaluate_split(
@@ -81,10 +84,11 @@ def evaluate_split(
         for index in sample_places([sentence["source_words"] for sentence in sentences])
         if (alignment := _alignment(system, translations[index]))["weights"] is not None
     ]
-    metrics = split_metrics(sentences, scoring=scoring, resamples=resamples, seed=seed)
+    counts = text_counts(sentences, scoring)
+    metrics = split_metrics(sentences, counts, scoring=scoring, resamples=resamples, seed=seed)
     if metrics["alignment"]:
         metrics["alignment"] |= aligning.description
-    return Evaluation(sentences, metrics, samples)
+    return Evaluation(sentences, metrics, samples, counts)
 
 
 def is_at_limit(search: Search, translation: Translation) -> bool | None:
@@ -124,15 +128,21 @@ def _sentence(
 
 
 def split_metrics(
-    sentences: Sequence[Mapping[str, Any]], *, scoring: Scoring, resamples: int = RESAMPLES, seed: int = SEED
+    sentences: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, Floats],
+    *,
+    scoring: Scoring,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> dict[str, Any]:
-    """Figures of a whole split from its lines of translations.<split>.jsonl; nll in nats a token, unsmoothed.
+    """Figures of a whole split from its lines of translations.<split>.jsonl and their `text_counts`.
+
+    nll is in nats a token, unsmoothed.
 
     ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
     ``alignment``, which says how the links were made; ``aer_saliency``, by saliency, every model has.
     """
     scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences], scoring)
-    counts = {metric.name: metric.sentence_statistics(sentences, scoring) for metric in (BLEU, CHRF)}
     nll = math.fsum(s["nll"] for s in sentences) / sum(s["tokens"] for s in sentences)
     alignment, by_saliency = alignment_metrics(sentences), alignment_metrics(links_by("saliency", sentences))
     return {

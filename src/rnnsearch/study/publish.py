@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.evaluation.kept_counts import COUNTS
 from rnnsearch.records.folders import refuse_links, written_aside
 from rnnsearch.records.json_files import json_text, read_object, write_object
 from rnnsearch.records.run_record import FILES, JOB, RECORD, check_file
@@ -38,6 +39,8 @@ def publish(study: Path, target: Path) -> None:
             _publish_run(run, aside / run.folder.relative_to(study), shared)
         write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
+        for counts in aside.rglob(COUNTS.format("test")):
+            counts.unlink()
     for path in [*(target / "figures").iterdir(), target / "report.html"]:
         if path.name not in drawn:  # an earlier report's
             path.unlink(missing_ok=True)

@@ -61,7 +61,7 @@ def translations(study: Study) -> Section:
     if not members:
         return Section("Translations side by side")
     rows = {member: runs[member].rows for member in members}
-    chrf = np.stack([sentence_chrf(of_member, scoring(study)) for of_member in rows.values()])
+    chrf = np.stack([sentence_chrf(runs[member], scoring(study)) for member in members])
     chosen = pick_examples(np.ptp(chrf, axis=0).tolist())
     examples = tuple(_example(place, differs, rows, chrf) for place, differs in chosen)
     seeds = sorted({runs[member].seed for member in members})

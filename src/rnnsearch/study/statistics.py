@@ -12,6 +12,7 @@ import numpy as np
 from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.comparison import check_same_sentences
 from rnnsearch.evaluation.error_model import Floats
+from rnnsearch.evaluation.kept_counts import kept_counts
 from rnnsearch.evaluation.length import MINIMUM, Bucket, buckets, length_unit
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import (
@@ -113,7 +114,12 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
     how = scoring(study)
-    statistics = {metric: _statistics(metric, rows, how) for metric in (BLEU, CHRF, PERPLEXITY)}
+    counts = {m: [kept_counts(run.folder, "test", run.rows, how) for run in of_m] for m, of_m in runs.items()}
+    statistics: dict[SummedMetric, dict[str, Floats]] = {
+        metric: {m: np.stack([of_run[metric.name] for of_run in of_m]) for m, of_m in counts.items()}
+        for metric in (BLEU, CHRF)
+    }
+    statistics[PERPLEXITY] = _statistics(PERPLEXITY, rows, how)
     [chief] = [metric for metric in statistics if metric.name == how.primary]
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
@@ -194,9 +200,9 @@ def shared_seeds(seeds_of: Seeds, pair: Pair) -> tuple[int, ...]:
     return tuple(seed for seed in seeds_of.get(system, ()) if seed in seeds_of.get(baseline, ()))
 
 
-def sentence_chrf(rows: Sequence[Row], how: Scoring) -> Floats:
+def sentence_chrf(run: Run, how: Scoring) -> Floats:
     """chrF of each translation alone, [N]."""
-    return CHRF.score(CHRF.sentence_statistics(rows, how))
+    return CHRF.score(kept_counts(run.folder, "test", run.rows, how)[CHRF.name])
 
 
 def _statistics(metric: SummedMetric, rows: Mapping[str, Sequence[Sequence[Row]]], how: Scoring) -> dict[str, Floats]:

@@ -11,6 +11,7 @@ import torch
 
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
+from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, evaluate_split
 from rnnsearch.evaluation.system import System
@@ -41,6 +42,7 @@ def evaluate_into(
     evaluation = evaluate_split(system, rows, search, scoring=scoring)
     write_lines(folder / f"translations.{split}.jsonl", evaluation.rows)
     write_json(folder / f"alignments.{split}.json", evaluation.samples)
+    keep_counts(folder, split, evaluation.rows, scoring, evaluation.counts)
     record.write_digests(f"translations.{split}.jsonl", f"alignments.{split}.json")
     return evaluation.metrics
 
