@@ -125,10 +125,16 @@ def test_an_alignment_is_shown_as_a_matrix_of_pieces() -> None:
     assert axes.collections[0].get_clim() == (0.0, 1.0)
 
 
-def test_quality_by_length_names_its_buckets() -> None:
-    board = Shown()
-    buckets = [{"low": 1, "high": 10, "n": 1200, "bleu": 30.0}, {"low": 11, "high": 20, "n": 60, "bleu": 20.0}]
-    dashboards._show_lengths(board, buckets, "words", 7)
+@pytest.mark.parametrize(("metric", "title"), [("bleu", "test BLEU"), ("chrf", "test chrF")])
+def test_quality_by_length_names_its_buckets(metric: str, title: str) -> None:
+    board, scores = Shown(), {"bleu": 0.0, "chrf": 0.0}
+    buckets = [
+        {"low": 1, "high": 10, "n": 1200, **scores, metric: 30.0},
+        {"low": 11, "high": 11, "n": 60, **scores, metric: 20.0},
+    ]
+    record = {"data": {}, "updates": 7, "scoring": {"primary": metric}}
+    dashboards._show_lengths(board, buckets, record)
     (axes,) = board.shown["bleu_by_length"].axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["1–10\nn = 1,200", "11–20\nn = 60"]
+    assert axes.get_ylabel() == title
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1–10\nn = 1,200", "11\nn = 60"]
     assert axes.lines[0].get_ydata().tolist() == [30.0, 20.0]

@@ -15,11 +15,13 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from rnnsearch.evaluation.length import length_unit
+from rnnsearch.evaluation.length import Bucket, length_unit
+from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.plots import fonts
 from rnnsearch.plots.attention import attention_matrix
 from rnnsearch.plots.length_curves import Band, score_by_length
 from rnnsearch.records.json_files import write_text
+from rnnsearch.records.metrics import METRICS
 from rnnsearch.records.run_record import Record, read_record
 from rnnsearch.training.loggers import Board, Mlflow, Wandb
 
@@ -179,16 +181,19 @@ def show_results(loggers: Sequence[Logger], record: Mapping[str, Any]) -> None:
     for board in _boards(loggers):
         board.summary({**scores, **{key: record[key] for key in COST if record.get(key) is not None}})
         if buckets:
-            _show_lengths(board, buckets, length_unit(record["data"].get("length_units", {})), record["updates"])
+            _show_lengths(board, buckets, record)
 
 
-def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], unit: str, step: int) -> None:
+def _show_lengths(board: Board, buckets: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> None:
+    unit, step = length_unit(record["data"].get("length_units", {})), record["updates"]
+    metric = METRICS[Scoring.of_record(record.get("scoring", {})).primary]
     columns = [key for key in ("low", "high", "n", "bleu", "chrf") if key in buckets[0]]
     board.table("length", columns, [[bucket[key] for key in columns] for bucket in buckets], step)
-    labels, counts = [f"{bucket['low']}–{bucket['high']}" for bucket in buckets], [bucket["n"] for bucket in buckets]
-    scores = tuple(bucket["bleu"] for bucket in buckets)
+    labels = [Bucket(bucket["low"], bucket["high"], ()).label for bucket in buckets]
+    counts = [bucket["n"] for bucket in buckets]
+    scores = tuple(bucket[metric.name] for bucket in buckets)
     band = Band("this run", scores, scores, scores)
-    figure = score_by_length(labels, counts, [band], quantity="test BLEU", unit=unit)
+    figure = score_by_length(labels, counts, [band], quantity=f"test {metric.title}", unit=unit)
     board.figures("bleu_by_length", [_with_fonts(figure)], step)
 
 
