@@ -11,6 +11,8 @@ CONSTRAINTS ?= constraints.txt
 # Where constraints.txt does not fit a Python, the newest versions are taken; a CONSTRAINTS that was asked for is strict.
 LOCK_MAY_GIVE_WAY := $(if $(filter file,$(origin CONSTRAINTS)),true,false)
 TEST_JOBS ?= 2
+# Tests start hundreds of processes: each with one thread, and none compiles what another has compiled.
+FOR_TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
 BENCH_ARGS ?=
 BENCH_RESULTS ?= benchmarks/results
@@ -50,10 +52,10 @@ docs: install  ## build the documentation into site/, warnings as errors; print 
 	@echo $(CURDIR)/site/index.html
 
 test: install  ## the quick tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)
+	$(FOR_TESTS) $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)
 
 test-slow: install  ## the slow tests: packaging, real downloads, long properties
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(TEST_JOBS)
+	$(FOR_TESTS) $(BIN)/python -m pytest -m slow -n $(TEST_JOBS)
 
 fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.config.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
