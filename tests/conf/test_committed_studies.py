@@ -42,6 +42,7 @@ def composed(folder: Path) -> DictConfig:
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+@pytest.mark.slow
 def test_a_repeated_sweep_finds_every_point(study: Path) -> None:
     for folder in (one for one in FOLDERS if one.parent == study):
         point, values = read_point(folder), plain(composed(folder))
@@ -80,6 +81,7 @@ TUNED = [
 
 
 @pytest.mark.parametrize("path", TUNED, ids=lambda path: path.parent.name)
+@pytest.mark.slow
 def test_what_was_chosen_in_a_tuned_study_is_known_to_whoever_extends_it(path: Path) -> None:
     study, points = read_description(path.parent), Points(path.parent, (), Inputs())
     tuner = Tuner(Composer("sweep")(["tuning=learning_rate"]), points, lambda points: None, study.tuning)

@@ -36,6 +36,7 @@ def test_a_protocol_says_everything(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.slow
 def test_planned_comparisons_are_of_points_of_the_sweep(name: str, tmp_path: Path) -> None:
     made = members(name, tmp_path)
     asked = made.distinct()

@@ -54,6 +54,7 @@ def test_a_quantity_is_what_torch_counts(by: str, count: object, context: str) -
 @pytest.mark.parametrize(
     "words", ["model/context=fixed", "model/context=mean model/decoder=luong", "model/context=general model.cell=lstm"]
 )
+@pytest.mark.slow
 def test_matched_models_are_equal_by_torch_s_count(by: str, count: object, words: str) -> None:
     reference = config("model/context=general", "model.hidden_size=64")
     assert callable(count)

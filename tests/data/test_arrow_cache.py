@@ -143,6 +143,7 @@ print((cached_folder(root / "cache", build) / "value.txt").read_text())
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_builds(tmp_path: Path) -> None:
     racers = [
         subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path), str(k)], stdout=subprocess.PIPE, text=True)
@@ -197,6 +198,7 @@ def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.slow
 def test_a_pair_that_cannot_be_encoded_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:

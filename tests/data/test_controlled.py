@@ -139,6 +139,7 @@ def test_no_sentence_of_either_side_comes_twice_in_or_across_splits() -> None:
         assert len(seen) == len(set(seen))
 
 
+@pytest.mark.slow
 def test_splits_of_other_seeds_and_lengths_do_not_meet_either() -> None:
     short = {"min_length": 3, "max_length": 5, "test_min_length": 3, "test_max_length": 5, "test_pairs": 800}
     trained = {pair.source for seed in (0, 1) for pair in corpus(corpus_seed=seed, **short).pairs("train")}

@@ -391,6 +391,7 @@ def quiet() -> None:
     ],
     ids=["epochs", "intervals", "tokens", "reloaded", "limited"],
 )
+@pytest.mark.slow
 def test_a_stopped_training_continues_the_order(tmp_path: Path, batches: Planner, flags: dict[str, Any]) -> None:
     """From any checkpoint, in mid-epoch, at an epoch's end or at a validation, the rest is what it would have been."""
     save, steps = tmp_path / "saved", 20

@@ -128,6 +128,7 @@ def test_every_pair_once_an_epoch_window_by_window() -> None:
 
 
 @pytest.mark.parametrize("done", [0, 1, 15, 16, 17, 39, 40, 41, 90])
+@pytest.mark.slow
 def test_a_saved_place_continues_the_order(done: int) -> None:
     """In a window, between two, at the end of an epoch and in a later one."""
     stream = loader()

@@ -183,6 +183,7 @@ EVERY_SCRIPT = st.text(
 @example("DOTMULTI DOTDOTMULTI DOTMULTI. ...DOTMULTI @-@a", "fi", "nfc")
 @example("a\x01b\x00 ‿ a‿b ¨ x¨y ½ ﬁ", "en", "nfkc")
 @example("tabs\tand\u00a0others   are\u3000one blank", "de", "nfc")
+@pytest.mark.slow
 def test_words_give_back_every_text(text: str, language: str, form: str) -> None:
     """In the tokenizer's form, with one blank where there was white space: nothing else is lost."""
     tokens = WordTokenizer(language, [], normalization=form).split(text)

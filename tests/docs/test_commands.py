@@ -103,6 +103,7 @@ def check_python(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("block", [b for b in BASH if runs_at_once(b) and not b.needs], ids=str)
+@pytest.mark.slow
 def test_run(block: Block, there: Path) -> None:
     for command in all_commands(block):
         assert call(command) == 0, command
@@ -136,6 +137,7 @@ def test_run_shortened(block: Block, there: Path) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("console"), ids=str)
+@pytest.mark.slow
 def test_prints_what_is_shown(block: Block, there: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for line, *shown in (part.splitlines() for part in block.text.removeprefix("$ ").split("\n$ ")):
         [command] = commands(line)

@@ -25,6 +25,7 @@ def test_power_with_a_well_known_spread_is_student_s() -> None:
 
 
 @pytest.mark.parametrize(("seeds", "together"), [(2, 1), (3, 4), (5, 2)])
+@pytest.mark.slow
 def test_new_studies_find_what_their_pilots_call_detectable(seeds: int, together: int) -> None:
     generator, found = np.random.default_rng(seeds), []
     for _ in range(80):

@@ -221,6 +221,7 @@ ANY = st.text(st.characters(codec=None), max_size=12)
 
 @settings(deadline=None, max_examples=40)
 @given(texts=st.lists(ANY, max_size=4), kind=st.sampled_from(["run", "word"]))
+@pytest.mark.slow
 def test_fuzz(texts: list[str], kind: str, folders: dict[str, Path]) -> None:
     model = LOADED.setdefault(kind, load(folders[kind], device="cpu"))
     options = {"beam_size": 2, "max_length": 4, "replace_unknown": kind == "word"}

@@ -251,6 +251,7 @@ def test_what_is_drawn_is_spelled_as_the_text_is(pieces: TokenizerPair) -> None:
     assert found.source == ["私は", "iPhone", "を😀好む。"]
 
 
+@pytest.mark.slow
 def test_words_of_a_vocabulary_are_drawn_without_its_joiners() -> None:
     tokenizers = TokenizerPair(WordTokenizer("ja", ["犬は", f"{JOINER}!"]), WordTokenizer("en", TARGET), {})
     [found] = align(system(ADDITIVE, tokenizers), [("犬は! 犬は", "t1")])

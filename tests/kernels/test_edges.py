@@ -100,6 +100,7 @@ def test_frozen_parts_get_no_gradient_and_change_no_other(design: Design, part: 
 @pytest.mark.parametrize(
     ("design", "backend"), [(PAPER, "eager"), pytest.param(MODERN, "aot_eager", marks=pytest.mark.slow)], ids=str
 )
+@pytest.mark.slow
 def test_torch_compile_changes_nothing(design: Design, backend: str) -> None:
     torch.compiler.reset()
     found = []

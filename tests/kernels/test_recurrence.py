@@ -37,7 +37,7 @@ def test_gradcheck_without_a_source(cell: CellStep, directions: int, active: Seq
     def states(inputs: Tensor, start: Tensor, joined: Tensor, extra: Tensor | None = None) -> Tensor:
         return recur(cell, inputs, start, joined, extra, active, compiled=False)[0]
 
-    assert torch.autograd.gradcheck(states, given(cell, directions))
+    assert torch.autograd.gradcheck(states, given(cell, directions), fast_mode=True)
 
 
 def scoring(kind: str, weights: Sequence[Tensor]) -> Scoring:
@@ -62,7 +62,7 @@ def test_gradcheck_with_a_source(cell: CellStep, kind: str, active: Sequence[int
         attended = Attended(scoring(kind, rest), padding_BS, keys, gates)
         return recur(cell, *first[:3], extra, active, attended, compiled=False)
 
-    assert torch.autograd.gradcheck(outcome, [*basic, *source, *weights])
+    assert torch.autograd.gradcheck(outcome, [*basic, *source, *weights], fast_mode=True)
 
 
 @every_cell

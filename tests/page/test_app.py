@@ -340,6 +340,7 @@ def test_our_own_mistake_is_a_sentence_without_a_traceback(client: TestClient, m
     assert client.post(path, data=SENTENCE).status_code == 200
 
 
+@pytest.mark.slow
 def test_one_translation_at_a_time_and_few_wait(model: FakeModel, limits: Limits) -> None:
     """One is made, max_waiting wait, the rest is told to come back; then all is as before."""
     gate, at_once, most = threading.Semaphore(0), 0, 0

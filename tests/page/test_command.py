@@ -87,6 +87,7 @@ def started(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen[st
         process.communicate()
 
 
+@pytest.mark.slow
 def test_it_says_where_it_is_answers_and_ends_at_an_interrupt(tmp_path: Path) -> None:
     with started("run=[a/one,b/one]", "port=0", folder=tmp_path) as (process, address, said):
         assert address.startswith("http://127.0.0.1:")

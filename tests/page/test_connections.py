@@ -81,6 +81,7 @@ def is_ended(client: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("sent", HALF)
+@pytest.mark.slow
 def test_a_slow_connection_is_ended(port: int, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "SECONDS", 0.3)
     with connected(port, sent) as client:

@@ -193,6 +193,7 @@ STRUCTURES: dict[str, Callable[[Content], Any]] = {
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.slow
 def test_a_last_checkpoint_of_another_structure_gives_way_to_the_best(trained: Path, tmp_path: Path, name: str) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     last, best = (run / "checkpoints" / f"{which}.ckpt" for which in ("last", "best"))

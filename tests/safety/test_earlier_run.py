@@ -32,6 +32,7 @@ def test_it_translates(earlier: Path) -> None:
     assert [one.text for one in found] == [row["hypothesis"] for row in kept]
 
 
+@pytest.mark.slow
 def test_it_is_evaluated(earlier: Path) -> None:
     loaded = run_folder.load_run(earlier, device="cpu")
     texts, search = kept_pairs.split_rows(loaded, "test"), build.make(loaded.config.search)

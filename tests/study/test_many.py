@@ -81,6 +81,7 @@ def test_a_search_tells_its_space_its_history_and_what_importance_means(search: 
 
 
 @pytest.mark.pictures
+@pytest.mark.slow
 def test_the_same_search_gives_the_same_page(search: Path) -> None:
     before = (search / "report.html").read_bytes()
     write_report(search)

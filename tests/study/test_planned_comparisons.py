@@ -45,6 +45,7 @@ def test_a_weighted_sum_is_one_of_scores_and_of_draws() -> None:
     assert np.all(found.draws_RS == 0.0)
 
 
+@pytest.mark.slow
 def test_slopes_of_members(written: Path) -> None:
     comparison = comparison_of(read_study(written), resamples=300)
     found = slopes.slopes(comparison)

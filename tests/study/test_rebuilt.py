@@ -38,6 +38,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.pictures
+@pytest.mark.slow
 def test_what_is_published_gives_the_same_report_byte_for_byte(study: Path, tmp_path: Path) -> None:
     publish(study, tmp_path / "published")
     script = "import sys, pathlib, rnnsearch.study.report as r; r.write_report(pathlib.Path(sys.argv[1]))"

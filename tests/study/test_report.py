@@ -133,6 +133,7 @@ def test_members_without_weights_have_no_matrix(written: Path) -> None:
 
 
 @pytest.mark.pictures
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(written: Path, tmp_path: Path) -> None:
     again = shutil.copytree(written, tmp_path / "again")
     write_report(again)
@@ -325,6 +326,7 @@ def test_runs_without_a_test_are_told_as_such(
 
 
 @pytest.mark.pictures
+@pytest.mark.slow
 def test_a_report_again_changes_what_its_inputs_changed_and_nothing_else(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit_json: Edit
 ) -> None:

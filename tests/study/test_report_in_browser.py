@@ -33,6 +33,7 @@ def address(sweep: Path) -> str:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_a_report_fits_and_stays_to_itself(browser: playwright.Browser, address: str, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
@@ -86,6 +87,7 @@ def complaints(page: playwright.Page) -> list[str]:
     return told
 
 
+@pytest.mark.slow
 def test_a_served_report_works_under_both_policies(browser: playwright.Browser, served: str) -> None:
     page = browser.new_page()
     told = complaints(page)

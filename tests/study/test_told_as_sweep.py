@@ -90,6 +90,7 @@ def test_a_baseline_that_somebody_chose_makes_it_a_comparison(sweep: Path, tmp_p
     assert study.members[0] in report.first.headline
 
 
+@pytest.mark.slow
 def test_those_near_the_best_need_several_seeds(sweep: Path) -> None:
     study = read_study(sweep)
     comparison = compare(study)

@@ -34,6 +34,7 @@ def test_a_grid_without_what_a_point_lacks(plan: Any) -> None:
     assert members[0]["settings"] == {"model/context": "additive", "model.context.attention_size": 8}
 
 
+@pytest.mark.slow
 def test_train_m_and_sweep_give_the_same_points(plan: Any) -> None:
     plan("sweep study=one model=tiny", *AXES)
     plan("train -m study=two model=tiny", *AXES)

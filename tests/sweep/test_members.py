@@ -43,6 +43,7 @@ def test_a_comparison_is_a_sweep_with_a_protocol(plan: Any) -> None:
         ("sweep model/context=fixed,additive", {1}),
     ],
 )
+@pytest.mark.slow
 def test_seeds_are_asked_for_alike(plan: Any, words: str, seeds: set[int]) -> None:
     plan(f"{words} study=s", *EQUAL)
     assert {point.seed for point in plan.points("s")} == seeds
@@ -66,6 +67,7 @@ def test_members_times_values(plan: Any) -> None:
     }
 
 
+@pytest.mark.slow
 def test_planned_pairs_are_compared_in_every_combination_of_what_else_is_swept(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0]", "model.dropout=0.1,0.2")
     stated = plan.described("s")["protocol"]
@@ -162,6 +164,7 @@ def test_what_seeds_were_asked_for_and_when(plan: Any) -> None:
     assert [one["seeds"] for one in plan.described("s")["asked_seeds"]] == [[0, 1, 2], [0, 1, 2, 3]]
 
 
+@pytest.mark.slow
 def test_points_of_a_version_with_other_defaults_are_not_trained_anew_beside_it(
     plan: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

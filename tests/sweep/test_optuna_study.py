@@ -346,6 +346,7 @@ def dashboard(storage: optuna.storages.BaseStorage) -> Iterator[str]:
 
 @STORAGES
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.slow
 def test_optuna_dashboard_reads_the_storage_while_trials_go_on(tmp_path: Path, storage: str) -> None:
     found, folder = search(storage=storage), tmp_path / "mine"
     run(found, folder, 2)

@@ -29,6 +29,7 @@ def test_a_config_composed_from_another_is_the_same(overrides: Overrides) -> Non
     assert list(composer(overrides)) == list(compose("train", overrides))
 
 
+@pytest.mark.slow
 def test_points_that_fit_together_in_no_training_are_named() -> None:
     composer = Composer("train")
     points: list[Overrides] = [

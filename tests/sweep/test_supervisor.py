@@ -129,6 +129,7 @@ def test_a_kill_is_noted_and_the_record_says_so(tmp_path: Path, train: Train) ->
     ],
     ids=["Python", "torch on the CPU", "CUDA", "in the log alone"],
 )
+@pytest.mark.slow
 def test_out_of_memory_is_tried_again_with_half_the_batch(tmp_path: Path, train: Train, dies: str) -> None:
     point = write_point(tmp_path, fallbacks=FALLBACKS)
     assert train(f'checkpoint()\nif "batches.size=2" not in more: {dies}\nrecord("finished", more=more)') == "finished"
@@ -327,6 +328,7 @@ time.sleep(600)
 @pytest.mark.parametrize(
     "name", ["plain", "a b", "a,b=c", "é書", 'qu"ote', "apo's", "back\\slash", "end\\", '\\"', "{x}", "(y)", "#", "a:b"]
 )
+@pytest.mark.slow
 def test_a_folder_of_any_name_reaches_hydra(tmp_path: Path, name: str) -> None:
     point = write_point(tmp_path / name)
     words = supervisor.command(point, (), resume=True)

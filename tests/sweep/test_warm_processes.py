@@ -58,6 +58,7 @@ def start(modules: Path, name: str, program: str, *words: str, **environment: st
     return STARTED[-1]
 
 
+@pytest.mark.slow
 def test_it_has_what_it_was_given_and_nothing_of_the_servers(modules: Path) -> None:
     process = start(modules, "tell", TELL, "a b", "c", OMP_NUM_THREADS="3", COLOUR="blue")
     assert process.wait(60) == 0

@@ -117,6 +117,7 @@ def test_another_test_set_is_refused(workshop: Any, attention: Path, tmp_path: P
     assert not captured.out
 
 
+@pytest.mark.slow
 def test_methods_and_both_directions(evaluate: Any, attention: Path, back: Path, gold: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     words = [f"run={attention}", *asked(gold), f"translations={out}"]

@@ -42,6 +42,7 @@ def test_chosen_callbacks_write_into_the_loggers_and_change_no_result(
     assert record["config_hash"] == plain["config_hash"]
 
 
+@pytest.mark.slow
 def test_keys_and_callbacks_mean_the_same(workshop: Any, tmp_path: Path) -> None:
     """A model that learns nothing ends after as many validations as patience says."""
     lazy = "budget.updates=40 optimizer.lr=1e-9 test=false samples=0"

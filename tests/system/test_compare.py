@@ -244,6 +244,7 @@ def test_a_member_that_fails_does_not_stop_the_others(workshop: Any, tmp_path: P
         (["trainer.max_steps=3"], "two names of one limit"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_comparisons_are_refused_before_anything_runs(
     workshop: Any, tmp_path: Path, capsys: Any, words: list[str], sentence: str
 ) -> None:

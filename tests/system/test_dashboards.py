@@ -74,6 +74,7 @@ def items(pairs: Any) -> dict[str, Any]:
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in pairs}
 
 
+@pytest.mark.slow
 def test_wandb(workshop: Any, run: Path) -> None:
     records = wandb_records(run)
     (started,) = of_kind(records, "run")

@@ -51,6 +51,7 @@ def test_a_moved_run_without_data_or_cache(workshop: Any, moved: Path, tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["moved"]  # no Hydra folder
 
 
+@pytest.mark.slow
 def test_the_training_split_needs_the_corpus(workshop: Any, copied: Path, moved: Path, capsys: Any) -> None:
     assert workshop.main("evaluate", f"run={copied}", "split=train") == 0
     assert workshop.main("evaluate", f"run={moved}", "split=train") == 1

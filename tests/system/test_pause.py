@@ -14,6 +14,7 @@ def told(workshop: Any, run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("averaging", ["ema", pytest.param("none", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_paused_run_goes_on_as_if_it_never_had(workshop: Any, tmp_path: Path, averaging: str) -> None:
     words = f"{WHOLE} averaging={averaging}"
     assert workshop.train(tmp_path / "whole", words) == 0

@@ -89,6 +89,7 @@ def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
         assert ours["counters"][key] == theirs["counters"][key]
 
 
+@pytest.mark.slow
 def test_other_data_are_refused(
     workshop: Any, tmp_path: Path, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def put(snapshot: Path, run: Path) -> None:
         for name, words in EVERYWHERE.items()
     ],
 )
+@pytest.mark.slow
 def test_a_run_goes_on_from_any_of_its_checkpoints(workshop: Any, tmp_path: Path, settings: str) -> None:
     run = tmp_path / "run"
     with snapshots(run, tmp_path / "aside") as taken:
@@ -114,6 +115,7 @@ def asked_to_stop(where: str, number: int, monkeypatch: pytest.MonkeyPatch) -> N
         pytest.param("validation", 5, 8, "validation.batch_size=4 averaging=none", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_saves_and_leaves(
     workshop: Any, tmp_path: Path, where: str, number: int, saved: int, settings: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

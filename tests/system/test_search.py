@@ -116,6 +116,7 @@ def test_a_sweep_and_a_search_share_a_study(workshop: Any, tmp_path: Path) -> No
     assert "additive" in report
 
 
+@pytest.mark.slow
 def test_what_no_search_can_take(workshop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, sentence in (
         ("model.context.attention_size=8,16 model/context=fixed", "no point of this sweep has this key"),

@@ -21,7 +21,7 @@ ROW = "index line source reference hypothesis score at_limit nll tokens source_w
 ROW += "links_saliency attention"
 FILES = (
     "record.json config.yaml train.log metrics.csv checkpoints/best.ckpt checkpoints/last.ckpt data/validation.jsonl "
-    "data/test.jsonl translations.test.jsonl alignments.test.json"
+    "data/test.jsonl translations.test.jsonl counts.test.json alignments.test.json"
 )
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "

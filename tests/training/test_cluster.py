@@ -114,6 +114,7 @@ def test_what_does_not_come_together_is_refused(alone: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])
+@pytest.mark.slow
 def test_nobody_is_waited_for_for_ever(rank: str, alone: pytest.MonkeyPatch) -> None:
     """A job's variables are all there, and its other processes are not."""
     here = {**TORCHRUN, "RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1029"}

@@ -271,6 +271,7 @@ def work(folder: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_process_answers_line_by_line_and_leaves_nothing(work: Path) -> None:
     process = subprocess.Popen(
         command("search.beam_size=2", "search.batch_size=3", "strict=true"),
