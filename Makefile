@@ -52,10 +52,10 @@ docs: install  ## build the documentation into site/, warnings as errors; print 
 	@echo $(CURDIR)/site/index.html
 
 test: install  ## the quick tests
-	$(FOR_TESTS) $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS)
+	$(FOR_TESTS) $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS) --durations=10
 
 test-slow: install  ## the slow tests: packaging, real downloads, long properties
-	$(FOR_TESTS) $(BIN)/python -m pytest -m slow -n $(TEST_JOBS)
+	$(FOR_TESTS) $(BIN)/python -m pytest -m slow -n $(TEST_JOBS) --durations=10
 
 fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.config.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
