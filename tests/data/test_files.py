@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -29,6 +28,7 @@ from rnnsearch.data.corpus import Pair, swapped
 from rnnsearch.data.files import FilesCorpus, JsonLinesCorpus, TsvCorpus
 from rnnsearch.data.hub import HubCorpus
 from rnnsearch.data.lines import lines, paired_lines
+from rnnsearch.data.readable import zstd
 from rnnsearch.data.scripts import units
 
 CONF = Path(__file__).parents[2] / "conf"

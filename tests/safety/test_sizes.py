@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 import torch
-from backports import zstd
 
 import rnnsearch
 from rnnsearch.data import download, lines
+from rnnsearch.data.readable import zstd
 from rnnsearch.model.checkpoint import read_checkpoint
 from rnnsearch.records import json_files
 from rnnsearch.records.json_files import read_object

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
@@ -28,6 +27,7 @@ from rnnsearch.config.exit_codes import FAILED
 from rnnsearch.data.corpus import words
 from rnnsearch.data.files import FilesCorpus, JsonLinesCorpus, TsvCorpus
 from rnnsearch.data.greek_english import GreekEnglishCorpus
+from rnnsearch.data.readable import zstd
 from rnnsearch.evaluation import forcing, saliency
 from rnnsearch.evaluation.alignment_links import parse_pharaoh
 from rnnsearch.evaluation.unknown import read_lexicon

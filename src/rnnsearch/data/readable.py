@@ -11,11 +11,15 @@ import gzip
 import io
 import lzma
 import re
+import sys
 import zlib
 from collections.abc import Callable
 from typing import IO, Any, BinaryIO, cast
 
-from backports import zstd
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 CHUNK = 1 << 16  # bytes that are looked at, or converted at once
