@@ -109,13 +109,13 @@ $(PEERS)/.installed: benchmarks/peers.txt $(INSTALLED)
 # The first interpreter of a fitting version that can make environments; a sentence where there is none.
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	@python=; version=; \
-	for candidate in $(or $(PYTHON),python3.12 python3.11 python3); do \
-	  $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || continue; \
+	for candidate in $(or $(PYTHON),python3.12 python3.11 python3.13 python3.14 python3); do \
+	  $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null || continue; \
 	  version=$$candidate; \
 	  if $$candidate -c 'import venv, ensurepip' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$version" ]; then \
-	  echo "rnnsearch needs Python 3.11 or 3.12 and finds neither; name one: make install PYTHON=/path/to/python3.12" >&2; \
+	  echo "rnnsearch needs Python 3.11 to 3.14 and finds none; name one: make install PYTHON=/path/to/python3.12" >&2; \
 	  exit 1; \
 	elif [ -z "$$python" ]; then \
 	  echo "$$version cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv" >&2; \
