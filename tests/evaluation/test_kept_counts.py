@@ -1,6 +1,7 @@
 """Counts of each sentence are kept, and made anew wherever they may not be those of the translations."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,16 @@ def test_other_translations_or_scorings_are_counted_anew(tmp_path: Path, counted
     assert len(counted) == 3
 
 
-@pytest.mark.parametrize("damage", [lambda values: values.update(bleu="1 2"), lambda values: values.pop("chrf")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: values.update(bleu="1 2"),
+        lambda values: values.update(bleu=values["bleu"].replace("0", "nan", 1)),
+        lambda values: values.update(bleu=values["bleu"].replace("0", "9" * 30, 1)),
+        lambda values: values.update(bleu=[1, 2]),
+        lambda values: values.pop("chrf"),
+    ],
+)
 def test_damaged_ones_are_counted_anew(tmp_path: Path, counted: list[Any], damage: Any) -> None:
     check(tmp_path, ROWS)
     path = tmp_path / "counts.test.json"
@@ -58,6 +68,13 @@ def test_damaged_ones_are_counted_anew(tmp_path: Path, counted: list[Any], damag
         path.write_text(text)
         check(tmp_path, ROWS)
     assert len(counted) == 4
+
+
+def test_a_pipe_in_its_place_gives_way(tmp_path: Path, counted: list[Any]) -> None:
+    os.mkfifo(tmp_path / "counts.test.json")
+    check(tmp_path, ROWS)
+    check(tmp_path, ROWS)
+    assert len(counted) == 1
 
 
 def test_what_cannot_be_kept_is_counted(tmp_path: Path) -> None:

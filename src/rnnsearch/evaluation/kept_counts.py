@@ -33,8 +33,9 @@ def text_counts(rows: Sequence[Row], scoring: Scoring) -> dict[str, Floats]:
 
 def kept_counts(folder: Path, split: str, rows: Sequence[Row], scoring: Scoring) -> dict[str, Floats]:
     """As `text_counts`: those that a run's folder keeps, or else made and kept there."""
-    with suppress(OSError, ValueError, KeyError, AttributeError):
-        values = read_object(folder / COUNTS.format(split))
+    path = folder / COUNTS.format(split)
+    with suppress(OSError, ValueError, KeyError, AttributeError, OverflowError):
+        values = read_object(path) if path.is_file() else {}  # a pipe would be waited for
         counts = {name: _read(values[name], size) for name, size in SIZES.items()}
         if values[OF] == _of(rows, scoring) and all(len(of_name) == len(rows) for of_name in counts.values()):
             return counts
@@ -51,7 +52,7 @@ def keep_counts(folder: Path, split: str, rows: Sequence[Row], scoring: Scoring,
 
 
 def _read(numbers: str, size: int) -> Floats:
-    return np.array(numbers.split(), dtype=np.float64).reshape(-1, size)
+    return np.array([int(number) for number in numbers.split()], dtype=np.int64).reshape(-1, size).astype(np.float64)
 
 
 def _of(rows: Sequence[Row], scoring: Scoring) -> str:
