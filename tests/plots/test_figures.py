@@ -131,7 +131,7 @@ def test_columns_of_a_sentence_that_is_read_from_the_right_run_from_the_right() 
         ("长长长长长长", "长长长长\n长长"),
         ("abcdefghijklmnopqrstuvwxyz", "abcdefg…\ntuvwxyz"),
         ("a$b$ \x1b", "a$b$\n\\u001b"),
-        ("tab\there", "tab here"),
+        ("a\tb\nc", r"a\tb\nc"),
     ],
 )
 def test_a_label_is_drawn_on_a_few_lines(text: str, drawn: str) -> None:

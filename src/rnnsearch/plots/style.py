@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnsearch.plots import fonts
-from rnnsearch.records.visible import visible
+from rnnsearch.records.visible import visible_line
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -61,7 +61,7 @@ def _in_a_legend(label: str) -> str:
 
 def plain(text: str, columns: int = 36, lines: int = 2) -> str:
     """A label as it is drawn: on a few lines if it is long, without its middle if it is longer still."""
-    text = re.sub(r"[\t\n]", " ", visible(text))  # no font has a shape for a tab
+    text = visible_line(text)
     most = columns * lines
     if drawn_columns(text) > most:
         half = most // 2 - 1
