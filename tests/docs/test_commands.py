@@ -118,8 +118,7 @@ def shortened(command: Command) -> list[str]:
     corpus = next((word.split("=")[1] for word in words if word.startswith("data=")), "controlled")
     words = [word for word in words if not word.startswith(("budget.", "trainer.max_steps", "tuning."))]
     words = [re.sub(r"^seed=[\d,]+$", "seed=0", word) for word in words]
-    trials = ["tuning=none", "seeds=[0]"] if named(command) == "compare" else []
-    trials += ["tuning=none"] if "protocol=ladder" in words else []
+    trials = ["tuning.factors=[1]", "tuning.extensions=0", "seeds=[0]"] if named(command) == "compare" else []
     search = ["sweep.search.trials=2", "sweep.search.startup=1"] if "sweep=optuna_tpe" in words else []
     return [*words, *COMMON, *SMALL[corpus], *trials, *search]
 

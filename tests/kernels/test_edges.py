@@ -97,9 +97,7 @@ def test_frozen_parts_get_no_gradient_and_change_no_other(design: Design, part: 
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler warns of what it does itself
-@pytest.mark.parametrize(
-    ("design", "backend"), [(PAPER, "eager"), pytest.param(MODERN, "aot_eager", marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.parametrize(("design", "backend"), [(PAPER, "eager"), (MODERN, "aot_eager")], ids=str)
 @pytest.mark.slow
 def test_torch_compile_changes_nothing(design: Design, backend: str) -> None:
     torch.compiler.reset()

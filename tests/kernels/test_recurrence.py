@@ -15,6 +15,8 @@ from rnnsearch.kernels.recurrence import Attended, recur
 B, T, S, H, A = 4, 3, 5, 3, 2
 CELLS: list[CellStep] = [Cudnn(), Lstm(), Paper()]
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: type(cell).__name__)
+# Along random directions, or each number alone.
+both_ways = pytest.mark.parametrize("fast_mode", [True, pytest.param(False, marks=pytest.mark.slow)])
 every_fall = pytest.mark.parametrize("active", [(4, 4, 4), (4, 3, 1), (2, 1)], ids=str)
 
 
@@ -30,14 +32,15 @@ def given(cell: CellStep, directions: int) -> list[Tensor]:
     return [inputs, start, drawn(directions, cell.joined * H, H), *extra]
 
 
+@both_ways
 @every_fall
 @every_cell
 @pytest.mark.parametrize("directions", [1, 2])
-def test_gradcheck_without_a_source(cell: CellStep, directions: int, active: Sequence[int]) -> None:
+def test_gradcheck_without_a_source(cell: CellStep, directions: int, active: Sequence[int], fast_mode: bool) -> None:
     def states(inputs: Tensor, start: Tensor, joined: Tensor, extra: Tensor | None = None) -> Tensor:
         return recur(cell, inputs, start, joined, extra, active, compiled=False)[0]
 
-    assert torch.autograd.gradcheck(states, given(cell, directions), fast_mode=True)
+    assert torch.autograd.gradcheck(states, given(cell, directions), fast_mode=fast_mode)
 
 
 def scoring(kind: str, weights: Sequence[Tensor]) -> Scoring:
@@ -46,10 +49,11 @@ def scoring(kind: str, weights: Sequence[Tensor]) -> Scoring:
     return Scoring(Product, weights[0] if weights else None, None)
 
 
+@both_ways
 @every_fall
 @every_cell
 @pytest.mark.parametrize("kind", ["additive", "query", "dot"])
-def test_gradcheck_with_a_source(cell: CellStep, kind: str, active: Sequence[int]) -> None:
+def test_gradcheck_with_a_source(cell: CellStep, kind: str, active: Sequence[int], fast_mode: bool) -> None:
     basic = given(cell, 1)
     padding_BS = torch.zeros(B, S, dtype=torch.float64)
     padding_BS[1, 3:] = padding_BS[2, 1:] = -torch.inf
@@ -62,7 +66,7 @@ def test_gradcheck_with_a_source(cell: CellStep, kind: str, active: Sequence[int
         attended = Attended(scoring(kind, rest), padding_BS, keys, gates)
         return recur(cell, *first[:3], extra, active, attended, compiled=False)
 
-    assert torch.autograd.gradcheck(outcome, [*basic, *source, *weights], fast_mode=True)
+    assert torch.autograd.gradcheck(outcome, [*basic, *source, *weights], fast_mode=fast_mode)
 
 
 @every_cell

@@ -39,7 +39,7 @@ def check_whole(folder: Path) -> None:
 
 
 # From nothing at all to all but the last bytes: cache, log, record, config, texts, checkpoints, translations.
-SPACES = {"run": (0, 100, 500, 900, 2000), "cache": (0, 40)}  # KiB
+SPACES = {"run": (0, 40, 100, 300, 500, 900, 1200, 2000), "cache": (0, 8, 40, 100)}  # KiB
 
 
 @pytest.mark.parametrize(("what", "kibibytes"), [(what, size) for what, sizes in SPACES.items() for size in sizes])

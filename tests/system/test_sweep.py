@@ -10,7 +10,7 @@ from tests.system.sweeps import eventually, points, results, started, statuses, 
 
 from rnnsearch.sweep import ledger
 
-ISSUE = "study=NAME data=controlled model=tiny trainer=cpu trainer.max_steps=5 data.test_pairs=100"
+ISSUE = "study=NAME data=controlled model=tiny trainer=cpu trainer.max_steps=5"
 
 
 def attempts(output: Path, study: str = "s") -> dict[str, int]:
