@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rnnsearch.evaluation import kept_counts
-from rnnsearch.evaluation.kept_counts import keep_counts, text_counts
+from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
+from rnnsearch.evaluation.summed_metrics import text_counts
 
 ROWS = [{"hypothesis": "a dog, barking", "reference": "dogs bark ."}, {"hypothesis": "", "reference": "one"}]
 
@@ -75,6 +76,13 @@ def test_a_pipe_in_its_place_gives_way(tmp_path: Path, counted: list[Any]) -> No
     check(tmp_path, ROWS)
     check(tmp_path, ROWS)
     assert len(counted) == 1
+
+
+def test_nothing_is_written_into_a_folder_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    check(tmp_path / "run", ROWS)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_what_cannot_be_kept_is_counted(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from rnnsearch.evaluation import forcing, references
 from rnnsearch.evaluation.alignment_links import alignment_score, format_pharaoh, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import attention_sums
 from rnnsearch.evaluation.forcing import force
-from rnnsearch.evaluation.kept_counts import text_counts
 from rnnsearch.evaluation.references import Aligning
 from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.splits import (
@@ -34,6 +33,7 @@ from rnnsearch.evaluation.splits import (
     sample_translations,
     split_metrics,
 )
+from rnnsearch.evaluation.summed_metrics import text_counts
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.translating import Translation, translate, translate_ids
 from rnnsearch.evaluation.word_alignment import align

@@ -35,7 +35,7 @@ class AlignmentScore:
     recall: float
 
 
-@lru_cache(maxsize=2**16)  # the runs of a study share gold links, and models agree on many more
+@lru_cache(maxsize=2**12)  # the runs of a study share a test set's gold links
 def parse_pharaoh(line: str, *, one_indexed: bool = False) -> GoldLinks:
     """Reads one line of links: `3-4` is sure, `3p4` only possible; blanks between them.
 

@@ -151,7 +151,7 @@ def _statistics(name: str, hypotheses: Sequence[str], references: Sequence[str],
     return np.asarray(metric._extract_corpus_statistics(texts, None), dtype=np.float64)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)  # both of the references in use
 def _with_references(name: str, references: tuple[str, ...], scoring: Scoring) -> BLEU | CHRF:
     """A metric that knows the n-grams of its references, which the runs of a study share."""
     texts = [[normalized(text, scoring.normalization) for text in references]]

@@ -28,7 +28,7 @@ from sacrebleu.significance import PairedTest, Result
 from rnnsearch.data.normalization import normalized
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.significance import Difference, difference, resample
-from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, WAYS, Row, SummedMetric, alignment_metrics, links_by
+from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, WAYS, Row, SummedMetric, is_aligned, links_by
 
 SEED_VARIABLE = "SACREBLEU_SEED"  # where sacreBLEU looks for the seed of its tests
 SIDES = ("source", "reference")
@@ -86,7 +86,7 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, sco
     }
     for name, method in WAYS.items():
         linked, others = _linked(links_by(method, rows), links_by(method, baseline))
-        if alignment_metrics(linked) and alignment_metrics(others):
+        if is_aligned(linked) and is_aligned(others):
             by_metric[name] = _compared(AER, linked, others, chance, scoring, {})
     return by_metric
 

@@ -18,7 +18,7 @@ import sacrebleu
 from rnnsearch.evaluation.bleu import BLEU_STATISTICS, CHRF_STATISTICS
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, Row
+from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, Row, text_counts
 from rnnsearch.records.json_files import read_object, write_object
 
 COUNTS = "counts.{}.json"  # of a split
@@ -26,13 +26,8 @@ OF = "of"  # the key of the digest of what was counted
 SIZES = {BLEU.name: BLEU_STATISTICS, CHRF.name: CHRF_STATISTICS}
 
 
-def text_counts(rows: Sequence[Row], scoring: Scoring) -> dict[str, Floats]:
-    """The counts of each metric of text, by its name, [N, K]."""
-    return {metric.name: metric.sentence_statistics(rows, scoring) for metric in (BLEU, CHRF)}
-
-
 def kept_counts(folder: Path, split: str, rows: Sequence[Row], scoring: Scoring) -> dict[str, Floats]:
-    """As `text_counts`: those that a run's folder keeps, or else made and kept there."""
+    """As `text_counts`: those that a run's folder keeps, or else made, and kept there unless the folder is a link."""
     path = folder / COUNTS.format(split)
     with suppress(OSError, ValueError, KeyError, AttributeError, OverflowError):
         values = read_object(path) if path.is_file() else {}  # a pipe would be waited for
@@ -41,7 +36,8 @@ def kept_counts(folder: Path, split: str, rows: Sequence[Row], scoring: Scoring)
             return counts
     counts = text_counts(rows, scoring)
     with suppress(OSError, ValueError):
-        keep_counts(folder, split, rows, scoring, counts)
+        if not folder.is_symlink():  # a report writes nothing outside its study
+            keep_counts(folder, split, rows, scoring, counts)
     return counts
 
 

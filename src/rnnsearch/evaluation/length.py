@@ -17,7 +17,7 @@ from rnnsearch.data.scripts import Unit
 from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
-from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics
+from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics, text_counts
 
 MINIMUM = 50  # sentences a bucket
 NARROW, WIDE = 5, 10  # widths, in units of `length_unit`
@@ -109,7 +109,7 @@ def by_length(
         statistics: counts of bleu and chrf of the rows, if they are known already.
         scoring: else how the rows are scored.
     """
-    counts = statistics or {metric.name: metric.sentence_statistics(rows, scoring) for metric in (BLEU, CHRF)}
+    counts = statistics or text_counts(rows, scoring)
     bucketed = buckets([row["source_words"] for row in rows], edges=edges, minimum=minimum)
     scored = [_scores([rows[i] for i in bucket.rows]) for bucket in bucketed]
     measured = [key for key in (AER.name, *ATTENTION) if any(scores[key] is not None for scores in scored)]

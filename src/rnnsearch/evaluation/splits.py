@@ -11,13 +11,12 @@ from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.forcing import force
-from rnnsearch.evaluation.kept_counts import text_counts
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.references import DEFAULT, Aligning, reference_rows
 from rnnsearch.evaluation.scoring import Scoring, perplexity
 from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
-from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by
+from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by, text_counts
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
 from rnnsearch.search.constraints import Constraints

@@ -58,6 +58,11 @@ AER = SummedMetric("aer", _links, aer_of_sums, (0.0, 1.0))
 WAYS = {"aer": "attention", "aer_saliency": "saliency"}  # name of AER in comparisons -> how its links were made
 
 
+def text_counts(rows: Sequence[Row], scoring: Scoring = EARLIER) -> dict[str, Floats]:
+    """The counts of BLEU and chrF of each row, by the metric's name, [N, K]."""
+    return {metric.name: metric.sentence_statistics(rows, scoring) for metric in (BLEU, CHRF)}
+
+
 def links_by(method: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows with the links that were made by ``method``, None if there are none."""
     return [{**row, "links": _made(method, row), "links_method": method} for row in rows]
@@ -74,16 +79,26 @@ def alignment_metrics(rows: Sequence[Row]) -> dict[str, Any] | None:
 
     None if there is nothing to score: no such sentence, no sure gold link, or no predicted one.
     """
-    linked = [row for row in rows if row.get("gold") is not None and row.get("links") is not None]
+    if not is_aligned(rows):
+        return None
+    linked = _linked(rows)
     predicted = [parse_pharaoh(row["links"]).sure for row in linked]
     gold = [parse_pharaoh(row["gold"]) for row in linked]
-    if not any(predicted) or not any(links.sure for links in gold):
-        return None
     return {
         "method": linked[0].get("links_method"),
         **asdict(alignment_score(predicted, gold)),
         "sentences": len(linked),
     }
+
+
+def is_aligned(rows: Sequence[Row]) -> bool:
+    """Whether `alignment_metrics` has something to score."""
+    linked = _linked(rows)
+    return all(any(parse_pharaoh(row[key]).sure for row in linked) for key in ("links", "gold"))
+
+
+def _linked(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.get("gold") is not None and row.get("links") is not None]
 
 
 def attention_metrics(rows: Sequence[Row]) -> dict[str, float | None] | None:

@@ -3,7 +3,7 @@
 Shape suffixes: N test sentences, K sufficient statistics, S seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -36,7 +36,7 @@ from rnnsearch.evaluation.summed_metrics import (
     PERPLEXITY,
     WAYS,
     SummedMetric,
-    alignment_metrics,
+    is_aligned,
     links_by,
 )
 from rnnsearch.study.folder import Row, Run, Study
@@ -114,12 +114,7 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     rows = {member: [run.rows for run in of_member] for member, of_member in runs.items()}
     _check_same_sentences([run for of_member in runs.values() for run in of_member])
     how = scoring(study)
-    counts = {m: [kept_counts(run.folder, "test", run.rows, how) for run in of_m] for m, of_m in runs.items()}
-    statistics: dict[SummedMetric, dict[str, Floats]] = {
-        metric: {m: np.stack([of_run[metric.name] for of_run in of_m]) for m, of_m in counts.items()}
-        for metric in (BLEU, CHRF)
-    }
-    statistics[PERPLEXITY] = _statistics(PERPLEXITY, rows, how)
+    statistics = {**_text_statistics(runs, how), PERPLEXITY: _statistics(PERPLEXITY, rows, how)}
     [chief] = [metric for metric in statistics if metric.name == how.primary]
     seeds_of = {member: [run.seed for run in of_member] for member, of_member in runs.items()}
     lengths = [int(row["source_words"]) for row in rows[study.baseline][0]]
@@ -130,18 +125,13 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         together = times * len(family)
         return _part(counted, seeds_of, family, together=together, resamples=resamples, seed=(seed, *more))
 
-    by_length = tuple(
-        part({chief: _select(statistics[chief], bucket.rows)}, place, times=len(sorted_rows))
-        for place, bucket in enumerate(sorted_rows, start=1)
-    )
-    trained = tuple(
-        Lengths(
-            mean=fmean(lengths[row] for row in kept),
-            part=of_bucket if len(kept) == bucket.n else part({chief: _select(statistics[chief], kept)}, place),
-        )
-        for place, (bucket, of_bucket) in enumerate(zip(sorted_rows, by_length, strict=True), start=1)
-        if len(kept := _trained_rows(bucket, lengths, study.description.trained_length)) >= min(MINIMUM, bucket.n)
-    )
+    def part_of(chosen: Sequence[int], place: int, times: int = 1) -> Part:
+        return part({chief: _select(statistics[chief], chosen)}, place, times=times)
+
+    places = range(1, len(sorted_rows) + 1)
+    by_length = [
+        part_of(bucket.rows, place, len(sorted_rows)) for place, bucket in zip(places, sorted_rows, strict=True)
+    ]
     return Comparison(
         metric=chief.name,
         primary=metric_of(study),
@@ -151,8 +141,8 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
         whole=part(statistics),
         unit=length_unit(runs[study.baseline][0].record.data.length_units),
         buckets=tuple(sorted_rows),
-        by_length=by_length,
-        trained=trained,
+        by_length=tuple(by_length),
+        trained=_trained(sorted_rows, by_length, lengths, study.description.trained_length, part_of),
         output_tokens={member: of_member[..., :2] for member, of_member in statistics[BLEU].items()},
         aer={
             method: part({AER: _statistics(AER, linked, how)})
@@ -162,9 +152,28 @@ def compare(study: Study, *, resamples: int = RESAMPLES, seed: int = SEED) -> Co
     )
 
 
-def _trained_rows(bucket: Bucket, lengths: Sequence[int], longest: int | None) -> list[int]:
-    """The rows of a bucket whose sentences are no longer than those trained on."""
-    return [row for row in bucket.rows if longest is None or lengths[row] <= longest]
+def _trained(
+    found: Sequence[Bucket],
+    parts: Sequence[Part],
+    lengths: Sequence[int],
+    longest: int | None,
+    part_of: Callable[[Sequence[int], int], Part],
+) -> tuple[Lengths, ...]:
+    """Of each bucket the sentences no longer than those trained on, if they are many enough.
+
+    Args:
+        found: the buckets, and ``parts`` what is known of each.
+        lengths: of all sentences.
+        longest: of those trained on; None if that isn't known.
+        part_of: what is found for other rows in a bucket's place, counted from 1.
+    """
+    trained = []
+    for place, (bucket, of_bucket) in enumerate(zip(found, parts, strict=True), start=1):
+        kept = [row for row in bucket.rows if longest is None or lengths[row] <= longest]
+        if len(kept) >= min(MINIMUM, bucket.n):
+            of_kept = of_bucket if len(kept) == bucket.n else part_of(kept, place)
+            trained.append(Lengths(fmean(lengths[row] for row in kept), of_kept))
+    return tuple(trained)
 
 
 def paired(
@@ -203,6 +212,19 @@ def shared_seeds(seeds_of: Seeds, pair: Pair) -> tuple[int, ...]:
 def sentence_chrf(run: Run, how: Scoring) -> Floats:
     """chrF of each translation alone, [N]."""
     return CHRF.score(kept_counts(run.folder, "test", run.rows, how)[CHRF.name])
+
+
+def _text_statistics(runs: Mapping[str, Sequence[Run]], how: Scoring) -> dict[SummedMetric, dict[str, Floats]]:
+    counts = {
+        member: [kept_counts(run.folder, "test", run.rows, how) for run in of_member]
+        for member, of_member in runs.items()
+    }
+    return {
+        metric: {
+            member: np.stack([of_run[metric.name] for of_run in of_member]) for member, of_member in counts.items()
+        }
+        for metric in (BLEU, CHRF)
+    }
 
 
 def _statistics(metric: SummedMetric, rows: Mapping[str, Sequence[Sequence[Row]]], how: Scoring) -> dict[str, Floats]:
@@ -244,7 +266,7 @@ def _part(
 def _linked(rows: Mapping[str, Sequence[Sequence[Row]]], method: str) -> dict[str, list[list[Row]]]:
     """The sentences with gold links, of the members that align by a method, that each of their runs aligns by it."""
     links = {member: [links_by(method, of_seed) for of_seed in of_member] for member, of_member in rows.items()}
-    able = {member: runs for member, runs in links.items() if all(map(alignment_metrics, runs))}
+    able = {member: runs for member, runs in links.items() if all(map(is_aligned, runs))}
     every_run = [of_seed for runs in able.values() for of_seed in runs]
     linked = [
         place
@@ -252,7 +274,7 @@ def _linked(rows: Mapping[str, Sequence[Sequence[Row]]], method: str) -> dict[st
         if all(row.get("gold") is not None and row["links"] is not None for row in of_place)
     ]
     chosen = {member: [[of_seed[place] for place in linked] for of_seed in runs] for member, runs in able.items()}
-    return {member: runs for member, runs in chosen.items() if all(map(alignment_metrics, runs))}
+    return {member: runs for member, runs in chosen.items() if all(map(is_aligned, runs))}
 
 
 def _check_same_sentences(runs: Sequence[Run]) -> None:
