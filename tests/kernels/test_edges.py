@@ -180,7 +180,7 @@ def test_gradients_have_the_types_of_what_they_belong_to(cell: CellStep, kind: s
     scoring = Scoring(Additive, query_AH, v_A) if kind == "additive" else Scoring(Product, query_AH, None)
     attended = Attended(scoring, torch.zeros(B, S), keys, gates)
     states, weights = recur(cell, inputs, start, joined, extra, (B,) * T, attended, compiled=compiled)
-    assert states.dtype == torch.float32
+    assert states.dtype == (torch.bfloat16 if compiled else torch.float32)
     assert weights is not None
     (states.sum() + weights.sin().sum()).backward()
     leaves = [

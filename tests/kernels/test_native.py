@@ -63,6 +63,45 @@ def test_compiled_steps_are_equal(cell: CellStep, kind: str | None, shape: tuple
 
 
 @needs_compiler
+@pytest.mark.parametrize("shape", SHAPES[1:], ids=str)
+@pytest.mark.parametrize("kind", [None, "additive", "product"])
+@pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
+def test_what_products_read_and_write_may_lie_in_bfloat16(
+    cell: CellStep, kind: str | None, shape: tuple[int, ...]
+) -> None:
+    """They are then as near as torch's operations, which round the same products' results."""
+    exact = outcome(cell, kind, shape, compiled=False)
+    found, usual = (outcome(cell, kind, shape, compiled=compiled, low=torch.bfloat16) for compiled in (True, False))
+    states, *rest = found
+    assert states.dtype == torch.bfloat16
+    assert all(part.dtype == torch.float32 for part in rest)
+    for a, b, right in zip(found, usual, exact, strict=True):
+        assert float((a - right).norm()) < 2 * float((b - right).norm()) + 2**-8 * float(right.norm())
+
+
+@needs_compiler
+def test_bfloat16_is_rounded_as_torch_rounds() -> None:
+    """To the nearest, ties to even, infinities and what is no number kept: here as gradients of single logits."""
+    patterns = torch.arange(2**16, dtype=torch.int32)
+    ends = torch.cat([(patterns << 16) + low for low in (0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF)])
+    values = ends.view(torch.float32)
+    values = values[values.isfinite()]
+    bias, zero = torch.zeros(1, 1, 1), torch.zeros(1, len(values), 1)
+    d_s, kept = values.view(1, -1, 1).clone(), torch.zeros(1, len(values), 4)  # r = z = n = 0: d_n = d_s
+    d_x, d_p = (torch.empty(1, len(values), 3, dtype=torch.bfloat16) for _ in range(2))
+    native.Cudnn().backward(d_s, zero, zero, kept, d_x, d_p, bias)
+    assert torch.equal(d_x[0, :, 2], values.bfloat16())
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1), (0, 3), (7, 130), (300, 64)], ids=str)
+def test_compiled_sums_of_columns(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    matrix_NY = torch.randn(shape).to(dtype)
+    torch.testing.assert_close(products.column_sums(matrix_NY), matrix_NY.float().sum(0))
+
+
+@needs_compiler
 @pytest.mark.parametrize("kind", [None, "additive"])
 def test_the_number_of_threads_changes_nothing_in_the_compiled_steps(kind: str | None) -> None:
     threads = torch.get_num_threads()
@@ -92,10 +131,11 @@ def test_compiled_weights_are_those_of_tanh(value: float) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("shape", [(1, 1), (3, 70), (64, 64), (65, 129)], ids=str)
-def test_compiled_transposes(shape: tuple[int, int]) -> None:
-    matrix_XY = torch.randn(shape)
-    assert torch.equal(products.transposed(matrix_XY), matrix_XY.T)
-    assert torch.equal(products.transposed(matrix_XY.T), matrix_XY)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_transposes(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    matrix_XY = torch.randn(shape).to(dtype)
+    assert torch.equal(products.transposed(matrix_XY), matrix_XY.T.float())
+    assert torch.equal(products.transposed(matrix_XY.T), matrix_XY.float())
     assert products.transposed(matrix_XY).is_contiguous()
 
 

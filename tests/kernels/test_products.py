@@ -74,10 +74,37 @@ def test_views_multiply_as_their_copies(library: str) -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_precisions_are_torchs_own(library: str, dtype: torch.dtype) -> None:
-    inputs = given(5, dtype=dtype)
+def test_double_precision_is_torchs_own(library: str) -> None:
+    inputs = given(5, dtype=torch.float64)
     assert torch.equal(products.linear(*inputs), functional.linear(*inputs))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_bfloat16_is_rounded_at_the_end(library: str, autocast: bool) -> None:
+    """Sums are kept in float32 until then; under autocast so are a bias and the gradients of weights."""
+    inputs = [part for part in given(3, 50, dtype=torch.float32 if autocast else torch.bfloat16) if part is not None]
+    rounded = [part.bfloat16().double().requires_grad_() for part in inputs]
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        found = products.linear(*(part.requires_grad_() for part in inputs))
+    expected = functional.linear(*rounded)
+    (found.double() * expected.detach().sign()).sum().backward()
+    (expected * expected.detach().sign()).sum().backward()
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, rtol=2**-7, atol=2**-7)
+    for part, exact in zip(inputs, rounded, strict=True):
+        assert part.grad is not None
+        assert part.grad.dtype == part.dtype
+        torch.testing.assert_close(part.grad.double(), exact.grad, rtol=2**-7, atol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_packed_matrix_multiplies_any_number_of_rows(library: str, dtype: torch.dtype, turned: bool) -> None:
+    weight_YX = torch.randn(24, 17, dtype=dtype).T if turned else torch.randn(17, 24, dtype=dtype)
+    packed = products.Repeated(weight_YX, 5)
+    for rows in (1, 5, 40):
+        values_NX = torch.randn(rows, 24, dtype=dtype)
+        torch.testing.assert_close(packed(values_NX), values_NX @ weight_YX.T, rtol=2e-2, atol=1e-1)
 
 
 def test_autocast_is_obeyed(library: str) -> None:

@@ -102,7 +102,7 @@ class Product:
     def forward(self, query_BA: Tensor, weights_BS: Tensor, kept_BA: Tensor) -> None:
         kept_BA.copy_(query_BA)
         rows = len(query_BA)
-        energies_BS = torch.bmm(self.keys_BSA[:rows], query_BA.unsqueeze(-1)).squeeze(-1)
+        energies_BS = torch.bmm(self.keys_BSA[:rows], kept_BA.unsqueeze(-1)).squeeze(-1)
         weights_BS.copy_(energies_BS.add_(self.padding_BS[:rows]).softmax(-1))
 
     def sums(self) -> tuple[Tensor, ...]:

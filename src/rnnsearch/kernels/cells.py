@@ -21,6 +21,23 @@ tanh_backward = torch.ops.aten.tanh_backward
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 
 
+class Matrices:
+    """Each direction's matrix, ``[D, Y, X]``, for many products with about so many rows."""
+
+    def __init__(self, matrix_DYX: Tensor, rows: int) -> None:
+        self.low = matrix_DYX.dtype
+        self.each = [products.Repeated(matrix_YX, rows) for matrix_YX in matrix_DYX]
+
+    def __call__(self, rows_DBX: Tensor) -> Tensor:
+        """x W^T, ``[D, B, Y]``, in the matrices' precision (lower than the rows' under autocast), as the rows' type."""
+        low = rows_DBX.to(self.low)
+        found = [matrix(rows) for matrix, rows in zip(self.each, low, strict=True)]
+        return (found[0].unsqueeze(0) if len(found) == 1 else torch.stack(found)).to(rows_DBX.dtype)
+
+
+Extra = Tensor | Matrices | None  # what a cell has besides: a vector, or a matrix that multiplies at each step
+
+
 class CellStep(Protocol):
     """The element-wise part of one recurrence. Widths are in units of H."""
 
@@ -28,26 +45,27 @@ class CellStep(Protocol):
     joined: int
     parts: int
     kept: int
+    multiplies: bool  # whether ``extra`` is a matrix
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
-        """Write ``new`` and ``kept``. ``extra``: b' of `Cudnn` ``[D, 1, H]``, the candidate's U of `Paper`."""
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Extra) -> None:
+        """Write ``new`` and ``kept``. ``extra``: b' of `Cudnn` ``[D, 1, H]``, the candidate's `Matrices` of `Paper`."""
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Extra
     ) -> None:
         """Write ``d_x`` and ``d_p``, and change ``d_s`` from the new state's gradient to the carried one."""
 
-    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, extra: Tensor | None) -> Tensor | None:
-        """The gradient of ``extra`` from all steps, ``[directions, steps, rows, width]``, at once."""
+    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, low: torch.dtype) -> Tensor | None:
+        """The gradient of ``extra`` from all steps, ``[directions, steps, rows, width]``; products in ``low``."""
 
 
 class Cudnn:
     """r, z = σ(x + p); n = tanh(x + r ∘ (p + b')); s = (1 - z) ∘ n + z ∘ s. Blocks r, z, n; keeps r, z, n, p + b'."""
 
-    gates, joined, parts, kept = 3, 3, 1, 4
+    gates, joined, parts, kept, multiplies = 3, 3, 1, 4, False
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
-        assert extra is not None
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Extra) -> None:
+        assert isinstance(extra, Tensor)
         size = s.shape[-1]
         rz = kept[..., : 2 * size]
         r, z, n, inner = kept.chunk(4, dim=-1)
@@ -57,7 +75,7 @@ class Cudnn:
         torch.lerp(n, s, z, out=new)
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Extra
     ) -> None:
         size = s.shape[-1]
         r, z, n, inner = kept.chunk(4, dim=-1)
@@ -72,17 +90,17 @@ class Cudnn:
         torch.mul(d_n, r, out=d_p[..., 2 * size :])
         d_s.copy_(d_s_carried)
 
-    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, extra: Tensor | None) -> Tensor | None:
+    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, low: torch.dtype) -> Tensor | None:
         size = kept.shape[-1] // 4
-        return d_p[..., 2 * size : 3 * size].sum(dim=(1, 2)).unsqueeze(1)
+        return d_p[..., 2 * size : 3 * size].sum(dim=(1, 2), dtype=kept.dtype).unsqueeze(1)
 
 
 class Lstm:
     """i, f, g, o = σ, σ, tanh, σ (x + p); m = f ∘ m + i ∘ g; s = o ∘ tanh(m). Keeps i, f, g, o, tanh(m)."""
 
-    gates, joined, parts, kept = 4, 4, 2, 5
+    gates, joined, parts, kept, multiplies = 4, 4, 2, 5, False
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Extra) -> None:
         size = kept.shape[-1] // 5
         gates, tanh_m = kept[..., : 4 * size], kept[..., 4 * size :]
         torch.add(x, p, out=gates)
@@ -96,7 +114,7 @@ class Lstm:
         torch.mul(o, tanh_m, out=new[..., :size])
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Extra
     ) -> None:
         size = kept.shape[-1] // 5
         i, f, g, o, tanh_m = kept.chunk(5, dim=-1)
@@ -113,31 +131,32 @@ class Lstm:
         d_m.mul_(f)
         d_visible.zero_()
 
-    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, extra: Tensor | None) -> Tensor | None:
+    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, low: torch.dtype) -> Tensor | None:
         return None
 
 
 class Paper:
     """z, r = σ(x + p); c = tanh(x + U_c (r ∘ s)); s = (1 - z) ∘ s + z ∘ c. Blocks z, r, c; keeps z, r, c, r ∘ s.
 
-    U_c does not act on the state as it is, so its product is made here: ``extra`` is U_c ``[D, H, H]``.
+    U_c ``[D, H, H]`` does not act on the state as it is, so its product is made here: ``extra`` multiplies by it
+    forward, by its transpose backward.
     """
 
-    gates, joined, parts, kept = 3, 2, 1, 4
+    gates, joined, parts, kept, multiplies = 3, 2, 1, 4, True
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
-        assert extra is not None
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Extra) -> None:
+        assert isinstance(extra, Matrices)
         size = s.shape[-1]
         z, r, c, reset = kept.chunk(4, dim=-1)
         torch.add(x[..., : 2 * size], p, out=kept[..., : 2 * size]).sigmoid_()
         torch.mul(r, s, out=reset)
-        torch.add(x[..., 2 * size :], product(reset, extra.transpose(1, 2)), out=c).tanh_()
+        torch.add(x[..., 2 * size :], extra(reset), out=c).tanh_()
         torch.lerp(s, c, z, out=new)
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Extra
     ) -> None:
-        assert extra is not None
+        assert isinstance(extra, Matrices)
         size = s.shape[-1]
         z, r, c, _ = kept.chunk(4, dim=-1)
         d_z, d_r, d_c = d_x.chunk(3, dim=-1)
@@ -145,25 +164,17 @@ class Paper:
         d_candidate = d_s * z
         d_s.sub_(d_candidate)
         tanh_backward(d_candidate, c, grad_input=d_c)
-        d_reset = product(d_c, extra)
+        d_reset = extra(d_c)
         torch.mul(d_reset, s, out=d_r)
         d_s.addcmul_(d_reset, r)
         d_zr = d_x[..., : 2 * size]
         sigmoid_backward(d_zr, kept[..., : 2 * size], grad_input=d_zr)
         d_p.copy_(d_zr)
 
-    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, extra: Tensor | None) -> Tensor | None:
-        assert extra is not None
-        size = extra.shape[-1]
-        d_c, reset = (part[..., -size:].flatten(1, 2).to(extra.dtype) for part in (d_x, kept))
+    def extra_gradient(self, d_x: Tensor, d_p: Tensor, kept: Tensor, low: torch.dtype) -> Tensor | None:
+        size = kept.shape[-1] // 4
+        d_c, reset = (part[..., -size:].flatten(1, 2).to(low) for part in (d_x, kept))
         return weight_gradients(d_c, reset)
-
-
-def product(rows_DBX: Tensor, matrix_DXY: Tensor) -> Tensor:
-    """Rows times each direction's matrix, in the matrix's precision (lower than the rows' under autocast)."""
-    low = rows_DBX.to(matrix_DXY.dtype)
-    found = [products.product(rows, matrix.T) for rows, matrix in zip(low, matrix_DXY, strict=True)]
-    return (found[0].unsqueeze(0) if len(found) == 1 else torch.stack(found)).to(rows_DBX.dtype)
 
 
 def weight_gradients(d_DNY: Tensor, rows_DNX: Tensor) -> Tensor:

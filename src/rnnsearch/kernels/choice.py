@@ -76,4 +76,10 @@ def scoring_step(step: attention.MakeStep, like: Tensor) -> attention.MakeStep:
 def mixing(like: Tensor, values: torch.dtype) -> attention.Mixing:
     """The form of mixing that serves weights like ``like`` and values of a type."""
     steps = _serving(like)
-    return steps.mixing if steps and (values == like.dtype or steps.any_values) else attention.MIXING
+    taken = steps is not None and (values in (like.dtype, compiled.LOW) or steps.any_values)
+    return steps.mixing if steps is not None and taken else attention.MIXING
+
+
+def keeps_low(like: Tensor, low: torch.dtype) -> bool:
+    """Whether the steps for tensors like ``like`` read and write what products take and give, in the type ``low``."""
+    return low == compiled.LOW and compiled.serves(like)

@@ -1,6 +1,6 @@
 """native.c, compiled for this processor: once, by the machine's C compiler, into the user's cache.
 
-Where there is no compiler, or the numbers are not in single precision on a CPU, torch's operations serve; `library`
+Where there is no compiler, or the arithmetic is not in single precision on a CPU, torch's operations serve; `library`
 logs why, once.
 """
 
@@ -71,28 +71,33 @@ def _run(command: list[str]) -> bytes:
 
 
 # What each function of native.c is given after the number of threads: n a size, p a pointer, f a float, r rows, which
-# are a pointer and two strides.
+# are a pointer and two strides, l whether numbers are bfloat16, e rows of either type: r and l.
 ARGUMENTS = {
-    "cudnn_forward": "nnnrrrrrpn",
-    "cudnn_backward": "nnnrrrrr",
-    "lstm_forward": "nnnrrrrr",
-    "lstm_backward": "nnnrrrrr",
-    "paper_reset": "nnnrrrr",
-    "paper_update": "nnnrrrrr",
-    "paper_update_backward": "nnnrrrr",
-    "paper_reset_backward": "nnnrrrrrr",
-    "additive_forward": "nnnpnpppfpp",
-    "additive_backward": "nnnpppppppnpp",
-    "mix_forward": "nnnpppp",
-    "mix_backward": "nnnppp",
-    "transpose": "nnpp",
+    "cudnn_forward": "nnneerrrpn",
+    "cudnn_backward": "nnnrrree",
+    "lstm_forward": "nnneerrr",
+    "lstm_backward": "nnnrrree",
+    "paper_reset": "nnneerr",
+    "paper_update": "nnneerrr",
+    "paper_update_backward": "nnnrrre",
+    "paper_reset_backward": "nnnerrree",
+    "additive_forward": "nnnnpnlpppfpp",
+    "additive_backward": "nnnnpppppppnlpp",
+    "mix_forward": "nnnpplplp",
+    "mix_backward": "nnnplplp",
+    "transpose": "nnplp",
+    "column_sums": "nnplp",
+    "cross_entropy": "nnplpfpp",
 }
 TYPES: "dict[str, list[type[ctypes._SimpleCData[Any]]]]" = {
     "n": [ctypes.c_int64],
     "p": [ctypes.c_void_p],
     "f": [ctypes.c_float],
+    "l": [ctypes.c_int],
     "r": [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64],
+    "e": [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int],
 }
+LOW = torch.bfloat16  # what the numbers of products may lie in
 
 
 def _load(path: Path) -> ctypes.CDLL:
@@ -109,7 +114,8 @@ def call(name: str, *arguments: int | float) -> None:
     getattr(library(), name)(torch.get_num_threads(), *arguments)
 
 
-def serves(like: Tensor) -> bool:
-    """Whether compiled steps take tensors like ``like``."""
-    fit = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.compiler.is_compiling()
+def serves(like: Tensor, *, low: bool = False) -> bool:
+    """Whether compiled steps take tensors like ``like``; ``low``: in bfloat16, too, where numbers may lie in it."""
+    fit = like.dtype == torch.float32 or (low and like.dtype == LOW)
+    fit = fit and like.device.type == "cpu" and not torch.compiler.is_compiling()
     return fit and library() is not None

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels.products import add_weight_gradient, product, transposed
+from rnnsearch.kernels import compiled
+from rnnsearch.kernels.products import add_weight_gradient, column_sums, product, transposed
 
 # Bytes of a chunk's logits. On a CPU more stops to fit its caches, less makes the products small (2,400 × 8,000
 # logits: 128 rows cost 5 to 10 % more than 512); on a GPU each chunk costs a dozen launches, and memory is plenty.
-CPU_BYTES = 16 * 2**20
+CPU_BYTES = 16 * 2**20  # of float32; twice of bfloat16, which is quicker to multiply than to add up
 GPU_BYTES = 256 * 2**20
 UNIT = 32  # rows
 
@@ -43,9 +44,9 @@ def linear_cross_entropy(
         RuntimeError: in the backward pass, if it is to be differentiated itself (``create_graph``).
     """
     kind = readouts_NR.device.type
-    rows = chunk or chunk_rows(len(weight_VR), readouts_NR.device)
     casting = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     low = torch.get_autocast_dtype(kind) if casting else weight_VR.dtype
+    rows = chunk or chunk_rows(len(weight_VR), readouts_NR.device, low)
     needed = [torch.is_grad_enabled() and x.requires_grad for x in (readouts_NR, weight_VR, bias_V)]
     given = (readouts_NR, weight_VR, bias_V, targets_N, label_smoothing, rows, low, needed)
     with torch.autocast(kind, enabled=False) if casting else nullcontext():
@@ -53,10 +54,11 @@ def linear_cross_entropy(
     return loss
 
 
-def chunk_rows(vocabulary_size: int, device: torch.device) -> int:
-    """How many rows of logits are held at a time."""
-    size = CPU_BYTES if device.type == "cpu" else GPU_BYTES
-    return max(1, size // (4 * vocabulary_size))
+def chunk_rows(vocabulary_size: int, device: torch.device, low: torch.dtype = torch.float32) -> int:
+    """How many rows of logits are held at a time; on a GPU, and without compiled steps, in float32 as well."""
+    if device.type == "cpu":
+        return max(1, CPU_BYTES * 4 // low.itemsize**2 // vocabulary_size)
+    return max(1, GPU_BYTES // (4 * vocabulary_size))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -108,16 +110,12 @@ class _Sums:
 
     def over(self, targets_N: Tensor, rows: int) -> Tensor:
         """The loss of all rows."""
-        size = (min(rows, len(targets_N)), len(self.weight_VR))
-        softmax_CV = self.readouts_NR.new_empty(size, dtype=self.exact)
-        losses_N = softmax_CV.new_empty(len(targets_N))
+        losses_N = self.readouts_NR.new_empty(len(targets_N), dtype=self.exact)
         for part in _parts(len(targets_N), rows):
-            count = part.stop - part.start
-            targets_C1 = targets_N[part].unsqueeze(1)
             logits_CV = product(self.readouts_NR[part], self.weight_VR, self.bias_V)
-            torch.softmax(logits_CV, dim=-1, dtype=self.exact, out=softmax_CV[:count])
-            losses_N[part] = self._losses(logits_CV, softmax_CV[:count], targets_C1, part)
-            self._differentiate(softmax_CV[:count], targets_C1, part)
+            by_logits_CV, z_C, wanted_C = _softened(logits_CV, targets_N[part], 1 - self.smoothing, self.exact)
+            losses_N[part] = self._losses(z_C, wanted_C, part)
+            self._differentiate(by_logits_CV, part)
         return losses_N.sum()
 
     def gradients(self) -> tuple[Tensor | None, ...]:
@@ -131,35 +129,43 @@ class _Sums:
         found = (self.by_readouts_NR, by_weight_VR, self.by_bias_V)
         return tuple(None if by is None else by.to(x.dtype) for by, x in zip(found, self.given, strict=True))
 
-    def _losses(self, logits_CV: Tensor, softmax_CV: Tensor, targets_C1: Tensor, part: slice) -> Tensor:
+    def _losses(self, z_C: Tensor, wanted_C: Tensor, part: slice) -> Tensor:
         """The loss of each row of a chunk, [C]."""
-        wanted_C = logits_CV.gather(1, targets_C1).squeeze(1).to(self.exact)
-        # the greatest probability, at least 1/V, is exp(greatest logit - z)
-        z_C = logits_CV.amax(-1).to(self.exact) - softmax_CV.amax(-1).log()
         if not self.smoothing:
             return z_C - wanted_C
         mean_C = torch.mv(self.readouts_NR[part].to(self.exact), self.mean_R) + self.mean
         return (1 - self.smoothing) * (z_C - wanted_C) + self.smoothing * (z_C - mean_C)
 
-    def _differentiate(self, softmax_CV: Tensor, targets_C1: Tensor, part: slice) -> None:
-        """Add a chunk to the gradients, all but the terms ε/V of weight and bias; ``softmax_CV`` is changed."""
-        by_logits_CV = softmax_CV.scatter_add_(
-            1, targets_C1, softmax_CV.new_full((), self.smoothing - 1).expand_as(targets_C1)
-        )
+    def _differentiate(self, by_logits_CV: Tensor, part: slice) -> None:
+        """Add a chunk to the gradients, all but the terms ε/V of weight and bias."""
         if self.by_bias_V is not None:
-            self.by_bias_V += by_logits_CV.sum(0)
+            self.by_bias_V += column_sums(by_logits_CV)
         readouts_CR = self.readouts_NR[part]
-        by_logits_CV = by_logits_CV.to(readouts_CR.dtype)
         if self.by_readouts_NR is not None:
             self.by_readouts_NR[part] = product(by_logits_CV, self.weight_VR.T)
             if self.smoothing:
                 self.by_readouts_NR[part] -= self.smoothing * self.mean_R
-        if self.by_weight_RV is None:
-            return
-        if readouts_CR.dtype == self.exact:
+        if self.by_weight_RV is not None:
             self.by_weight_RV = add_weight_gradient(self.by_weight_RV, by_logits_CV, readouts_CR)
-        else:
-            self.by_weight_RV += torch.mm(readouts_CR.T, by_logits_CV)
+
+
+def _softened(
+    logits_CV: Tensor, targets_C: Tensor, certain: float, exact: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """softmax(l) less ``certain`` at the target, in the logits' type and maybe their place; z and l_y in ``exact``."""
+    if compiled.serves(logits_CV, low=True):
+        z_C, wanted_C = (logits_CV.new_empty(len(logits_CV), dtype=exact) for _ in range(2))
+        compiled.call(
+            "cross_entropy", *logits_CV.shape, logits_CV.data_ptr(), logits_CV.dtype == compiled.LOW,
+            targets_C.contiguous().data_ptr(), certain, z_C.data_ptr(), wanted_C.data_ptr(),
+        )  # fmt: skip
+        return logits_CV, z_C, wanted_C
+    wanted_C1 = logits_CV.gather(1, targets_C.unsqueeze(1)).to(exact)
+    softmax_CV = torch.softmax(logits_CV, dim=-1, dtype=exact)
+    # the greatest probability, at least 1/V, is exp(greatest logit - z)
+    z_C = logits_CV.amax(-1).to(exact) - softmax_CV.amax(-1).log()
+    softmax_CV.scatter_add_(1, targets_C.unsqueeze(1), torch.full_like(wanted_C1, -certain))
+    return softmax_CV.to(logits_CV.dtype), z_C, wanted_C1.squeeze(1)
 
 
 def _parts(length: int, rows: int) -> Iterator[slice]:

@@ -1,18 +1,69 @@
-/* The element-wise steps of cells.py and attention.py in single precision, a pass over memory each.
+/* The element-wise steps of cells.py, attention.py and cross_entropy.py, a pass over memory each.
  *
- * Rows are [directions, rows, width]: a pointer to the first row of the first direction, `*_d` floats from a direction
+ * Rows are [directions, rows, width]: a pointer to the first row of the first direction, `*_d` numbers from a direction
  * to the next, `*_r` from a row to the next; the numbers of a row lie together. Each row is one thread's, so that
  * results do not depend on the number of threads.
+ *
+ * All arithmetic is in single precision. What products read and write may lie in bfloat16 (`*_low`): it is widened
+ * where it is read, and rounded to the nearest, ties to even, where it is written.
  */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ROWS_IN_PARALLEL                                                                                              \
-    _Pragma("omp parallel for collapse(2) schedule(static) num_threads(threads) if (threads > 1)")
+#define IN_PARALLEL _Pragma("omp parallel for schedule(static) num_threads(threads) if (threads > 1)")
+#define EACH_ROW                                                                                                      \
+    _Pragma("omp parallel for collapse(2) schedule(static) num_threads(threads) if (threads > 1)")                     \
+    for (size d = 0; d < directions; d++)                                                                              \
+        for (size b = 0; b < rows; b++)
 #define SIMD _Pragma("omp simd")
+#define INLINE static inline __attribute__((always_inline))
+
+/* Parameters that are rows of floats, or of either type; and the row at hand. */
+#define FLOATS(x) float *x, size x##_d, size x##_r
+#define EITHER(x) void *x, size x##_d, size x##_r, int x##_low
+#define ROW(x) (x + d * x##_d + b * x##_r)
+#define FLOATS_OF(x, n, room) floats(place(x, d * x##_d + b * x##_r, x##_low), n, x##_low, room)
+#define FLOATS_FOR(x, room) (x##_low ? room : (float *)place(x, d * x##_d + b * x##_r, x##_low))
+#define WRITE(x, n, room) write_low(room, place(x, d * x##_d + b * x##_r, x##_low), n, x##_low)
 
 typedef int64_t size;
+typedef uint16_t bfloat16;
+
+INLINE float widened(bfloat16 number) {
+    const uint32_t bits = (uint32_t)number << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+INLINE bfloat16 rounded(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return value != value ? 0x7fc0 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+INLINE float number(const void *row, size i, int low) {
+    return low ? widened(((const bfloat16 *)row)[i]) : ((const float *)row)[i];
+}
+
+INLINE void *place(const void *first, size numbers, int low) {
+    return (char *)first + numbers * (size)(low ? sizeof(bfloat16) : sizeof(float));
+}
+
+/* A row as floats: as it lies there, or widened into `room`. */
+INLINE const float *floats(const void *row, size n, int low, float *room) {
+    if (!low) return row;
+    const bfloat16 *from = row;
+    SIMD for (size i = 0; i < n; i++) room[i] = widened(from[i]);
+    return room;
+}
+
+INLINE void write_low(const float *room, void *row, size n, int low) {
+    if (!low) return; /* written in its place */
+    bfloat16 *to = row;
+    SIMD for (size i = 0; i < n; i++) to[i] = rounded(room[i]);
+}
 
 /* e^x: 2^k e^f, |f| <= ln 2 / 2, by the Taylor polynomial of degree 7; within 1 unit in the last place or two. */
 static inline float exponential(float x) {
@@ -37,148 +88,140 @@ static inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 static inline float hyperbolic(float x) { return 1.0f - 2.0f / (1.0f + exponential(2.0f * x)); }
 
 /* r, z = sigma(x + p); n = tanh(x + r (p + b)); new = (1 - z) n + z s. Keeps r, z, n, p + b. */
-void cudnn_forward(int threads, size directions, size rows, size h, const float *x, size x_d, size x_r, const float *p,
-                   size p_d, size p_r, const float *s, size s_d, size s_r, float *new, size new_d, size new_r,
-                   float *kept, size kept_d, size kept_r, const float *bias, size bias_d) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *X = x + d * x_d + b * x_r, *P = p + d * p_d + b * p_r, *S = s + d * s_d + b * s_r;
-            const float *B = bias + d * bias_d;
-            float *N = new + d *new_d + b * new_r, *K = kept + d * kept_d + b * kept_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float r = sigmoid(X[i] + P[i]), z = sigmoid(X[h + i] + P[h + i]);
-                const float inner = P[2 * h + i] + B[i], n = hyperbolic(X[2 * h + i] + r * inner);
-                K[i] = r, K[h + i] = z, K[2 * h + i] = n, K[3 * h + i] = inner;
-                N[i] = n + z * (S[i] - n);
-            }
+void cudnn_forward(int threads, size directions, size rows, size h, EITHER(x), EITHER(p), FLOATS(s), FLOATS(new),
+                   FLOATS(kept), const float *bias, size bias_d) {
+    EACH_ROW {
+        float room[6 * h];
+        const float *X = FLOATS_OF(x, 3 * h, room), *P = FLOATS_OF(p, 3 * h, room + 3 * h), *S = ROW(s);
+        const float *B = bias + d * bias_d;
+        float *N = ROW(new), *K = ROW(kept);
+        SIMD for (size i = 0; i < h; i++) {
+            const float r = sigmoid(X[i] + P[i]), z = sigmoid(X[h + i] + P[h + i]);
+            const float inner = P[2 * h + i] + B[i], n = hyperbolic(X[2 * h + i] + r * inner);
+            K[i] = r, K[h + i] = z, K[2 * h + i] = n, K[3 * h + i] = inner;
+            N[i] = n + z * (S[i] - n);
         }
+    }
 }
 
-void cudnn_backward(int threads, size directions, size rows, size h, float *d_s, size ds_d, size ds_r, const float *s,
-                    size s_d, size s_r, const float *kept, size kept_d, size kept_r, float *d_x, size dx_d, size dx_r,
-                    float *d_p, size dp_d, size dp_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *S = s + d * s_d + b * s_r, *K = kept + d * kept_d + b * kept_r;
-            float *D = d_s + d * ds_d + b * ds_r, *X = d_x + d * dx_d + b * dx_r, *P = d_p + d * dp_d + b * dp_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float r = K[i], z = K[h + i], n = K[2 * h + i], inner = K[3 * h + i], grad = D[i];
-                const float dn = grad * (1.0f - z) * (1.0f - n * n);
-                const float dr = dn * inner * r * (1.0f - r), dz = grad * (S[i] - n) * z * (1.0f - z);
-                X[i] = dr, X[h + i] = dz, X[2 * h + i] = dn;
-                P[i] = dr, P[h + i] = dz, P[2 * h + i] = dn * r;
-                D[i] = grad * z;
-            }
+void cudnn_backward(int threads, size directions, size rows, size h, FLOATS(d_s), FLOATS(s), FLOATS(kept), EITHER(d_x),
+                    EITHER(d_p)) {
+    EACH_ROW {
+        float room[6 * h];
+        const float *S = ROW(s), *K = ROW(kept);
+        float *D = ROW(d_s), *X = FLOATS_FOR(d_x, room), *P = FLOATS_FOR(d_p, room + 3 * h);
+        SIMD for (size i = 0; i < h; i++) {
+            const float r = K[i], z = K[h + i], n = K[2 * h + i], inner = K[3 * h + i], grad = D[i];
+            const float dn = grad * (1.0f - z) * (1.0f - n * n);
+            const float dr = dn * inner * r * (1.0f - r), dz = grad * (S[i] - n) * z * (1.0f - z);
+            X[i] = dr, X[h + i] = dz, X[2 * h + i] = dn;
+            P[i] = dr, P[h + i] = dz, P[2 * h + i] = dn * r;
+            D[i] = grad * z;
         }
+        WRITE(d_x, 3 * h, X);
+        WRITE(d_p, 3 * h, P);
+    }
 }
 
 /* i, f, g, o = sigma, sigma, tanh, sigma (x + p); m = f m + i g; new = o tanh(m). Keeps i, f, g, o, tanh(m). */
-void lstm_forward(int threads, size directions, size rows, size h, const float *x, size x_d, size x_r, const float *p,
-                  size p_d, size p_r, const float *s, size s_d, size s_r, float *new, size new_d, size new_r,
-                  float *kept, size kept_d, size kept_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *X = x + d * x_d + b * x_r, *P = p + d * p_d + b * p_r, *S = s + d * s_d + b * s_r;
-            float *N = new + d *new_d + b * new_r, *K = kept + d * kept_d + b * kept_r;
-            SIMD for (size j = 0; j < h; j++) {
-                const float i = sigmoid(X[j] + P[j]), f = sigmoid(X[h + j] + P[h + j]);
-                const float g = hyperbolic(X[2 * h + j] + P[2 * h + j]), o = sigmoid(X[3 * h + j] + P[3 * h + j]);
-                const float m = f * S[h + j] + i * g, t = hyperbolic(m);
-                K[j] = i, K[h + j] = f, K[2 * h + j] = g, K[3 * h + j] = o, K[4 * h + j] = t;
-                N[j] = o * t, N[h + j] = m;
-            }
+void lstm_forward(int threads, size directions, size rows, size h, EITHER(x), EITHER(p), FLOATS(s), FLOATS(new),
+                  FLOATS(kept)) {
+    EACH_ROW {
+        float room[8 * h];
+        const float *X = FLOATS_OF(x, 4 * h, room), *P = FLOATS_OF(p, 4 * h, room + 4 * h), *S = ROW(s);
+        float *N = ROW(new), *K = ROW(kept);
+        SIMD for (size j = 0; j < h; j++) {
+            const float i = sigmoid(X[j] + P[j]), f = sigmoid(X[h + j] + P[h + j]);
+            const float g = hyperbolic(X[2 * h + j] + P[2 * h + j]), o = sigmoid(X[3 * h + j] + P[3 * h + j]);
+            const float m = f * S[h + j] + i * g, t = hyperbolic(m);
+            K[j] = i, K[h + j] = f, K[2 * h + j] = g, K[3 * h + j] = o, K[4 * h + j] = t;
+            N[j] = o * t, N[h + j] = m;
         }
+    }
 }
 
-void lstm_backward(int threads, size directions, size rows, size h, float *d_s, size ds_d, size ds_r, const float *s,
-                   size s_d, size s_r, const float *kept, size kept_d, size kept_r, float *d_x, size dx_d, size dx_r,
-                   float *d_p, size dp_d, size dp_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *S = s + d * s_d + b * s_r, *K = kept + d * kept_d + b * kept_r;
-            float *D = d_s + d * ds_d + b * ds_r, *X = d_x + d * dx_d + b * dx_r, *P = d_p + d * dp_d + b * dp_r;
-            SIMD for (size j = 0; j < h; j++) {
-                const float i = K[j], f = K[h + j], g = K[2 * h + j], o = K[3 * h + j], t = K[4 * h + j];
-                const float dm = D[h + j] + D[j] * o * (1.0f - t * t);
-                P[j] = X[j] = dm * g * i * (1.0f - i);
-                P[h + j] = X[h + j] = dm * S[h + j] * f * (1.0f - f);
-                P[2 * h + j] = X[2 * h + j] = dm * i * (1.0f - g * g);
-                P[3 * h + j] = X[3 * h + j] = D[j] * t * o * (1.0f - o);
-                D[j] = 0.0f, D[h + j] = dm * f;
-            }
+void lstm_backward(int threads, size directions, size rows, size h, FLOATS(d_s), FLOATS(s), FLOATS(kept), EITHER(d_x),
+                   EITHER(d_p)) {
+    EACH_ROW {
+        float room[8 * h];
+        const float *S = ROW(s), *K = ROW(kept);
+        float *D = ROW(d_s), *X = FLOATS_FOR(d_x, room), *P = FLOATS_FOR(d_p, room + 4 * h);
+        SIMD for (size j = 0; j < h; j++) {
+            const float i = K[j], f = K[h + j], g = K[2 * h + j], o = K[3 * h + j], t = K[4 * h + j];
+            const float dm = D[h + j] + D[j] * o * (1.0f - t * t);
+            P[j] = X[j] = dm * g * i * (1.0f - i);
+            P[h + j] = X[h + j] = dm * S[h + j] * f * (1.0f - f);
+            P[2 * h + j] = X[2 * h + j] = dm * i * (1.0f - g * g);
+            P[3 * h + j] = X[3 * h + j] = D[j] * t * o * (1.0f - o);
+            D[j] = 0.0f, D[h + j] = dm * f;
         }
+        WRITE(d_x, 4 * h, X);
+        WRITE(d_p, 4 * h, P);
+    }
 }
 
 /* z, r = sigma(x + p); keeps z, r and r s, which U_c multiplies before paper_update. */
-void paper_reset(int threads, size directions, size rows, size h, const float *x, size x_d, size x_r, const float *p,
-                 size p_d, size p_r, const float *s, size s_d, size s_r, float *kept, size kept_d, size kept_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *X = x + d * x_d + b * x_r, *P = p + d * p_d + b * p_r, *S = s + d * s_d + b * s_r;
-            float *K = kept + d * kept_d + b * kept_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float r = sigmoid(X[h + i] + P[h + i]);
-                K[i] = sigmoid(X[i] + P[i]), K[h + i] = r, K[3 * h + i] = r * S[i];
-            }
+void paper_reset(int threads, size directions, size rows, size h, EITHER(x), EITHER(p), FLOATS(s), FLOATS(kept)) {
+    EACH_ROW {
+        float room[4 * h];
+        const float *X = FLOATS_OF(x, 2 * h, room), *P = FLOATS_OF(p, 2 * h, room + 2 * h), *S = ROW(s);
+        float *K = ROW(kept);
+        SIMD for (size i = 0; i < h; i++) {
+            const float r = sigmoid(X[h + i] + P[h + i]);
+            K[i] = sigmoid(X[i] + P[i]), K[h + i] = r, K[3 * h + i] = r * S[i];
         }
+    }
 }
 
 /* c = tanh(x + u), u = U_c (r s); new = (1 - z) s + z c. Keeps c. */
-void paper_update(int threads, size directions, size rows, size h, const float *x, size x_d, size x_r, const float *u,
-                  size u_d, size u_r, const float *s, size s_d, size s_r, float *new, size new_d, size new_r,
-                  float *kept, size kept_d, size kept_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *X = x + d * x_d + b * x_r, *U = u + d * u_d + b * u_r, *S = s + d * s_d + b * s_r;
-            float *N = new + d *new_d + b * new_r, *K = kept + d * kept_d + b * kept_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float c = hyperbolic(X[2 * h + i] + U[i]);
-                K[2 * h + i] = c;
-                N[i] = S[i] + K[i] * (c - S[i]);
-            }
+void paper_update(int threads, size directions, size rows, size h, EITHER(x), EITHER(u), FLOATS(s), FLOATS(new),
+                  FLOATS(kept)) {
+    EACH_ROW {
+        float room[4 * h];
+        const float *X = FLOATS_OF(x, 3 * h, room), *U = FLOATS_OF(u, h, room + 3 * h), *S = ROW(s);
+        float *N = ROW(new), *K = ROW(kept);
+        SIMD for (size i = 0; i < h; i++) {
+            const float c = hyperbolic(X[2 * h + i] + U[i]);
+            K[2 * h + i] = c;
+            N[i] = S[i] + K[i] * (c - S[i]);
         }
+    }
 }
 
 /* Before the product with U_c: the candidate's and z's gradients; d_s becomes (1 - z) d_s. */
-void paper_update_backward(int threads, size directions, size rows, size h, float *d_s, size ds_d, size ds_r,
-                           const float *s, size s_d, size s_r, const float *kept, size kept_d, size kept_r, float *d_x,
-                           size dx_d, size dx_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *S = s + d * s_d + b * s_r, *K = kept + d * kept_d + b * kept_r;
-            float *D = d_s + d * ds_d + b * ds_r, *X = d_x + d * dx_d + b * dx_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float z = K[i], c = K[2 * h + i], grad = D[i];
-                X[i] = grad * (c - S[i]) * z * (1.0f - z);
-                X[2 * h + i] = grad * z * (1.0f - c * c);
-                D[i] = grad - grad * z;
-            }
+void paper_update_backward(int threads, size directions, size rows, size h, FLOATS(d_s), FLOATS(s), FLOATS(kept),
+                           EITHER(d_x)) {
+    EACH_ROW {
+        float room[3 * h];
+        const float *S = ROW(s), *K = ROW(kept);
+        float *D = ROW(d_s), *X = FLOATS_FOR(d_x, room);
+        SIMD for (size i = 0; i < h; i++) {
+            const float z = K[i], c = K[2 * h + i], grad = D[i];
+            X[i] = grad * (c - S[i]) * z * (1.0f - z);
+            X[h + i] = 0.0f; /* until paper_reset_backward */
+            X[2 * h + i] = grad * z * (1.0f - c * c);
+            D[i] = grad - grad * z;
         }
+        WRITE(d_x, 3 * h, X);
+    }
 }
 
 /* After it: u is the gradient at r s. */
-void paper_reset_backward(int threads, size directions, size rows, size h, const float *u, size u_d, size u_r,
-                          float *d_s, size ds_d, size ds_r, const float *s, size s_d, size s_r, const float *kept,
-                          size kept_d, size kept_r, float *d_x, size dx_d, size dx_r, float *d_p, size dp_d,
-                          size dp_r) {
-    ROWS_IN_PARALLEL
-    for (size d = 0; d < directions; d++)
-        for (size b = 0; b < rows; b++) {
-            const float *S = s + d * s_d + b * s_r, *K = kept + d * kept_d + b * kept_r, *U = u + d * u_d + b * u_r;
-            float *D = d_s + d * ds_d + b * ds_r, *X = d_x + d * dx_d + b * dx_r, *P = d_p + d * dp_d + b * dp_r;
-            SIMD for (size i = 0; i < h; i++) {
-                const float r = K[h + i], dr = U[i] * S[i] * r * (1.0f - r);
-                P[i] = X[i], P[h + i] = X[h + i] = dr;
-                D[i] += U[i] * r;
-            }
+void paper_reset_backward(int threads, size directions, size rows, size h, EITHER(u), FLOATS(d_s), FLOATS(s),
+                          FLOATS(kept), EITHER(d_x), EITHER(d_p)) {
+    EACH_ROW {
+        float room[5 * h];
+        const float *S = ROW(s), *K = ROW(kept), *U = FLOATS_OF(u, h, room);
+        const float *Z = FLOATS_OF(d_x, h, room + h);
+        float *D = ROW(d_s), *X = FLOATS_FOR(d_x, room + h), *P = FLOATS_FOR(d_p, room + 3 * h);
+        SIMD for (size i = 0; i < h; i++) {
+            const float r = K[h + i], dr = U[i] * S[i] * r * (1.0f - r);
+            P[i] = Z[i], P[h + i] = X[h + i] = dr;
+            D[i] += U[i] * r;
         }
+        WRITE(d_x, 2 * h, X);
+        WRITE(d_p, 2 * h, P);
+    }
 }
 
 static void softmax(float *e, size n) {
@@ -188,13 +231,16 @@ static void softmax(float *e, size n) {
     for (size j = 0; j < n; j++) e[j] /= sum;
 }
 
-/* weights = softmax over j of padding_j - 2 sum_a v_a / (1 + E_a E_ja); E = e^(2 query), kept, cut at +-limit. */
-void additive_forward(int threads, size rows, size source, size a, const float *query, size q_r, const float *keys,
-                      const float *v, const float *padding, float limit, float *weights, float *kept) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size b = 0; b < rows; b++) {
-        const float *Q = query + b * q_r;
-        float *E = kept + b * a, *W = weights + b * source;
+/* weights = softmax over j of padding_j - 2 sum_a v_a / (1 + E_a E_ja); E = e^(2 query), kept, cut at +-limit.
+ * `queries` rows one after another ask of one sentence. */
+void additive_forward(int threads, size rows, size queries, size source, size a, const void *query, size q_r, int low,
+                      const float *keys, const float *v, const float *padding, float limit, float *weights,
+                      float *kept) {
+    IN_PARALLEL
+    for (size n = 0; n < rows; n++) {
+        const size b = n / queries;
+        float room[a], *E = kept + n * a, *W = weights + n * source;
+        const float *Q = floats(place(query, n * q_r, low), a, low, room);
         SIMD for (size i = 0; i < a; i++) {
             const float q = Q[i] > limit ? limit : Q[i] < -limit ? -limit : Q[i];
             E[i] = exponential(2.0f * q);
@@ -213,73 +259,151 @@ void additive_forward(int threads, size rows, size source, size a, const float *
 }
 
 /* With rho = 1 / (1 + E E_j): d_query = 4 v sum_j d_e (rho - rho^2); adds d_e (rho - rho^2) to d_keys, and
- * sum_j d_e rho to the row of d_v. */
-void additive_backward(int threads, size rows, size source, size a, const float *d_weights, const float *weights,
-                       const float *kept, const float *keys, const float *v, float *d_energies, float *d_query,
-                       size dq_r, float *d_keys, float *d_v) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size b = 0; b < rows; b++) {
-        const float *E = kept + b * a, *W = weights + b * source, *D = d_weights + b * source;
-        float *Q = d_query + b * dq_r, *V = d_v + b * a, *G = d_energies + b * source, mean = 0.0f;
-        for (size j = 0; j < source; j++) mean += W[j] * D[j];
-        memset(Q, 0, a * sizeof(float));
-        for (size j = 0; j < source; j++) {
-            const float g = G[j] = W[j] * (D[j] - mean);
-            if (g == 0.0f) continue;
-            const float *K = keys + (b * source + j) * a;
-            float *dK = d_keys + (b * source + j) * a;
-            SIMD for (size i = 0; i < a; i++) {
-                const float rho = 1.0f / (1.0f + E[i] * K[i]), first = g * rho, slope = first - first * rho;
-                Q[i] += slope;
-                V[i] += first;
-                dK[i] += slope;
+ * sum_j d_e rho to the row of d_v. `queries` rows one after another belong to one sentence. */
+void additive_backward(int threads, size sentences, size queries, size source, size a, const float *d_weights,
+                       const float *weights, const float *kept, const float *keys, const float *v, float *d_energies,
+                       void *d_query, size dq_r, int low, float *d_keys, float *d_v) {
+    IN_PARALLEL
+    for (size b = 0; b < sentences; b++)
+        for (size n = b * queries; n < (b + 1) * queries; n++) {
+            float room[a], *V = d_v + b * a, *G = d_energies + n * source, mean = 0.0f;
+            float *Q = low ? room : (float *)d_query + n * dq_r;
+            const float *E = kept + n * a, *W = weights + n * source, *D = d_weights + n * source;
+            for (size j = 0; j < source; j++) mean += W[j] * D[j];
+            memset(Q, 0, a * sizeof(float));
+            for (size j = 0; j < source; j++) {
+                const float g = G[j] = W[j] * (D[j] - mean);
+                if (g == 0.0f) continue;
+                const float *K = keys + (b * source + j) * a;
+                float *dK = d_keys + (b * source + j) * a;
+                SIMD for (size i = 0; i < a; i++) {
+                    const float rho = 1.0f / (1.0f + E[i] * K[i]), first = g * rho, slope = first - first * rho;
+                    Q[i] += slope;
+                    V[i] += first;
+                    dK[i] += slope;
+                }
             }
+            SIMD for (size i = 0; i < a; i++) Q[i] *= 4.0f * v[i];
+            write_low(Q, place(d_query, n * dq_r, low), a, low);
         }
-        SIMD for (size i = 0; i < a; i++) Q[i] *= 4.0f * v[i];
+}
+
+/* to[j][i] = from[i][j], in squares whose rows are a cache line: a line is read once, and written once */
+void transpose(int threads, size rows, size columns, const void *from, int low, float *to) {
+    enum { SIDE = 16 };
+    IN_PARALLEL
+    for (size c = 0; c < columns; c += SIDE) {
+        const size wide = c + SIDE < columns ? SIDE : columns - c;
+        for (size r = 0; r < rows; r += SIDE) {
+            const size high = r + SIDE < rows ? SIDE : rows - r;
+            float square[SIDE][SIDE];
+            for (size i = 0; i < high; i++) {
+                const void *line = place(from, (r + i) * columns + c, low);
+                for (size j = 0; j < wide; j++) square[j][i] = number(line, j, low);
+            }
+            for (size j = 0; j < wide; j++) memcpy(to + (c + j) * rows + r, square[j], high * sizeof(float));
+        }
     }
 }
 
-/* to[j][i] = from[i][j], in squares that fit a cache */
-void transpose(int threads, size rows, size columns, const float *from, float *to) {
-    const size side = 64;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size c = 0; c < columns; c += side) {
-        const size end = c + side < columns ? c + side : columns;
-        for (size r = 0; r < rows; r += side) {
-            const size stop = r + side < rows ? r + side : rows;
-            for (size j = c; j < end; j++)
-                for (size i = r; i < stop; i++) to[j * rows + i] = from[i * columns + j];
+/* sums_j = sum_i from[i][j]; columns of a block are one thread's */
+void column_sums(int threads, size rows, size columns, const void *from, int low, float *sums) {
+    enum { BLOCK = 64 };
+    IN_PARALLEL
+    for (size c = 0; c < columns; c += BLOCK) {
+        const size n = c + BLOCK < columns ? BLOCK : columns - c;
+        float sum[BLOCK] = {0}, room[BLOCK];
+        for (size i = 0; i < rows; i++) {
+            const float *line = floats(place(from, i * columns + c, low), n, low, room);
+            SIMD for (size j = 0; j < n; j++) sum[j] += line[j];
         }
+        memcpy(sums + c, sum, n * sizeof(float));
     }
 }
 
-/* out = x + sum_j weights_j values_j */
-void mix_forward(int threads, size rows, size source, size width, const float *weights, const float *values,
-                 const float *x, float *out) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+INLINE void add(size n, float weight, const void *values, int low, float *to) {
+    const float *same = values;
+    const bfloat16 *half = values;
+    if (low) {
+        SIMD for (size i = 0; i < n; i++) to[i] += weight * widened(half[i]);
+    } else {
+        SIMD for (size i = 0; i < n; i++) to[i] += weight * same[i];
+    }
+}
+
+INLINE float dot(size n, const float *one, const void *other, int low) {
+    const float *same = other;
+    const bfloat16 *half = other;
+    float sum = 0.0f;
+    if (low) {
+#pragma omp simd reduction(+ : sum)
+        for (size i = 0; i < n; i++) sum += one[i] * widened(half[i]);
+    } else {
+#pragma omp simd reduction(+ : sum)
+        for (size i = 0; i < n; i++) sum += one[i] * same[i];
+    }
+    return sum;
+}
+
+/* out = x + sum_j weights_j values_j; positions without weight at the end are left out */
+void mix_forward(int threads, size rows, size source, size width, const float *weights, const void *values, int low,
+                 const void *x, int x_low, float *out) {
+    IN_PARALLEL
     for (size b = 0; b < rows; b++) {
         const float *W = weights + b * source;
+        const void *X = place(x, b * width, x_low);
         float *O = out + b * width;
-        memcpy(O, x + b * width, width * sizeof(float));
-        for (size j = 0; j < source; j++) {
-            const float *V = values + (b * source + j) * width, w = W[j];
-            SIMD for (size i = 0; i < width; i++) O[i] += w * V[i];
-        }
+        size end = source;
+        while (end && W[end - 1] == 0.0f) end--;
+        if (floats(X, width, x_low, O) != O) memcpy(O, X, width * sizeof(float));
+        for (size j = 0; j < end; j++) add(width, W[j], place(values, (b * source + j) * width, low), low, O);
     }
 }
 
 /* d_weights_j = d_out . values_j, added to what is there */
-void mix_backward(int threads, size rows, size source, size width, const float *d_out, const float *values,
-                  float *d_weights) {
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+void mix_backward(int threads, size rows, size source, size width, const void *d_out, int d_low, const void *values,
+                  int low, float *d_weights) {
+    IN_PARALLEL
     for (size b = 0; b < rows; b++) {
-        const float *D = d_out + b * width;
-        for (size j = 0; j < source; j++) {
-            const float *V = values + (b * source + j) * width;
-            float sum = 0.0f;
+        float room[width];
+        const float *D = floats(place(d_out, b * width, d_low), width, d_low, room);
+        for (size j = 0; j < source; j++)
+            d_weights[b * source + j] += dot(width, D, place(values, (b * source + j) * width, low), low);
+    }
+}
+
+/* Logits become softmax, less `certain` at the target; z = log sum_i e^(logit_i) and the target's logit are written. */
+INLINE void softmax_row(size v, void *logits, int low, size target, float certain, float *z, float *wanted) {
+    float top = -INFINITY, sum = 0.0f;
+#pragma omp simd reduction(max : top)
+    for (size i = 0; i < v; i++) {
+        const float logit = number(logits, i, low);
+        top = logit > top ? logit : top;
+    }
 #pragma omp simd reduction(+ : sum)
-            for (size i = 0; i < width; i++) sum += D[i] * V[i];
-            d_weights[b * source + j] += sum;
-        }
+    for (size i = 0; i < v; i++) sum += exponential(number(logits, i, low) - top);
+    *wanted = number(logits, target, low);
+    *z = top + logf(sum);
+    const float share = 1.0f / sum, known = exponential(*wanted - top) * share - certain;
+    if (low) {
+        bfloat16 *L = logits;
+        SIMD for (size i = 0; i < v; i++) L[i] = rounded(exponential(widened(L[i]) - top) * share);
+        L[target] = rounded(known);
+    } else {
+        float *L = logits;
+        SIMD for (size i = 0; i < v; i++) L[i] = exponential(L[i] - top) * share;
+        L[target] = known;
+    }
+}
+
+void cross_entropy(int threads, size rows, size v, void *logits, int low, const int64_t *targets, float certain,
+                   float *z, float *wanted) {
+    IN_PARALLEL
+    for (size n = 0; n < rows; n++) {
+        void *L = place(logits, n * v, low);
+        if (low)
+            softmax_row(v, L, 1, targets[n], certain, z + n, wanted + n);
+        else
+            softmax_row(v, L, 0, targets[n], certain, z + n, wanted + n);
     }
 }

@@ -1,7 +1,8 @@
-"""Products with a weight matrix, through oneDNN where that is the faster library.
+"""Products with a weight matrix, by the faster library, in the precision that was asked for.
 
 torch's own float32 product on a CPU is MKL's, which on processors that are not Intel's leaves half of their width
-unused; oneDNN, which torch brings along, does not. Both compute in float32 and differ in rounding only.
+unused; oneDNN, which torch brings along, does not. Both compute in float32 and differ in rounding only. Under autocast
+to bfloat16 a CPU's products take and give bfloat16 (their sums are float32 within), and weights are rounded once.
 
 N rows (any leading shape), X and Y in and out.
 """
@@ -18,24 +19,65 @@ from rnnsearch.kernels import compiled
 # rows: two libraries round differently, and a translation should not depend on its batch.
 ENOUGH = 2**13
 _AVAILABLE = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch gives it no types
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE else None  # a private name, so it may go
+# Private names, so they may go.
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE else None
+_PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None) if _ONEDNN is not None else None
 
 
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
-    if torch.is_grad_enabled() and _suits(values_NX, weight_YX):
-        found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y)  # type: ignore[no-untyped-call]  # torch gives it no types
+    low = autocast_to(values_NX)
+    if torch.is_grad_enabled() and (low is not None or _suits(values_NX, weight_YX)):
+        found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y, low)  # type: ignore[no-untyped-call]  # torch gives it no types
         return found
-    return product(values_NX, weight_YX, bias_Y)
+    return functional.linear(values_NX, weight_YX, bias_Y) if low else product(values_NX, weight_YX, bias_Y)
+
+
+def autocast_to(values: Tensor) -> torch.dtype | None:
+    """The precision to which autocast lowers products of a CPU's tensors; None where it does not."""
+    if not values.is_cpu or torch.compiler.is_compiling() or not torch.is_autocast_enabled("cpu"):
+        return None
+    low = torch.get_autocast_dtype("cpu")
+    return low if values.dtype in (torch.float32, low) else None
+
+
+def lowered(values: Tensor) -> Tensor:
+    """The values in the precision of products, for those that nothing else reads."""
+    low = autocast_to(values)
+    return values if low is None else values.to(low)
 
 
 def product(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None = None) -> Tensor:
-    """x W^T + b, ``[N, Y]``; gradients do not pass through it."""
-    if not _suits(values_NX, weight_YX):
-        return functional.linear(values_NX, weight_YX, bias_Y)
-    assert _ONEDNN is not None
-    found: Tensor = _ONEDNN(values_NX, _dense(weight_YX), bias_Y, "none", [], "")
-    return found
+    """x W^T + b, ``[N, Y]``; gradients do not pass through it. A bias may be of higher precision than the rest."""
+    rows_NX = values_NX.flatten(0, -2)  # torch makes rows that lie apart into many products, with a copy of W for each
+    if _suits(values_NX, weight_YX):
+        assert _ONEDNN is not None
+        found_NY: Tensor = _ONEDNN(rows_NX, _dense(weight_YX), bias_Y, "none", [], "")
+    else:
+        found_NY = functional.linear(rows_NX, weight_YX, None if bias_Y is None else bias_Y.to(weight_YX.dtype))
+    return found_NY.view(*values_NX.shape[:-1], len(weight_YX))
+
+
+class Repeated:
+    """x W^T by one matrix ``[Y, X]`` for many x of about so many rows, the matrix packed once where that helps."""
+
+    def __init__(self, weight_YX: Tensor, rows: int) -> None:
+        self.weight_YX = weight_YX
+        self._packed: Tensor | None = None
+        if _ONEDNN is not None and _PACK is not None and rows and _packs(weight_YX):
+            self._packed = _PACK(weight_YX, rows)
+
+    def __call__(self, values_NX: Tensor) -> Tensor:
+        if self._packed is None:
+            return product(values_NX, self.weight_YX)
+        assert _ONEDNN is not None
+        found: Tensor = _ONEDNN(values_NX, self._packed, None, "none", [], "")
+        return found
+
+
+def _packs(weight_YX: Tensor) -> bool:
+    kind = weight_YX.dtype in (torch.float32, compiled.LOW) and weight_YX.is_cpu
+    return kind and weight_YX.numel() >= ENOUGH and not torch.compiler.is_compiling()
 
 
 def _dense(weight_YX: Tensor) -> Tensor:
@@ -44,22 +86,37 @@ def _dense(weight_YX: Tensor) -> Tensor:
 
 
 def weight_gradient(d_NY: Tensor, values_NX: Tensor) -> Tensor:
-    """dy^T x, ``[Y, X]``; made as its transpose, which is the quicker way round."""
+    """dy^T x, ``[Y, X]``, in float32 at least; made as its transpose, which is the quicker way round."""
     return transposed(product(values_NX.T, d_NY.T))
 
 
 def transposed(matrix_XY: Tensor) -> Tensor:
-    """The transpose ``[Y, X]``, contiguous: of large matrices in half the time of torch's own copy."""
-    if not compiled.serves(matrix_XY):
-        return matrix_XY.T.contiguous()
+    """The transpose ``[Y, X]``, contiguous, in float32 at least: of large ones in half the time of torch's own copy."""
+    wide = torch.promote_types(matrix_XY.dtype, torch.float32)
+    if not compiled.serves(matrix_XY, low=True):
+        return matrix_XY.T.to(wide, memory_format=torch.contiguous_format, copy=True)
     matrix_XY = matrix_XY.contiguous()
-    found_YX = matrix_XY.new_empty(matrix_XY.shape[::-1])
-    compiled.call("transpose", *matrix_XY.shape, matrix_XY.data_ptr(), found_YX.data_ptr())
+    found_YX = matrix_XY.new_empty(matrix_XY.shape[::-1], dtype=wide)
+    low = matrix_XY.dtype == compiled.LOW
+    compiled.call("transpose", *matrix_XY.shape, matrix_XY.data_ptr(), low, found_YX.data_ptr())
     return found_YX
+
+
+def column_sums(matrix_NY: Tensor) -> Tensor:
+    """Σ_n of each column, ``[Y]``, in float32 at least."""
+    if not compiled.serves(matrix_NY, low=True):
+        return matrix_NY.sum(0, dtype=torch.promote_types(matrix_NY.dtype, torch.float32))
+    matrix_NY = matrix_NY.contiguous()
+    sums_Y = matrix_NY.new_empty(matrix_NY.shape[1], dtype=torch.float32)
+    low = matrix_NY.dtype == compiled.LOW
+    compiled.call("column_sums", *matrix_NY.shape, matrix_NY.data_ptr(), low, sums_Y.data_ptr())
+    return sums_Y
 
 
 def add_weight_gradient(sum_XY: Tensor, d_NY: Tensor, values_NX: Tensor) -> Tensor:
     """The sum, transposed as `weight_gradient` makes it, with x^T dy added; the sum itself may change."""
+    if d_NY.dtype != sum_XY.dtype:
+        return sum_XY.add_(torch.mm(values_NX.T, d_NY))
     if not _suits(values_NX.T, d_NY.T):
         return sum_XY.addmm_(values_NX.T, d_NY)
     assert _ONEDNN is not None
@@ -70,7 +127,8 @@ def add_weight_gradient(sum_XY: Tensor, d_NY: Tensor, values_NX: Tensor) -> Tens
 def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
     return (
         _ONEDNN is not None
-        and values_NX.dtype == weight_YX.dtype == torch.float32
+        and values_NX.dtype == weight_YX.dtype
+        and values_NX.dtype in (torch.float32, compiled.LOW)
         and values_NX.is_cpu
         and weight_YX.is_cpu
         and weight_YX.numel() >= ENOUGH
@@ -81,22 +139,28 @@ def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
 
 
 class _Linear(torch.autograd.Function):
-    """`linear` with its gradient: dx = dy W, dW = dy^T x, db = Σ dy."""
+    """`linear` with its gradient: dx = dy W, dW = dy^T x, db = Σ dy; products in the precision ``low``, if one."""
 
     @staticmethod
-    def forward(ctx: Any, values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None, low: torch.dtype | None
+    ) -> Tensor:
+        if low is not None:
+            values_NX, weight_YX = values_NX.to(low), weight_YX.to(low)
         ctx.save_for_backward(values_NX, weight_YX)
-        return product(values_NX, weight_YX, bias_Y)
+        with torch.autocast("cpu", enabled=False):
+            return product(values_NX, weight_YX, bias_Y)
 
     @staticmethod
-    def backward(ctx: Any, grad_NY: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Any, grad_NY: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # once_differentiable would let a second derivative pass as zero
             raise RuntimeError("a product through oneDNN has no second derivative; call backward without create_graph")
         values_NX, weight_YX = ctx.saved_tensors
-        wants_values, wants_weight, wants_bias = ctx.needs_input_grad
+        wants_values, wants_weight, wants_bias, _ = ctx.needs_input_grad
         rows_NY, rows_NX = grad_NY.flatten(0, -2), values_NX.flatten(0, -2)
         return (
             product(grad_NY, weight_YX.T) if wants_values else None,
             weight_gradient(rows_NY, rows_NX) if wants_weight else None,
-            rows_NY.sum(0) if wants_bias else None,
+            column_sums(rows_NY) if wants_bias else None,
+            None,
         )

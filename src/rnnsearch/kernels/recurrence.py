@@ -22,7 +22,7 @@ from torch import Tensor
 
 from rnnsearch.kernels import choice
 from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
-from rnnsearch.kernels.cells import CellStep, product, weight_gradients
+from rnnsearch.kernels.cells import CellStep, Extra, Matrices, weight_gradients
 
 CACHE = 24 * 2**20  # bytes of keys, their gradients and projected annotations that every step goes through
 LEAST_ROWS = 24  # fewer make the products with the state slow
@@ -65,6 +65,7 @@ def recur(
         The states s_0 .. s_T, ``[D, T + 1, B, H]``, and the weights ``[T, B, S]`` if there are any.
 
     Products are made in the inputs' precision, which autocast may have lowered; the rest in single precision or more.
+    Where compiled steps serve, what only products read lies in that precision from the start.
     """
     wide = torch.promote_types(start_DBP.dtype, torch.float32)
     low, like = inputs_DTBG.dtype, start_DBP.new_empty(0, dtype=wide)
@@ -109,11 +110,12 @@ def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is no tensor. ``low`` is the precision of products."""
+    """What is no tensor. ``low`` is the precision of products; ``keeps_low``: what they take and give lies in it."""
 
     cell: CellStep
     active: tuple[int, ...]
     low: torch.dtype
+    keeps_low: bool
     attention: MakeStep | None
     mixing: Mixing
 
@@ -121,12 +123,13 @@ class _Plan:
 def _plan(
     cell: CellStep, active: tuple[int, ...], like: Tensor, low: torch.dtype, attended: Attended | None, compiled: bool
 ) -> _Plan:
-    make, mixing = None if attended is None else attended.scoring.step, MIXING
+    make, mixing, keeps_low = None if attended is None else attended.scoring.step, MIXING, False
     if compiled:
         cell = choice.cell_step(cell, like)
         make = make and choice.scoring_step(make, like)
         mixing = choice.mixing(like, low)
-    return _Plan(cell, active, low, make, mixing)
+        keeps_low = choice.keeps_low(like, low)
+    return _Plan(cell, active, low, keeps_low, make, mixing)
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,8 @@ class _Recurrence(torch.autograd.Function):
         states_DUBP[:, 0] = start_DBP
         kept = fresh(directions, steps, rows, plan.cell.kept * size)
         weight_DQH = joined_DJH if query_AH is None else torch.cat([joined_DJH, query_AH.unsqueeze(0)], dim=1)
-        weight_DQH, extra = weight_DQH.to(plan.low), _matrix(extra, plan.low)
+        weight_DQH = weight_DQH.to(plan.low)
+        lows = _lowered(plan, states_DUBP[..., :size])
         source = None
         if plan.attention is not None:
             assert keys_BSA is not None
@@ -200,26 +204,29 @@ class _Recurrence(torch.autograd.Function):
             buffers = (fresh(steps, rows, keys_BSA.shape[1]), fresh(steps, rows, keys_BSA.shape[2]))
             step = plan.attention(keys_BSA, v_A, padding_BS)
             source = _Source(step, plan.mixing, gates_BSG, *buffers, joined_DJH.shape[1], query_AH is not None)
-        _run(plan, x_DTBG, weight_DQH, extra, states_DUBP, kept, joined_DJH.shape[1], source)
+        _run(plan, x_DTBG, Matrices(weight_DQH, rows), _extra(plan, extra, rows), states_DUBP, lows, kept, source)
         weights_TBS = None if source is None else source.weights_TBS
         queries_TBA = None if source is None else source.kept_TBA
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(states_DUBP, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA)
+        ctx.save_for_backward(states_DUBP, lows, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA)
         ctx.plan, ctx.joined, ctx.projected = plan, joined_DJH.shape[1], query_AH is not None
         ctx.step = None if source is None else source.step
-        return states_DUBP[..., :size], weights_TBS
+        return lows, weights_TBS
 
     @staticmethod
     def backward(ctx: Any, d_states_DUBH: Tensor | None, d_weights_TBS: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # once_differentiable would let a second derivative pass as zero
             raise RuntimeError("a recurrence has no second derivative; use kernels=plain, or no create_graph")
         plan: _Plan = ctx.plan
-        states_DUBP, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA = ctx.saved_tensors
+        states_DUBP, lows, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA = ctx.saved_tensors
         directions, steps, rows, _ = kept.shape
         fresh = _fresh(plan, states_DUBP, steps, rows)
         size = states_DUBP.shape[-1] // plan.cell.parts
-        d_x = fresh(directions, steps, rows, plan.cell.gates * size)
-        d_p = fresh(directions, steps, rows, weight_DQH.shape[1])
+        given = plan.low if plan.keeps_low else kept.dtype
+        d_x = fresh(directions, steps, rows, plan.cell.gates * size, dtype=given)
+        d_p = fresh(directions, steps, rows, weight_DQH.shape[1], dtype=given)
+        weight_DHQ = Matrices(weight_DQH.transpose(1, 2), rows)
+        turned = _extra(plan, None if extra is None else extra.transpose(1, 2), rows)
         source, d_energies_TBS, sums = None, None, ()
         if weights_TBS is not None:
             parts = (ctx.step, plan.mixing, gates_BSG, weights_TBS, queries_TBA, ctx.joined, ctx.projected)
@@ -231,16 +238,18 @@ class _Recurrence(torch.autograd.Function):
             d, visible = d_s[:, :n], d_s[:, :n, :size]
             if d_states_DUBH is not None:
                 visible += d_states_DUBH[:, t + 1, :n]
-            plan.cell.backward(d, s, new, kept_t, d_x_t, d_p_t[..., : ctx.joined], extra)
+            plan.cell.backward(d, s, new, kept_t, d_x_t, d_p_t[..., : ctx.joined], turned)
             if source is not None and d_energies_TBS is not None:
                 d_weights_BS = None if d_weights_TBS is None else d_weights_TBS[t, :n]
                 source.backward(t, d_x_t[0], d_weights_BS, d_energies_TBS[t, :n], d_p_t[0], visible[0], sums)
-            visible += product(d_p_t, weight_DQH)
+            visible += weight_DHQ(d_p_t)
         if d_states_DUBH is not None:
             d_s[..., :size] += d_states_DUBH[:, 0]
         d_weight_DQH = d_joined_DJH = d_extra = None
         if any(ctx.needs_input_grad[1:4]):
-            d_weight_DQH, d_extra = _weight_gradients(plan, states_DUBP, kept, extra, d_x, d_p)
+            before_DNH = lows[:, :-1].flatten(1, 2).to(plan.low)
+            d_weight_DQH = weight_gradients(d_p.flatten(1, 2).to(plan.low), before_DNH)
+            d_extra = plan.cell.extra_gradient(d_x, d_p, kept, plan.low)
             d_joined_DJH = d_weight_DQH[:, : ctx.joined]
         d_query_AH = d_v_A = None
         d_source: tuple[Tensor | None, ...] = (None,) * (3 if source is not None else 0)
@@ -255,24 +264,40 @@ class _Recurrence(torch.autograd.Function):
 def _run(
     plan: _Plan,
     x_DTBG: Tensor,
-    weight_DQH: Tensor,
-    extra: Tensor | None,
+    weight_DQH: Matrices,
+    extra: Extra,
     states_DUBP: Tensor,
+    lows_DUBH: Tensor,
     kept: Tensor,
-    joined: int,
     source: _Source | None,
 ) -> None:
     """Fill the states and what is kept, step by step."""
-    size, weight_DHQ = weight_DQH.shape[-1], weight_DQH.transpose(1, 2)
-    wide = states_DUBP.dtype
-    steps = zip(*(_by_step(part, plan) for part in (x_DTBG, states_DUBP, states_DUBP[:, 1:], kept)), strict=False)
-    for t, (x, s, new, kept_t) in enumerate(steps):
-        visible = s if s.shape[-1] == size else s[..., :size]
-        p = product(visible, weight_DHQ)
-        x = x.to(wide)
+    wide, size, joined = states_DUBP.dtype, lows_DUBH.shape[-1], plan.cell.joined * lows_DUBH.shape[-1]
+    parts = (x_DTBG, lows_DUBH, lows_DUBH[:, 1:], states_DUBP, states_DUBP[:, 1:], kept)
+    steps = zip(*(_by_step(part, plan) for part in parts), strict=False)
+    for t, (x, visible, new_visible, s, new, kept_t) in enumerate(steps):
+        p = weight_DQH(visible)
+        if not plan.keeps_low:
+            x = x.to(wide)
         if source is not None:
             x = source.forward(t, visible[0], p[0], x[0]).unsqueeze(0)
         plan.cell.forward(x, p[..., :joined], s, new, kept_t, extra)
+        if plan.keeps_low:
+            new_visible.copy_(new[..., :size])
+
+
+def _lowered(plan: _Plan, states_DUBH: Tensor) -> Tensor:
+    """What products read of the states: themselves, or a copy in lower precision, begun with the first."""
+    if not plan.keeps_low:
+        return states_DUBH
+    lows_DUBH = torch.zeros_like(states_DUBH, dtype=plan.low, memory_format=torch.contiguous_format)
+    lows_DUBH[:, 0] = states_DUBH[:, 0]
+    return lows_DUBH
+
+
+def _extra(plan: _Plan, extra: Tensor | None, rows: int) -> Extra:
+    """The cell's other parameter, a matrix in the form that multiplies."""
+    return Matrices(extra.to(plan.low), rows) if extra is not None and plan.cell.multiplies else extra
 
 
 def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
@@ -282,22 +307,7 @@ def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
     return [step if n == rows else step[:, :n] for step, n in steps]
 
 
-def _weight_gradients(
-    plan: _Plan, states_DUBP: Tensor, kept: Tensor, extra: Tensor | None, d_x: Tensor, d_p: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """Of [U ; W_a] and of the cell's other parameter, from all steps at once."""
-    size = states_DUBP.shape[-1] // plan.cell.parts
-    before_DNH = states_DUBP[:, :-1].flatten(1, 2)[..., :size].to(plan.low)
-    d_weight_DQH = weight_gradients(d_p.flatten(1, 2).to(plan.low), before_DNH)
-    return d_weight_DQH, plan.cell.extra_gradient(d_x, d_p, kept, extra)
-
-
 def _fresh(plan: _Plan, like: Tensor, steps: int, rows: int) -> Any:
     """Makes buffers: zero where some rows are never written."""
     whole = len(plan.active) == steps and min(plan.active, default=0) == rows
     return like.new_empty if whole else like.new_zeros
-
-
-def _matrix(extra: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """The cell's other parameter: a matrix takes part in products, a vector does not."""
-    return extra.to(dtype) if extra is not None and extra.shape[1] > 1 else extra

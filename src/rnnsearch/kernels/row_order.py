@@ -7,6 +7,7 @@ ended are the last rows and drop out.
 D directions, B batch, S source, X any width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,12 @@ class Order:
         rows = _reordered(values_BSX.flatten(0, 1), self.index_DN.flatten(), self.inverse_DN)
         return rows.view(len(self.index_DN), length, batch, width)
 
-    def restore(self, states_DSBX: Tensor) -> Tensor:
-        """The directions' states side by side at the positions they belong to, ``[B, S, D · X]``; padding is zero."""
-        directions, length, batch, _ = states_DSBX.shape
+    def restore(self, states: Sequence[Tensor]) -> Tensor:
+        """Each direction's ``[S, B, X]`` side by side at its positions, ``[B, S, D · X]``; padding is zero."""
+        length, batch, _ = states[0].shape
         parts = [
-            _reordered(states_DSBX[d].flatten(0, 1), self.inverse_DN[d], self.index_DN[d : d + 1])
-            for d in range(directions)
+            _reordered(states_SBX.flatten(0, 1), self.inverse_DN[d], self.index_DN[d : d + 1])
+            for d, states_SBX in enumerate(states)
         ]
         states_BSX = torch.cat(parts, dim=-1).view(batch, length, -1)
         return states_BSX if self.keep_BS1 is None else states_BSX * self.keep_BS1

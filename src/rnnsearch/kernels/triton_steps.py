@@ -29,14 +29,14 @@ def _grid(s: Tensor, size: int) -> tuple[int, int]:
 class Cudnn(cells.Cudnn):
     """`cells.Cudnn` as one program."""
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
-        assert extra is not None
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: cells.Extra) -> None:
+        assert isinstance(extra, Tensor)
         rows, size = s.shape[1:]
         views = (*_rows(x), *_rows(p), *_rows(s), *_rows(new), *_rows(kept))
         programs.cudnn_forward[_grid(s, size)](*views, extra.contiguous(), rows, size, BLOCK=BLOCK)
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: cells.Extra
     ) -> None:
         rows, size = s.shape[1:]
         views = (*_rows(d_s), *_rows(s), *_rows(kept), *_rows(d_x), *_rows(d_p))
@@ -46,13 +46,13 @@ class Cudnn(cells.Cudnn):
 class Lstm(cells.Lstm):
     """`cells.Lstm` as one program."""
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: cells.Extra) -> None:
         rows, size = s.shape[1], s.shape[2] // 2
         views = (*_rows(x), *_rows(p), *_rows(s), *_rows(new), *_rows(kept))
         programs.lstm_forward[_grid(s, size)](*views, rows, size, BLOCK=BLOCK)
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: cells.Extra
     ) -> None:
         rows, size = s.shape[1], s.shape[2] // 2
         views = (*_rows(d_s), *_rows(s), *_rows(kept), *_rows(d_x), *_rows(d_p))
@@ -62,22 +62,22 @@ class Lstm(cells.Lstm):
 class Paper(cells.Paper):
     """`cells.Paper` as two programs; the product with U_c stands between them."""
 
-    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: Tensor | None) -> None:
-        assert extra is not None
+    def forward(self, x: Tensor, p: Tensor, s: Tensor, new: Tensor, kept: Tensor, extra: cells.Extra) -> None:
+        assert isinstance(extra, cells.Matrices)
         rows, size = s.shape[1:]
         programs.paper_reset[_grid(s, size)](*_rows(x), *_rows(p), *_rows(s), *_rows(kept), rows, size, BLOCK=BLOCK)
-        u = cells.product(kept[..., 3 * size :], extra.transpose(1, 2))
+        u = extra(kept[..., 3 * size :])
         views = (*_rows(x), *_rows(u), *_rows(s), *_rows(new), *_rows(kept))
         programs.paper_update[_grid(s, size)](*views, rows, size, BLOCK=BLOCK)
 
     def backward(
-        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: Tensor | None
+        self, d_s: Tensor, s: Tensor, new: Tensor, kept: Tensor, d_x: Tensor, d_p: Tensor, extra: cells.Extra
     ) -> None:
-        assert extra is not None
+        assert isinstance(extra, cells.Matrices)
         rows, size = s.shape[1:]
         views = (*_rows(d_s), *_rows(s), *_rows(kept), *_rows(d_x))
         programs.paper_update_backward[_grid(s, size)](*views, rows, size, BLOCK=BLOCK)
-        u = cells.product(d_x[..., 2 * size :], extra)
+        u = extra(d_x[..., 2 * size :])
         programs.paper_reset_backward[_grid(s, size)](*_rows(u), *views, *_rows(d_p), rows, size, BLOCK=BLOCK)
 
 

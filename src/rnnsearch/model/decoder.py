@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from rnnsearch.kernels.products import lowered
 from rnnsearch.model.cells import CELLS, CellState, choose
 from rnnsearch.model.context import Context, mean_annotation
 from rnnsearch.model.dropout import SequenceDropout
@@ -89,7 +90,8 @@ class InitialState(nn.Module):
         """s_0, ``[B, H]``."""
         if self.project is None:
             return annotations.states_BSE.new_zeros(annotations.states_BSE.shape[0], self.hidden_size)
-        return torch.tanh(self.project(self._read(annotations, memory)))
+        projected_BH = self.project(self._read(annotations, memory))
+        return torch.tanh(projected_BH.to(self.project.weight.dtype))  # states keep the weights' precision
 
     def _read(self, annotations: Annotations, memory: Memory) -> Tensor:
         if self.kind == "backward":
@@ -201,7 +203,7 @@ class Decoder(nn.Module):
 
     def forward(self, target_in_BT: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
         """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words."""
-        words_BTM = self.embedding_dropout(self.embedding(target_in_BT))
+        words_BTM = self.embedding_dropout(lowered(self.embedding(target_in_BT)))
         inputs_BTG = self.input(words_BTM.transpose(0, 1)).transpose(0, 1)  # a step's inputs lie together
         if self.feed is not None:
             return self._unroll_feeding(words_BTM, inputs_BTG, state, memory)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from rnnsearch.kernels.products import linear
+from rnnsearch.kernels.products import linear, lowered
 from rnnsearch.kernels.recurrence import recur
 from rnnsearch.kernels.row_order import Order
 from rnnsearch.kernels.row_order import order as sentence_order
@@ -129,7 +129,7 @@ class LibraryLayer(nn.Module):
                 states.append(torch.lstm(read_SBM, (zero_1BH, zero_1BH), _together(weights), *settings)[0])
             else:
                 states.append(torch.gru(read_SBM, zero_1BH, _together(weights), *settings)[0])
-        return order.restore(torch.stack(states))
+        return order.restore(states)
 
     def _directions(self) -> Iterator[list[Tensor]]:
         """W, U and both biases of each direction."""
@@ -144,26 +144,40 @@ def _together(weights: list[Tensor]) -> list[Tensor]:
 
 
 def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order, *, compiled: bool) -> Tensor:
-    """Annotations ``[B, S, E]`` of a layer, both directions at once, by `rnnsearch.kernels` or the GPU's library."""
+    """Annotations ``[B, S, E]`` of a layer, by `rnnsearch.kernels` or the GPU's library.
+
+    Both directions go at once, which on a GPU halves the launches; on a CPU their products are apart in any case, and
+    one after the other they need not be copied together.
+    """
     assert layer.kernel is not None
     if compiled and isinstance(layer, LibraryLayer) and inputs_BSM.device.type == "cuda":
         return layer.in_order(inputs_BSM, order)
     weights = layer.weights()
-    read = zip(order.read(inputs_BSM), weights, strict=True)
-    inputs_DSBG = torch.stack([linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in read])
-    extras = [w.extra for w in weights if w.extra is not None]
-    joined_DJH = torch.stack([w.joined_JH for w in weights])
-    batch, size = len(inputs_BSM), joined_DJH.shape[-1]
-    states_DUBH, _ = recur(
-        layer.kernel,
-        inputs_DSBG,
-        joined_DJH.new_zeros(len(weights), batch, layer.kernel.parts * size),
-        joined_DJH,
-        torch.stack(extras) if extras else None,
-        order.active,
-        compiled=compiled,
-    )
-    return order.restore(states_DUBH[:, 1:])
+    inputs = [
+        linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in zip(order.read(inputs_BSM), weights, strict=True)
+    ]
+    at_once = 1 if inputs_BSM.is_cpu else len(weights)
+    states: list[Tensor] = []
+    for first in range(0, len(weights), at_once):
+        group = slice(first, first + at_once)
+        extras = [w.extra for w in weights[group] if w.extra is not None]
+        joined_DJH = _stack([w.joined_JH for w in weights[group]])
+        states_DUBH, _ = recur(
+            layer.kernel,
+            _stack(inputs[group]),
+            joined_DJH.new_zeros(at_once, len(inputs_BSM), layer.kernel.parts * joined_DJH.shape[-1]),
+            joined_DJH,
+            _stack(extras) if extras else None,
+            order.active,
+            compiled=compiled,
+        )
+        states += states_DUBH[:, 1:].unbind()
+    return order.restore(states)
+
+
+def _stack(parts: list[Tensor]) -> Tensor:
+    """`torch.stack` that does not copy a single one."""
+    return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
 
 
 class RecurrentEncoder(nn.Module):
@@ -219,7 +233,7 @@ class RecurrentEncoder(nn.Module):
 
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
-        states_BSX = self.embedding_dropout(self.embedding(source_BS))
+        states_BSX = self.embedding_dropout(lowered(self.embedding(source_BS)))
         falling = mask_BS.device.type == "cpu"
         order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.fused else None
         for depth, layer in enumerate(self.layers):

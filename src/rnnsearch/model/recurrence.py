@@ -148,7 +148,7 @@ def unroll_fused(
         attended,
         compiled=compiled,
     )
-    states_BUH = states_DUBH[0].transpose(0, 1).to(state[0].dtype)
+    states_BUH = states_DUBH[0].transpose(0, 1)
     return Unrolled(states_BUH[:, :-1], states_BUH[:, 1:], None if weights_TBS is None else weights_TBS.transpose(0, 1))
 
 
