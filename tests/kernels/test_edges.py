@@ -23,6 +23,8 @@ DESIGNS = [
     *(MODERN.but(cell=cell) for cell in ("cudnn", "lstm")),
     *(MODERN.but(mechanism=mechanism) for mechanism in ("general", "fixed")),
     MODERN.but(layers=2, residual=True),
+    MODERN.but(mechanism="location_only"),
+    *(MODERN.but(query_state="current", mechanism=mechanism) for mechanism in ("additive", "general")),
 ]
 every_design = pytest.mark.parametrize("design", DESIGNS, ids=str)
 BATCHES = {

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnsearch.kernels import recurrence
+from rnnsearch.kernels.all_steps import additive_weights
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
@@ -121,3 +122,18 @@ def test_rows_may_go_in_parts(active: Sequence[int], monkeypatch: pytest.MonkeyP
     assert len(whole) == len(in_parts) == 10
     for a, b in zip(whole, in_parts, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+@both_ways
+def test_gradcheck_of_the_weights_of_all_steps(fast_mode: bool) -> None:
+    torch.manual_seed(0)
+    padding_BS = torch.zeros(B, S, dtype=torch.float64)
+    padding_BS[1, 3:] = padding_BS[2, 1:] = -torch.inf
+    given = [drawn(T, B, A), drawn(B, S, A), drawn(A)]
+
+    def weights(queries: Tensor, keys: Tensor, v: Tensor) -> Tensor:
+        return additive_weights(queries, keys, v, padding_BS, compiled=False)
+
+    assert torch.autograd.gradcheck(weights, given, fast_mode=fast_mode)
+    with pytest.raises(RuntimeError, match="no second derivative; use kernels=plain"):
+        torch.autograd.grad(weights(*given)[0, 0, 0], given[0], create_graph=True)

@@ -34,6 +34,8 @@ AXES = [
     MODERN.but(bidirectional=False),
     *(design.but(layers=2, residual=residual) for design in (PAPER, MODERN) for residual in (False, True)),
     *(PAPER.but(readout_state="after", query_state=q) for q in ("previous", "current", "two_step")),
+    *(MODERN.but(query_state="current", mechanism=m) for m in ("additive", "location_only", "general", "fixed")),
+    MODERN.but(query_state="current", cell="lstm", normed=True),
     *(MODERN.but(query_state="two_step", cell=cell) for cell in ("cudnn", "lstm", "elman")),
     *(PAPER.but(readout=readout) for readout in ("tanh", "linear")),
     *(MODERN.but(input_feeding=True, query_state=q) for q in ("previous", "current", "two_step")),

@@ -5,6 +5,8 @@ All forms compute the same; single precision alone has forms of its own.
 
 import importlib
 import logging
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -83,3 +85,10 @@ def mixing(like: Tensor, values: torch.dtype) -> attention.Mixing:
 def keeps_low(like: Tensor, low: torch.dtype) -> bool:
     """Whether the steps for tensors like ``like`` read and write what products take and give, in the type ``low``."""
     return low == compiled.LOW and compiled.serves(like)
+
+
+def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Kept out of torch.compile, which does not see what compiled steps write. Its import, of a second, is not ours."""
+    if "torch._dynamo" not in sys.modules:
+        return function
+    return torch.compiler.disable(function)  # type: ignore[no-untyped-call, no-any-return]  # torch gives it no types

@@ -232,42 +232,41 @@ static void softmax(float *e, size n) {
 }
 
 /* weights = softmax over j of padding_j - 2 sum_a v_a / (1 + E_a E_ja); E = e^(2 query), kept, cut at +-limit.
- * `queries` rows one after another ask of one sentence. */
-void additive_forward(int threads, size rows, size queries, size source, size a, const void *query, size q_r, int low,
-                      const float *keys, const float *v, const float *padding, float limit, float *weights,
-                      float *kept) {
+ * Each sentence is asked at each step. */
+void additive_forward(int threads, size steps, size sentences, size source, size a, EITHER(query), const float *keys,
+                      const float *v, const float *padding, float limit, float *weights, float *kept) {
     IN_PARALLEL
-    for (size n = 0; n < rows; n++) {
-        const size b = n / queries;
-        float room[a], *E = kept + n * a, *W = weights + n * source;
-        const float *Q = floats(place(query, n * q_r, low), a, low, room);
-        SIMD for (size i = 0; i < a; i++) {
-            const float q = Q[i] > limit ? limit : Q[i] < -limit ? -limit : Q[i];
-            E[i] = exponential(2.0f * q);
-        }
-        for (size j = 0; j < source; j++) {
-            const float *K = keys + (b * source + j) * a, pad = padding[b * source + j];
-            W[j] = pad;
-            if (pad == -INFINITY) continue;
-            float sum = 0.0f;
+    for (size b = 0; b < sentences; b++)
+        for (size d = 0; d < steps; d++) {
+            float room[a], *E = kept + (d * sentences + b) * a, *W = weights + (d * sentences + b) * source;
+            const float *Q = FLOATS_OF(query, a, room);
+            SIMD for (size i = 0; i < a; i++) {
+                const float q = Q[i] > limit ? limit : Q[i] < -limit ? -limit : Q[i];
+                E[i] = exponential(2.0f * q);
+            }
+            for (size j = 0; j < source; j++) {
+                const float *K = keys + (b * source + j) * a, pad = padding[b * source + j];
+                W[j] = pad;
+                if (pad == -INFINITY) continue;
+                float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
-            for (size i = 0; i < a; i++) sum += v[i] / (1.0f + E[i] * K[i]);
-            W[j] -= 2.0f * sum;
+                for (size i = 0; i < a; i++) sum += v[i] / (1.0f + E[i] * K[i]);
+                W[j] -= 2.0f * sum;
+            }
+            softmax(W, source);
         }
-        softmax(W, source);
-    }
 }
 
 /* With rho = 1 / (1 + E E_j): d_query = 4 v sum_j d_e (rho - rho^2); adds d_e (rho - rho^2) to d_keys, and
- * sum_j d_e rho to the row of d_v. `queries` rows one after another belong to one sentence. */
-void additive_backward(int threads, size sentences, size queries, size source, size a, const float *d_weights,
+ * sum_j d_e rho to the row of d_v. */
+void additive_backward(int threads, size steps, size sentences, size source, size a, const float *d_weights,
                        const float *weights, const float *kept, const float *keys, const float *v, float *d_energies,
-                       void *d_query, size dq_r, int low, float *d_keys, float *d_v) {
+                       EITHER(d_query), float *d_keys, float *d_v) {
     IN_PARALLEL
     for (size b = 0; b < sentences; b++)
-        for (size n = b * queries; n < (b + 1) * queries; n++) {
-            float room[a], *V = d_v + b * a, *G = d_energies + n * source, mean = 0.0f;
-            float *Q = low ? room : (float *)d_query + n * dq_r;
+        for (size d = 0; d < steps; d++) {
+            const size n = d * sentences + b;
+            float room[a], *V = d_v + b * a, *G = d_energies + n * source, *Q = FLOATS_FOR(d_query, room), mean = 0.0f;
             const float *E = kept + n * a, *W = weights + n * source, *D = d_weights + n * source;
             for (size j = 0; j < source; j++) mean += W[j] * D[j];
             memset(Q, 0, a * sizeof(float));
@@ -284,7 +283,7 @@ void additive_backward(int threads, size sentences, size queries, size source, s
                 }
             }
             SIMD for (size i = 0; i < a; i++) Q[i] *= 4.0f * v[i];
-            write_low(Q, place(d_query, n * dq_r, low), a, low);
+            WRITE(d_query, a, Q);
         }
 }
 

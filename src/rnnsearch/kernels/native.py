@@ -11,7 +11,7 @@ from rnnsearch.kernels.compiled import LOW, call
 
 
 def _floats(values: Tensor) -> tuple[int, int, int]:
-    """``[directions, rows, width]`` as native.c takes it: the numbers of a row lie together."""
+    """``[directions or steps, rows, width]`` as native.c takes it: the numbers of a row lie together."""
     assert values.stride(2) == 1 or values.shape[2] == 1
     return values.data_ptr(), values.stride(0), values.stride(1)
 
@@ -75,13 +75,15 @@ class Additive(attention.Additive):
     """`attention.Additive`, compiled. Keys, weights and what is kept are contiguous; a query's rows may lie apart."""
 
     def forward(self, query_BA: Tensor, weights_BS: Tensor, kept_BA: Tensor) -> None:
-        assert weights_BS.is_contiguous()
-        assert kept_BA.is_contiguous()
-        assert query_BA.stride(1) == 1
+        self.forward_all(query_BA.unsqueeze(0), weights_BS.unsqueeze(0), kept_BA.unsqueeze(0))
+
+    def forward_all(self, queries_TBA: Tensor, weights_TBS: Tensor, kept_TBA: Tensor) -> None:
+        assert weights_TBS.is_contiguous()
+        assert kept_TBA.is_contiguous()
         call(
-            "additive_forward", len(query_BA), 1, *self.E_BSA.shape[1:], query_BA.data_ptr(), query_BA.stride(0),
-            query_BA.dtype == LOW, self.E_BSA.data_ptr(), self.v_A.data_ptr(), self.padding_BS.data_ptr(),
-            attention.LIMIT, weights_BS.data_ptr(), kept_BA.data_ptr(),
+            "additive_forward", *queries_TBA.shape[:2], *self.E_BSA.shape[1:], *_either(queries_TBA),
+            self.E_BSA.data_ptr(), self.v_A.data_ptr(), self.padding_BS.data_ptr(), attention.LIMIT,
+            weights_TBS.data_ptr(), kept_TBA.data_ptr(),
         )  # fmt: skip
 
     def sums(self) -> tuple[Tensor, ...]:
@@ -96,14 +98,24 @@ class Additive(attention.Additive):
         d_query_BA: Tensor,
         sums: tuple[Tensor, ...],
     ) -> None:
+        given = (d_weights_BS.unsqueeze(0), weights_BS.unsqueeze(0), kept_BA.unsqueeze(0))
+        self.backward_all(*given, d_energies_BS.unsqueeze(0), d_query_BA.unsqueeze(0), sums)
+
+    def backward_all(
+        self,
+        d_weights_TBS: Tensor,
+        weights_TBS: Tensor,
+        kept_TBA: Tensor,
+        d_energies_TBS: Tensor,
+        d_queries_TBA: Tensor,
+        sums: tuple[Tensor, ...],
+    ) -> None:
         d_keys_BSA, d_v_BA = sums
-        assert d_weights_BS.is_contiguous()
-        assert d_query_BA.stride(1) == 1
+        assert d_weights_TBS.is_contiguous()
         call(
-            "additive_backward", len(kept_BA), 1, *self.E_BSA.shape[1:], d_weights_BS.data_ptr(),
-            weights_BS.data_ptr(), kept_BA.data_ptr(), self.E_BSA.data_ptr(), self.v_A.data_ptr(),
-            d_energies_BS.data_ptr(), d_query_BA.data_ptr(), d_query_BA.stride(0), d_query_BA.dtype == LOW,
-            d_keys_BSA.data_ptr(), d_v_BA.data_ptr(),
+            "additive_backward", *kept_TBA.shape[:2], *self.E_BSA.shape[1:], d_weights_TBS.data_ptr(),
+            weights_TBS.data_ptr(), kept_TBA.data_ptr(), self.E_BSA.data_ptr(), self.v_A.data_ptr(),
+            d_energies_TBS.data_ptr(), *_either(d_queries_TBA), d_keys_BSA.data_ptr(), d_v_BA.data_ptr(),
         )  # fmt: skip
 
     def gradients(

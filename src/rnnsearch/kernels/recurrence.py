@@ -11,8 +11,7 @@ D directions (or 1), T steps, B rows, S source, H state, P what a state holds (a
 the gates whose U acts on the state as it is, A query, Q = J + A.
 """
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +81,7 @@ def recur(
         for size, *parts in zip(sizes, *(torch.split(values, sizes, dim) for values, dim in by_row), strict=True):
             still = tuple(rows for count in active if (rows := min(count - first, size)) > 0)
             plan = _plan(cell, still, like, low, attended, compiled)
-            found.append(_untraced(_Recurrence.apply)(plan, joined_DJH, extra, *shared, *parts))
+            found.append(choice.untraced(_Recurrence.apply)(plan, joined_DJH, extra, *shared, *parts))
             first += size
     states = [states_DUBH for states_DUBH, _ in found]
     weights = [weights_TBS for _, weights_TBS in found if weights_TBS is not None]
@@ -99,13 +98,6 @@ def _parts_of_rows(rows: int, attended: Attended | None) -> list[int]:
         most = max(LEAST_ROWS, CACHE // each)
     count = -(-rows // most)
     return [(i + 1) * rows // count - i * rows // count for i in range(count)]
-
-
-def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Kept out of torch.compile, which does not see what compiled steps write. Its import, of a second, is not ours."""
-    if "torch._dynamo" not in sys.modules:
-        return function
-    return torch.compiler.disable(function)  # type: ignore[no-untyped-call, no-any-return]  # torch gives it no types
 
 
 @dataclass(frozen=True)

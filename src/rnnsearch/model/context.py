@@ -135,6 +135,10 @@ class Attention(Context, ABC):
         """The same energies for `rnnsearch.kernels`; None where it has none."""
         return None
 
+    def table(self, memory: Memory, steps: int) -> Tensor | None:
+        """The weights of all steps, ``[B, T, S]``, where no query changes them; None where one does."""
+        return None
+
     def remember(self, annotations: Annotations) -> Memory:
         return Memory(annotations.mask_BS, annotations.states_BSE, self.keys(annotations))
 
@@ -223,9 +227,17 @@ class LocationOnly(HiddenLayer):
         return keys_SA.expand(batch, -1, -1)
 
     def queries(self, query_BKH: Tensor, step: int) -> Tensor:
-        position_1 = torch.tensor([step], device=self.v.device)
-        query_1A: Tensor = self.query(sinusoids(position_1, self.position_size, self.v.dtype))
-        return query_1A.unsqueeze(0)
+        return self._queries(torch.tensor([step], device=self.v.device))
+
+    def _queries(self, positions_T: Tensor) -> Tensor:
+        queries_TA: Tensor = self.query(sinusoids(positions_T, self.position_size, self.v.dtype))
+        return queries_TA.unsqueeze(0)
+
+    def table(self, memory: Memory, steps: int) -> Tensor | None:
+        assert memory.keys_BSA is not None
+        queries_1TA = self._queries(torch.arange(steps, device=self.v.device))
+        energies_1TS = torch.tanh(queries_1TA.unsqueeze(2) + memory.keys_BSA[:1].unsqueeze(1)) @ self.v
+        return energies_1TS.masked_fill(~memory.mask_BS.unsqueeze(1), float("-inf")).softmax(-1)
 
 
 def sinusoids(positions_N: Tensor, size: int, dtype: torch.dtype) -> Tensor:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rnnsearch.kernels.all_steps import additive_weights
+from rnnsearch.kernels.products import linear
 from rnnsearch.kernels.recurrence import Attended, recur
 from rnnsearch.model.cells import CellState, make_cell
-from rnnsearch.model.context import Attention, Context
+from rnnsearch.model.context import Attention, Context, LocationOnly
 from rnnsearch.model.linear import Linear
-from rnnsearch.model.memory import Memory, mix_rows
+from rnnsearch.model.memory import Memory, mix, mix_rows
 
 
 @dataclass(frozen=True)
@@ -116,27 +118,33 @@ TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
 
 def has_kernel(transition: Transition, context: Context) -> bool:
     """Whether `unroll_fused` takes this combination."""
-    scored = context.constant or (isinstance(context, Attention) and context.scoring() is not None)
-    return isinstance(transition, Previous) and transition.cell.kernel is not None and scored
+    known = context.constant or type(context) is LocationOnly  # what inherits from it may ask with the state
+    scored = isinstance(context, Attention) and context.scoring() is not None
+    return isinstance(transition, Previous | Current) and transition.cell.kernel is not None and (known or scored)
 
 
 def unroll_fused(
     transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context, *, compiled: bool
 ) -> Unrolled:
-    """As `unroll`, by `rnnsearch.kernels`: one function with a backward pass of its own."""
+    """As `unroll`, by `rnnsearch.kernels`: one function with a backward pass of its own.
+
+    Only the paper's states wait for contexts. Contexts that no state changes are added to the inputs beforehand; after
+    Luong's states all weights are found at once.
+    """
     cell = transition.cell
     assert cell.kernel is not None
-    inputs_TBG = inputs_BTG.transpose(0, 1)
-    attended = None
+    inputs_TBG, attended, weights_BTS = inputs_BTG.transpose(0, 1), None, None
+    padding_BS = torch.zeros_like(memory.mask_BS, dtype=state[0].dtype).masked_fill_(~memory.mask_BS, -torch.inf)
     if isinstance(context, Attention):
+        weights_BTS = context.table(memory, len(inputs_TBG))
+    if memory.gates_BSG is not None and (context.constant or weights_BTS is not None):
+        inputs_TBG = inputs_TBG + mix(weights_BTS, memory.gates_BSG).transpose(0, 1)
+    elif isinstance(transition, Previous) and isinstance(context, Attention):
         scoring = context.scoring()
         assert scoring is not None
         assert memory.keys_BSA is not None
         assert memory.gates_BSG is not None
-        padding_BS = torch.zeros_like(memory.mask_BS, dtype=state[0].dtype).masked_fill_(~memory.mask_BS, -torch.inf)
         attended = Attended(scoring, padding_BS, memory.keys_BSA, memory.gates_BSG)
-    elif memory.gates_BSG is not None:
-        inputs_TBG = inputs_TBG + memory.gates_BSG.transpose(0, 1)
     joined_JH, extra = cell.kernel_weights()
     states_DUBH, weights_TBS = recur(
         cell.kernel,
@@ -148,8 +156,24 @@ def unroll_fused(
         attended,
         compiled=compiled,
     )
-    states_BUH = states_DUBH[0].transpose(0, 1)
-    return Unrolled(states_BUH[:, :-1], states_BUH[:, 1:], None if weights_TBS is None else weights_TBS.transpose(0, 1))
+    before_TBH, after_TBH = states_DUBH[0, :-1], states_DUBH[0, 1:]
+    if isinstance(transition, Current) and isinstance(context, Attention) and weights_BTS is None:
+        weights_TBS = _weigh_all(context, after_TBH, memory, padding_BS, compiled=compiled)
+    if weights_TBS is not None:
+        weights_BTS = weights_TBS.transpose(0, 1)
+    return Unrolled(before_TBH.transpose(0, 1), after_TBH.transpose(0, 1), weights_BTS)
+
+
+def _weigh_all(context: Attention, states_TBH: Tensor, memory: Memory, padding_BS: Tensor, *, compiled: bool) -> Tensor:
+    """The weights of queries that are known, ``[T, B, S]``."""
+    scoring = context.scoring()
+    assert scoring is not None
+    assert memory.keys_BSA is not None
+    if scoring.v_A is not None and scoring.query_AH is not None:
+        queries_TBA = linear(states_TBH, scoring.query_AH, None)
+        return additive_weights(queries_TBA, memory.keys_BSA, scoring.v_A, padding_BS, compiled=compiled)
+    energies_BTS = context.energies(states_TBH.transpose(0, 1), memory, 0)
+    return (energies_BTS + padding_BS.unsqueeze(1)).softmax(-1).transpose(0, 1)
 
 
 def unroll(transition: Transition, inputs_BTG: Tensor, state: CellState, memory: Memory, context: Context) -> Unrolled:
