@@ -11,6 +11,8 @@ from benchmarks.options import DEVICES, Options, folder, interpreter, whole
 # file name, command and its own options
 FULL = {
     "training_step": "training_step --lengths 15,30,60 --optimizer",
+    "training_step_bfloat16": "training_step --lengths 30,60 --dtype bfloat16",
+    "training_step_current": "training_step --lengths 30 --query-state current --systems ours,ours_plain",
     "training_step_tiny": "training_step --model tiny --lengths 15,30,60",
     "end_to_end": "end_to_end --updates 60",
     "memory": "memory --lengths 25,50,100 --repeats 2",
@@ -30,7 +32,7 @@ OWN_THREADS = ("decode",)  # translates on one thread
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument(
-        "--results", type=Path, required=True, metavar="FOLDER", help="gets the JSON files and the page"
+        "--results", type=Path, required=True, metavar="FOLDER", help="gets a folder a processor, and the page of all"
     )
     parser.add_argument("--peers", type=interpreter, metavar="PYTHON", help="as for the single commands")
     parser.add_argument("--data-root", type=folder, metavar="FOLDER", help="as for the single commands")
@@ -40,19 +42,21 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Options) -> None:
-    """Run one after the other; one that fails is named at the end, and the page has the rest.
+    """Run one after the other, into a folder of this processor's; one that fails is named at the end.
 
     Raises:
         ValueError: some failed.
     """
     from benchmarks.__main__ import main
+    from rnnsearch.training.hardware import hardware
 
-    options.results.mkdir(parents=True, exist_ok=True)
+    results = options.results / page.folder_of(hardware())
+    results.mkdir(parents=True, exist_ok=True)
     failed = []
     for name, words in (QUICK if options.quick else FULL).items():
         began = time.monotonic()
         print(f"== {words}", flush=True)
-        arguments = [*words.split(), *_shared(words.split()[0], options), "--json", f"{options.results / name}.json"]
+        arguments = [*words.split(), *_shared(words.split()[0], options), "--json", f"{results / name}.json"]
         if main(arguments):
             failed.append(name)
         print(f"({time.monotonic() - began:.0f} seconds)", file=sys.stderr)

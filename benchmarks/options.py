@@ -32,6 +32,7 @@ class Options(argparse.Namespace):
     lengths: list[int]
     optimizer: bool
     opennmt_attention: str
+    query_state: str
     sentences: int
     length: int
     beam: int
@@ -133,7 +134,10 @@ def common(parser: argparse.ArgumentParser, *, repeats: int, threads: int = 2) -
 
 def modelled(parser: argparse.ArgumentParser, *, batch: int) -> None:
     """Options of measurements on random words."""
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="bfloat16 means autocast (%(default)s)")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, default="float32",
+        help="bfloat16: as trainer.precision=bf16-mixed, others under autocast; all in float32 beside it (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--model", choices=list(PRESETS), default="reference", help="the sizes of all systems (%(default)s)"
     )
@@ -145,6 +149,10 @@ def modelled(parser: argparse.ArgumentParser, *, batch: int) -> None:
     parser.add_argument(
         "--systems", type=some_of(chosen), metavar="NAMES", help=f"some of {', '.join(chosen)} (all of them)"
     )
+    parser.add_argument(
+        "--query-state", choices=("previous", "current"), default="previous",
+        help="which state asks for a context in our model: current is Luong's (%(default)s)",
+    )  # fmt: skip
     attention(parser)
 
 

@@ -24,7 +24,8 @@ class Ours(System):
         from rnnsearch.training.initialization import initialize
         from rnnsearch.training.module import TranslationModule
 
-        overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0"]
+        query = f"model.decoder.query_state={options.get('query_state', 'previous')}"
+        overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0", query]
         self.config = compose("train", [f"model={sizes.model}", *overrides])
         self.translator = build_translator(
             self.config.model,

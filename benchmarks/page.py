@@ -1,7 +1,11 @@
-"""One page from the JSON files of a folder: README.md with tables, figures, machine, date and versions."""
+"""Pages from JSON files, a folder of them for each processor: README.md with tables, figures, machine, date, versions.
+
+The page above the processors' has every comparison in one table, a column a processor.
+"""
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,8 @@ Document = Mapping[str, Any]
 
 TITLES = {
     "training_step": "Training step",
+    "training_step_bfloat16": "Training step in bfloat16",
+    "training_step_current": "Training step, Luong's order",
     "training_step_tiny": "Training step, small end",
     "end_to_end": "Training, end to end",
     "memory": "Memory of a training step",
@@ -36,27 +42,62 @@ def run(options: Options) -> None:
 
 
 def write(results: Path) -> Path:
-    """The page's path, after it and its figures are written.
+    """The page's path, after it, the processors' pages and their figures are written.
 
     Raises:
         ValueError: the folder holds no results.
     """
-    documents = read(results)
-    if not documents:
-        raise ValueError(f"{results} holds no results; a command writes them with --json {results}/NAME.json")
-    for name, document in documents.items():
-        for stem, figure in figures(name, document):
-            figure.savefig(results / f"{stem}.png", dpi=120, metadata={"Software": None})
+    processors = {path.name: found for path in sorted(results.iterdir()) if path.is_dir() and (found := read(path))}
+    if not processors:
+        raise ValueError(f"{results} holds no results; a command writes them with --json {results}/PROCESSOR/NAME.json")
+    for folder_name, documents in processors.items():
+        for name, document in documents.items():
+            for stem, figure in figures(name, document):
+                figure.savefig(results / folder_name / f"{stem}.png", dpi=120, metadata={"Software": None})
+        (results / folder_name / "README.md").write_text(text(documents), encoding="utf-8")
     page = results / "README.md"
-    page.write_text(text(documents), encoding="utf-8")
+    page.write_text(overview(processors), encoding="utf-8")
     return page
 
 
+def folder_of(machine: Mapping[str, Any]) -> str:
+    """The folder of a processor's results, after its name, family and model."""
+    words = [machine["cpu"], *map(str, machine.get("cpu_family", []))]
+    return "_".join(re.findall("[a-z0-9]+", " ".join(words).lower())) or "unknown"
+
+
+def overview(processors: Mapping[str, Mapping[str, Document]]) -> str:
+    """The page of all processors in Markdown."""
+    parts = ["# Measured side by side", "One page a processor:"]
+    lines = []
+    for name, documents in processors.items():
+        dates = sorted({document["date"] for document in documents.values()})
+        commits = dict.fromkeys(document["git"]["commit"][:12] for document in documents.values() if document["git"])
+        machine = next(iter(documents.values()))["machine"]
+        shown = (_processor(machine), f"{machine['cores']}", " to ".join(dict.fromkeys((dates[0], dates[-1]))))
+        lines.append([f"[{name}]({name}/README.md)", *shown, ", ".join(commits)])
+    parts.append(_markdown(("page", "processor", "cores", "measured", "commits"), lines))
+    parts += ["## Ours is better by", "Medians of the ratios within each round; below 1 the other is ahead."]
+    compared: dict[tuple[str, str], dict[str, str]] = {}
+    for processor, documents in processors.items():
+        for name, document in documents.items():
+            for what, against, better, *_ in _comparisons(name, document):
+                compared.setdefault((what, against), {})[processor] = better
+    rows_ = [[*point, *(found.get(name, "") for name in processors)] for point, found in compared.items()]
+    return "\n\n".join([*parts, _markdown(("what", "against", *processors), rows_)]) + "\n"
+
+
+def _processor(machine: Mapping[str, Any]) -> str:
+    family, instructions = machine.get("cpu_family"), machine.get("instructions")
+    more = [f"family {family[0]}, model {family[1]}"] if family else []
+    return f"{machine['cpu']}" + "".join(f"; {part}" for part in [*more, " ".join(instructions or [])] if part)
+
+
 def read(results: Path) -> dict[str, Document]:
-    """The documents by the names of their files, in the page's order."""
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
-    order = [*TITLES, *found]
-    return {name: found[name] for name in sorted(found, key=order.index) if found[name].get("rows")}
+    """The documents that a page has, by the names of their files, in its order."""
+    paths = {name: path for name in TITLES if (path := results / f"{name}.json").is_file()}
+    found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    return {name: document for name, document in found.items() if document.get("rows")}
 
 
 def figures(name: str, document: Document) -> Iterator[tuple[str, Figure]]:
@@ -107,7 +148,7 @@ def _conditions(documents: Mapping[str, Document]) -> str:
     gpus = ", ".join(machine["gpus"]) or "none"
     lines = [
         f"Date: {' to '.join(dict.fromkeys((dates[0], dates[-1])))}",
-        f"Processor: {machine['cpu']}, {machine['cores']} cores; GPU: {gpus}; {machine['system']}",
+        f"Processor: {_processor(machine)}, {machine['cores']} cores; GPU: {gpus}; {machine['system']}",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in first["versions"].items()),
     ]
     by_commit: dict[str, list[str]] = {}
@@ -122,13 +163,15 @@ def _conditions(documents: Mapping[str, Document]) -> str:
 def _summary(documents: Mapping[str, Document]) -> str:
     """Every comparison with another system, a line each."""
     head = ("what", "against", "ours is better by", "lowest to highest", "our share of the peak", "of torch's product")
-    lines = []
-    for name, document in documents.items():
-        for row in document["rows"]:
-            if row["system"] in (rows.OURS, "products_at_once") or row["ours_is_better_by"] is None:
-                continue
-            lines.append(_compared(TITLES.get(name, name), row, document))
+    lines = [line for name, document in documents.items() for line in _comparisons(name, document)]
     return _markdown(head, lines) if lines else "Nothing was compared."
+
+
+def _comparisons(name: str, document: Document) -> Iterator[list[str]]:
+    """Those of one document."""
+    for row in document["rows"]:
+        if row["system"] not in (rows.OURS, "products_at_once") and row["ours_is_better_by"] is not None:
+            yield _compared(TITLES.get(name, name), row, document)
 
 
 def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[str]:

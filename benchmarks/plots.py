@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from benchmarks.systems import SINGLE
+
 Rows = Sequence[Mapping[str, Any]]
 
 # Okabe and Ito's colours, distinct for the colour-blind; a system has the same on every figure
@@ -29,7 +31,7 @@ STYLE: Any = {
 
 def name_of(system: str) -> str:
     """A system as the page calls it."""
-    return NAMES.get(system, system)
+    return NAMES.get(system.removesuffix(SINGLE), system) + (", float32" if system.endswith(SINGLE) else "")
 
 
 def curves(rows: Rows, *, over: str, title: str, logarithmic: bool) -> Figure:
@@ -48,6 +50,7 @@ def curves(rows: Rows, *, over: str, title: str, logarithmic: bool) -> Figure:
             axes.errorbar(
                 [_place(row, over) for row in own], [row["value"] for row in own], yerr=_bars(own), capsize=3,
                 color=_of(COLOURS, system), marker=_of(MARKERS, system), label=name_of(system),
+                linestyle="--" if system.endswith(SINGLE) else "-",
             )  # fmt: skip
         places = sorted({_place(row, over) for row in rows})
         if over == "batch":
@@ -109,7 +112,7 @@ def _bars(rows: Rows) -> list[list[float]]:
 
 
 def _of(table: Mapping[str, str], system: str) -> str:
-    return table[system.removesuffix("_modules")]
+    return table[system.removesuffix(SINGLE).removesuffix("_modules")]
 
 
 def _number(value: float) -> str:

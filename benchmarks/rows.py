@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.options import Options
+from benchmarks.systems import SINGLE
 
 OURS = "ours"
 HIGHER_IS_BETTER = {"tokens/s", "operations/s"}
@@ -116,6 +117,8 @@ def _row(
 ) -> Row:
     ratios = [theirs / own for theirs, own in zip(values, ours, strict=True)] if ours and all(ours) else None
     better = ratios and [1 / r if shared["unit"] in HIGHER_IS_BETTER else r for r in ratios if r]
+    if name.endswith(SINGLE):
+        shared = {**shared, "dtype": "float32"}
     return Row(
         system=name,
         value=statistics.median(values),

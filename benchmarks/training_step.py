@@ -11,7 +11,7 @@ from benchmarks import rows
 from benchmarks.options import Options, common, modelled, wholes
 from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
-from benchmarks.systems import OURS, PEERS, PRESETS, Sizes
+from benchmarks.systems import OURS, PEERS, PRESETS, SINGLE, Sizes
 from benchmarks.workers import SystemFailed, Worker, start
 
 NO_PEERS = "no --peers PYTHON was given; `make peers` builds one"
@@ -50,9 +50,9 @@ def sizes_of(options: Options) -> Sizes:
 
 
 def wanted(options: Options) -> list[str]:
-    """The names of the systems to measure, ours first."""
-    names = options.systems or [*OURS, *PEERS]
-    return sorted(names, key=[*OURS, *PEERS].index)
+    """The names of the systems to measure, ours first; beside bfloat16 each in single precision, too."""
+    names = sorted(options.systems or [*OURS, *PEERS], key=[*OURS, *PEERS].index)
+    return names + [name + SINGLE for name in names if options.dtype == "bfloat16"]
 
 
 @contextmanager
@@ -62,13 +62,13 @@ def workers(names: list[str], sizes: Sizes, options: Options) -> Iterator[tuple[
     with ExitStack() as stack:
         found: dict[str, Worker] = {}
         for name in names:
-            if name in PEERS and options.peers is None:
+            if name.removesuffix(SINGLE) in PEERS and options.peers is None:
                 left_out.append(LeftOut(name, NO_PEERS))
                 continue
             try:
                 found[name] = stack.enter_context(start(name, sizes, options))
             except SystemFailed as error:
-                if name not in PEERS:
+                if name.removesuffix(SINGLE) not in PEERS:
                     raise
                 left_out.append(LeftOut(name, str(error)))
         yield found, left_out

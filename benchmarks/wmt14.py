@@ -26,7 +26,7 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.cost import operations_per_token
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "amd_epyc"
 UPDATES = 288_000  # the paper's Table 2
 WORDS = 30_004  # of a vocabulary, specials among them
 GPUS = (1, 8, 64)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.options import Options
-from benchmarks.systems import PEERS, Sizes
+from benchmarks.systems import PEERS, SINGLE, Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,22 +91,23 @@ class Worker:
 
 
 def start(name: str, sizes: Sizes, options: Options) -> Worker:
-    """A worker that holds the system ``name``.
+    """A worker that holds the system ``name``, in single precision where the name says so.
 
     Raises:
         SystemFailed: it can't be built.
     """
-    python = options.peers if name in PEERS else sys.executable
+    system, dtype = name.removesuffix(SINGLE), "float32" if name.endswith(SINGLE) else options.dtype
+    python = options.peers if system in PEERS else sys.executable
     assert python is not None
     worker = Worker("benchmarks.worker", python=python, threads=options.threads)
     try:
         worker.ask(
             "build",
-            name=name,
+            name=system,
             sizes=asdict(sizes),
-            options={"opennmt_attention": options.opennmt_attention},
+            options={"opennmt_attention": options.opennmt_attention, "query_state": options.query_state},
             device=options.device,
-            dtype=options.dtype,
+            dtype=dtype,
             threads=options.threads,
         )
     except BaseException:

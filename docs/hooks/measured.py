@@ -1,7 +1,7 @@
 """Figures that nobody types.
 
-A line `::measured corpora` becomes a table of what benchmarks/results/corpora.json holds, a column a size; a line
-`::derived wmt14` becomes what `python -m benchmarks wmt14` prints.
+A line `::measured corpora` becomes a table of what benchmarks/results/amd_epyc/corpora.json holds, a column a size;
+a line `::derived wmt14` becomes what `python -m benchmarks wmt14` prints.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+RESULTS = ROOT / "benchmarks" / "results" / "amd_epyc"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -58,12 +58,21 @@ def test_the_page_shows_every_row(tmp_path) -> None:
         "machine": {"cpu": "a cpu", "cores": 2, "gpus": [], "system": "a system"}, "versions": {"torch": "2.13"},
         "git": None, "rows": [asdict(row) for row in found], "left_out": [{"system": "joeynmt", "reason": "no peers"}],
     }  # fmt: skip
-    rows.save(document, tmp_path / "training_step.json")
-    text = page.write(tmp_path).read_text(encoding="utf-8")
+    machines = {"a_cpu": {}, "another_cpu_6_143": {"cpu": "another cpu", "cpu_family": [6, 143]}}
+    for name, machine in machines.items():
+        (tmp_path / name).mkdir()
+        made = document | {"machine": document["machine"] | machine}
+        assert page.folder_of(made["machine"]) == name
+        rows.save(made, tmp_path / name / "training_step.json")
+    overview = page.write(tmp_path).read_text(encoding="utf-8")
+    assert "| what | against | a_cpu | another_cpu_6_143 |" in overview
+    assert "| Training step: forward and backward, 30 words (80 a batch) | plain loop | 2.00× | 2.00× |" in overview
+    assert "| [another_cpu_6_143](another_cpu_6_143/README.md) | another cpu; family 6, model 143 | 2 |" in overview
+    text = (tmp_path / "a_cpu" / "README.md").read_text(encoding="utf-8")
     assert "| Training step: forward and backward, 30 words (80 a batch) | plain loop | 2.00× | 2.00–2.00 |" in text
     assert "`python -m benchmarks training_step --lengths 30`" in text
     assert "Left out: joeynmt (no peers)." in text
-    assert (tmp_path / "training_step.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "a_cpu" / "training_step.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_empty_folder_is_refused(tmp_path) -> None:

@@ -156,7 +156,7 @@ def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order
     inputs = [
         linear(read_SBM, w.input_GM, w.bias_G) for read_SBM, w in zip(order.read(inputs_BSM), weights, strict=True)
     ]
-    at_once = 1 if inputs_BSM.is_cpu else len(weights)
+    at_once = 1 if goes_one_by_one(inputs_BSM) else len(weights)
     states: list[Tensor] = []
     for first in range(0, len(weights), at_once):
         group = slice(first, first + at_once)
@@ -173,6 +173,11 @@ def run_fused(layer: PlainLayer | LibraryLayer, inputs_BSM: Tensor, order: Order
         )
         states += states_DUBH[:, 1:].unbind()
     return order.restore(states)
+
+
+def goes_one_by_one(inputs: Tensor) -> bool:
+    """Whether the directions of a layer are run one after the other."""
+    return inputs.is_cpu
 
 
 def _stack(parts: list[Tensor]) -> Tensor:
