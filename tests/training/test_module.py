@@ -243,11 +243,13 @@ def test_smoothing_is_training_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert original(batch, 0.3).item() != pytest.approx(original(batch, 0.0).item(), rel=1e-3)
 
 
-def test_validation_equals_sacrebleu_and_the_likelihood_by_hand() -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_validation_equals_sacrebleu_and_the_likelihood_by_hand(precision: str) -> None:
     some = rows(9, longest=9)
     texts = [Letters().decode(row["target"]) for row in some]
     model = translator(dropout=0.5)
-    trainer = fit(module(model, texts), [collate(some)], validation=[collate(some[:4]), collate(some[4:])])
+    validation = [collate(some[:4]), collate(some[4:])]
+    trainer = fit(module(model, texts), [collate(some)], validation=validation, precision=precision)
     found = {name: float(value) for name, value in trainer.callback_metrics.items()}
     model.eval()
     batch = collate(some)

@@ -226,7 +226,14 @@ class TranslationModule(LightningModule):
     # Validation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Unsmoothed likelihood of the references, and scores of greedy translations against them."""
+        """Unsmoothed likelihood of the references, and scores of greedy translations against them.
+
+        On a CPU in single precision whatever training's is: a batch then changes nothing, as in `rnnsearch evaluate`.
+        """
+        with torch.autocast("cpu", enabled=False):
+            self._validate(batch)
+
+    def _validate(self, batch: Batch) -> None:
         nll = self.log_likelihood_loss(batch, 0.0)
         if not math.isfinite(float(nll)):
             raise self._diverged(float(nll))
