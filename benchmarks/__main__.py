@@ -13,6 +13,7 @@ COMMANDS = {
     "end_to_end": "`rnnsearch train` beside `joeynmt train` and `onmt_train`",
     "lengths": "cost by length and by batch size: the price of recurrence",
     "start_up": "from the command to its first deed",
+    "sweep": "points a minute, beside Hydra's joblib launcher",
     "corpora": "time and memory of corpora from thousands to millions of pairs",
     "wmt14": "an estimate for WMT'14 English-French on 1, 8 and 64 GPUs",
     "everything": "all of these at the sizes of `make bench`, and the page",

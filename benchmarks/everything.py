@@ -19,6 +19,7 @@ FULL = {
     "decode": "decode --sentences 1000 --repeats 2",
     "lengths": "lengths",
     "start_up": "start_up",
+    "sweep": "sweep",
 }
 QUICK = {
     "training_step": "training_step --model tiny --lengths 5,10 --batch 8 --repeats 2",

@@ -27,6 +27,7 @@ TITLES = {
     "decode": "Translation",
     "lengths": "The price of recurrence",
     "start_up": "Start-up",
+    "sweep": "Sweeps",
 }
 CURVES = {"training_step", "memory", "lengths"}
 
@@ -176,7 +177,7 @@ def _comparisons(name: str, document: Document) -> Iterator[list[str]]:
 
 def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[str]:
     point = "" if row["length"] is None else f", {row['length']} words"
-    point += f" ({row['sizes']['batch']} a batch)"
+    point += f" ({row['sizes']['batch']} a batch)" if "batch" in row["sizes"] else ""
     same = [
         other for other in document["rows"] if other["quantity"] == row["quantity"] and other["system"] == rows.OURS
     ]

@@ -15,13 +15,13 @@ Rows = Sequence[Mapping[str, Any]]
 # Okabe and Ito's colours, distinct for the colour-blind; a system has the same on every figure
 COLOURS = {
     "ours": "#D55E00", "ours_plain": "#E69F00", "plain_loop": "#0072B2", "joeynmt": "#009E73",
-    "opennmt": "#CC79A7", "products_at_once": "#777777",
+    "opennmt": "#CC79A7", "products_at_once": "#777777", "joblib": "#56B4E9",
 }  # fmt: skip
 MARKERS = {"ours": "o", "ours_plain": "s", "plain_loop": "^", "joeynmt": "D", "opennmt": "v", "products_at_once": "X"}
 NAMES = {
     "ours": "ours", "ours_plain": "ours, plain path", "plain_loop": "plain loop", "joeynmt": "JoeyNMT",
     "opennmt": "OpenNMT-py", "joeynmt_modules": "JoeyNMT's modules", "opennmt_modules": "OpenNMT-py's modules",
-    "products_at_once": "our products, all steps at once",
+    "products_at_once": "our products, all steps at once", "joblib": "Hydra's joblib launcher",
 }  # fmt: skip
 STYLE: Any = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
