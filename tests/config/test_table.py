@@ -19,6 +19,7 @@ from rnnsearch.config.config_dir import chosen_groups, config_dir
 from rnnsearch.config.keys.kinds import Kind, Named, OrNull, Wrong
 from rnnsearch.config.keys.table import TABLE, kind_of, required_keys, text_keys
 from rnnsearch.evaluation import symmetrization, word_alignment
+from rnnsearch.kernels import libraries
 from rnnsearch.model import cells, decoder, recurrence, translator
 from rnnsearch.search import beam
 from rnnsearch.study.export import FORMATS as TABLES
@@ -158,6 +159,7 @@ def test_a_row_has_the_types_of_its_constructors(key: str) -> None:
     [
         ("train", "model.cell", cells.CELLS),
         ("train", "kernels", cells.KERNELS),
+        ("train", "products", ("auto", *libraries.LIBRARIES)),
         ("train", "model.decoder.query_state", recurrence.TRANSITIONS),
         ("train", "model.decoder.readout", decoder.READOUTS),
         ("train", "model.decoder.initial_state", decoder.INITIAL_STATES),

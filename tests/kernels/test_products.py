@@ -1,11 +1,12 @@
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnsearch.kernels import products
+from rnnsearch.kernels import libraries, products
 
 Given = tuple[Tensor, Tensor, Tensor | None]
 
@@ -57,6 +58,63 @@ def test_a_part_without_gradient_gets_none(library: str) -> None:
     products.linear(values_NX.requires_grad_(), weight_YX, bias_Y).sum().backward()
     assert values_NX.grad is not None
     assert weight_YX.grad is None
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The libraries in use, back to what they were afterwards."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(products, "CHOSEN", found)
+    return found
+
+
+def test_a_library_is_measured_once(chosen: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = libraries.choose("auto", tmp_path / "cache", "a processor")
+    assert found.keys() == libraries.SHAPES.keys()
+    assert set(found.values()) <= set(libraries.LIBRARIES)
+    monkeypatch.setattr(libraries, "measured", lambda: dict.fromkeys(libraries.SHAPES, "neither"))
+    assert libraries.choose("auto", tmp_path / "cache", "a processor") == found == chosen
+    for where in ("a processor with other instructions", "a third"):
+        assert set(libraries.choose("auto", tmp_path / "cache", where).values()) == {"neither"}
+    (tmp_path / "cache" / "products.json").write_text('{"a processor')
+    assert set(libraries.choose("auto", tmp_path / "cache", "a processor").values()) == {"neither"}
+    (tmp_path / "file").write_text("")
+    assert set(libraries.choose("auto", tmp_path / "file", "a processor").values()) == {"neither"}
+
+
+@pytest.mark.parametrize("faster", libraries.LIBRARIES)
+def test_the_faster_library_is_taken(faster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not products.has_onednn():
+        pytest.skip("this torch has no oneDNN")
+    names = iter(["onednn", "torch"] * libraries.ROUNDS * len(libraries.SHAPES))
+    monkeypatch.setattr(libraries, "_seconds", lambda way: 1.0 if next(names) == faster else 2.0)
+    assert set(libraries.measured().values()) == {faster}
+
+
+def test_the_chosen_library_multiplies(chosen: dict[str, str]) -> None:
+    """Both round in their own way, and search keeps to one."""
+    if not products.has_onednn():
+        pytest.skip("this torch has no oneDNN")
+    values_NX, weight_YX = torch.randn(40, 500), torch.randn(400, 500)
+    theirs, ours = functional.linear(values_NX, weight_YX), products.by_onednn(values_NX, weight_YX, None)
+    assert torch.equal(products.product(values_NX, weight_YX), ours)
+    libraries.choose("torch", Path(), "")
+    assert torch.equal(products.product(values_NX, weight_YX), theirs)
+    assert torch.equal(products.Repeated(weight_YX, 40)(values_NX), theirs)
+    with torch.no_grad():
+        assert torch.equal(products.linear(values_NX, weight_YX, None), ours)
+
+
+@pytest.mark.parametrize("size", [5, 96, 512])
+def test_in_search_a_row_does_not_depend_on_how_many_there_are(size: int) -> None:
+    """Bit for bit, on the processor at hand, from 1 to 600 rows."""
+    if not products.has_onednn():
+        pytest.skip("this torch has no oneDNN")
+    weight_YX, bias_Y, values_NX = torch.randn(3 * size, size), torch.randn(3 * size), torch.randn(600, size)
+    with torch.no_grad():
+        whole = products.linear(values_NX, weight_YX, bias_Y)
+        for rows in (*range(1, 34), 63, 64, 65, 100, 128, 257, 512, 599):
+            assert torch.equal(products.linear(values_NX[:rows], weight_YX, bias_Y), whole[:rows])
 
 
 def test_the_matrix_alone_chooses_the_library() -> None:

@@ -1,8 +1,9 @@
 """Products with a weight matrix, by the faster library, in the precision that was asked for.
 
-torch's own float32 product on a CPU is MKL's, which on processors that are not Intel's leaves half of their width
-unused; oneDNN, which torch brings along, does not. Both compute in float32 and differ in rounding only. Under autocast
-to bfloat16 a CPU's products take and give bfloat16 (their sums are float32 within), and weights are rounded once.
+torch's own float32 product on a CPU is MKL's, which on processors that are not Intel's may leave half of their width
+unused; oneDNN, which torch brings along, does not. Both compute in float32 and differ in rounding only; `libraries`
+says which is taken. Under autocast to bfloat16 a CPU's products take and give bfloat16 (their sums are float32 within),
+and weights are rounded once.
 
 N rows (any leading shape), X and Y in and out.
 """
@@ -15,9 +16,10 @@ from torch.nn import functional
 
 from rnnsearch.kernels import compiled
 
-# Weights from which on oneDNN saves more than its fixed cost, some 10 µs a call. The matrix alone decides, not the
-# rows: two libraries round differently, and a translation should not depend on its batch.
-ENOUGH = 2**13
+# Weights from which on oneDNN may save more than its fixed cost, some 10 µs a call, and those from which on a matrix is
+# not small any more. The matrix alone decides, not the rows, so that equal updates are equal in batches of other sizes.
+ENOUGH, LARGE = 2**13, 2**17
+CHOSEN: dict[str, str] = {}  # the library of each kind of product, where it is not oneDNN; see `libraries`
 _AVAILABLE = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch gives it no types
 # Private names, so they may go.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _AVAILABLE else None
@@ -30,7 +32,19 @@ def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tenso
     if torch.is_grad_enabled() and (low is not None or _suits(values_NX, weight_YX)):
         found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y, low)  # type: ignore[no-untyped-call]  # torch gives it no types
         return found
-    return functional.linear(values_NX, weight_YX, bias_Y) if low else product(values_NX, weight_YX, bias_Y)
+    if low is not None or not _suits(values_NX, weight_YX, least=1):
+        return functional.linear(values_NX, weight_YX, bias_Y)
+    return _by_row(values_NX, weight_YX, bias_Y)
+
+
+def _by_row(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
+    """The product for search, in which a translation should not depend on its batch: a row's result is its own.
+
+    oneDNN multiplies one row otherwise than two or more; MKL, which is not used here, several small numbers of them.
+    """
+    rows_NX = values_NX.flatten(0, -2)
+    found_NY = by_onednn(rows_NX.expand(2, -1) if len(rows_NX) == 1 else rows_NX, weight_YX, bias_Y)
+    return found_NY[: len(rows_NX)].view(*values_NX.shape[:-1], len(weight_YX))
 
 
 def autocast_to(values: Tensor) -> torch.dtype | None:
@@ -50,24 +64,45 @@ def lowered(values: Tensor) -> Tensor:
 def product(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None = None) -> Tensor:
     """x W^T + b, ``[N, Y]``; gradients do not pass through it. A bias may be of higher precision than the rest."""
     rows_NX = values_NX.flatten(0, -2)  # torch makes rows that lie apart into many products, with a copy of W for each
-    if _suits(values_NX, weight_YX):
-        assert _ONEDNN is not None
-        found_NY: Tensor = _ONEDNN(rows_NX, _dense(weight_YX), bias_Y, "none", [], "")
+    if _suits(values_NX, weight_YX) and _library(weight_YX, "rows") == "onednn":
+        found_NY = by_onednn(rows_NX, weight_YX, bias_Y)
     else:
         found_NY = functional.linear(rows_NX, weight_YX, None if bias_Y is None else bias_Y.to(weight_YX.dtype))
     return found_NY.view(*values_NX.shape[:-1], len(weight_YX))
 
 
+def by_onednn(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
+    """The same, by oneDNN."""
+    assert _ONEDNN is not None
+    found_NY: Tensor = _ONEDNN(values_NX, _dense(weight_YX), bias_Y, "none", [], "")
+    return found_NY
+
+
+def has_onednn() -> bool:
+    """Whether this torch can multiply by oneDNN."""
+    return _ONEDNN is not None
+
+
+def _library(weight_YX: Tensor, kind: str) -> str:
+    """The library for matrices of this size; in bfloat16 torch's own is oneDNN as well."""
+    if weight_YX.dtype != torch.float32:
+        return "onednn"
+    return CHOSEN.get(kind if weight_YX.numel() >= LARGE else f"small {kind}", "onednn")
+
+
 class Repeated:
     """x W^T by one matrix ``[Y, X]`` for many x of about so many rows, the matrix packed once where that helps."""
 
-    def __init__(self, weight_YX: Tensor, rows: int) -> None:
+    def __init__(self, weight_YX: Tensor, rows: int, *, library: str | None = None) -> None:
         self.weight_YX = weight_YX
         self._packed: Tensor | None = None
-        if _ONEDNN is not None and _PACK is not None and rows and _packs(weight_YX):
+        self._library = library or _library(weight_YX, "steps")
+        if _ONEDNN is not None and _PACK is not None and rows and _packs(weight_YX) and self._library == "onednn":
             self._packed = _PACK(weight_YX, rows)
 
     def __call__(self, values_NX: Tensor) -> Tensor:
+        if self._library == "torch":
+            return functional.linear(values_NX, self.weight_YX)
         if self._packed is None:
             return product(values_NX, self.weight_YX)
         assert _ONEDNN is not None
@@ -117,21 +152,21 @@ def add_weight_gradient(sum_XY: Tensor, d_NY: Tensor, values_NX: Tensor) -> Tens
     """The sum, transposed as `weight_gradient` makes it, with x^T dy added; the sum itself may change."""
     if d_NY.dtype != sum_XY.dtype:
         return sum_XY.add_(torch.mm(values_NX.T, d_NY))
-    if not _suits(values_NX.T, d_NY.T):
+    if not _suits(values_NX.T, d_NY.T) or _library(sum_XY, "rows") == "torch":
         return sum_XY.addmm_(values_NX.T, d_NY)
     assert _ONEDNN is not None
     found: Tensor = _ONEDNN.binary(values_NX.T, sum_XY, _dense(d_NY.T), None, "add")
     return found
 
 
-def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
+def _suits(values_NX: Tensor, weight_YX: Tensor, least: int | None = None) -> bool:
     return (
         _ONEDNN is not None
         and values_NX.dtype == weight_YX.dtype
         and values_NX.dtype in (torch.float32, compiled.LOW)
         and values_NX.is_cpu
         and weight_YX.is_cpu
-        and weight_YX.numel() >= ENOUGH
+        and weight_YX.numel() >= (least or ENOUGH)
         and values_NX.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()

@@ -21,6 +21,7 @@ from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import sample_translations
 from rnnsearch.evaluation.system import System
+from rnnsearch.kernels import libraries
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS
 from rnnsearch.records.run_record import RunRecord
@@ -78,7 +79,9 @@ def fit(
     operations = _operations(cfg, data, record.values if resume else {})
     module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"])
     measured = {**sizes(module.translator), **operations}
-    record.write(hardware=hardware(), **measured, **_data(data), scoring=scoring.as_record())
+    record.write(
+        hardware=_hardware(cfg, record.values if resume else {}), **measured, **_data(data), scoring=scoring.as_record()
+    )
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
@@ -101,6 +104,17 @@ def fit(
             show_results(loggers, record.values)
     for profile in profiles:
         say(profile.summary or "", end="", stderr=True)
+
+
+def _hardware(cfg: DictConfig, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """This machine, and the libraries of its products, which a resumed run keeps."""
+    machine = hardware()
+    kept = (earlier.get("hardware") or {}).get("products")
+    if kept and cfg.products == "auto":
+        libraries.use(kept)
+        return machine | {"products": kept}
+    processor = " ".join([machine["cpu"], *map(str, machine["cpu_family"])])
+    return machine | {"products": libraries.choose(cfg.products, Path(cfg.paths.cache), processor)}
 
 
 def _module(

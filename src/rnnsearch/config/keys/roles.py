@@ -28,7 +28,7 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys((f"model.{key}_size" for key in ("embedding", "hidden", "attention", "readout")), Role.SOURCE),
     **dict.fromkeys(("model.cell", "model.dropout", "model.variational_dropout"), Role.SOURCE),
     **dict.fromkeys(("keep_best", "callbacks.kept_checkpoints", "kernels", "cuda_graphs", "test"), Role.MACHINE),
-    **dict.fromkeys(("data_workers", "optimizer.fused"), Role.MACHINE),
+    **dict.fromkeys(("products", "data_workers", "optimizer.fused"), Role.MACHINE),
     **dict.fromkeys(("trainer.accelerator", "trainer.devices", "trainer.strategy"), Role.MACHINE),
 }
 

@@ -89,6 +89,7 @@ OWN: Mapping[str, Kind] = {
     "encoding_processes": OrNull(FEW),
     "streaming": OrNull(Whole(1000, step=1000)),
     "kernels": Choice(("fused", "portable", "plain")),
+    "products": Choice(("auto", "onednn", "torch")),
     "cuda_graphs": FLAG,
     "threads": OrNull(FEW),
     "trust": Listed(Text("a package"), example="[mypackage]"),
