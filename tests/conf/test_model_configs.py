@@ -17,6 +17,7 @@ from rnnsearch.model.build import build_translator
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto"]
+FEW = ["rnnencdec", "tiny"]  # what is refused differs between these two; all others are like the second
 GROUPS = {
     "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive"],
     "encoder": ["bidirectional", "unidirectional"],
@@ -123,7 +124,7 @@ def test_the_lists_above_are_what_conf_holds() -> None:
         assert {path.stem for path in (CONF / "model" / folder).glob("*.yaml")} == set(names)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", FEW)
 def test_every_combination_binds_and_builds_or_is_refused(preset: str) -> None:
     for choice in choices():
         model = assembled(preset, choice)
@@ -139,7 +140,7 @@ def test_a_preset_as_it_is_builds(preset: str) -> None:
         build_translator(model, source_size=50, target_size=50)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", FEW)
 def test_options_are_independent(preset: str) -> None:
     """A few compositions in full; `test_all_combinations_in_full` does the rest."""
     for k, choice in enumerate(choices()):

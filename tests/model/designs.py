@@ -107,7 +107,8 @@ def _context(design: Design, **sizes: int) -> Context:
 SOURCES = [[4, 7, 5, 10, 6], [8, 3], [9], [5, 5, 4]]
 TARGETS = [[2, 6, 9], [2, 12, 4, 7, 8], [2, 5], [2]]
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-every_path = pytest.mark.parametrize("kernels", ["plain", "portable"])
+PATHS = ("plain", "portable")
+every_path = pytest.mark.parametrize("kernels", PATHS)
 
 
 def batch(sources: list[list[int]] = SOURCES, targets: list[list[int]] = TARGETS, *, more: int = 0) -> Batch:

@@ -153,7 +153,8 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
         return *new, weights_BS
 
     given = (inputs_BG, memory.values_BSE, memory.keys_BSA, *start.cell, *transition.parameters())
-    assert torch.autograd.gradcheck(step, tuple(t.detach().clone().requires_grad_() for t in given))
+    inputs = tuple(t.detach().clone().requires_grad_() for t in given)
+    assert torch.autograd.gradcheck(step, inputs, fast_mode=True)  # along random directions
 
 
 def test_state_and_memory_are_frozen() -> None:

@@ -131,11 +131,12 @@ def test_a_file_of_a_run_is_damaged_at_200_places(trained: Path, another: Path, 
     assert harmed(trained, another, tmp_path, 192) == []
 
 
+@pytest.mark.parametrize("flips", [12, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["best", "last", "update-2"])
-def test_any_flipped_bit_of_a_checkpoint_is_refused(trained: Path, tmp_path: Path, name: str) -> None:
+def test_any_flipped_bit_of_a_checkpoint_is_refused(trained: Path, tmp_path: Path, name: str, flips: int) -> None:
     content = (trained / "checkpoints" / f"{'best' if name == 'update-2' else name}.ckpt").read_bytes()
     path, draw = tmp_path / f"{name}.ckpt", random.Random(name)
-    for _ in range(100):
+    for _ in range(flips):
         path.write_bytes(flip(content, draw))
         with pytest.raises(ValueError, match="not as it was saved"):
             read_checkpoint(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ CONTEXTS = {
 }
 
 
+@cache
 def random_translator(
     context: str = "additive",
     *,
@@ -32,6 +34,7 @@ def random_translator(
     dropout: float = 0.0,
     **decoder: object,
 ) -> Translator:
+    """Made once: tests do not change it."""
     embedded = {"embedding_dropout": dropout, "variational_dropout": False}
     encoder = {
         "_target_": "rnnsearch.model.encoder.RecurrentEncoder",

@@ -9,7 +9,7 @@ from rnnsearch.data.tokenizer import BOS, EOS, PAD, UNK
 from rnnsearch.search.ensemble import Ensemble
 from rnnsearch.search.hypotheses import Hypothesis, Search
 
-from .models import random_translator
+from .models import CONTEXTS, random_translator
 from .oracle import Rules, force, score
 from .searches import beam_search, n_best, random_sources, sampling
 
@@ -45,7 +45,15 @@ def assert_same(first: Sequence[Sequence[Hypothesis]], second: Sequence[Sequence
         assert numbers[0] == pytest.approx(numbers[1], abs=1e-10)
 
 
-every_kind = pytest.mark.parametrize("kind", ["beam", "sampling", "ensemble"])
+FEW = ("additive", "fixed")  # mechanisms of the quick tests of what is no beam search
+every_kind = pytest.mark.parametrize(
+    ("kind", "mechanism"),
+    [
+        pytest.param(kind, mechanism, marks=[] if kind == "beam" or mechanism in FEW else pytest.mark.slow)
+        for kind in ("beam", "sampling", "ensemble")
+        for mechanism in CONTEXTS
+    ],
+)
 
 
 @every_kind
