@@ -44,9 +44,9 @@ def test_help_says_what_is_measured(command: str, capsys: pytest.CaptureFixture[
     assert f"usage: benchmarks {command}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "unit"),
-    [pytest.param("training_step --lengths 2", "tokens/s", marks=pytest.mark.slow), ("memory --lengths 3", "MiB")],
+    ("command", "unit"), [("training_step --lengths 2", "tokens/s"), ("memory --lengths 3", "MiB")]
 )
 def test_a_measurement(command: str, unit: str, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.json"

@@ -7,14 +7,16 @@ from omegaconf import DictConfig
 
 from rnnsearch.config import combination_checks
 from rnnsearch.config.combination_checks import check_combinations
-from rnnsearch.config.compose import compose
+from rnnsearch.config.compose import Composer
 from rnnsearch.config.devices import check_devices
 from rnnsearch.config.value_checks import check_values
+
+compose_training = Composer("train")
 
 
 def train(*overrides: str) -> DictConfig:
     """The config of a training whose values are allowed each by itself."""
-    cfg = compose("train", overrides)
+    cfg = compose_training(overrides)
     check_values(cfg)
     return cfg
 
@@ -64,7 +66,7 @@ def test_a_model_that_no_memory_holds() -> None:
 def test_a_logger_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(combination_checks, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"logger\.wandb needs wandb, which is not installed"):
-        check_combinations(compose("train", ["logger=wandb"]))
+        check_combinations(compose_training(["logger=wandb"]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnnsearch.config.compose import compose
+from rnnsearch.config.compose import Composer
 from rnnsearch.config.model_size import matched_overrides, quantity
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
@@ -19,8 +19,11 @@ LENGTHS = (20, 17)
 TINY = "model=tiny model.embedding_size=24 model.hidden_size=48 model.readout_size=24"
 
 
+composer = Composer("train")
+
+
 def config(*words: str) -> DictConfig:
-    return compose("train", ["data=files", *TINY.split(), *words])
+    return composer(["data=files", *TINY.split(), *words])
 
 
 def build(of: DictConfig, trust: Sequence[str] = ()) -> Translator:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.config.compose import compose
+from rnnsearch.config.compose import Composer, compose
 from rnnsearch.config.constructor_checks import check_constructors, kind_of_annotation
 from rnnsearch.config.identity import config_hash, point_key
 from rnnsearch.config.trust import trusting
@@ -36,9 +36,24 @@ WRONG = {  # override -> what the sentence says
     "model.hidden_size=100000000": r"model\.hidden_size=100000000: give a whole number from 1 to 65536",
     "trainer.limit_val_batches=0": r"trainer\.limit_val_batches=0: give a whole number, 1 or more, or a share",
     "trainer.accelerator=tpu": r"trainer\.accelerator=tpu: choose one of auto, cpu, gpu",
+    "trainer.precision=64-true": r"trainer\.precision=64-true: choose one of 32-true",
     "trainer.precision=16": r"trainer\.precision=16: choose one of 32-true, 16-mixed, bf16-mixed",
     "trainer.strategy=dpp": r"trainer\.strategy=dpp: choose one of auto, ddp, ",
     "seed=-1": r"seed=-1: give a whole number from 0 to 4294967295",
+    "seed=null": r"seed=null: give a whole number from 0 to",
+    "seed=x": r"seed=x: give a whole number from 0 to",
+    "validation.monitor=ter": r"validation\.monitor=ter: choose one of bleu, chrf, nll",
+    "validation.every=0": r"validation\.every=0: give a whole number, 1 or more",
+    "profile=0": r"profile=0: give a whole number from 1 to 100000, or null",
+    "curve_every=0": r"curve_every=0: give a whole number, 1 or more",
+    "budget.updates=0": r"budget\.updates=0: give a whole number, 1 or more, or null",
+    "trainer.max_steps=0": r"trainer\.max_steps=0: give a whole number, 1 or more, or -1, or null",
+    "budget.tokens=-1": r"budget\.tokens=-1: give a whole number, 1 or more, or null",
+    "budget.seconds=nan": r"budget\.seconds=nan: give a number above 0, or null",
+    "budget.flops=1e999": r"budget\.flops=inf: give a number above 0, or null",
+    "budget.flops=much": r"budget\.flops=much: give a number above 0, or null",
+    "averaging.decay=1.5": r"averaging\.decay=1\.5: give a number above 0, below 1",
+    "optimizer.lr=abc": r"optimizer\.lr=abc: give a number above 0",
     "~seed": r"seed is not there, which train needs",
     "~early_stopping": r"early_stopping is not there, which train needs; for none give early_stopping=null",
     "~validation": r"^validation is not there, which train needs; leave it where it is$",
@@ -52,8 +67,11 @@ WRONG = {  # override -> what the sentence says
 }
 
 
+compose_training = Composer("train")
+
+
 def train(*overrides: str) -> DictConfig:
-    cfg = compose("train", overrides)
+    cfg = compose_training(overrides)
     check_values(cfg)
     return cfg
 
@@ -122,7 +140,7 @@ def test_a_number_where_text_is_wanted_asks_for_quotes() -> None:
 )
 def test_what_means_the_same_is_one_point(alike: list[str]) -> None:
     assert len({config_hash(plain(train(override))) for override in alike}) == 1
-    assert len({point_key(canonical(plain(compose("train", [override])))) for override in alike}) == 1
+    assert len({point_key(canonical(plain(compose_training([override])))) for override in alike}) == 1
 
 
 def test_a_count_and_a_share_are_two() -> None:
@@ -197,7 +215,7 @@ def test_a_class_of_the_user_is_held_to_its_annotations(
 ) -> None:
     (tmp_path / "annotated_sgd.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    cfg = compose("train")
+    cfg = compose_training([])
     OmegaConf.set_struct(cfg, False)
     cfg.optimizer = {"_target_": "annotated_sgd.Sgd", "_partial_": True, **settings}
     check_values(cfg)

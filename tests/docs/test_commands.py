@@ -54,7 +54,19 @@ def test_every_command_stands_in_a_block_that_is_tested() -> None:
     assert {named(c) for block in BASH for c in all_commands(block) if c.words[0] == "rnnsearch"} >= set(COMMANDS)
 
 
-@pytest.mark.parametrize("block", BASH, ids=str)
+def to_compose() -> list[object]:
+    """Every block but those that `test_run` runs as they stand; quick are as many as show each command once."""
+    seen: set[str] = set()
+    chosen: list[object] = []
+    for block in BASH:
+        new = {named(c) if c.words[0] == "rnnsearch" else c.words[0] for c in all_commands(block)} - seen
+        seen |= new
+        if new or block.needs or not runs_at_once(block):
+            chosen.append(pytest.param(block, marks=[] if new else pytest.mark.slow))
+    return chosen
+
+
+@pytest.mark.parametrize("block", to_compose(), ids=str)
 def test_composed(block: Block, there: Path) -> None:
     assert set(block.needs) <= set(NEEDS)
     for command in all_commands(block):

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnsearch.cli.main import main
-from rnnsearch.config.compose import compose
+from rnnsearch.config.compose import Composer
 from rnnsearch.config.identity import config_hash
 from rnnsearch.config.keys.roles import CORRECTED
 from rnnsearch.config.plain_values import plain
@@ -15,16 +15,18 @@ from rnnsearch.records.json_files import write_json
 from rnnsearch.records.run_record import read_record
 from rnnsearch.runs.resume import check_named, corrections
 
+compose = Composer("train")
+
 
 def begun(folder: Path, *words: str) -> Path:
-    config = compose("train", words)
+    config = compose(words)
     write_json(folder / "record.json", {"format": 1, "config_hash": config_hash(plain(config))})
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(plain(config)))
     return folder
 
 
 def corrected(folder: Path, *words: str) -> dict[str, Any]:
-    config = compose("train", words)
+    config = compose(words)
     return corrections(config, folder, read_record(folder), config_hash(plain(config)))
 
 
@@ -60,11 +62,11 @@ def test_the_greedy_search_of_validation_reads_none_of_them() -> None:
     from rnnsearch.config.build import build_greedy
 
     given = {"beam_size": 3, "n_best": 2, "normalization": "gnmt", "length_alpha": 0.1, "coverage_penalty": 0.2}
-    search = build_greedy(compose("train", [f"search.{key}={value}" for key, value in given.items()]).search)
+    search = build_greedy(compose([f"search.{key}={value}" for key, value in given.items()]).search)
     assert (search.beam_size, search.n_best, search.coverage_penalty) == (1, 1, 0.0)
-    drawn = build_greedy(compose("train", ["search=sampling", "search.temperature=9", "search.n_best=4"]).search)
+    drawn = build_greedy(compose(["search=sampling", "search.temperature=9", "search.n_best=4"]).search)
     assert (drawn.top_k, drawn.n_best) == (1, 1)
-    names = set(compose("train").search) | set(compose("train", ["search=sampling"]).search)
+    names = set(compose([]).search) | set(compose(["search=sampling"]).search)
     assert {key.removeprefix("search.") for key in CORRECTED} <= names
 
 

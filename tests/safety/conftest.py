@@ -81,7 +81,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A finished run. Tests only read it."""
-    return made_once(tmp_path_factory, "stranger", lambda folder: Shell(folder, cache).train(folder / "run")) / "run"
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert main([str(word) for word in Shell(folder, cache).training(folder / "run")]) == 0
+
+    return made_once(tmp_path_factory, "stranger", make) / "run"
 
 
 @pytest.fixture

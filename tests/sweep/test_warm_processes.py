@@ -73,6 +73,7 @@ def test_it_has_what_it_was_given_and_nothing_of_the_servers(modules: Path) -> N
     assert len(told["open"]) <= 4  # and the folder that is being listed
 
 
+@pytest.mark.slow
 def test_the_server_has_one_thread_and_the_modules_of_a_training(modules: Path) -> None:
     assert start(modules, "nothing", "").wait(60) == 0
     server = warm_processes._servers[os.getpid()]._process.pid

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from tests.system.here import in_process
 
 from rnnsearch.cli.commands.reproduce import differences, figures, measured_then
 from rnnsearch.config.identity import config_hash
@@ -30,8 +31,10 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def again(workshop: Any, trained: Path, output: Path) -> Path:
-    """The shared run, trained again in a process of its own. Tests only read it."""
-    assert reproduce(workshop, trained, output) == 0
+    """The shared run, trained again. Tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        in_process(patch)
+        assert reproduce(workshop, trained, output) == 0
     return output / "reproduced" / f"{trained.name}-{workshop.record(trained)['id']}"
 
 

@@ -150,12 +150,18 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
     assert workshop.record(run)["id"] != workshop.record(trained)["id"]
 
 
-@pytest.fixture
-def halted(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    with monkeypatch.context() as patch:
+@pytest.fixture(scope="module")
+def stopped(workshop: Any) -> Path:
+    """A run that was asked to stop. Tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
         asked_to_stop("training", 9, patch)
-        assert workshop.train(tmp_path / "halted", DROPOUT) == 130
-    return tmp_path / "halted"
+        assert workshop.train(workshop.folder / "stopped", DROPOUT) == 130
+    return Path(workshop.folder / "stopped")
+
+
+@pytest.fixture
+def halted(stopped: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stopped, tmp_path / "halted"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "weights alone"])
