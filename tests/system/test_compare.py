@@ -28,17 +28,27 @@ def _in_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
         in_process(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished comparison with trials; one of the rates diverges. Tests only read it."""
+def compared(workshop: Any, factory: pytest.TempPathFactory, name: str, *words: str) -> Path:
+    """A finished comparison. Tests only read it."""
 
     def make(output: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
             patch.chdir(output)
-            assert workshop.compare(output, SHORT, "seeds=[0,3]", *TRIALS) == 0
+            assert workshop.compare(output, SHORT, "seeds=[0,3]", *words) == 0
 
-    return made_once(tmp_path_factory, "compare", make) / "pair"
+    return made_once(factory, name, make) / "pair"
+
+
+@pytest.fixture(scope="module")
+def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compared(workshop, tmp_path_factory, "compared")
+
+
+@pytest.fixture(scope="module")
+def tuned(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With trials; one of the rates diverges."""
+    return compared(workshop, tmp_path_factory, "tuned", *TRIALS)
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -121,8 +131,9 @@ def test_only_what_differs_is_listed(study: Path) -> None:
     assert configs[0].model.readout_size == configs[1].model.readout_size
 
 
-def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) -> None:
-    tuning = described(study)["tuning"]
+@pytest.mark.slow
+def test_trials_choose_by_validation_s_likelihood(workshop: Any, tuned: Path) -> None:
+    tuning = described(tuned)["tuning"]
     assert (tuning["measure"], tuning["seed"]) == ("nll", 0)
     trials = {(one["member"], one["values"]["optimizer.lr"]): one for one in tuning["trials"]}
     assert set(trials) == {(name, rate) for name in ("fixed", "additive") for rate in (0.0001, 0.02, 1e38)}
@@ -132,22 +143,23 @@ def test_trials_choose_by_validation_s_likelihood(workshop: Any, study: Path) ->
         assert tuning["chosen"][name] == {"optimizer.lr": 0.02}
         assert [one["update"] for one in slow["values_at"]] == [1, 3]
         assert all(a["value"] < b["value"] for a, b in zip(chosen["values_at"], slow["values_at"], strict=True))
-        run = run_of(study, name, 0)
+        run = run_of(tuned, name, 0)
         assert run.name == chosen["folder"]  # the last trial is the run of that seed
         record = workshop.record(run)
         assert [one["update"] for one in record["pauses"]] == [1, 3]
         curve = {one["update"]: one["nll"] for one in record["results"]["curves"]["validation"]}
         assert [{"update": at, "value": curve[at]} for at in (1, 3)] == chosen["values_at"]
-        assert OmegaConf.load(run_of(study, name, 3) / "config.yaml").optimizer.lr == 0.02
-        assert workshop.record(study / slow["folder"])["updates"] == 3
+        assert OmegaConf.load(run_of(tuned, name, 3) / "config.yaml").optimizer.lr == 0.02
+        assert workshop.record(tuned / slow["folder"])["updates"] == 3
 
 
-def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, study: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_tuned_run_equals_one_that_never_paused(workshop: Any, tuned: Path, tmp_path: Path) -> None:
     words = [*SHORT.split()[:-2], "model/context=additive", "optimizer.lr=0.02", "validation.every=1", "seed=0"]
     assert workshop.train(tmp_path / "run", "", *words[:-6], *words[-6:]) == 0
-    tuned, alone = workshop.record(run_of(study, "additive", 0)), workshop.record(tmp_path / "run")
-    assert tuned["results"] == alone["results"]
-    assert tuned["config_hash"] == alone["config_hash"]
+    chosen, alone = workshop.record(run_of(tuned, "additive", 0)), workshop.record(tmp_path / "run")
+    assert chosen["results"] == alone["results"]
+    assert chosen["config_hash"] == alone["config_hash"]
 
 
 @pytest.mark.slow
@@ -179,13 +191,13 @@ def test_finished_runs_are_skipped_and_interrupted_ones_go_on(
 
 
 @pytest.mark.slow
-def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, study: Path, tmp_path: Path) -> None:
+def test_a_resumed_member_equals_one_that_never_stopped(workshop: Any, tuned: Path, tmp_path: Path) -> None:
     copy = tmp_path / "pair"
-    shutil.copytree(study, copy)
+    shutil.copytree(tuned, copy)
     shutil.rmtree(run_of(copy, "additive", 3))
     assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *TRIALS) == 0
     assert len(STARTED) == 1  # not what is finished, nor any trial
-    again, first = (workshop.record(run_of(folder, "additive", 3)) for folder in (copy, study))
+    again, first = (workshop.record(run_of(folder, "additive", 3)) for folder in (copy, tuned))
     assert again["results"] == first["results"]
 
 
@@ -278,7 +290,7 @@ def test_a_run_that_no_study_asked_for_is_never_cleared(
     foreign = run_of(copy, "fixed", 3)
     (foreign / "job.json").unlink()
     before = workshop.snapshot(foreign)
-    assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]", *TRIALS) == 1
+    assert workshop.compare(tmp_path, SHORT, "seeds=[0,3]") == 1
     assert "holds a run that no study asked for" in capsys.readouterr().err
     assert workshop.snapshot(foreign) == before
 
