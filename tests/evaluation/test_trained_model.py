@@ -69,6 +69,7 @@ def test_the_example_of_the_documentation(
     assert result.failed == 0
 
 
+@pytest.mark.slow
 def test_no_hydra_no_lightning_and_nothing_before_it_is_asked_for(folders: dict[str, Path]) -> None:
     code = (
         "import sys\n"

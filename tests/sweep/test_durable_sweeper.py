@@ -10,7 +10,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from rnnsearch.config.compose import compose
+from rnnsearch.config.compose import Composer
 from rnnsearch.config.config_dir import config_dir
 from rnnsearch.sweep import axes
 
@@ -154,9 +154,10 @@ NAMES = ("007", "1e3", "true", "additive", "0x1f", "a.b-c_d", "1_000", "none", "
 
 
 def test_a_study_s_name_is_text() -> None:
+    compose = Composer("train")
     for name in NAMES:
-        assert compose("train", [f"study={name}"]).study == name
-    assert compose("train", ["study=null"]).study is None
+        assert compose([f"study={name}"]).study == name
+    assert compose(["study=null"]).study is None
 
 
 def test_a_study_s_folder_is_what_was_typed(plan: Any) -> None:
@@ -177,6 +178,7 @@ def test_a_name_that_is_no_folder_s_is_refused_in_a_sentence(
     assert not plan.outputs.exists()
 
 
+@pytest.mark.slow
 def test_without_a_name_the_study_is_called_after_its_corpus(plan: Any) -> None:
     plan("train -m data=controlled model=tiny seed=0,1 study=null")
     assert len(plan.points("sweep-controlled")) == 2
@@ -194,6 +196,7 @@ def test_points_know_the_directory_and_a_relative_output(plan: Any, tmp_path: Pa
     assert f'hydra.sweep.subdir="{point.parent.name}"' in launched
 
 
+@pytest.mark.slow
 def test_an_output_folder_of_any_name(plan: Any, tmp_path: Path) -> None:
     plan("sweep study=s model=tiny seed=0", 'paths.output="é, =x\\" it\'s"')
     assert len([*(tmp_path / "é, =x\" it's" / "s").glob("*/job.json")]) == 1
@@ -208,6 +211,7 @@ def test_two_sweeps_in_one_study_at_once(plan: Any, capsys: pytest.CaptureFixtur
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_description_is_refused_and_one_that_was_removed_is_written_anew(
     plan: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,12 +105,14 @@ def test_runs_of_another_rate_than_the_chosen_one_are_members_of_their_own(plan:
     assert found["tuning"]["chosen"] == chosen
 
 
+@pytest.mark.slow
 def test_a_key_that_one_member_lacks_is_the_others(plan: Any) -> None:
     plan("compare study=s", *EQUAL, "seeds=[0]", "model.context.attention_size=8")
     sizes = {point.member: "model.context.attention_size=8" in point.overrides for point in plan.points("s")}
     assert sizes == {"fixed": False, "additive": True}
 
 
+@pytest.mark.slow
 def test_paired_values(plan: Any) -> None:
     lists = "sweep.points=[[model.hidden_size=8,model.dropout=0.1],[model.hidden_size=16,model.dropout=0.2]]"
     plan("sweep study=s", *EQUAL, lists, "model/context=fixed,additive", "seed=0,1")
@@ -122,6 +124,7 @@ def test_paired_values(plan: Any) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_seed_may_stand_in_a_list(plan: Any) -> None:
     plan("sweep study=s", *EQUAL, "sweep.points=[[seed=3,model.dropout=0.2],[seed=4,model.dropout=0.2],[seed=4]]")
     found = {(point.seed, "model.dropout=0.2" in point.overrides) for point in plan.points("s")}
@@ -137,6 +140,7 @@ def test_a_point_gets_no_key_of_the_sweep_s_own(plan: Any) -> None:
     assert plan.described("s")["length_edges"] == [5, 9]
 
 
+@pytest.mark.slow
 def test_rates_of_an_earlier_comparison_are_not_chosen_anew(plan: Any) -> None:
     trials = [{"member": name, "learning_rate": 0.5, "nll": 3.0} for name in ("fixed", "additive")]
     tuning = {"learning_rates": [0.25, 0.5], "updates": 9, "trials": trials, "chosen": {"fixed": 0.5, "additive": 0.25}}

@@ -72,12 +72,19 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(
     assert logged(stopped) == logged(whole)
 
 
-def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
-    workshop: Any, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
+@pytest.fixture(scope="module")
+def interrupted(workshop: Any) -> Path:
+    """A run that was stopped after five updates. Tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
         interrupt_after(5, patch)
-        assert workshop.train(tmp_path / "run", DROPOUT) == 130
+        assert workshop.train(workshop.folder / "interrupted", DROPOUT) == 130
+    return Path(workshop.folder / "interrupted")
+
+
+def test_the_last_checkpoint_of_a_resumed_run_is_that_of_a_whole_one(
+    workshop: Any, trained: Path, interrupted: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(interrupted, tmp_path / "run")
     assert workshop.train(tmp_path / "run", DROPOUT, "ckpt=last") == 0
     ours, theirs = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (tmp_path / "run", trained)
@@ -122,9 +129,8 @@ def test_a_failed_run_can_be_taken_up(workshop: Any, trained: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, tmp_path: Path) -> None:
-    assert workshop.train(tmp_path / "run", DROPOUT) == 0
-    run = tmp_path / "run"
+def test_a_finished_run_taken_up_stays_as_it_was(workshop: Any, trained: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
     before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
     for more in ("test=true", "budget.updates=10"):
         assert workshop.train(run, DROPOUT, more, "ckpt=last") == 0
@@ -146,10 +152,8 @@ def test_a_finished_run_without_its_checkpoints_is_not_begun_anew(
     assert workshop.snapshot(run) == before
 
 
-def test_other_settings_are_refused(workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    with monkeypatch.context() as patch:
-        interrupt_after(5, patch)
-        assert workshop.train(tmp_path / "run", DROPOUT) == 130
+def test_other_settings_are_refused(workshop: Any, interrupted: Path, tmp_path: Path, capsys: Any) -> None:
+    shutil.copytree(interrupted, tmp_path / "run")
     before = workshop.snapshot(tmp_path / "run")
     capsys.readouterr()
     assert workshop.train(tmp_path / "run", "label_smoothing=0.3 model.dropout=0.2 samples=1", "ckpt=last") == 1
@@ -161,8 +165,8 @@ def test_other_settings_are_refused(workshop: Any, tmp_path: Path, monkeypatch: 
     assert workshop.train(tmp_path / "run", DROPOUT, "samples=1", "ckpt=last") == 0
 
 
-def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, tmp_path: Path) -> None:
-    assert workshop.train(tmp_path / "run", DROPOUT) == 0
+def test_a_finished_run_can_be_given_a_larger_budget(workshop: Any, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
     assert workshop.train(tmp_path / "run", f"{DROPOUT} budget.updates=14", "ckpt=last") == 0
     assert workshop.record(tmp_path / "run")["updates"] == 14
 

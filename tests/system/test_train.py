@@ -87,7 +87,7 @@ def test_the_best_checkpoint_is_that_of_the_best_validation(workshop: Any, train
     assert set(checkpoint["rnnsearch"]) == {"format", "model", "run", "tokenizers"}
 
 
-@pytest.mark.parametrize("words", ["budget.updates=5", "trainer.max_steps=5", "budget.updates=5 trainer.max_steps=5"])
+@pytest.mark.parametrize("words", ["budget.updates=5", pytest.param("trainer.max_steps=5", marks=pytest.mark.slow)])
 def test_updates_stop_and_the_last_weights_are_validated(workshop: Any, tmp_path: Path, words: str) -> None:
     assert workshop.train(tmp_path / "run", words + " validation.every=3 samples=0") == 0
     record = workshop.record(tmp_path / "run")
