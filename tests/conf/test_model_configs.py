@@ -124,7 +124,7 @@ def test_the_lists_above_are_what_conf_holds() -> None:
         assert {path.stem for path in (CONF / "model" / folder).glob("*.yaml")} == set(names)
 
 
-@pytest.mark.parametrize("preset", FEW)
+@pytest.mark.parametrize("preset", [pytest.param(p, marks=[] if p in FEW else pytest.mark.slow) for p in PRESETS])
 def test_every_combination_binds_and_builds_or_is_refused(preset: str) -> None:
     for choice in choices():
         model = assembled(preset, choice)
@@ -149,13 +149,10 @@ def test_options_are_independent(preset: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", FEW)
 def test_all_combinations_in_full(preset: str) -> None:
     for choice in choices():
-        model = compose(preset, choice)
-        assert model == assembled(preset, choice)
-        check_binding(model)
-        check_builds_or_is_refused(preset, choice, model)
+        assert compose(preset, choice) == assembled(preset, choice)
 
 
 @pytest.mark.parametrize("key", ["attention_size", "annotation_size"])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.docs.conftest import call
 from tests.docs.markdown import NEEDS, ROOT, Block, Command, blocks, commands
+from tests.system.here import in_process
 
 from rnnsearch.cli.help import COMMANDS
 
@@ -22,8 +23,7 @@ PYTHON = [block for block in blocks("python") if "title=" not in block.info]
 TRAINING = ("train", "sweep", "compare", "reproduce")
 SERVING = ("page", "dashboard")  # until they are stopped; tests/page and tests/system start them
 COMMON = ["budget.updates=2", "validation.every=2", "validation.sentences=4", "threads=1", "search.beam_size=1"]
-SIZES = ["model.embedding_size=8", "model.hidden_size=8", "model.readout_size=8"]
-CONTROLLED = ["data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=10", "tokenizer.source_size=400"]
+CONTROLLED = ["data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=2", "tokenizer.source_size=400"]
 FILES = ["tokenizer=word", "tokenizer.source_size=20", "tokenizer.target_size=20", "batches.size=4"]
 MEMBERS = [word.replace("data.", f"data.members.{name}.") for name in ("plain", "long") for word in CONTROLLED[:3]]
 SMALL = {  # overrides that make a command short, and change nothing else
@@ -130,14 +130,17 @@ def shortened(command: Command) -> list[str]:
     corpus = next((word.split("=")[1] for word in words if word.startswith("data=")), "controlled")
     words = [word for word in words if not word.startswith(("budget.", "trainer.max_steps", "tuning."))]
     words = [re.sub(r"^seed=[\d,]+$", "seed=0", word) for word in words]
-    trials = ["tuning.factors=[1]", "tuning.extensions=0", "seeds=[0]"] if named(command) == "compare" else []
+    tunes = named(command) == "compare" or any(word.startswith(("protocol=", "tuning=")) for word in words)
+    trials = ["tuning.factors=[1]", "tuning.extensions=0"] if tunes else []
+    trials += ["seeds=[0]"] if named(command) == "compare" else []
     search = ["sweep.search.trials=2", "sweep.search.startup=1"] if "sweep=optuna_tpe" in words else []
     return [*words, *COMMON, *SMALL[corpus], *trials, *search]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [b for b in BASH if not runs_at_once(b) and not b.needs], ids=str)
-def test_run_shortened(block: Block, there: Path) -> None:
+def test_run_shortened(block: Block, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_process(monkeypatch)
     for command in all_commands(block):
         if command.words[0] == "rnnsearch" and named(command) in COMMANDS and named(command) not in SERVING:
             words = shortened(command) if named(command) in TRAINING else command.words

@@ -52,6 +52,7 @@ def test_runs_with_and_without_attention(tmp_path: Path) -> None:
     for context in ("additive", "fixed"):
         folder = tmp_path / context
         command = ["train", "data=controlled", "model=tiny", f"model/context={context}", "trainer=cpu", "test=false"]
+        command += ["data.train_pairs=500", "tokenizer.source_size=400", "tokenizer.target_size=400"]
         sizes = ["budget.updates=4", "validation.every=4", "validation.sentences=8"]
         places = [f"hydra.run.dir={folder}", f"paths.cache={tmp_path / 'cache'}"]
         environment = {**os.environ, "PYTHONPATH": str(Path(rnnsearch.__file__).parents[1]), "OMP_NUM_THREADS": "1"}

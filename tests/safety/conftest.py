@@ -16,7 +16,7 @@ from rnnsearch.records.run_record import FILES, RECORD, read_values
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 TINY = [
-    *("data=controlled", "data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=10", "model=tiny"),
+    *("data=controlled", "data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=3", "model=tiny"),
     *("tokenizer=word", "tokenizer.source_size=200", "tokenizer.target_size=200", "batches.size=16", "trainer=cpu"),
     *("threads=1", "scheduler.warmup=2", "validation.every=4", "curve_every=2", "search.beam_size=2", "samples=0"),
 ]
@@ -43,12 +43,16 @@ class Shell:
     def refused(self, *words: object, capfd: pytest.CaptureFixture[str]) -> str:
         """What `rnnsearch WORDS`, in this process, says as it refuses."""
         capfd.readouterr()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(self.folder)
-            assert main([str(word) for word in words]) in (1, 2)
+        assert self.here(*words) in (1, 2)
         said = capfd.readouterr().err
         assert "Traceback" not in said, said
         return said
+
+    def here(self, *words: object) -> int:
+        """`rnnsearch WORDS` in this process; its exit code."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            return main([str(word) for word in words])
 
     def start(
         self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE
@@ -83,9 +87,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A finished run. Tests only read it."""
 
     def make(folder: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            assert main([str(word) for word in Shell(folder, cache).training(folder / "run")]) == 0
+        shell = Shell(folder, cache)
+        assert shell.here(*shell.training(folder / "run")) == 0
 
     return made_once(tmp_path_factory, "stranger", make) / "run"
 

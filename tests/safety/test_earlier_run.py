@@ -47,10 +47,10 @@ def test_it_goes_on(earlier: Path, shell: Shell) -> None:
     words = [word for word in before["command"][2:] if not word.startswith(("hydra.", "budget.", "paths."))]
     more = (f"paths.cache={shell.cache}", f"hydra.run.dir={earlier}", "ckpt=last", "optimizer.lr=0.001")  # its default
     kept = {path: path.read_bytes() for path in earlier.rglob("*") if path.is_file()}
-    shell("train", *words, *more, "budget.updates=12")
+    assert shell.here("train", *words, *more, "budget.updates=12") == 0
     assert {path: path.read_bytes() for path in kept} == kept
     for updates in (15, 18):  # from the run of then, and from one that went on since
-        shell("train", *words, *more, f"budget.updates={updates}")
+        assert shell.here("train", *words, *more, f"budget.updates={updates}") == 0
     after = json.loads((earlier / "record.json").read_text())
     assert (after["id"], after["updates"], after["status"]) == (before["id"], 18, "finished")
     first = [point for point in after["results"]["curves"]["validation"] if point["update"] <= 12]

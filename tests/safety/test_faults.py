@@ -50,7 +50,8 @@ def test_a_full_disk_and_the_same_command_when_it_is_free(
         shell.cache = disk / "cache"
     run = (disk if what == "run" else tmp_path) / "run"
     filler = leave(disk, kibibytes * 1024)
-    said = shell.train(run, *SMALL, "logger=many", "keep_best=2", "ckpt=last", code=None)
+    words = [*SMALL, "logger=many" if what == "run" else "logger=csv", "keep_best=2", "ckpt=last"]
+    said = shell.train(run, *words, code=None)
     assert "Traceback" not in said.stderr, said.stderr
     record = json.loads((run / "record.json").read_text()) if (run / "record.json").is_file() else {}
     if said.returncode == 0:
@@ -61,7 +62,7 @@ def test_a_full_disk_and_the_same_command_when_it_is_free(
         assert record.get("status") in (None, "failed", "running")  # running: there was no room to say more
     check_whole(disk)
     os.truncate(filler, 0)
-    shell.train(run, *SMALL, "logger=many", "keep_best=2", "ckpt=last", "budget.updates=8")
+    assert shell.here(*shell.training(run, *words, "budget.updates=8")) == 0
     assert json.loads((run / "record.json").read_text())["status"] == "finished"
     check_whole(disk)
     assert not [path for path in disk.rglob("*.part") if path.is_file()]
