@@ -48,7 +48,7 @@ def study(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned(workshop: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With trials; one of the rates diverges."""
-    return compared(workshop, tmp_path_factory, "tuned", *TRIALS)
+    return compared(workshop, tmp_path_factory, "compared with trials", *TRIALS)
 
 
 def described(folder: Path) -> dict[str, Any]:
