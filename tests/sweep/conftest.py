@@ -41,4 +41,5 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
     planner = Planner(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(LocalLauncher, "launch", lambda *given, **more: planner.launch(*given, **more))
+    monkeypatch.setattr(LocalLauncher, "prepare", lambda *_: None)
     return planner

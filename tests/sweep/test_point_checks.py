@@ -39,18 +39,18 @@ def test_points_that_fit_together_in_no_training_are_named() -> None:
         (*TINY, "model/context=nothing", "seed=1"),
         (*TINY, "model/context=additive", "validation.every=0", "seed=2"),
     ]
-    judge(points[:1], composer)
-    judge(points[:1] * 100, composer)
+    judge(points[:1], composer, composer.values)
+    judge(points[:1] * 100, composer, composer.values)
     with pytest.raises(ValueError, match=r"^2 of 5 points are refused, so none is trained: ") as early:
-        judge(points, composer)
+        judge(points, composer, composer.values)
     assert "validation.every=0" in str(early.value)
     assert "model/context has no option 'nothing'" in str(early.value)
     with pytest.raises(ValueError, match=r"^2 of 3 points are refused, so none is trained: ") as late:
-        judge(points[:3], composer)
+        judge(points[:3], composer, composer.values)
     assert "(dot, seed=0)" in str(late.value)
     assert "n_best" in str(late.value)
     with pytest.raises(ValueError, match=r"^search\.n_best"):
-        judge(points[2:3], composer)
+        judge(points[2:3], composer, composer.values)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_verdict_holds_for_its_own_point_alone(base: list[str], wrong: str) ->
     composer = Composer("train")
     for points in ([sound, refused], [refused, sound]):
         with pytest.raises(ValueError, match=r"^1 of 2 points are refused"):
-            judge(points, composer)
+            judge(points, composer, composer.values)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,9 @@ def test_a_refusal_that_comes_late_leaves_nothing_either(plan: Any, tmp_path: Pa
 @pytest.mark.slow
 def test_many_points_are_judged_in_time() -> None:
     composer = Composer("train")
+    points = [(*TINY, f"optimizer.lr={rate}", f"seed={seed}") for rate in range(1, 11) for seed in range(100)]
     begun = time.process_time()
-    judge([(*TINY, f"optimizer.lr={rate}", f"seed={seed}") for rate in range(1, 11) for seed in range(10)], composer)
+    judge(points, composer, composer.values)
     assert time.process_time() - begun < 30
 
 

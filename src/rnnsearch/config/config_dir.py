@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 from rnnsearch.config.keys.roles import SWEEPING
@@ -11,6 +12,7 @@ _BASE = re.compile(r"^ *- *([\w-]+) *(?:#.*)?$")
 _KEY = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?P<value>[^#]*?)(?:\s+#\s*(?P<comment>.*))?$")
 
 
+@cache
 def config_dir() -> Path:
     """The folder of the shipped YAML: inside the package in a wheel, at the top of a checkout otherwise.
 

@@ -3,14 +3,13 @@
 `rnnsearch.config.keys.roles` says which keys count.
 """
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnsearch.config.keys.roles import READ_WITH, UNCOUNTED, Role, keys_of, within
-from rnnsearch.records.nested import value_at, without_nulls
+from rnnsearch.records.nested import value_at, without_key, without_nulls
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
 NOT_HASHED = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE, Role.MACHINE)
@@ -27,12 +26,10 @@ def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASH
     Equal hashes mean the same computation, apart from the machine, the number of threads and the files read, whose
     checksums are in the record. A new key that is null in older configs changes no hash.
     """
-    kept = copy.deepcopy(dict(config))
+    kept = config
     for key in (*left_out, *unread(config), *UNCOUNTED):
-        above, _, last = key.rpartition(".")
-        node = value_at(kept, above) if above else kept
-        if isinstance(node, dict) and (key not in UNCOUNTED or node.get(last) == UNCOUNTED[key]):
-            node.pop(last, None)
+        if key not in UNCOUNTED or value_at(kept, key) == UNCOUNTED[key]:
+            kept = without_key(kept, key)
     counted = without_nulls(kept)
     if counted.get("callbacks") == {}:  # none of them changes a result
         del counted["callbacks"]

@@ -28,6 +28,7 @@ UNSWEPT = (
 )
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 DEEPEST = 50  # levels of brackets, or of a file: a configuration has a few
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
@@ -108,6 +109,17 @@ def _read(value: str) -> Any:
         return None if override.is_sweep_override() else override.value()
     except (HydraException, OmegaConfBaseException, ValueError):
         return None
+
+
+def read_value(value: str) -> Any:
+    """What Hydra's grammar makes of a value; `Ellipsis` if it can't be parsed or is a sweep.
+
+    >>> read_value("3"), read_value("1e-3"), read_value("null"), read_value("1,2")
+    (3, 0.001, None, Ellipsis)
+    """
+    if number := _NUMBER.fullmatch(value):  # which the grammar's parser takes a thousand times as long for
+        return float(value) if number[1] or number[2] else int(value)
+    return None if value.strip().lower() == "null" else ... if (read := _read(value)) is None else read
 
 
 def split(value: str) -> list[str]:

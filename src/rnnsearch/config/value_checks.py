@@ -33,19 +33,32 @@ def check_values(config: DictConfig, command: str = "train") -> None:
     """
     for resolve in (False, True):  # interpolated values are checked once the others are right
         values = _plain(config, resolve=resolve)
-        wrong = list(_missing(values, command))
-        for path, value, kind in _leaves(values, command):
-            if is_open(value):
-                continue
-            try:
-                allowed = _canonical(path, value, kind, command)
-            except Wrong as error:
-                wrong.append(str(error))
-            else:
-                if repr(allowed) != repr(value):
-                    put(config, path, allowed)
+        wrong = [*missing(values, command), *wrong_values(values, command, normalised=config)]
         if wrong:
             raise ValueError("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if wrong[3:] else ""))
+
+
+def wrong_values(
+    values: Mapping[str, Any], command: str = "train", *, normalised: DictConfig | None = None
+) -> list[str]:
+    """A sentence for each key that has a value that it can't have; open ones are not looked at.
+
+    Args:
+        values: of a configuration.
+        normalised: where the other values are put, as they are meant.
+    """
+    wrong = []
+    for path, value, kind in _leaves(values, command):
+        if is_open(value):
+            continue
+        try:
+            allowed = _canonical(path, value, kind, command)
+        except Wrong as error:
+            wrong.append(str(error))
+        else:
+            if normalised is not None and repr(allowed) != repr(value):
+                put(normalised, path, allowed)
+    return wrong
 
 
 def canonical(values: Mapping[str, Any], command: str = "train") -> dict[str, Any]:
@@ -115,7 +128,8 @@ def _section(key: str, command: str) -> str:
     return f"{key} has keys of its own; set them, such as {key}.KEY=VALUE (rnnsearch {command} --help names them)"
 
 
-def _missing(values: Mapping[str, Any], command: str) -> Iterator[str]:
+def missing(values: Mapping[str, Any], command: str = "train") -> Iterator[str]:
+    """A sentence for each group or key that a configuration lacks."""
     absent = (_absent(values, key) for key in required_keys(command))
     for key in dict.fromkeys(key.removesuffix("._target_") for key in absent if key is not None):
         kind = kind_of(key, command)

@@ -12,6 +12,15 @@ def value_at(node: Any, key: str) -> Any:
     return node
 
 
+def without_key(node: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Nested mappings without a dotted key; those that do not lead to it are shared."""
+    first, _, rest = key.partition(".")
+    if first not in node or (rest and not isinstance(node[first], Mapping)):
+        return node
+    others = {name: value for name, value in node.items() if name != first or rest}
+    return {**others, first: without_key(node[first], rest)} if rest else others
+
+
 def flat(node: Any, prefix: str = "", *, separator: str = ".") -> dict[str, Any]:
     """The leaves of nested mappings by their joined keys."""
     if not isinstance(node, Mapping):

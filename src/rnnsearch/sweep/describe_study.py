@@ -34,7 +34,7 @@ def describe(
     facts: StudyDescription,
     points: Sequence[Point],
     names: Mapping[str, str],
-    compose: Callable[[Sequence[str]], DictConfig],
+    values: Callable[[Sequence[str]], Mapping[str, Any]],
     *,
     without: Sequence[str],
 ) -> None:
@@ -45,13 +45,13 @@ def describe(
         facts: everything about the study except its members and runs.
         points: all of them, the baseline's first.
         names: of the members, by the points' folder names.
-        compose: gives the config of a training.
+        values: of the config of a training.
         without: keys and groups that do not distinguish points.
     """
     settings = labels({point.folder.name: point.overrides for point in points}, without=without)
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
-    composed = {name: compose(members[name].overrides) for name in ordered}
+    composed = {name: values(members[name].overrides) for name in ordered}
     earlier = described(study)
     described_now = msgspec.structs.replace(
         facts,
@@ -67,7 +67,7 @@ def describe(
         ],
         seeds=sorted({point.seed for point in points}),
         asked_seeds=_asked(earlier, points),
-        budget=plain(composed[ordered[0]].budget) if ordered else {},
+        budget=dict(composed[ordered[0]]["budget"]) if ordered else {},
         trained_length=_trained_length(points),
         config_difference=_differences(composed),
         runs=[RunPlace(member=names[point.folder.name], seed=point.seed, folder=point.folder.name) for point in points],
@@ -162,7 +162,7 @@ def _trained_length(points: Iterable[Point]) -> int | None:
     return max(lengths, default=None)
 
 
-def _differences(configs: Mapping[str, DictConfig]) -> list[Difference]:
+def _differences(configs: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     """Every key in which the members' resolved configs differ."""
     flattened = {name: flat(config) for name, config in configs.items()}
     keys = sorted(set().union(*flattened.values()))

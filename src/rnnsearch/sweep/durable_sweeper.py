@@ -32,6 +32,7 @@ from rnnsearch.sweep.combinations import active
 from rnnsearch.sweep.describe_study import describe, described, every_point, protocol
 from rnnsearch.sweep.inputs import Inputs
 from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweep.local_launcher import LocalLauncher
 from rnnsearch.sweep.members import Members, nowhere
 from rnnsearch.sweep.outcome import tell
 from rnnsearch.sweep.point_checks import judge
@@ -145,7 +146,7 @@ class DurableSweeper(Sweeper):
                 for values in (self.tuner.values(asked) if self._composes(asked) else [()])
                 for seed in asked.seeds
             ]
-        judge(list(dict.fromkeys(map(self._active, candidates))), self.points.config)
+        judge(list(dict.fromkeys(map(self._active, candidates))), self.points.config, self.points.values)
 
     def train(self, points: Sequence[Point]) -> None:
         """Launch the points that are not finished, paused or diverged, nor being trained by another process."""
@@ -165,7 +166,7 @@ class DurableSweeper(Sweeper):
     def _composes(self, asked: Asked) -> bool:
         """Whether a training can be composed at all; if not, judging says why."""
         try:
-            self.points.config((*asked.overrides, f"seed={asked.seeds[0]}"))
+            self.points.values((*asked.overrides, f"seed={asked.seeds[0]}"))
         except (ValueError, HydraException, OmegaConfBaseException):
             return False
         return True
@@ -221,7 +222,7 @@ class DurableSweeper(Sweeper):
         if len(self.tuner.before.known(members)) == len(members):
             return
         for asked in members.values():
-            self.inputs.ask(self.points.config(asked.overrides))
+            self.inputs.ask(self.points.values(asked.overrides))
         if self.config.protocol.question or self.config.members:
             self.inputs.require_test()
         self.inputs.check(self.study, waiting=True)
@@ -237,6 +238,8 @@ class DurableSweeper(Sweeper):
         done = [ledger.read_run(point.folder).status in ledger.DONE for point in points]
         self.inputs.check(self.study, waiting=not all(done))
         if not all(done):
+            if isinstance(self.launcher, LocalLauncher):
+                self.launcher.prepare([point for point, is_done in zip(points, done, strict=True) if not is_done])
             self.inputs.warn()
         write_points(points)
         other = self._of_other_settings(points)
@@ -274,7 +277,7 @@ class DurableSweeper(Sweeper):
             search=self.searched or earlier.search,
             length_edges=list(self.config.get("length_edges") or []) or None,
         )
-        describe(self.study, facts, all_points, own, self.points.config, without=self.members.without)
+        describe(self.study, facts, all_points, own, self.points.values, without=self.members.without)
 
     def _of_other_settings(self, points: Sequence[Point]) -> set[str]:
         """The folders of earlier points of named members whose settings have changed since."""

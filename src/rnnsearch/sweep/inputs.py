@@ -34,9 +34,10 @@ class Inputs:
         self._code: dict[str, str] = {}  # as it is now
         self._warned: set[str] = set()
 
-    def ask(self, config: DictConfig) -> None:
-        """Note the data of a training's config."""
-        self._asked.setdefault(_key(plain(config.data)), config)
+    def ask(self, values: Mapping[str, Any]) -> None:
+        """Note the data of a training, by the values of its config."""
+        if (key := _key(values["data"])) not in self._asked:
+            self._asked[key] = OmegaConf.create(dict(values))
 
     def require_test(self) -> None:
         """Refuse data without a test split if one is asked for.

@@ -3,9 +3,10 @@
 A point's folder is found by the key of its config, so the same sweep finds it again, and so does a wider one.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rnnsearch.records.json_files import read_object, write_object
-from rnnsearch.records.run_record import JOB, NO_RECORD, Failure, Record, read_record
+from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, read_record
 
 FORMAT = 1
 SUPERVISED = ".job.lock"  # held by the process that looks after a point
@@ -21,6 +22,9 @@ KEY_LETTERS = 8  # of the key, in the folder's name
 FLAGS = ("--config-dir=", "--config-name=config")  # a point's flags begin with one of these
 QUIET = ("hydra/job_logging=stderr", "hydra/hydra_logging=stderr", "hydra.output_subdir=null")  # or are one of these
 ASKING = 5.0  # seconds to wait for the lock, which `is_supervised` may hold for a moment
+
+
+Stamp = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,10 @@ def folder_name(member: str, seed: int, key: str) -> str:
 
 def find(study: Path, key: str) -> Path | None:
     """The folder of the point with this key, or None."""
-    for path in sorted(study.glob(f"*-{key[:KEY_LETTERS]}/{JOB}")):
-        if _read(path)["key"] == key:
-            return path.parent
-    return None
+    ending = f"-{key[:KEY_LETTERS]}"
+    names = sorted(name for name in os.listdir(study) if name.endswith(ending)) if study.is_dir() else []
+    there = (study / name for name in names if (study / name / JOB).is_file())
+    return next((folder for folder in there if _read(folder / JOB)["key"] == key), None)
 
 
 def write_point(point: Point) -> None:
@@ -242,6 +246,16 @@ def state(point: Point) -> State:
     status = _status(point.folder, attempts, record)
     error = _error(attempts, record) if status == "failed" else None
     return State(status, updates, best, record.seconds, error, attempts, chrf)
+
+
+def stamp(folder: Path) -> Stamp:
+    """What changes whenever a point's job.json or record is written."""
+    stamps = []
+    for name in (JOB, RECORD):
+        with suppress(FileNotFoundError):
+            status = (folder / name).stat()
+            stamps.append((status.st_ino, status.st_mtime_ns))
+    return tuple(stamps)
 
 
 def is_paused(point: Point) -> bool:

@@ -40,13 +40,17 @@ ROWS = 30  # of a live table, at most
 AROUND = 4  # lines of a terminal left for the table's head, the counts and the prompt
 
 States = dict[Path, State]
+Stamps = dict[Path, ledger.Stamp]
 
 
 @contextmanager
 def watching(points: Sequence[Point]) -> Iterator[None]:
     """Show the progress of the points while the block runs, and failures at once."""
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(points, states_of(points), stop), daemon=True)
+    stamps: Stamps = {}
+    watcher = threading.Thread(
+        target=_watch, args=(points, states_of(points, stamps=stamps), stamps, stop), daemon=True
+    )
     watcher.start()
     try:
         yield
@@ -55,13 +59,13 @@ def watching(points: Sequence[Point]) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(points: Sequence[Point], before: States, stop: threading.Event) -> None:
+def _watch(points: Sequence[Point], before: States, stamps: Stamps, stop: threading.Event) -> None:
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
     with live if console.is_terminal else nullcontext():
         while True:
             ended = stop.wait(SECONDS)
-            now = states_of(points, before)
+            now = states_of(points, before, stamps)
             for point in points:
                 _tell(point, before[point.folder], now[point.folder])
             before = now
@@ -94,10 +98,27 @@ def _score(state: State) -> str:
     return "" if state.bleu is None else f"{state.bleu:.2f}"
 
 
-def states_of(points: Sequence[Point], known: States | None = None) -> States:
-    """The state of each point; those ``known`` to be done are not read again."""
-    done = {folder: state for folder, state in (known or {}).items() if state.status in ledger.DONE}
-    return {point.folder: done.get(point.folder) or ledger.state(point) for point in points}
+def states_of(points: Sequence[Point], known: States | None = None, stamps: Stamps | None = None) -> States:
+    """The state of each point.
+
+    Args:
+        points: of a study.
+        known: earlier states; those that were done are not read again.
+        stamps: of the files that the earlier states were read from, brought up to date here; those that did not change
+            are not read again, either.
+    """
+    stamps = {} if stamps is None else stamps
+    return {point.folder: _state(point, (known or {}).get(point.folder), stamps) for point in points}
+
+
+def _state(point: Point, known: State | None, stamps: Stamps) -> State:
+    if known and known.status in ledger.DONE:
+        return known
+    before, now = stamps.get(point.folder), ledger.stamp(point.folder)
+    stamps[point.folder] = now
+    if known and before == now and known.status != "running" and not point.trial:  # else other files count, too
+        return known
+    return ledger.state(point)
 
 
 def table(points: Sequence[Point], states: States, *, rows: int | None = None) -> RenderableType:

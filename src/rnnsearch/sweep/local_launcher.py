@@ -14,8 +14,10 @@ from omegaconf import DictConfig
 from rnnsearch.config.launcher_checks import OUR_SWEEPER
 from rnnsearch.config.trust import given
 from rnnsearch.sweep import ledger
+from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.local_pool import Environment, Job, cores, make_slots, run
 from rnnsearch.sweep.search_trial import train_point
+from rnnsearch.sweep.warm_processes import THREADS, can_be_warm, prepare
 
 
 class LocalLauncher(Launcher):
@@ -36,6 +38,11 @@ class LocalLauncher(Launcher):
         """
         if config.hydra.sweeper._target_ != OUR_SWEEPER:
             raise ValueError(f"{config.hydra.sweeper._target_} keeps no study; leave out what chooses hydra/sweeper")
+
+    def prepare(self, points: Sequence[Point]) -> None:
+        """Begin what launching these points takes, while the caller does something else."""
+        if all(point.accelerator == "cpu" and can_be_warm({THREADS: "1"}, point.devices) for point in points):
+            prepare()
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the points in the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""
@@ -58,6 +65,7 @@ def _train(folder: Path, environment: Environment, stop: threading.Event, *, tru
 
 
 def _folder(overrides: Sequence[str]) -> Path:
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    places = [word for word in overrides if word.startswith("hydra.sweep.")]  # parsing all takes long
+    parsed = OverridesParser.create().parse_overrides(places)
     values = {override.key_or_group: override.value() for override in parsed}
     return Path(str(values["hydra.sweep.dir"])) / str(values["hydra.sweep.subdir"])

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from omegaconf import DictConfig
-
 from rnnsearch.config.overrides import spelt
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records.metrics import METRICS
@@ -37,7 +35,7 @@ class Ladder:
     ) -> None:
         self.member, self.wanted, self.rule, self.seed, self.measure = member, wanted, rule, seed, measure
         self.maker = points
-        self.least = math.ceil(warmups * points.config(wanted.overrides).scheduler.get("warmup", 0)) or None
+        self.least = math.ceil(warmups * points.values(wanted.overrides)["scheduler"].get("warmup", 0)) or None
         self.points: dict[Values, Point] = {}
 
     def step(self) -> Waiting | Chosen:
@@ -71,11 +69,14 @@ class Ladder:
         point = self.point(trial)
         if ledger.has_diverged(point):
             return math.inf
-        validation = at_rung(ledger.read_run(point.folder), self.maker.config(point.overrides).budget, self.pause(rung))
+        validation = at_rung(ledger.read_run(point.folder), self._budget(point), self.pause(rung))
         if validation is None:
             return None
         value = monitored(validation, self.measure)
         return -value if METRICS[self.measure].higher else value
+
+    def _budget(self, point: Point) -> Mapping[str, Any]:
+        return dict(self.maker.values(point.overrides)["budget"])
 
     def told(self) -> tuple[Trial, ...]:
         """Every trial as study.json describes it."""
@@ -83,7 +84,7 @@ class Ladder:
 
     def _told(self, trial: Values, point: Point) -> Trial:
         record = ledger.read_run(point.folder)
-        budget = self.maker.config(point.overrides).budget
+        budget = self._budget(point)
         at = [at_rung(record, budget, self.pause(place)) for place in range(len(self.rule.rungs))]
         return Trial(
             member=self.member,
@@ -101,7 +102,7 @@ class Ladder:
         )
 
 
-def at_rung(record: Record, budget: DictConfig, pause: Mapping[str, Any]) -> dict[str, Any] | None:
+def at_rung(record: Record, budget: Mapping[str, Any], pause: Mapping[str, Any]) -> dict[str, Any] | None:
     """The validation at which a run is judged; None if it is not there yet."""
     paused = {entry.update: entry.share for entry in record.pauses}
     validations = record.results.curves.validation
@@ -113,7 +114,7 @@ def at_rung(record: Record, budget: DictConfig, pause: Mapping[str, Any]) -> dic
     return None
 
 
-def _share(validation: Mapping[str, Any], budget: DictConfig, record: Record) -> float:
+def _share(validation: Mapping[str, Any], budget: Mapping[str, Any], record: Record) -> float:
     """The share of the budget used at a validation; a budget in seconds is only known at a pause."""
     tokens = validation["tokens_seen"]
     used = {"updates": validation["update"], "tokens": tokens, "flops": tokens * (record.flops_per_token or 0.0)}

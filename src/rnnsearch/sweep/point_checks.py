@@ -1,69 +1,109 @@
 """Checks all points of a study before the first begins: if one would be refused, none is trained."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import chain
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.config.constructor_checks import check_constructors
 from rnnsearch.config.devices import check_devices
 from rnnsearch.config.errors import explain
 from rnnsearch.config.overrides import Overrides
-from rnnsearch.config.plain_values import plain
-from rnnsearch.config.value_checks import check_values
+from rnnsearch.config.plain_values import PerSection
+from rnnsearch.config.value_checks import check_values, is_open, missing, wrong_values
 from rnnsearch.sweep.labels import in_words, labels
 
 Compose = Callable[[Overrides], DictConfig]
-Check = Callable[[DictConfig], object]
+Values = Callable[[Overrides], Mapping[str, Any]]
+Check = Callable[[Overrides], None]
 
 
-def judge(points: Sequence[Overrides], compose: Compose) -> None:
+def judge(points: Sequence[Overrides], compose: Compose, values: Values) -> None:
     """Refuse points whose training would be refused: values first, then (with torch) their combinations.
+
+    Args:
+        points: by their overrides.
+        compose: gives the config of a training.
+        values: gives the resolved values of that config, to be read only.
 
     Raises:
         ValueError: naming every refused point and the reason.
     """
-    for checks in ((check_values,), tuple(_fitting())):
-        refused = [_refusal(overrides, compose, checks) for overrides in points]
+    for make_check in (_checked_alone, _checked_together):
+        check = make_check(compose, values)
+        refused = [_refusal(overrides, check) for overrides in points]
         if any(refused):
             raise ValueError(_told(points, refused))
 
 
-def _fitting() -> Iterator[Check]:
-    """Checks of combinations, each called with one config after another; equal sections are checked once."""
+def _checked_alone(compose: Compose, values: Values) -> Check:
+    """The check of every value of a point. A config is composed for the sentence only, once for equal mistakes."""
+    told: dict[tuple[str, ...], ValueError] = {}
+    wrong_values_of = PerSection(lambda part: [*wrong_values(part), *([repr(part)] if is_open(part) else [])])
+
+    def check(overrides: Overrides) -> None:
+        with suppress(OmegaConfBaseException):  # a value without sense is told before an interpolation without end
+            found = values(overrides)
+            wrong = (*missing(found), *chain.from_iterable(wrong_values_of(found)))
+            if not wrong:
+                return
+            if wrong in told:
+                raise told[wrong]
+        config = copy.deepcopy(compose(overrides))  # it is normalised in place
+        OmegaConf.set_readonly(config, False)
+        try:
+            check_values(config)
+        except ValueError as error:
+            told[wrong] = error
+            raise
+
+    return check
+
+
+def _checked_together(_: Compose, values: Values) -> Check:
+    """The check of what a point's sections make together; equal ones are checked once."""
     from rnnsearch.config.combination_checks import CHECKS  # imports torch
 
-    yield lambda config: check_devices(config.trainer)
-    for check, sections in CHECKS:
-        yield partial(_once, check, sections, {})
-    yield check_constructors  # last, since it imports Lightning
+    seen: dict[str, Exception | None] = {}
+    constructors = PerSection(partial(_error, check_constructors))
+
+    def check(overrides: Overrides) -> None:
+        found = values(overrides)
+        for place, (part, sections) in enumerate(((_check_trainer, ("trainer",)), *CHECKS)):
+            read = {name: found[name] for name in sections if name in found}
+            if (key := f"{place} {read}") not in seen:
+                seen[key] = _error(part, read)
+            if (refusal := seen[key]) is not None:
+                raise refusal
+        for refusal in constructors(found):  # last, since they import Lightning
+            if refusal is not None:
+                raise refusal
+
+    return check
 
 
-def _once(check: Check, sections: Sequence[str], seen: dict[str, Exception | None], config: DictConfig) -> None:
-    """Check a config, or repeat the verdict on an earlier one with equal sections."""
-    key = repr([_plain(config.get(section)) for section in sections])
-    if key not in seen:
-        seen[key] = None
-        try:
-            check(config)
-        except Exception as error:
-            seen[key] = error
-    if (refusal := seen[key]) is not None:
-        raise refusal
+def _check_trainer(config: DictConfig) -> None:
+    check_devices(config.trainer)
 
 
-def _plain(section: object) -> object:
-    return plain(section) if isinstance(section, DictConfig) else section
+def _error(check: Callable[[DictConfig], object], values: dict[str, Any]) -> Exception | None:
+    """Why a check refuses values, if it does."""
+    try:
+        check(OmegaConf.create(values))
+    except Exception as error:
+        return error
+    return None
 
 
-def _refusal(overrides: Overrides, compose: Compose, checks: Sequence[Check]) -> str | None:
+def _refusal(overrides: Overrides, check: Check) -> str | None:
     """Why a point is refused; None if it is not."""
     try:
-        config = copy.deepcopy(compose(overrides))  # the checks normalise it in place
-        OmegaConf.set_readonly(config, False)
-        for check in checks:
-            check(config)
+        check(overrides)
     except Exception as error:
         explained = explain(error, "train", overrides)
         if explained is None:

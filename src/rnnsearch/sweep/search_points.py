@@ -9,7 +9,6 @@ from omegaconf import DictConfig
 
 from rnnsearch.config.identity import config_hash
 from rnnsearch.config.overrides import Overrides, key_of
-from rnnsearch.config.plain_values import plain
 from rnnsearch.records.run_record import JOB
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.axes import dimension, ends
@@ -65,18 +64,18 @@ def trials_of(config: DictConfig, request: Request, points: Points) -> tuple[lis
     """
     wanted = config.sweep.search
     space, fixed = space_of(request)
-    composed = points.config(fixed)
+    values = points.values(fixed)
     settings = {str(key): value for key, value in wanted.items() if key != "trials"}
-    base = config_hash(plain(composed))
-    search = HyperparameterSearch(space=space, updates=composed.budget.updates, fixed=fixed, base=base, **settings)
+    base, updates = config_hash(values), values["budget"]["updates"]
+    search = HyperparameterSearch(space=space, updates=updates, fixed=fixed, base=base, **settings)
     check_keys(search, points.composed)
     write_search(search, points.study)
-    trials = [_trial(points, index, fixed, composed) for index in range(wanted.trials)]
+    trials = [_trial(points, index, fixed, values) for index in range(wanted.trials)]
     settle(search, points.study)
     return trials, search.description(wanted.trials)
 
 
-def _trial(points: Points, index: int, fixed: Overrides, config: DictConfig) -> Point:
+def _trial(points: Points, index: int, fixed: Overrides, values: Mapping[str, Any]) -> Point:
     folder = points.study / f"trial-{index:04d}"
     known = ledger.read_point(folder) if (folder / JOB).is_file() else None
     if known and "number" in (known.trial or {}):
@@ -84,7 +83,7 @@ def _trial(points: Points, index: int, fixed: Overrides, config: DictConfig) -> 
     name = f"trial {index}"
     last = points.names(name)
     trial = {"index": index, "fixed": list(fixed), "last": list(last)}
-    return points.point_in(folder, name, (*fixed, *last), config, key="", trial=trial)
+    return points.point_in(folder, name, (*fixed, *last), values, key="", trial=trial)
 
 
 def for_wandb(config: DictConfig, request: Request, name: str) -> Mapping[str, Any]:

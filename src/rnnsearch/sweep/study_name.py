@@ -2,12 +2,15 @@
 
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from rnnsearch.records.run_record import JOB
 from rnnsearch.records.study_description import STUDY
-from rnnsearch.study.report import Written
+
+if TYPE_CHECKING:  # with the statistics, which take a second to import
+    from rnnsearch.study.report import Written
 
 LONGEST = 200  # bytes of a name; file systems allow 255, but temporary names are longer
 JOINERS = "\u200c\u200d"  # occur in words of Persian, Hindi and other languages
@@ -56,7 +59,7 @@ def study_folder(cfg: DictConfig, *, begun: bool = False) -> Path:
     raise FileNotFoundError(f"{output} has no study {cfg.study}{listed}")
 
 
-def check_whole(report: Written) -> None:
+def check_whole(report: "Written") -> None:
     """Fail if the report lacks something; what it lacks has been logged.
 
     Raises:

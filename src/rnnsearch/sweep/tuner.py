@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.config.keys.roles import CORRECTED, LIMITS, Role, keys_of, within
 from rnnsearch.config.plain_values import plain
 from rnnsearch.records import study_description
+from rnnsearch.records.nested import value_at
 from rnnsearch.records.run_record import NO_RECORD
 from rnnsearch.records.study_description import RATE
 from rnnsearch.sweep import ledger
@@ -161,8 +162,8 @@ class Tuner:
         """In words, where a point differs from the values chosen for its member; empty if it does not."""
         if set(overrides_of(chosen)) <= set(point.overrides):
             return ""
-        config = self.points.config(point.overrides)
-        has = {key: OmegaConf.select(config, key) for key in chosen}
+        values = self.points.values(point.overrides)
+        has = {key: value_at(values, key) for key in chosen}
         return ", ".join(f"{key.rpartition('.')[2]}={has[key]}" for key in chosen if has[key] != chosen[key])
 
     def _fresh(self, trial: study_description.Trial) -> study_description.Trial:
@@ -207,10 +208,10 @@ class Tuner:
         Raises:
             ValueError: if the optimiser has no rate.
         """
-        optimizer = self.points.config(asked.overrides).optimizer
+        optimizer = self.points.values(asked.overrides)["optimizer"]
         if "lr" not in optimizer:
             raise ValueError(f"tuning: {optimizer.get('_target_')} has no key lr; set tuning=none")
-        rate = float(optimizer.lr)
+        rate = float(optimizer["lr"])
         return Rule(
             key=RATE,
             values=tuple(float(f"{rate * factor:.6g}") for factor in self.tuning.factors or (1,)),

@@ -118,6 +118,7 @@ class _Server:
     """The client's end: the server ends when its socket is closed, as at this process's end."""
 
     def __init__(self) -> None:
+        self._is_asked = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -130,6 +131,7 @@ class _Server:
 
     def ask(self, descriptors: Sequence[int]) -> None:
         """Ask for a child; the descriptors close unanswered if the server ends."""
+        self._is_asked = True
         with suppress(OSError):
             socket.send_fds(self._socket, [b"?"], descriptors)
 
@@ -137,8 +139,10 @@ class _Server:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Let it end."""
+        """Let it end; at once if nobody asked it for anything."""
         self._socket.close()
+        if not self._is_asked:
+            self._process.kill()
         self._process.wait()
 
 
@@ -155,6 +159,11 @@ def _server() -> _Server:
         _servers[os.getpid()] = server = _Server()
         atexit.register(_close, os.getpid())
         return server
+
+
+def prepare() -> None:
+    """Let the server begin, so that it has imported everything when the first process is asked for."""
+    _server()
 
 
 def _close(pid: int) -> None:
