@@ -13,7 +13,7 @@ from tests.study.many import stop_runs, write_sweep
 
 from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_statistics, chrf_from_statistics, chrf_statistics
 from rnnsearch.evaluation.length import by_length
-from rnnsearch.study import drawing
+from rnnsearch.study import drawers, drawing
 from rnnsearch.study.report import Written, write_report
 
 LEXICON = [
@@ -276,5 +276,6 @@ def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """Tests of words and numbers show an empty picture in place of each: saving one takes most of a report's time."""
     if request.node.get_closest_marker("pictures"):
         return
+    monkeypatch.setattr(drawers, "MANY", 10**6)  # other processes would draw
     monkeypatch.setattr(drawing, "svg", lambda figure: '<svg width="72pt" height="72pt"/>')
     monkeypatch.setattr(drawing, "png", lambda figure, digest: b"")

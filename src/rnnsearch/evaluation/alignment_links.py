@@ -16,6 +16,7 @@ Links = frozenset[Link]
 Weights = NDArray[np.float64]
 
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
+_SURE_LINKS = re.compile(r"\s*(?:\d+-\d+(?:\s+|$))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ def parse_pharaoh(line: str, *, one_indexed: bool = False) -> GoldLinks:
 
     Raises: ValueError for anything else.
     """
+    if not one_indexed and _SURE_LINKS.fullmatch(line):
+        numbers = map(int, line.replace("-", " ").split())
+        links = frozenset(zip(numbers, numbers, strict=True))
+        return GoldLinks(links, links)
     sure: set[Link] = set()
     possible: set[Link] = set()
     first = 1 if one_indexed else 0

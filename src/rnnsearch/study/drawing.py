@@ -67,8 +67,7 @@ def _both(figure: Figure, digest: str, earlier: Path) -> Drawing:
     width = re.search(r'<svg [^>]*?width="([0-9.]+)pt"', page, re.DOTALL)
     assert width is not None, "matplotlib writes the width in points"
     source = f"data:image/svg+xml;base64,{base64.b64encode(page.encode()).decode()}"
-    missing = fonts.fit(figure)
-    beside = _kept(earlier, digest) or (None if missing else png(figure, digest))
+    beside = _kept(earlier, digest) or (None if fonts.fit(figure) else png(figure, digest))
     return Drawing(source, round(float(width[1]) * _PIXELS_A_POINT), beside, no_font=NO_FONT if beside is None else "")
 
 

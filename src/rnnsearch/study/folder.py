@@ -4,6 +4,7 @@ import bz2
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -193,10 +194,16 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
     rows = tuple(_rounded(row) for row in _read_lines(path))
     if not rows or "source" in rows[0]:
         return _checked(rows, path)
-    shared = _read_lines(path.parent.parent / SENTENCES)
+    sentences = path.parent.parent / SENTENCES
+    shared = _read_sentences(sentences, sentences.stat().st_mtime_ns if sentences.is_file() else 0)
     if len(shared) != len(rows):
         raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
     return _checked(tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True)), path)
+
+
+@lru_cache(maxsize=1)  # the runs of a study share them
+def _read_sentences(path: Path, _changed: int) -> tuple[Row, ...]:
+    return _read_lines(path)
 
 
 def _checked(rows: tuple[Row, ...], path: Path) -> tuple[Row, ...]:

@@ -16,7 +16,8 @@ from rnnsearch.records.metrics import TITLES
 from rnnsearch.records.visible import visible, visible_line
 from rnnsearch.study import doubts, export, findings, headline
 from rnnsearch.study.blocks import Card, First, Section
-from rnnsearch.study.drawing import Drawing, drawn
+from rnnsearch.study.drawers import drawn_together, helpers
+from rnnsearch.study.drawing import Drawing
 from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import is_comparison
@@ -80,10 +81,10 @@ def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
     Raises: FileNotFoundError without study.json; ValueError if that is damaged.
     """
     study = read_study(folder)
-    report = build_report(study)
-    pictures = [picture for section in report.sections for picture in section.all_pictures()]
-    figures = (earlier or folder) / "figures"
-    drawings = {picture.name: drawn(picture, figures / f"{picture.name}.png") for picture in pictures}
+    with helpers(len(study.runs)) as of_many:
+        report = build_report(study)
+        pictures = [picture for section in report.sections for picture in section.all_pictures()]
+        drawings = drawn_together(pictures, (earlier or folder) / "figures", of_many)
     makers = {
         "report.md": lambda: render_markdown(report, drawings),
         "report.csv": lambda: export.as_csv(study),
