@@ -39,7 +39,7 @@ def test_what_was_asked_of_a_sweep_is_first_and_the_contents_lead_to_every_secti
 
 def test_every_run_has_a_card_and_a_failed_one_its_traceback(sweep: Path) -> None:
     html = (sweep / "report.html").read_text(encoding="utf-8")
-    assert html.count("<details") == 3 + 32  # what differs, each point's curves, every run
+    assert html.count("<details") == 4 + 32  # many doubts, what differs, each point's curves, every run
     assert html.count('<details class="bad">') == 2
     assert "loss is nan</pre>" in html
     markdown = (sweep / "report.md").read_text(encoding="utf-8")

@@ -33,6 +33,14 @@ class Remark:
         return {"kind": self.kind, "text": self.text, "members": list(self.members), "values": dict(self.values)}
 
 
+def by_kind(remarks: Sequence[Remark]) -> list[tuple[list[Remark], list[Remark]]]:
+    """Of each kind the remarks to show, and those to fold: not one alone, which takes as much room."""
+    kinds: dict[str, list[Remark]] = {}
+    for remark in remarks:
+        kinds.setdefault(remark.kind, []).append(remark)
+    return [(same[:MANY], same[MANY:]) if len(same) > MANY + 1 else (same, []) for same in kinds.values()]
+
+
 def named(run: Run) -> str:
     """A run's name for a reader."""
     return f"{run.member} seed {run.seed}"

@@ -22,7 +22,7 @@ from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import is_comparison
 from rnnsearch.study.planned_comparisons import verdict
-from rnnsearch.study.remarks import Remark
+from rnnsearch.study.remarks import Remark, by_kind
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.standing import near_best
@@ -165,6 +165,7 @@ def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
     """One page with style and figures inside, all text escaped; its policy lets a browser load nothing else."""
     environment = _environment(autoescape=True)
     environment.filters["breakable"] = _breakable
+    environment.filters["by_kind"] = by_kind
     environment.filters["anchor"] = lambda title: slug(title).lower()
     widths = sorted({drawing.width for drawing in drawings.values()})
     style = Markup(environment.get_template("style.css").render(widths=widths))
