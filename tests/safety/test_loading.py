@@ -78,8 +78,14 @@ CONSTRUCTED = ["optimizer", "data", "tokenizer", "scheduler", "model.context", "
     ("target", "key"),
     [
         *(("os.system", key) for key in CONSTRUCTED),
-        ("rnnsearch.records.json_files.write_text", "optimizer"),
-        ("rnnsearch.cli.main.main", "data"),
+        *(
+            pytest.param(target, key, marks=[] if key == quick else pytest.mark.slow)
+            for target, quick in (
+                ("rnnsearch.records.json_files.write_text", "optimizer"),
+                ("rnnsearch.cli.main.main", "data"),
+            )
+            for key in CONSTRUCTED
+        ),
     ],
 )
 def test_a_config_constructs_what_the_shipped_one_names(
