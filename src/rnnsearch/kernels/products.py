@@ -29,12 +29,12 @@ _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None) if _ONEDNN is 
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
     low = autocast_to(values_NX)
+    if not torch.is_grad_enabled() and low is None and _suits(values_NX, weight_YX, least=1):
+        return _by_row(values_NX, weight_YX, bias_Y)
     if torch.is_grad_enabled() and (low is not None or _suits(values_NX, weight_YX)):
         found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y, low)  # type: ignore[no-untyped-call]  # torch gives it no types
         return found
-    if low is not None or not _suits(values_NX, weight_YX, least=1):
-        return functional.linear(values_NX, weight_YX, bias_Y)
-    return _by_row(values_NX, weight_YX, bias_Y)
+    return functional.linear(values_NX, weight_YX, bias_Y)
 
 
 def _by_row(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
