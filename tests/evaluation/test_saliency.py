@@ -68,7 +68,7 @@ def test_kernels_agree_with_the_plain_path(kernels: str, mechanism: str, start: 
         np.testing.assert_allclose(one, two, atol=1e-10)
 
 
-@pytest.mark.parametrize("positions", [1, 40, 8192])
+@pytest.mark.parametrize("positions", [pytest.param(1, marks=pytest.mark.slow), 40, 8192])
 @pytest.mark.parametrize("mechanism", ["additive", "fixed"])
 def test_batches_and_padding_change_nothing(positions: int, mechanism: str, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = build(MODERN.but(mechanism=mechanism), kernels="portable")

@@ -65,7 +65,7 @@ def assert_equal(found: Sequence[dict[str, Tensor]], *, relative: float) -> None
             torch.testing.assert_close(other[name], value, rtol=0, atol=close, msg=lambda m, n=name: f"{n}: {m}")
 
 
-@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("name", [n if n != "500 words" else pytest.param(n, marks=pytest.mark.slow) for n in BATCHES])
 @every_design
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float32, 2e-5), (torch.float64, 1e-11)])
 def test_paths_agree(design: Design, name: str, dtype: torch.dtype, relative: float) -> None:

@@ -10,6 +10,8 @@ from tests.study.many import write_search, write_sweep
 
 from rnnsearch.study.report import write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def search(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:

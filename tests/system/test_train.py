@@ -140,13 +140,15 @@ def test_the_plateau_lowers_the_rate_on_the_curve(workshop: Any, tmp_path: Path)
     "words",
     [
         "optimizer=adadelta scheduler=none averaging=none ~logger",
-        "optimizer=adamw scheduler=inverse_sqrt batches=paper",
-        "optimizer=sgd scheduler=step batches=tokens batches.size=100 trainer=auto",
+        pytest.param("optimizer=adamw scheduler=inverse_sqrt batches=paper", marks=pytest.mark.slow),
+        pytest.param(
+            "optimizer=sgd scheduler=step batches=tokens batches.size=100 trainer=auto", marks=pytest.mark.slow
+        ),
         "tokenizer=sentencepiece tokenizer.source_size=300 tokenizer.target_size=300",
         "model/context=fixed model.cell=lstm data_workers=1",
         "+debug=fast +experiment=bahdanau2015_rnnsearch30 model.embedding_size=4 model.hidden_size=4 "
         "model.attention_size=4 model.readout_size=4 batches.batch_size=8 budget.updates=2",
-        "+debug=overfit trainer.overfit_batches=2 validation.monitor=chrf",
+        pytest.param("+debug=overfit trainer.overfit_batches=2 validation.monitor=chrf", marks=pytest.mark.slow),
     ],
 )
 def test_options_train(workshop: Any, tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
