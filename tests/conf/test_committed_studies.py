@@ -41,10 +41,10 @@ def composed(folder: Path) -> DictConfig:
     return config
 
 
+@pytest.mark.parametrize("most", [1, pytest.param(None, marks=pytest.mark.slow)], ids=["a point", "all"])
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-@pytest.mark.slow
-def test_a_repeated_sweep_finds_every_point(study: Path) -> None:
-    for folder in (one for one in FOLDERS if one.parent == study):
+def test_a_repeated_sweep_finds_every_point(study: Path, most: int | None) -> None:
+    for folder in [one for one in FOLDERS if one.parent == study][:most]:
         point, values = read_point(folder), plain(composed(folder))
         recorded = point.key, json.loads((folder / RECORD).read_text(encoding="utf-8"))["config_hash"]
         assert (point_key(values), config_hash(values)) == WITHOUT_FOLDERS.get(point.key, recorded), folder.name
