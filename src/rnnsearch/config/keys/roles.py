@@ -50,7 +50,7 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 )
 # Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
-UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "auto"}
+UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"}
 READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
 HIDDEN_SIZES = ("model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size")  # which match finds
 
