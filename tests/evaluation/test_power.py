@@ -36,6 +36,19 @@ def test_new_studies_find_what_their_pilots_call_detectable(seeds: int, together
     assert np.mean(found) >= POWER - 3 * np.std(found) / np.sqrt(80)
 
 
+@pytest.mark.parametrize("least", [0.0, 5e-324, 1e-310])
+def test_a_pilot_whose_runs_do_not_differ_needs_the_fewest(least: float) -> None:
+    for pilot in (Errors(0.0, least, 3), Errors(least, 0.0, 3), Errors(least, least, 3)):
+        assert seeds_needed(0.1, pilot, error=0.05) == 2
+        assert detectable(pilot, error=0.05) < 1e-100
+
+
+@pytest.mark.parametrize("unknown", [np.inf, np.nan])
+def test_of_a_pilot_that_says_nothing_no_number_is_enough(unknown: float) -> None:
+    for pilot in (Errors(unknown, 1.0, 3), Errors(1.0, unknown, 3)):
+        assert seeds_needed(0.1, pilot, error=0.05) is None
+
+
 def test_as_many_seeds_as_are_needed_and_no_more() -> None:
     pilot = Errors(0.05, 0.4, 5)
     needed = seeds_needed(3.0, pilot, error=0.05)

@@ -23,6 +23,7 @@ LIMIT = 100  # no larger number of seeds is given
 POINTS, TAIL = 181, 1e-6  # of the quadrature over two χ²
 DECADES, EACH = (-30, 30), 5  # the grid of seeds' over sentences' variance, and its points a decade
 LEAST = 1e-12  # of the seeds' variance, for sentences without any variance
+NONE = 1e-300  # for a pilot without any
 
 
 def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> float:
@@ -34,7 +35,7 @@ def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> floa
     truth_P, weight_P = mixture(pilot.freedom, POINTS, TAIL)
     spread_Q, weight_Q = mixture(seeds - 1, POINTS, TAIL)
     true_P = pilot.seeds * pilot.count / seeds * truth_P
-    sentences = max(pilot.sentences, LEAST * pilot.seeds)
+    sentences = max(pilot.sentences, LEAST * pilot.seeds, NONE)
     width_PQ = _widths(sentences, true_P[:, None] / spread_Q, seeds - 1, error)
     deviation_P1 = np.sqrt(sentences + true_P)[:, None]
     found_PQ = ndtr((difference - width_PQ) / deviation_P1) + ndtr((-difference - width_PQ) / deviation_P1)
@@ -73,7 +74,9 @@ def seeds_needed(difference: float, pilot: Errors, *, error: float, limit: int =
     if pilot.count < 2:
         raise ValueError("how many seeds a difference needs is known from the spread over two seeds or more; got one")
     too_few, enough = 1, limit
-    if not power(difference, pilot, seeds=limit, error=error) >= AIM:  # too little, or NaN
+    if not np.isfinite(pilot.sentences + pilot.seeds):
+        return None
+    if not power(difference, pilot, seeds=limit, error=error) >= AIM:
         return None
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
