@@ -32,7 +32,7 @@ class Options(argparse.Namespace):
     lengths: list[int]
     optimizer: bool
     opennmt_attention: str
-    query_state: str
+    query_state: str = "previous"
     sentences: int
     length: int
     beam: int

@@ -86,9 +86,9 @@ def settle_budget(cfg: DictConfig, overrides: Sequence[str]) -> None:
     Raises:
         ValueError: if both were given and differ.
     """
-    if settling(cfg, overrides):
-        steps = cfg.trainer.max_steps
-        cfg.budget.updates = cfg.trainer.max_steps = None if steps == -1 else steps
+    for override in settling(cfg, overrides):
+        key, _, value = override.partition("=")
+        OmegaConf.update(cfg, key, read_value(value))
 
 
 def settling(cfg: Mapping[Any, Any], overrides: Sequence[str]) -> Overrides:

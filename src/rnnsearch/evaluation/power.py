@@ -23,7 +23,7 @@ LIMIT = 100  # no larger number of seeds is given
 POINTS, TAIL = 181, 1e-6  # of the quadrature over two χ²
 DECADES, EACH = (-30, 30), 5  # the grid of seeds' over sentences' variance, and its points a decade
 LEAST = 1e-12  # of the seeds' variance, for sentences without any variance
-NONE = 1e-300  # for a pilot without any
+TINY = 1e-300  # in the place of no variance at all
 
 
 def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> float:
@@ -35,7 +35,7 @@ def power(difference: float, pilot: Errors, *, seeds: int, error: float) -> floa
     truth_P, weight_P = mixture(pilot.freedom, POINTS, TAIL)
     spread_Q, weight_Q = mixture(seeds - 1, POINTS, TAIL)
     true_P = pilot.seeds * pilot.count / seeds * truth_P
-    sentences = max(pilot.sentences, LEAST * pilot.seeds, NONE)
+    sentences = max(pilot.sentences, LEAST * pilot.seeds, TINY)
     width_PQ = _widths(sentences, true_P[:, None] / spread_Q, seeds - 1, error)
     deviation_P1 = np.sqrt(sentences + true_P)[:, None]
     found_PQ = ndtr((difference - width_PQ) / deviation_P1) + ndtr((-difference - width_PQ) / deviation_P1)

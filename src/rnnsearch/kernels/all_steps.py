@@ -3,6 +3,7 @@
 T steps, B rows, S source, A alignment hidden layer.
 """
 
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -44,7 +45,8 @@ class _Weights(torch.autograd.Function):
         step = make(keys_BSA, v_A, padding_BS)
         weights_TBS = v_A.new_empty(*queries_TBA.shape[:2], keys_BSA.shape[1])
         kept_TBA = v_A.new_empty(queries_TBA.shape)
-        step.forward_all(queries_TBA, weights_TBS, kept_TBA)
+        for part in _parts(step, queries_TBA, weights_TBS, kept_TBA):
+            step.forward(*part)
         ctx.save_for_backward(weights_TBS, kept_TBA)
         ctx.step, ctx.low = step, queries_TBA.dtype
         return weights_TBS
@@ -55,6 +57,12 @@ class _Weights(torch.autograd.Function):
             raise RuntimeError("weights of all steps have no second derivative; use kernels=plain, or no create_graph")
         weights_TBS, kept_TBA = ctx.saved_tensors
         d_energies_TBS, d_queries_TBA = torch.empty_like(weights_TBS), torch.empty_like(kept_TBA, dtype=ctx.low)
-        sums = ctx.step.sums()
-        ctx.step.backward_all(d_weights_TBS.contiguous(), weights_TBS, kept_TBA, d_energies_TBS, d_queries_TBA, sums)
+        sums, given = ctx.step.sums(), (d_weights_TBS.contiguous(), weights_TBS, kept_TBA)
+        for part in _parts(ctx.step, *given, d_energies_TBS, d_queries_TBA):
+            ctx.step.backward(*part, sums)
         return None, d_queries_TBA, *ctx.step.gradients(d_energies_TBS, kept_TBA, sums), None
+
+
+def _parts(step: attention.Additive, *values: Tensor) -> Iterable[Sequence[Tensor]]:
+    """All steps at once, or one after the other."""
+    return [values] if step.takes_many else zip(*values, strict=True)

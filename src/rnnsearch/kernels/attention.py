@@ -50,10 +50,9 @@ class AttentionStep(Protocol):
 
 
 class Additive:
-    """e_ij = v^T tanh(q_i + k_j) (paper, A.1.2).
+    """e_ij = v^T tanh(q_i + k_j) (paper, A.1.2)."""
 
-    Where no query waits for an earlier context, `forward_all` and `backward_all` take those of all steps.
-    """
+    takes_many = False  # whether forward and backward take all steps at once, ``[T, B, ...]``, where no query waits
 
     def __init__(self, keys_BSA: Tensor, v_A: Tensor | None, padding_BS: Tensor) -> None:
         assert v_A is not None
@@ -88,24 +87,6 @@ class Additive:
         slope_BSA = rho_BSA.addcmul_(rho_BSA, rho_BSA, value=-1.0)
         torch.mul(torch.bmm(d_energies_BS.unsqueeze(1), slope_BSA).squeeze(1), 4.0 * self.v_A, out=d_query_BA)
         d_keys_BSA[: len(kept_BA)].addcmul_(d_energies_BS.unsqueeze(-1), slope_BSA)
-
-    def forward_all(self, queries_TBA: Tensor, weights_TBS: Tensor, kept_TBA: Tensor) -> None:
-        """`forward` of each step."""
-        for step in zip(queries_TBA, weights_TBS, kept_TBA, strict=True):
-            self.forward(*step)
-
-    def backward_all(
-        self,
-        d_weights_TBS: Tensor,
-        weights_TBS: Tensor,
-        kept_TBA: Tensor,
-        d_energies_TBS: Tensor,
-        d_queries_TBA: Tensor,
-        sums: tuple[Tensor, ...],
-    ) -> None:
-        """`backward` of each step."""
-        for step in zip(d_weights_TBS, weights_TBS, kept_TBA, d_energies_TBS, d_queries_TBA, strict=True):
-            self.backward(*step, sums)
 
     def gradients(
         self, d_energies_TBS: Tensor, kept_TBA: Tensor, sums: tuple[Tensor, ...]

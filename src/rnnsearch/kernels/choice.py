@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one form. ``any_values``: it mixes values of lower precision than the weights'."""
+    """The steps of one form. ``any_values``: it mixes values of any lower precision, not of bfloat16 alone."""
 
     cells: dict[type[cells.CellStep], cells.CellStep]
     additive: attention.MakeStep
@@ -78,8 +78,9 @@ def scoring_step(step: attention.MakeStep, like: Tensor) -> attention.MakeStep:
 def mixing(like: Tensor, values: torch.dtype) -> attention.Mixing:
     """The form of mixing that serves weights like ``like`` and values of a type."""
     steps = _serving(like)
-    taken = steps is not None and (values in (like.dtype, compiled.LOW) or steps.any_values)
-    return steps.mixing if steps is not None and taken else attention.MIXING
+    if steps is None or not (steps.any_values or values in (like.dtype, compiled.LOW)):
+        return attention.MIXING
+    return steps.mixing
 
 
 def keeps_low(like: Tensor, low: torch.dtype) -> bool:

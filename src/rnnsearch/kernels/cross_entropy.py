@@ -55,10 +55,11 @@ def linear_cross_entropy(
 
 
 def chunk_rows(vocabulary_size: int, device: torch.device, low: torch.dtype = torch.float32) -> int:
-    """How many rows of logits are held at a time; on a GPU, and without compiled steps, in float32 as well."""
-    if device.type == "cpu":
-        return max(1, CPU_BYTES * 4 // low.itemsize**2 // vocabulary_size)
-    return max(1, GPU_BYTES // (4 * vocabulary_size))
+    """How many rows of logits, which products give in the type ``low``, are held at a time."""
+    size = CPU_BYTES if device.type == "cpu" else GPU_BYTES
+    if device.type == "cpu" and low == compiled.LOW:
+        return max(1, 2 * size // (low.itemsize * vocabulary_size))
+    return max(1, size // (4 * vocabulary_size))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

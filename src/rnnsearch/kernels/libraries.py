@@ -5,15 +5,15 @@ file. Training takes what was measured. Search always takes oneDNN (`products.li
 for a row does not depend on how many rows there are; MKL's does.
 """
 
-import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from timeit import timeit
 
 import torch
 
 from rnnsearch.kernels import products
+from rnnsearch.records.json_files import read_object, write_object
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ SHAPES = {
     "small steps": (80, 96, 384),
 }
 WORTH = 1.15  # times as fast torch's own has to be: what is measured again is then chosen again
-ROUNDS, SECONDS = 5, 2e-3  # of a measurement
+ROUNDS, MULTIPLICATIONS = 5, 10**8  # of a measurement, and at least about so many in a round
 
 
 def use(chosen: Mapping[str, str]) -> None:
@@ -42,17 +42,24 @@ def choose(setting: str, folder: Path, processor: str) -> dict[str, str]:
         folder: keeps what was measured, in products.json.
         processor: its name; with torch's version and the threads it says whether a measurement still holds.
     """
-    if setting != "auto":
-        chosen = dict.fromkeys(SHAPES, setting)
-    else:
-        key = f"{processor}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-        path = folder / "products.json"
-        kept = _read(path)
-        chosen = kept.get(key) or measured()
-        if key not in kept:
-            _write(path, {**kept, key: chosen})
-            logger.info("products by %s", ", ".join(f"{library} ({kind})" for kind, library in chosen.items()))
+    key = f"{processor}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    chosen = _looked_up(folder / "products.json", key) if setting == "auto" else dict.fromkeys(SHAPES, setting)
     use(chosen)
+    return chosen
+
+
+def _looked_up(path: Path, key: str) -> dict[str, str]:
+    """What is kept of this machine, or else what is measured now, which is kept if it can be."""
+    kept = _read(path)
+    if key in kept:
+        return kept[key]
+    chosen = measured()
+    logger.info("products by %s", ", ".join(f"{library} ({kind})" for kind, library in chosen.items()))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_object(path, {**kept, key: chosen})
+    except OSError as error:
+        logger.info("what was measured of products is not kept: %s", error)
     return chosen
 
 
@@ -70,38 +77,20 @@ def _faster(rows: int, inner: int, outer: int, *, steps: bool) -> str:
         "onednn": (lambda: packed(values_NX)) if steps else lambda: products.by_onednn(values_NX, weight_YX, None),
         "torch": lambda: torch.nn.functional.linear(values_NX, weight_YX),
     }
+    count = max(1, MULTIPLICATIONS // (rows * inner * outer))
     best = dict.fromkeys(ways, float("inf"))
     with torch.inference_mode():
         for _ in range(ROUNDS):
             for name, way in ways.items():
-                best[name] = min(best[name], _seconds(way))
+                best[name] = min(best[name], timeit(way, number=count))
     return "torch" if best["onednn"] > WORTH * best["torch"] else "onednn"
-
-
-def _seconds(way: Callable[[], object]) -> float:
-    """Of one call, the mean of as many as take about `SECONDS`."""
-    count, began = 0, time.perf_counter()
-    while (taken := time.perf_counter() - began) < SECONDS or not count:
-        way()
-        count += 1
-    return taken / count if count > 1 else time.perf_counter() - began
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     """What is kept; nothing where there is no such file, or a damaged one, which is then written anew."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_object(path)
     except (OSError, ValueError):
         return {}
-    whole = isinstance(kept, dict) and all(isinstance(one, dict) and set(one) == set(SHAPES) for one in kept.values())
+    whole = all(isinstance(one, dict) and set(one) == set(SHAPES) for one in kept.values())
     return kept if whole else {}
-
-
-def _write(path: Path, kept: Mapping[str, Mapping[str, str]]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{time.time_ns()}.part")
-        part.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        logger.info("what was measured of products is not kept: %s", error)

@@ -21,6 +21,11 @@ def _either(values: Tensor) -> tuple[int, int, int, int]:
     return (*_floats(values), values.dtype == LOW)
 
 
+def _steps(values: Tensor) -> Tensor:
+    """``[T, B, ...]`` of one step's or of several."""
+    return values if values.dim() == 3 else values.unsqueeze(0)
+
+
 class Cudnn(cells.Cudnn):
     """`cells.Cudnn`, compiled."""
 
@@ -74,16 +79,16 @@ class Paper(cells.Paper):
 class Additive(attention.Additive):
     """`attention.Additive`, compiled. Keys, weights and what is kept are contiguous; a query's rows may lie apart."""
 
-    def forward(self, query_BA: Tensor, weights_BS: Tensor, kept_BA: Tensor) -> None:
-        self.forward_all(query_BA.unsqueeze(0), weights_BS.unsqueeze(0), kept_BA.unsqueeze(0))
+    takes_many = True
 
-    def forward_all(self, queries_TBA: Tensor, weights_TBS: Tensor, kept_TBA: Tensor) -> None:
-        assert weights_TBS.is_contiguous()
-        assert kept_TBA.is_contiguous()
+    def forward(self, query_BA: Tensor, weights_BS: Tensor, kept_BA: Tensor) -> None:
+        assert weights_BS.is_contiguous()
+        assert kept_BA.is_contiguous()
+        query_TBA = _steps(query_BA)
         call(
-            "additive_forward", *queries_TBA.shape[:2], *self.E_BSA.shape[1:], *_either(queries_TBA),
+            "additive_forward", *query_TBA.shape[:2], *self.E_BSA.shape[1:], *_either(query_TBA),
             self.E_BSA.data_ptr(), self.v_A.data_ptr(), self.padding_BS.data_ptr(), attention.LIMIT,
-            weights_TBS.data_ptr(), kept_TBA.data_ptr(),
+            weights_BS.data_ptr(), kept_BA.data_ptr(),
         )  # fmt: skip
 
     def sums(self) -> tuple[Tensor, ...]:
@@ -98,24 +103,13 @@ class Additive(attention.Additive):
         d_query_BA: Tensor,
         sums: tuple[Tensor, ...],
     ) -> None:
-        given = (d_weights_BS.unsqueeze(0), weights_BS.unsqueeze(0), kept_BA.unsqueeze(0))
-        self.backward_all(*given, d_energies_BS.unsqueeze(0), d_query_BA.unsqueeze(0), sums)
-
-    def backward_all(
-        self,
-        d_weights_TBS: Tensor,
-        weights_TBS: Tensor,
-        kept_TBA: Tensor,
-        d_energies_TBS: Tensor,
-        d_queries_TBA: Tensor,
-        sums: tuple[Tensor, ...],
-    ) -> None:
         d_keys_BSA, d_v_BA = sums
-        assert d_weights_TBS.is_contiguous()
+        assert d_weights_BS.is_contiguous()
+        d_query_TBA = _steps(d_query_BA)
         call(
-            "additive_backward", *kept_TBA.shape[:2], *self.E_BSA.shape[1:], d_weights_TBS.data_ptr(),
-            weights_TBS.data_ptr(), kept_TBA.data_ptr(), self.E_BSA.data_ptr(), self.v_A.data_ptr(),
-            d_energies_TBS.data_ptr(), *_either(d_queries_TBA), d_keys_BSA.data_ptr(), d_v_BA.data_ptr(),
+            "additive_backward", *d_query_TBA.shape[:2], *self.E_BSA.shape[1:], d_weights_BS.data_ptr(),
+            weights_BS.data_ptr(), kept_BA.data_ptr(), self.E_BSA.data_ptr(), self.v_A.data_ptr(),
+            d_energies_BS.data_ptr(), *_either(d_query_TBA), d_keys_BSA.data_ptr(), d_v_BA.data_ptr(),
         )  # fmt: skip
 
     def gradients(

@@ -29,7 +29,7 @@ _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None) if _ONEDNN is 
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
     low = autocast_to(values_NX)
-    if not torch.is_grad_enabled() and low is None and _suits(values_NX, weight_YX, least=1):
+    if not torch.is_grad_enabled() and low is None and _fits(values_NX, weight_YX):
         return _by_row(values_NX, weight_YX, bias_Y)
     if torch.is_grad_enabled() and (low is not None or _suits(values_NX, weight_YX)):
         found: Tensor = _Linear.apply(values_NX, weight_YX, bias_Y, low)  # type: ignore[no-untyped-call]  # torch gives it no types
@@ -97,7 +97,7 @@ class Repeated:
         self.weight_YX = weight_YX
         self._packed: Tensor | None = None
         self._library = library or _library(weight_YX, "steps")
-        if _ONEDNN is not None and _PACK is not None and rows and _packs(weight_YX) and self._library == "onednn":
+        if _PACK is not None and rows and self._library == "onednn" and _suits(weight_YX, weight_YX):
             self._packed = _PACK(weight_YX, rows)
 
     def __call__(self, values_NX: Tensor) -> Tensor:
@@ -108,11 +108,6 @@ class Repeated:
         assert _ONEDNN is not None
         found: Tensor = _ONEDNN(values_NX, self._packed, None, "none", [], "")
         return found
-
-
-def _packs(weight_YX: Tensor) -> bool:
-    kind = weight_YX.dtype in (torch.float32, compiled.LOW) and weight_YX.is_cpu
-    return kind and weight_YX.numel() >= ENOUGH and not torch.compiler.is_compiling()
 
 
 def _dense(weight_YX: Tensor) -> Tensor:
@@ -159,14 +154,19 @@ def add_weight_gradient(sum_XY: Tensor, d_NY: Tensor, values_NX: Tensor) -> Tens
     return found
 
 
-def _suits(values_NX: Tensor, weight_YX: Tensor, least: int | None = None) -> bool:
+def _suits(values_NX: Tensor, weight_YX: Tensor) -> bool:
+    """Whether oneDNN takes these, and the matrix is large enough for it to save something."""
+    return weight_YX.numel() >= ENOUGH and _fits(values_NX, weight_YX)
+
+
+def _fits(values_NX: Tensor, weight_YX: Tensor) -> bool:
+    """Whether oneDNN takes these."""
     return (
         _ONEDNN is not None
         and values_NX.dtype == weight_YX.dtype
         and values_NX.dtype in (torch.float32, compiled.LOW)
         and values_NX.is_cpu
         and weight_YX.is_cpu
-        and weight_YX.numel() >= (least or ENOUGH)
         and values_NX.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()

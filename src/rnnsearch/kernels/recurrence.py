@@ -187,7 +187,10 @@ class _Recurrence(torch.autograd.Function):
         kept = fresh(directions, steps, rows, plan.cell.kept * size)
         weight_DQH = joined_DJH if query_AH is None else torch.cat([joined_DJH, query_AH.unsqueeze(0)], dim=1)
         weight_DQH = weight_DQH.to(plan.low)
-        lows = _lowered(plan, states_DUBP[..., :size])
+        lows = states_DUBP[..., :size]
+        if plan.keeps_low:
+            lows = fresh(lows.shape, dtype=plan.low)
+            lows[:, 0] = start_DBP[..., :size]
         source = None
         if plan.attention is not None:
             assert keys_BSA is not None
@@ -263,7 +266,7 @@ def _run(
     kept: Tensor,
     source: _Source | None,
 ) -> None:
-    """Fill the states and what is kept, step by step."""
+    """Fill the states, ``lows``, which products read of them (a copy in lower precision, or they), and what is kept."""
     wide, size, joined = states_DUBP.dtype, lows_DUBH.shape[-1], plan.cell.joined * lows_DUBH.shape[-1]
     parts = (x_DTBG, lows_DUBH, lows_DUBH[:, 1:], states_DUBP, states_DUBP[:, 1:], kept)
     steps = zip(*(_by_step(part, plan) for part in parts), strict=False)
@@ -276,15 +279,6 @@ def _run(
         plan.cell.forward(x, p[..., :joined], s, new, kept_t, extra)
         if plan.keeps_low:
             new_visible.copy_(new[..., :size])
-
-
-def _lowered(plan: _Plan, states_DUBH: Tensor) -> Tensor:
-    """What products read of the states: themselves, or a copy in lower precision, begun with the first."""
-    if not plan.keeps_low:
-        return states_DUBH
-    lows_DUBH = torch.zeros_like(states_DUBH, dtype=plan.low, memory_format=torch.contiguous_format)
-    lows_DUBH[:, 0] = states_DUBH[:, 0]
-    return lows_DUBH
 
 
 def _extra(plan: _Plan, extra: Tensor | None, rows: int) -> Extra:

@@ -134,7 +134,6 @@ def unroll_fused(
     cell = transition.cell
     assert cell.kernel is not None
     inputs_TBG, attended, weights_BTS = inputs_BTG.transpose(0, 1), None, None
-    padding_BS = torch.zeros_like(memory.mask_BS, dtype=state[0].dtype).masked_fill_(~memory.mask_BS, -torch.inf)
     if isinstance(context, Attention):
         weights_BTS = context.table(memory, len(inputs_TBG))
     if memory.gates_BSG is not None and (context.constant or weights_BTS is not None):
@@ -144,7 +143,7 @@ def unroll_fused(
         assert scoring is not None
         assert memory.keys_BSA is not None
         assert memory.gates_BSG is not None
-        attended = Attended(scoring, padding_BS, memory.keys_BSA, memory.gates_BSG)
+        attended = Attended(scoring, _padding(memory, state[0].dtype), memory.keys_BSA, memory.gates_BSG)
     joined_JH, extra = cell.kernel_weights()
     states_DUBH, weights_TBS = recur(
         cell.kernel,
@@ -158,10 +157,15 @@ def unroll_fused(
     )
     before_TBH, after_TBH = states_DUBH[0, :-1], states_DUBH[0, 1:]
     if isinstance(transition, Current) and isinstance(context, Attention) and weights_BTS is None:
-        weights_TBS = _weigh_all(context, after_TBH, memory, padding_BS, compiled=compiled)
+        weights_TBS = _weigh_all(context, after_TBH, memory, _padding(memory, state[0].dtype), compiled=compiled)
     if weights_TBS is not None:
         weights_BTS = weights_TBS.transpose(0, 1)
     return Unrolled(before_TBH.transpose(0, 1), after_TBH.transpose(0, 1), weights_BTS)
+
+
+def _padding(memory: Memory, dtype: torch.dtype) -> Tensor:
+    """What is added to energies, ``[B, S]``: 0, or -∞ at padding."""
+    return torch.zeros_like(memory.mask_BS, dtype=dtype).masked_fill_(~memory.mask_BS, -torch.inf)
 
 
 def _weigh_all(context: Attention, states_TBH: Tensor, memory: Memory, padding_BS: Tensor, *, compiled: bool) -> Tensor:

@@ -67,21 +67,13 @@ def fit(
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
-    data = data or build.build_data(cfg)
-    data.prepare_data()
-    data.setup("fit")
-    if record.writes:
-        for sentence in contradictions.warnings(data.contradictions):
-            logger.warning("%s", sentence)
-        run_folder.save_config(cfg, folder, record)
-        run_folder.save_texts(data, folder, record)
+    data = _ready(data or build.build_data(cfg), cfg, folder, record)
     scoring = Scoring.of_record(record.values.get("scoring") or {}) if resume else build.build_scoring(cfg, data)
     operations = _operations(cfg, data, record.values if resume else {})
     module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"])
     measured = {**sizes(module.translator), **operations}
-    record.write(
-        hardware=_hardware(cfg, record.values if resume else {}), **measured, **_data(data), scoring=scoring.as_record()
-    )
+    machine = _hardware(cfg, record.values if resume else {})
+    record.write(hardware=machine, **measured, **_data(data), scoring=scoring.as_record())
     logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
@@ -104,6 +96,18 @@ def fit(
             show_results(loggers, record.values)
     for profile in profiles:
         say(profile.summary or "", end="", stderr=True)
+
+
+def _ready(data: ParallelDataModule, cfg: DictConfig, folder: Path, record: RunRecord) -> ParallelDataModule:
+    """The data, prepared and looked at, kept in the folder with the config."""
+    data.prepare_data()
+    data.setup("fit")
+    if record.writes:
+        for sentence in contradictions.warnings(data.contradictions):
+            logger.warning("%s", sentence)
+        run_folder.save_config(cfg, folder, record)
+        run_folder.save_texts(data, folder, record)
+    return data
 
 
 def _hardware(cfg: DictConfig, earlier: Mapping[str, Any]) -> dict[str, Any]:
