@@ -58,3 +58,12 @@ def test_a_measurement(command: str, unit: str, tmp_path, capsys: pytest.Capture
     assert row["value"] > 0
     assert [one["system"] for one in document["left_out"]] == ["joeynmt_modules"]
     assert "left out: joeynmt_modules (no --peers PYTHON was given" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_measurement_of_a_command(tmp_path) -> None:
+    out, words = tmp_path / "out.json", "end_to_end --updates 3 --skipped 1 --repeats 1 --threads 1"
+    assert main([*words.split(), "--json", str(out)]) == 0
+    row = json.loads(out.read_text(encoding="utf-8"))["rows"][0]
+    assert (row["system"], row["unit"]) == ("ours", "tokens/s")
+    assert row["value"] > 0

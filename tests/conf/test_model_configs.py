@@ -18,6 +18,9 @@ from rnnsearch.model.build import build_translator
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto"]
 FEW = ["rnnencdec", "tiny"]  # what is refused differs between these two; all others are like the second
+few_quickly = pytest.mark.parametrize(
+    "preset", [pytest.param(preset, marks=[] if preset in FEW else pytest.mark.slow) for preset in PRESETS]
+)
 GROUPS = {
     "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive"],
     "encoder": ["bidirectional", "unidirectional"],
@@ -124,7 +127,7 @@ def test_the_lists_above_are_what_conf_holds() -> None:
         assert {path.stem for path in (CONF / "model" / folder).glob("*.yaml")} == set(names)
 
 
-@pytest.mark.parametrize("preset", [pytest.param(p, marks=[] if p in FEW else pytest.mark.slow) for p in PRESETS])
+@few_quickly
 def test_every_combination_binds_and_builds_or_is_refused(preset: str) -> None:
     for choice in choices():
         model = assembled(preset, choice)
@@ -140,7 +143,7 @@ def test_a_preset_as_it_is_builds(preset: str) -> None:
         build_translator(model, source_size=50, target_size=50)
 
 
-@pytest.mark.parametrize("preset", FEW)
+@few_quickly
 def test_options_are_independent(preset: str) -> None:
     """A few compositions in full; `test_all_combinations_in_full` does the rest."""
     for k, choice in enumerate(choices()):
@@ -149,10 +152,13 @@ def test_options_are_independent(preset: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", FEW)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_all_combinations_in_full(preset: str) -> None:
     for choice in choices():
-        assert compose(preset, choice) == assembled(preset, choice)
+        model = compose(preset, choice)
+        assert model == assembled(preset, choice)
+        check_binding(model)
+        check_builds_or_is_refused(preset, choice, model)
 
 
 @pytest.mark.parametrize("key", ["attention_size", "annotation_size"])

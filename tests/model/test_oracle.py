@@ -94,18 +94,29 @@ def oracle_slope(design: Design, state: dict[str, np.ndarray], cotangents: list[
     return float(np.imag(total) / 1e-30)
 
 
+@pytest.mark.parametrize("alone", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("design", AXES, ids=str)
-def test_gradients_agree_with_the_oracle(design: Design) -> None:
-    """For every parameter tensor, on every path: the slope along a random direction, which involves all its entries."""
+def test_gradients_agree_with_the_oracle(design: Design, alone: int) -> None:
+    """For every parameter tensor, on every path: the slope along a random direction, which involves all its entries.
+
+    ``alone``: so many entries by themselves, too.
+    """
     draw = np.random.default_rng(1)
     cotangents = [draw.normal(size=(len(target), 13)) / 4 for target in TARGETS]
     state = parameters(build(design))
     found = {kernels: gradients(build(design, kernels=kernels), cotangents) for kernels in PATHS}
     for name, value in state.items():
-        direction = draw.normal(size=value.shape)
-        slope = oracle_slope(design, {**state, name: value + 1e-30j * direction}, cotangents)
-        for kernels in PATHS:
-            assert slope == pytest.approx((found[kernels][name] * direction).sum(), abs=1e-8), (kernels, name)
+        gradient = found[PATHS[0]][name]
+        entries = sorted(np.ndindex(value.shape), key=lambda entry, of=gradient: -abs(of[entry]))
+        entries = [entries[k] for k in draw.integers(0, (len(entries) + 1) // 2, size=alone)]  # not only unused words
+        directions = [draw.normal(size=value.shape)]
+        for entry in entries:
+            directions.append(np.zeros(value.shape))
+            directions[-1][entry] = 1.0
+        for direction in directions:
+            slope = oracle_slope(design, {**state, name: value + 1e-30j * direction}, cotangents)
+            for kernels in PATHS:
+                assert slope == pytest.approx((found[kernels][name] * direction).sum(), abs=1e-8), (kernels, name)
 
 
 def test_the_oracle_by_its_own_equations() -> None:

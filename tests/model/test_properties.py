@@ -134,9 +134,11 @@ def test_what_a_mechanism_may_depend_on() -> None:
     assert (a_BTS[:, 0] - a_BTS[:, 1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("fast_mode", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("query_state", list(TRANSITIONS))
 @pytest.mark.parametrize("cell", list(GATES))
-def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
+def test_gradcheck_of_a_transition(cell: str, query_state: str, fast_mode: bool) -> None:
+    """Along random directions, or each number alone."""
     translator = build(MODERN.but(cell=cell, query_state=query_state))
     transition, context = translator.decoder.transition, translator.decoder.context
     with torch.no_grad():
@@ -154,7 +156,7 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str) -> None:
 
     given = (inputs_BG, memory.values_BSE, memory.keys_BSA, *start.cell, *transition.parameters())
     inputs = tuple(t.detach().clone().requires_grad_() for t in given)
-    assert torch.autograd.gradcheck(step, inputs, fast_mode=True)  # along random directions
+    assert torch.autograd.gradcheck(step, inputs, fast_mode=fast_mode)
 
 
 def test_state_and_memory_are_frozen() -> None:

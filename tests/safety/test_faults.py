@@ -50,7 +50,7 @@ def test_a_full_disk_and_the_same_command_when_it_is_free(
         shell.cache = disk / "cache"
     run = (disk if what == "run" else tmp_path) / "run"
     filler = leave(disk, kibibytes * 1024)
-    words = [*SMALL, "logger=many" if what == "run" else "logger=csv", "keep_best=2", "ckpt=last"]
+    words = [*SMALL, "logger=many", "keep_best=2", "ckpt=last"]
     said = shell.train(run, *words, code=None)
     assert "Traceback" not in said.stderr, said.stderr
     record = json.loads((run / "record.json").read_text()) if (run / "record.json").is_file() else {}

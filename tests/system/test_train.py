@@ -87,7 +87,14 @@ def test_the_best_checkpoint_is_that_of_the_best_validation(workshop: Any, train
     assert set(checkpoint["rnnsearch"]) == {"format", "model", "run", "tokenizers"}
 
 
-@pytest.mark.parametrize("words", ["budget.updates=5", pytest.param("trainer.max_steps=5", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "budget.updates=5",
+        pytest.param("trainer.max_steps=5", marks=pytest.mark.slow),
+        pytest.param("budget.updates=5 trainer.max_steps=5", marks=pytest.mark.slow),
+    ],
+)
 def test_updates_stop_and_the_last_weights_are_validated(workshop: Any, tmp_path: Path, words: str) -> None:
     assert workshop.train(tmp_path / "run", words + " validation.every=3 samples=0") == 0
     record = workshop.record(tmp_path / "run")
@@ -219,11 +226,34 @@ def test_a_folder_with_a_record_is_left_as_it_is(workshop: Any, trained: Path, c
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == times
 
 
+WRONG = [
+    ("seed=null", "seed=null: give a whole number from 0 to"),
+    ("seed=-1", "seed=-1: give a whole number from 0 to"),
+    ("seed=x", "seed=x: give a whole number from 0 to"),
+    ("validation.monitor=ter", "validation.monitor=ter: choose one of bleu, chrf, nll"),
+    ("validation.every=0", "validation.every=0: give a whole number, 1 or more"),
+    ("profile=0", "profile=0: give a whole number from 1 to 100000, or null"),
+    ("curve_every=0", "curve_every=0: give a whole number, 1 or more"),
+    ("trainer.precision=64-true", "trainer.precision=64-true: choose one of 32-true"),
+    ("budget.updates=null", "no budget is given"),
+    ("budget.updates=0", "budget.updates=0: give a whole number, 1 or more, or null"),
+    ("trainer.max_steps=0", "trainer.max_steps=0: give a whole number, 1 or more, or -1, or null"),
+    ("budget.updates=2.5", "budget.updates=2.5: give a whole number, 1 or more, or null"),
+    ("budget.tokens=-1", "budget.tokens=-1: give a whole number, 1 or more, or null"),
+    ("budget.seconds=nan", "budget.seconds=nan: give a number above 0, or null"),
+    ("budget.flops=1e999", "budget.flops=inf: give a number above 0, or null"),
+    ("budget.flops=much", "budget.flops=much: give a number above 0, or null"),
+    ("averaging.decay=1.5", "averaging.decay=1.5: give a number above 0, below 1"),
+    ("optimizer.lr=abc", "optimizer.lr=abc: give a number above 0"),
+]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("ckpt=best", "ckpt=best: choose last, or null"),
         ("trainer.max_steps=-1", "no budget is given"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in WRONG),  # quickly: config/test_value_checks.py
     ],
 )
 def test_wrong_values_get_a_sentence(workshop: Any, tmp_path: Path, capsys: Any, words: str, sentence: str) -> None:

@@ -47,10 +47,16 @@ def test_the_alias_follows_the_budget() -> None:
     assert compose("train", ["data=files", "budget.updates=77"]).trainer.max_steps == 77
 
 
-@pytest.mark.parametrize("place", range(max(map(len, OPTIONS.values()))))
-def test_every_option_composes_with_allowed_values(place: int) -> None:
-    """The first of each group together, then the second of each."""
-    words = [f"{group}={options[place % len(options)]}" for group, options in OPTIONS.items()]
+TOGETHER = [
+    [f"{group}={options[place % len(options)]}" for group, options in OPTIONS.items()]
+    for place in range(max(map(len, OPTIONS.values())))
+]
+ALONE = [pytest.param([f"{group}={one}"], marks=pytest.mark.slow) for group, many in OPTIONS.items() for one in many]
+
+
+@pytest.mark.parametrize("words", [*TOGETHER, *ALONE], ids=str)
+def test_every_option_composes_with_allowed_values(words: list[str]) -> None:
+    """The first of each group together, then the second of each; and each alone."""
     cfg = compose("train", ["data=files", *words])
     OmegaConf.resolve(cfg)
     check_values(cfg)
