@@ -117,8 +117,8 @@ def _row(
 ) -> Row:
     ratios = [theirs / own for theirs, own in zip(values, ours, strict=True)] if ours and all(ours) else None
     better = ratios and [1 / r if shared["unit"] in HIGHER_IS_BETTER else r for r in ratios if r]
-    if name.endswith(SINGLE):
-        shared = {**shared, "dtype": "float32"}
+    if name.endswith(SINGLE):  # the peak is that of the others' type
+        shared, peak = {**shared, "dtype": "float32"}, None
     return Row(
         system=name,
         value=statistics.median(values),

@@ -46,6 +46,18 @@ def test_fewer_seconds_are_better() -> None:
     assert peer.share_of_peak == pytest.approx(0.25)  # 30 · 5 / 6 of 100, 30 · 5 / 12 of 50
 
 
+def test_single_precision_beside_bfloat16_has_its_own_type_and_no_share_of_the_others_peak() -> None:
+    ours, single = rows.make_rows(
+        {"ours": [4.0], "ours_float32": [2.0]},
+        operations={"ours": 5.0, "ours_float32": 5.0},
+        peak=SimpleNamespace(best=[100.0], torch=[100.0]),
+        unit="tokens/s",
+        **{**SHARED, "dtype": "bfloat16"},
+    )
+    assert (ours.dtype, ours.share_of_peak) == ("bfloat16", pytest.approx(0.2))
+    assert (single.dtype, single.share_of_peak, single.ours_is_better_by) == ("float32", None, 2.0)
+
+
 def test_without_ours_there_is_no_ratio() -> None:
     [row] = rows.make_rows({"plain_loop": [1.0]}, unit="tokens/s", **SHARED)
     assert (row.ratio_to_ours, row.share_of_peak) == (None, None)
