@@ -128,7 +128,7 @@ def text(documents: Mapping[str, Document]) -> str:
     """The page in Markdown."""
     parts = ["# Measured side by side", INTRODUCTION, _conditions(documents), "## In one table", _summary(documents)]
     for name, document in documents.items():
-        parts += [f"## {TITLES.get(name, name)}", f"`{_command(document)}`", *_corpus(document)]
+        parts += [f"## {TITLES[name]}", f"`{_command(document)}`", *_corpus(document)]
         for stem, quantity, several in _quantities(name, document):
             parts += [f"**{_capital(quantity)}**", _table(several), f"![{quantity}]({stem}.png)"]
         parts += _left_out(document)
@@ -156,7 +156,7 @@ def _conditions(documents: Mapping[str, Document]) -> str:
     for name, document in documents.items():
         if git := document["git"]:
             commit = f"{git['commit'][:12]}{' with changes' if git['dirty'] else ''}"
-            by_commit.setdefault(commit, []).append(TITLES.get(name, name))
+            by_commit.setdefault(commit, []).append(TITLES[name])
     lines += [f"Commit {commit}: {', '.join(titles)}" for commit, titles in by_commit.items()]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -172,7 +172,7 @@ def _comparisons(name: str, document: Document) -> Iterator[list[str]]:
     """Those of one document."""
     for row in document["rows"]:
         if row["system"] not in (rows.OURS, "products_at_once") and row["ours_is_better_by"] is not None:
-            yield _compared(TITLES.get(name, name), row, document)
+            yield _compared(TITLES[name], row, document)
 
 
 def _compared(title: str, row: Mapping[str, Any], document: Document) -> list[str]:
