@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import accumulate
 
-from sacremoses import MosesDetokenizer, MosesTokenizer
-
 from rnnsearch.data import joiners
 from rnnsearch.data.normalization import check_form, normalized, word_of_characters
 from rnnsearch.data.tokenizer import (
@@ -38,6 +36,8 @@ class WordTokenizer:
 
     def __init__(self, language: str, words: Sequence[str], *, joined: bool = True, normalization: str = "nfc") -> None:
         check_form(normalization, "tokenizer.normalization")
+        from sacremoses import MosesDetokenizer, MosesTokenizer  # takes half a second; other tokenizers need none
+
         self.language = language
         self.joined = joined
         self.normalization = normalization
