@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import attention, choice, compiled, native, products
+from rnnsearch.kernels import attention, choice, compiled, native, products, whole
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
 
 needs_compiler = pytest.mark.skipif(compiled.library() is None, reason="needs a C compiler")
-SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64)]  # B, T, S, H, A
+SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64), (21, 3, 4, 12, 9)]  # B, T, S, H, A
 
 
 def outcome(
@@ -52,10 +52,15 @@ def outcome(
 
 
 @needs_compiler
+@pytest.mark.parametrize("most", [whole.MOST_THREADS, 0], ids=["in one call", "step by step"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", [None, "additive", "product"])
 @pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
-def test_compiled_steps_are_equal(cell: CellStep, kind: str | None, shape: tuple[int, ...]) -> None:
+def test_compiled_steps_are_equal(
+    cell: CellStep, kind: str | None, shape: tuple[int, ...], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "MOST_THREADS", most)
+    monkeypatch.setattr(whole, "SMALL", 0)
     ours, theirs = (outcome(cell, kind, shape, compiled=compiled) for compiled in (True, False))
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):

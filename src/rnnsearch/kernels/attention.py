@@ -162,6 +162,46 @@ class Mixing:
 MIXING = Mixing(mix_forward, mix_backward)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Attention over all steps, and what a backward pass needs of it."""
+
+    step: AttentionStep
+    mixing: Mixing
+    gates_BSG: Tensor
+    weights_TBS: Tensor
+    kept_TBA: Tensor
+    joined: int  # J, where the query begins in a product
+    projected: bool  # the query is W_a s, not s itself
+
+    def forward(self, t: int, s_BH: Tensor, p_BQ: Tensor, x_BG: Tensor) -> Tensor:
+        """x with the context of step t."""
+        rows = len(x_BG)
+        weights_BS, query = self.weights_TBS[t, :rows], p_BQ[:, self.joined :] if self.projected else s_BH
+        self.step.forward(query, weights_BS, self.kept_TBA[t, :rows])
+        return self.mixing.forward(weights_BS, self.gates_BSG[:rows], x_BG)
+
+    def backward(
+        self,
+        t: int,
+        d_x_BG: Tensor,
+        d_weights_BS: Tensor | None,
+        d_energies_BS: Tensor,
+        d_p_BQ: Tensor,
+        d_s_BH: Tensor,
+        sums: tuple[Tensor, ...],
+    ) -> None:
+        """Write the gradients at the energies and the query, or add the latter to the state's."""
+        rows = len(d_x_BG)
+        weights_BS, kept_BA = self.weights_TBS[t, :rows], self.kept_TBA[t, :rows]
+        d_weights_BS = torch.zeros_like(weights_BS) if d_weights_BS is None else d_weights_BS.contiguous().clone()
+        self.mixing.backward(d_x_BG, self.gates_BSG[:rows], d_weights_BS)
+        d_query_BA = d_p_BQ[:, self.joined :] if self.projected else torch.empty_like(kept_BA)
+        self.step.backward(d_weights_BS, weights_BS, kept_BA, d_energies_BS, d_query_BA, sums)
+        if not self.projected:
+            d_s_BH += d_query_BA
+
+
 def softmax_backward(d_weights_BS: Tensor, weights_BS: Tensor, d_energies_BS: Tensor) -> None:
     """Write the gradient at the energies: α ∘ (dα - Σ_j α_j dα_j)."""
     torch._softmax_backward_data(d_weights_BS, weights_BS, -1, weights_BS.dtype, grad_input=d_energies_BS)

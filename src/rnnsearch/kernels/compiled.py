@@ -71,7 +71,7 @@ def _run(command: list[str]) -> bytes:
 
 
 # What each function of native.c is given after the number of threads: n a size, p a pointer, f a float, r rows, which
-# are a pointer and two strides, l whether numbers are bfloat16, e rows of either type: r and l.
+# are a pointer and two strides, l an int (whether numbers are bfloat16), e rows of either type: r and l.
 ARGUMENTS = {
     "cudnn_forward": "nnneerrrpn",
     "cudnn_backward": "nnnrrree",
@@ -88,6 +88,9 @@ ARGUMENTS = {
     "transpose": "nnplp",
     "column_sums": "nnplp",
     "cross_entropy": "nnplpfpp",
+    "pack": "nnpnnp",
+    "recurrence_forward": "lnnnprpnprrnnpppfpppp",
+    "recurrence_backward": "lnnnprpnrrrrpnpnnpppppppppp",
 }
 TYPES: "dict[str, list[type[ctypes._SimpleCData[Any]]]]" = {
     "n": [ctypes.c_int64],
@@ -106,12 +109,20 @@ def _load(path: Path) -> ctypes.CDLL:
         function = getattr(loaded, name)
         function.argtypes = [ctypes.c_int, *(kind for letter in letters for kind in TYPES[letter])]
         function.restype = None
+    loaded.in_panels.argtypes, loaded.in_panels.restype = [ctypes.c_int64], ctypes.c_int64
     return loaded
 
 
-def call(name: str, *arguments: int | float) -> None:
+def call(name: str, *arguments: int | float | None) -> None:
     """Call a function of native.c, on as many threads as torch uses."""
     getattr(library(), name)(torch.get_num_threads(), *arguments)
+
+
+def in_panels(columns: int) -> int:
+    """Columns of a packed matrix: whole panels, which are of another width on other processors."""
+    loaded = library()
+    assert loaded is not None
+    return int(loaded.in_panels(columns))
 
 
 def serves(like: Tensor, *, low: bool = False) -> bool:

@@ -406,3 +406,159 @@ void cross_entropy(int threads, size rows, size v, void *logits, int low, const 
             softmax_row(v, L, 0, targets[n], certain, z + n, wanted + n);
     }
 }
+
+/* Whole recurrences. A thread takes a block of rows through all steps, so that what it goes through again and again
+ * lies in its own cache, and nothing is called between. Matrices are packed so that a panel of PANEL columns lies
+ * together, [panels, depth, PANEL], zero where columns end. Every number of a product is summed in the order of depth,
+ * so that a row's results do not depend on the rows beside it. */
+#ifdef __AVX512F__
+enum { LANES = 16, GROUP = 8 };
+#else
+enum { LANES = 8, GROUP = 4 };
+#endif
+enum { PANEL = 2 * LANES, CUDNN = 0, LSTM = 1, PAPER = 2 };
+typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
+
+size in_panels(size columns) { return (columns + PANEL - 1) / PANEL * PANEL; }
+
+void pack(int threads, size columns, size depth, const float *matrix, size matrix_c, size matrix_k, float *packed) {
+    IN_PARALLEL
+    for (size first = 0; first < columns; first += PANEL)
+        for (size k = 0; k < depth; k++)
+            for (size i = 0; i < PANEL; i++)
+                packed[first * depth + k * PANEL + i] =
+                    first + i < columns ? matrix[(first + i) * matrix_c + k * matrix_k] : 0.0f;
+}
+
+INLINE void times_panel(size rows, size depth, const float *x, size x_r, const float *panel, float *y, size y_r) {
+    vector sums[GROUP][2] = {0};
+    for (size k = 0; k < depth; k++) {
+        const vector *W = (const vector *)(panel + k * PANEL);
+#pragma GCC unroll 8
+        for (size b = 0; b < rows; b++) {
+            sums[b][0] += x[b * x_r + k] * W[0];
+            sums[b][1] += x[b * x_r + k] * W[1];
+        }
+    }
+#pragma GCC unroll 8
+    for (size b = 0; b < rows; b++) memcpy(y + b * y_r, sums[b], sizeof sums[b]);
+}
+
+/* y = x W^T, up to GROUP rows; a row of y has room for whole panels */
+static void multiply(size rows, size columns, size depth, const float *x, size x_r, const float *packed, float *y) {
+    const size y_r = in_panels(columns);
+    for (size c = 0; c < columns; c += PANEL, packed += depth * PANEL) {
+        if (rows == GROUP) {
+            times_panel(GROUP, depth, x, x_r, packed, y + c, y_r);
+            continue;
+        }
+        size b = 0;
+        if (rows & 4) times_panel(4, depth, x, x_r, packed, y + c, y_r), b = 4;
+        if (rows & 2) times_panel(2, depth, x + b * x_r, x_r, packed, y + c + b * y_r, y_r), b += 2;
+        if (rows & 1) times_panel(1, depth, x + b * x_r, x_r, packed, y + c + b * y_r, y_r);
+    }
+}
+
+/* The rows of a block: those that `times_panel` takes at once, or fewer, so that no thread is without. */
+INLINE size block_of(int threads, size rows) {
+    const size share = (rows + threads - 1) / threads;
+    return share < GROUP ? share : GROUP;
+}
+
+/* Numbers of a row, in units of h, by cell: what enters, and what a product of the state gives. */
+static const size GATES[] = {3, 4, 3}, JOINED[] = {3, 4, 2};
+#define ROW_OF(x, t) (x + (t) * x##_d + first * x##_r)
+#define NO_FLOATS(x) x, 0, x##_r
+#define NO_EITHER(x) x, 0, x##_r, 0
+
+/* The steps of a cell, attention by `additive_forward` and `mix_forward` where there is a source. `packed` is
+ * [U ; W_a] (`query` rows of W_a; 0 where the state itself asks), `extra` b' of a cudnn cell, U_c packed of a paper's.
+ * The first active[t] rows go through step t. `room` has space for what enters and for products of each row. */
+void recurrence_forward(int threads, int cell, size steps, size rows, size h, const int64_t *active, FLOATS(x),
+                        const float *packed, size query, const float *extra, FLOATS(states), FLOATS(kept), size source,
+                        size a, const float *keys, const float *v, const float *padding, float limit,
+                        const float *gates, float *weights, float *queries, float *room) {
+    const size g = GATES[cell] * h, joined = JOINED[cell] * h, p_r = in_panels(joined + query), u_r = in_panels(h);
+    const size block = block_of(threads, rows);
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+    for (size first = 0; first < rows; first += block) {
+        const size all = rows - first < block ? rows - first : block;
+        float *mixed = room + first * (g + p_r + u_r), *p = mixed + all * g, *u = p + all * p_r;
+        for (size t = 0; t < steps && active[t] > first; t++) {
+            const size n = active[t] - first < all ? active[t] - first : all, at = t * rows + first;
+            float *s = ROW_OF(states, t), *new = ROW_OF(states, t + 1), *K = ROW_OF(kept, t), *X = ROW_OF(x, t);
+            multiply(n, joined + query, h, s, states_r, packed, p);
+            if (source) {
+                float *asks = query ? p + joined : s, *W = weights + at * source;
+                const size asks_r = query ? p_r : states_r;
+                additive_forward(1, 1, n, source, a, NO_EITHER(asks), keys + first * source * a, v,
+                                 padding + first * source, limit, W, queries + at * a);
+                mix_forward(1, n, source, g, W, gates + first * source * g, 0, X, 0, mixed);
+                X = mixed;
+            }
+            const size X_r = x_r, K_r = kept_r, s_r = states_r, new_r = states_r;
+            if (cell == CUDNN) {
+                cudnn_forward(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K),
+                              extra, 0);
+            } else if (cell == LSTM) {
+                lstm_forward(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K));
+            } else {
+                paper_reset(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(K));
+                multiply(n, h, h, K + 3 * h, K_r, extra, u);
+                paper_update(1, 1, n, h, NO_EITHER(X), NO_EITHER(u), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K));
+            }
+        }
+    }
+}
+
+/* The same backwards. `packed` is [U ; W_a]^T, `extra` U_c^T packed. d_states and d_weights may be null; d_s ends as
+ * the gradient at the state before the first step, but for d_states' own part; d_keys and d_v are added to. */
+void recurrence_backward(int threads, int cell, size steps, size rows, size h, const int64_t *active, FLOATS(d_states),
+                         float *d_s, size d_s_r, FLOATS(states), FLOATS(kept), FLOATS(d_x), FLOATS(d_p),
+                         const float *packed, size query, const float *extra, size source, size a, const float *keys,
+                         const float *v, const float *gates, const float *weights, const float *queries,
+                         const float *d_weights, float *d_energies, float *d_keys, float *d_v, float *room) {
+    const size g = GATES[cell] * h, joined = JOINED[cell] * h, back_r = in_panels(h);
+    const size block = block_of(threads, rows);
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
+    for (size first = 0; first < rows; first += block) {
+        const size all = rows - first < block ? rows - first : block;
+        float *back = room + first * (back_r + source + a), *d_W = back + all * back_r, *asked = d_W + all * source;
+        float *D = d_s + first * d_s_r;
+        size t = 0;
+        while (t < steps && active[t] > first) t++;
+        while (t--) {
+            const size n = active[t] - first < all ? active[t] - first : all, at = t * rows + first;
+            float *s = ROW_OF(states, t), *K = ROW_OF(kept, t), *X = ROW_OF(d_x, t), *P = ROW_OF(d_p, t);
+            const size D_r = d_s_r, s_r = states_r, K_r = kept_r, X_r = d_x_r, P_r = d_p_r;
+            if (d_states)
+                for (size b = 0; b < n; b++) add(h, 1.0f, ROW_OF(d_states, t + 1) + b * d_states_r, 0, D + b * D_r);
+            if (cell == CUDNN) {
+                cudnn_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X), NO_EITHER(P));
+            } else if (cell == LSTM) {
+                lstm_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X), NO_EITHER(P));
+            } else {
+                paper_update_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X));
+                multiply(n, h, h, X + 2 * h, X_r, extra, back);
+                paper_reset_backward(1, 1, n, h, NO_EITHER(back), NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K),
+                                     NO_EITHER(X), NO_EITHER(P));
+            }
+            if (source) {
+                float *asks = query ? P + joined : asked;
+                const size asks_r = query ? P_r : a;
+                if (d_weights)
+                    memcpy(d_W, d_weights + at * source, n * source * sizeof(float));
+                else
+                    memset(d_W, 0, n * source * sizeof(float));
+                mix_backward(1, n, source, g, X, 0, gates + first * source * g, 0, d_W);
+                additive_backward(1, 1, n, source, a, d_W, weights + at * source, queries + at * a,
+                                  keys + first * source * a, v, d_energies + at * source, NO_EITHER(asks),
+                                  d_keys + first * source * a, d_v + first * a);
+                if (!query)
+                    for (size b = 0; b < n; b++) add(h, 1.0f, asked + b * a, 0, D + b * D_r);
+            }
+            multiply(n, h, joined + query, P, P_r, packed, back);
+            for (size b = 0; b < n; b++) add(h, 1.0f, back + b * back_r, 0, D + b * D_r);
+        }
+    }
+}

@@ -116,7 +116,12 @@ def _dense(weight_YX: Tensor) -> Tensor:
 
 
 def weight_gradient(d_NY: Tensor, values_NX: Tensor) -> Tensor:
-    """dy^T x, ``[Y, X]``, in float32 at least; made as its transpose, which is the quicker way round."""
+    """dy^T x, ``[Y, X]``, in float32 at least; a large one is made as its transpose, which is the quicker way round.
+
+    A small one is torch's own: oneDNN copies what is turned, and has few numbers of it to divide among threads.
+    """
+    if d_NY.dtype == torch.float32 and d_NY.shape[1] * values_NX.shape[1] < LARGE:
+        return d_NY.T @ values_NX
     return transposed(product(values_NX.T, d_NY.T))
 
 

@@ -13,15 +13,17 @@ the gates whose U acts on the state as it is, A query, Q = J + A.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import choice
-from rnnsearch.kernels.attention import MIXING, AttentionStep, MakeStep, Mixing, Scoring
-from rnnsearch.kernels.cells import CellStep, Extra, Matrices, weight_gradients
+from rnnsearch.kernels import choice, loops, whole
+from rnnsearch.kernels.attention import MIXING, MakeStep, Mixing, Scoring, Source
+from rnnsearch.kernels.cells import CellStep, weight_gradients
+from rnnsearch.kernels.loops import Back, Run
 
 CACHE = 24 * 2**20  # bytes of keys, their gradients and projected annotations that every step goes through
 LEAST_ROWS = 24  # fewer make the products with the state slow
@@ -75,13 +77,14 @@ def recur(
         shared = (scoring.query_AH, None if scoring.v_A is None else scoring.v_A.to(wide))
         source = (attended.padding_BS.to(wide), attended.keys_BSA.to(wide), attended.gates_BSG)
         by_row += [(part, 0) for part in source]
-    sizes = _parts_of_rows(start_DBP.shape[1], attended)
+    plan = _plan(cell, tuple(active), like, low, joined_DJH[0].numel(), attended, compiled)
+    sizes = [start_DBP.shape[1]] if plan.whole else _parts_of_rows(start_DBP.shape[1], attended)
     found, first, kind = [], 0, inputs_DTBG.device.type
     with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
         for size, *parts in zip(sizes, *(torch.split(values, sizes, dim) for values, dim in by_row), strict=True):
             still = tuple(rows for count in active if (rows := min(count - first, size)) > 0)
-            plan = _plan(cell, still, like, low, attended, compiled)
-            found.append(choice.untraced(_Recurrence.apply)(plan, joined_DJH, extra, *shared, *parts))
+            part = replace(plan, active=still)
+            found.append(choice.untraced(_Recurrence.apply)(part, joined_DJH, extra, *shared, *parts))
             first += size
     states = [states_DUBH for states_DUBH, _ in found]
     weights = [weights_TBS for _, weights_TBS in found if weights_TBS is not None]
@@ -108,60 +111,38 @@ class _Plan:
     active: tuple[int, ...]
     low: torch.dtype
     keeps_low: bool
+    whole: bool  # all steps in one call
     attention: MakeStep | None
     mixing: Mixing
 
+    @property
+    def steps(self) -> ModuleType:
+        """What takes a run forward and back."""
+        return whole if self.whole else loops
+
 
 def _plan(
-    cell: CellStep, active: tuple[int, ...], like: Tensor, low: torch.dtype, attended: Attended | None, compiled: bool
+    cell: CellStep,
+    active: tuple[int, ...],
+    like: Tensor,
+    low: torch.dtype,
+    numbers: int,
+    attended: Attended | None,
+    compiled: bool,
 ) -> _Plan:
-    make, mixing, keeps_low = None if attended is None else attended.scoring.step, MIXING, False
-    if compiled:
-        cell = choice.cell_step(cell, like)
-        make = make and choice.scoring_step(make, like)
-        mixing = choice.mixing(like, low)
-        keeps_low = choice.keeps_low(like, low)
-    return _Plan(cell, active, low, keeps_low, make, mixing)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Attention over all steps, and what a backward pass needs of it."""
-
-    step: AttentionStep
-    mixing: Mixing
-    gates_BSG: Tensor
-    weights_TBS: Tensor
-    kept_TBA: Tensor
-    joined: int  # J, where the query begins in a product
-    projected: bool  # the query is W_a s, not s itself
-
-    def forward(self, t: int, s_BH: Tensor, p_BQ: Tensor, x_BG: Tensor) -> Tensor:
-        """x with the context of step t."""
-        rows = len(x_BG)
-        weights_BS, query = self.weights_TBS[t, :rows], p_BQ[:, self.joined :] if self.projected else s_BH
-        self.step.forward(query, weights_BS, self.kept_TBA[t, :rows])
-        return self.mixing.forward(weights_BS, self.gates_BSG[:rows], x_BG)
-
-    def backward(
-        self,
-        t: int,
-        d_x_BG: Tensor,
-        d_weights_BS: Tensor | None,
-        d_energies_BS: Tensor,
-        d_p_BQ: Tensor,
-        d_s_BH: Tensor,
-        sums: tuple[Tensor, ...],
-    ) -> None:
-        """Write the gradients at the energies and the query, or add the latter to the state's."""
-        rows = len(d_x_BG)
-        weights_BS, kept_BA = self.weights_TBS[t, :rows], self.kept_TBA[t, :rows]
-        d_weights_BS = torch.zeros_like(weights_BS) if d_weights_BS is None else d_weights_BS.contiguous().clone()
-        self.mixing.backward(d_x_BG, self.gates_BSG[:rows], d_weights_BS)
-        d_query_BA = d_p_BQ[:, self.joined :] if self.projected else torch.empty_like(kept_BA)
-        self.step.backward(d_weights_BS, weights_BS, kept_BA, d_energies_BS, d_query_BA, sums)
-        if not self.projected:
-            d_s_BH += d_query_BA
+    make = None if attended is None else attended.scoring.step
+    if not compiled:
+        return _Plan(cell, active, low, keeps_low=False, whole=False, attention=make, mixing=MIXING)
+    cell, make = choice.cell_step(cell, like), make and choice.scoring_step(make, like)
+    return _Plan(
+        cell,
+        active,
+        low,
+        keeps_low=choice.keeps_low(like, low),
+        whole=whole.serves(cell, make, low, numbers),
+        attention=make,
+        mixing=choice.mixing(like, low),
+    )
 
 
 class _Recurrence(torch.autograd.Function):
@@ -198,8 +179,9 @@ class _Recurrence(torch.autograd.Function):
             assert padding_BS is not None
             buffers = (fresh(steps, rows, keys_BSA.shape[1]), fresh(steps, rows, keys_BSA.shape[2]))
             step = plan.attention(keys_BSA, v_A, padding_BS)
-            source = _Source(step, plan.mixing, gates_BSG, *buffers, joined_DJH.shape[1], query_AH is not None)
-        _run(plan, x_DTBG, Matrices(weight_DQH, rows), _extra(plan, extra, rows), states_DUBP, lows, kept, source)
+            source = Source(step, plan.mixing, gates_BSG, *buffers, joined_DJH.shape[1], query_AH is not None)
+        run = Run(plan.cell, plan.active, weight_DQH, extra, states_DUBP, lows, kept, source)
+        plan.steps.forward(run, x_DTBG)
         weights_TBS = None if source is None else source.weights_TBS
         queries_TBA = None if source is None else source.kept_TBA
         ctx.set_materialize_grads(False)
@@ -216,28 +198,18 @@ class _Recurrence(torch.autograd.Function):
         states_DUBP, lows, kept, weight_DQH, extra, gates_BSG, weights_TBS, queries_TBA = ctx.saved_tensors
         directions, steps, rows, _ = kept.shape
         fresh = _fresh(plan, states_DUBP, steps, rows)
-        size = states_DUBP.shape[-1] // plan.cell.parts
+        size = lows.shape[-1]
         given = plan.low if plan.keeps_low else kept.dtype
         d_x = fresh(directions, steps, rows, plan.cell.gates * size, dtype=given)
         d_p = fresh(directions, steps, rows, weight_DQH.shape[1], dtype=given)
-        weight_DHQ = Matrices(weight_DQH.transpose(1, 2), rows)
-        turned = _extra(plan, None if extra is None else extra.transpose(1, 2), rows)
         source, d_energies_TBS, sums = None, None, ()
         if weights_TBS is not None:
             parts = (ctx.step, plan.mixing, gates_BSG, weights_TBS, queries_TBA, ctx.joined, ctx.projected)
-            source, d_energies_TBS, sums = _Source(*parts), fresh(*weights_TBS.shape), ctx.step.sums()
+            source, d_energies_TBS, sums = Source(*parts), fresh(*weights_TBS.shape), ctx.step.sums()
         d_s = torch.zeros_like(states_DUBP[:, 0])
-        buffers = (states_DUBP, states_DUBP[:, 1:], kept, d_x, d_p)
-        steps_back = list(enumerate(zip(plan.active, *(_by_step(part, plan) for part in buffers), strict=False)))
-        for t, (n, s, new, kept_t, d_x_t, d_p_t) in reversed(steps_back):
-            d, visible = d_s[:, :n], d_s[:, :n, :size]
-            if d_states_DUBH is not None:
-                visible += d_states_DUBH[:, t + 1, :n]
-            plan.cell.backward(d, s, new, kept_t, d_x_t, d_p_t[..., : ctx.joined], turned)
-            if source is not None and d_energies_TBS is not None:
-                d_weights_BS = None if d_weights_TBS is None else d_weights_TBS[t, :n]
-                source.backward(t, d_x_t[0], d_weights_BS, d_energies_TBS[t, :n], d_p_t[0], visible[0], sums)
-            visible += weight_DHQ(d_p_t)
+        run = Run(plan.cell, plan.active, weight_DQH, extra, states_DUBP, lows, kept, source)
+        back = Back(d_states_DUBH, d_weights_TBS, d_s, d_x, d_p, d_energies_TBS, sums)
+        plan.steps.backward(run, back)
         if d_states_DUBH is not None:
             d_s[..., :size] += d_states_DUBH[:, 0]
         d_weight_DQH = d_joined_DJH = d_extra = None
@@ -256,44 +228,7 @@ class _Recurrence(torch.autograd.Function):
         return None, d_joined_DJH, d_extra, d_query_AH, d_v_A, d_x, d_s, *d_source
 
 
-def _run(
-    plan: _Plan,
-    x_DTBG: Tensor,
-    weight_DQH: Matrices,
-    extra: Extra,
-    states_DUBP: Tensor,
-    lows_DUBH: Tensor,
-    kept: Tensor,
-    source: _Source | None,
-) -> None:
-    """Fill the states, ``lows``, which products read of them (a copy in lower precision, or they), and what is kept."""
-    wide, size, joined = states_DUBP.dtype, lows_DUBH.shape[-1], plan.cell.joined * lows_DUBH.shape[-1]
-    parts = (x_DTBG, lows_DUBH, lows_DUBH[:, 1:], states_DUBP, states_DUBP[:, 1:], kept)
-    steps = zip(*(_by_step(part, plan) for part in parts), strict=False)
-    for t, (x, visible, new_visible, s, new, kept_t) in enumerate(steps):
-        p = weight_DQH(visible)
-        if not plan.keeps_low:
-            x = x.to(wide)
-        if source is not None:
-            x = source.forward(t, visible[0], p[0], x[0]).unsqueeze(0)
-        plan.cell.forward(x, p[..., :joined], s, new, kept_t, extra)
-        if plan.keeps_low:
-            new_visible.copy_(new[..., :size])
-
-
-def _extra(plan: _Plan, extra: Tensor | None, rows: int) -> Extra:
-    """The cell's other parameter, a matrix in the form that multiplies."""
-    return Matrices(extra.to(plan.low), rows) if extra is not None and plan.cell.multiplies else extra
-
-
-def _by_step(values: Tensor, plan: _Plan) -> list[Tensor]:
-    """The active rows of each step of ``[D, T or more, B, width]``, all views made by one call."""
-    rows = values.shape[2]
-    steps = zip(values.unbind(1), plan.active, strict=False)
-    return [step if n == rows else step[:, :n] for step, n in steps]
-
-
 def _fresh(plan: _Plan, like: Tensor, steps: int, rows: int) -> Any:
     """Makes buffers: zero where some rows are never written."""
-    whole = len(plan.active) == steps and min(plan.active, default=0) == rows
-    return like.new_empty if whole else like.new_zeros
+    all_written = len(plan.active) == steps and min(plan.active, default=0) == rows
+    return like.new_empty if all_written else like.new_zeros
