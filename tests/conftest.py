@@ -1,5 +1,6 @@
 """Before any test module is read: without a GPU, Triton interprets its kernels, if so told before it is imported."""
 
+import gc
 import logging
 import os
 import sys
@@ -10,6 +11,12 @@ import torch
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector of garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

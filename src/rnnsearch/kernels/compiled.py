@@ -88,9 +88,9 @@ ARGUMENTS = {
     "transpose": "nnplp",
     "column_sums": "nnplp",
     "cross_entropy": "nnplpfpp",
-    "pack": "nnpnnp",
-    "recurrence_forward": "lnnnprpnprrnnpppfpppp",
-    "recurrence_backward": "lnnnprpnrrrrpnpnnpppppppppp",
+    "pack": "nnpnnlp",
+    "recurrence_forward": "lnnnpepnperrnnpppfpppp",
+    "recurrence_backward": "lnnnpepnrreepnpnnpppppppppp",
 }
 TYPES: "dict[str, list[type[ctypes._SimpleCData[Any]]]]" = {
     "n": [ctypes.c_int64],
@@ -109,6 +109,7 @@ def _load(path: Path) -> ctypes.CDLL:
         function = getattr(loaded, name)
         function.argtypes = [ctypes.c_int, *(kind for letter in letters for kind in TYPES[letter])]
         function.restype = None
+    loaded.multiplies_bfloat16.argtypes, loaded.multiplies_bfloat16.restype = [], ctypes.c_int
     loaded.in_panels.argtypes, loaded.in_panels.restype = [ctypes.c_int64], ctypes.c_int64
     return loaded
 
@@ -123,6 +124,12 @@ def in_panels(columns: int) -> int:
     loaded = library()
     assert loaded is not None
     return int(loaded.in_panels(columns))
+
+
+def multiplies_low() -> bool:
+    """Whether native.c multiplies in bfloat16: where the processor has instructions for it."""
+    loaded = library()
+    return loaded is not None and bool(loaded.multiplies_bfloat16())
 
 
 def serves(like: Tensor, *, low: bool = False) -> bool:

@@ -10,6 +10,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #define IN_PARALLEL _Pragma("omp parallel for schedule(static) num_threads(threads) if (threads > 1)")
 #define EACH_ROW                                                                                                      \
@@ -409,8 +412,8 @@ void cross_entropy(int threads, size rows, size v, void *logits, int low, const 
 
 /* Whole recurrences. A thread takes a block of rows through all steps, so that what it goes through again and again
  * lies in its own cache, and nothing is called between. Matrices are packed so that a panel of PANEL columns lies
- * together, [panels, depth, PANEL], zero where columns end. Every number of a product is summed in the order of depth,
- * so that a row's results do not depend on the rows beside it. */
+ * together, [panels, depth, PANEL], of bfloat16 [panels, depth / 2, PANEL, 2], zero where columns and depth end. Every
+ * number of a product is summed in the order of depth, so that a row's results do not depend on the rows beside it. */
 #ifdef __AVX512F__
 enum { LANES = 16, GROUP = 8 };
 #else
@@ -418,48 +421,96 @@ enum { LANES = 8, GROUP = 4 };
 #endif
 enum { PANEL = 2 * LANES, CUDNN = 0, LSTM = 1, PAPER = 2 };
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
+#define UNROLL _Pragma("GCC unroll 8")
 
 size in_panels(size columns) { return (columns + PANEL - 1) / PANEL * PANEL; }
 
-void pack(int threads, size columns, size depth, const float *matrix, size matrix_c, size matrix_k, float *packed) {
+void pack(int threads, size columns, size depth, const void *matrix, size matrix_c, size matrix_k, int low,
+          void *packed) {
+    const float *from = matrix;
+    const bfloat16 *from_low = matrix;
+    float *to = packed;
+    bfloat16 *to_low = packed;
+    const size pairs = (depth + 1) / 2;
     IN_PARALLEL
     for (size first = 0; first < columns; first += PANEL)
-        for (size k = 0; k < depth; k++)
-            for (size i = 0; i < PANEL; i++)
-                packed[first * depth + k * PANEL + i] =
-                    first + i < columns ? matrix[(first + i) * matrix_c + k * matrix_k] : 0.0f;
+        for (size k = 0; k < (low ? 2 * pairs : depth); k++)
+            for (size i = 0; i < PANEL; i++) {
+                const size at = (first + i) * matrix_c + k * matrix_k;
+                const int there = first + i < columns && k < depth;
+                if (low)
+                    to_low[2 * (first * pairs + k / 2 * PANEL + i) + k % 2] = there ? from_low[at] : 0;
+                else
+                    to[first * depth + k * PANEL + i] = there ? from[at] : 0.0f;
+            }
 }
 
 INLINE void times_panel(size rows, size depth, const float *x, size x_r, const float *panel, float *y, size y_r) {
     vector sums[GROUP][2] = {0};
     for (size k = 0; k < depth; k++) {
         const vector *W = (const vector *)(panel + k * PANEL);
-#pragma GCC unroll 8
-        for (size b = 0; b < rows; b++) {
+        UNROLL for (size b = 0; b < rows; b++) {
             sums[b][0] += x[b * x_r + k] * W[0];
             sums[b][1] += x[b * x_r + k] * W[1];
         }
     }
-#pragma GCC unroll 8
-    for (size b = 0; b < rows; b++) memcpy(y + b * y_r, sums[b], sizeof sums[b]);
+    UNROLL for (size b = 0; b < rows; b++) memcpy(y + b * y_r, sums[b], sizeof sums[b]);
 }
 
-/* y = x W^T, up to GROUP rows; a row of y has room for whole panels */
-static void multiply(size rows, size columns, size depth, const float *x, size x_r, const float *packed, float *y) {
-    const size y_r = in_panels(columns);
-    for (size c = 0; c < columns; c += PANEL, packed += depth * PANEL) {
+/* The same of bfloat16: two numbers of the depth at once, sums in single precision. */
+#ifdef __AVX512BF16__
+int multiplies_bfloat16(void) { return 1; }
+
+INLINE void times_panel_low(size rows, size depth, const bfloat16 *x, size x_r, const bfloat16 *panel, float *y,
+                            size y_r) {
+    __m512 sums[GROUP][2];
+    UNROLL for (size b = 0; b < rows; b++) sums[b][0] = sums[b][1] = _mm512_setzero_ps();
+    for (size k = 0; k < depth; k += 2) {
+        const __m512bh left = (__m512bh)_mm512_loadu_si512(panel + k * PANEL);
+        const __m512bh right = (__m512bh)_mm512_loadu_si512(panel + k * PANEL + 2 * LANES);
+        UNROLL for (size b = 0; b < rows; b++) {
+            int pair = x[b * x_r + k];
+            if (k + 1 < depth) memcpy(&pair, x + b * x_r + k, sizeof pair);
+            const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
+            sums[b][0] = _mm512_dpbf16_ps(sums[b][0], both, left);
+            sums[b][1] = _mm512_dpbf16_ps(sums[b][1], both, right);
+        }
+    }
+    UNROLL for (size b = 0; b < rows; b++) memcpy(y + b * y_r, sums[b], sizeof sums[b]);
+}
+#else
+int multiplies_bfloat16(void) { return 0; }
+
+INLINE void times_panel_low(size rows, size depth, const bfloat16 *x, size x_r, const bfloat16 *panel, float *y,
+                            size y_r) {
+    (void)rows, (void)depth, (void)x, (void)x_r, (void)panel, (void)y, (void)y_r;
+}
+#endif
+
+INLINE void times(size rows, size depth, const void *x, size x_r, int low, const void *panel, float *y, size y_r) {
+    if (low)
+        times_panel_low(rows, depth, x, x_r, panel, y, y_r);
+    else
+        times_panel(rows, depth, x, x_r, panel, y, y_r);
+}
+
+/* y = x W^T, up to GROUP rows; x and W of either type; a row of y has room for whole panels */
+static void multiply(size rows, size columns, size depth, const void *x, size x_r, int low, const void *packed,
+                     float *y) {
+    const size y_r = in_panels(columns), panel = (low ? depth + depth % 2 : depth) * PANEL;
+    for (size c = 0; c < columns; c += PANEL, packed = place(packed, panel, low)) {
         if (rows == GROUP) {
-            times_panel(GROUP, depth, x, x_r, packed, y + c, y_r);
+            times(GROUP, depth, x, x_r, low, packed, y + c, y_r);
             continue;
         }
         size b = 0;
-        if (rows & 4) times_panel(4, depth, x, x_r, packed, y + c, y_r), b = 4;
-        if (rows & 2) times_panel(2, depth, x + b * x_r, x_r, packed, y + c + b * y_r, y_r), b += 2;
-        if (rows & 1) times_panel(1, depth, x + b * x_r, x_r, packed, y + c + b * y_r, y_r);
+        if (rows & 4) times(4, depth, x, x_r, low, packed, y + c, y_r), b = 4;
+        if (rows & 2) times(2, depth, place(x, b * x_r, low), x_r, low, packed, y + c + b * y_r, y_r), b += 2;
+        if (rows & 1) times(1, depth, place(x, b * x_r, low), x_r, low, packed, y + c + b * y_r, y_r);
     }
 }
 
-/* The rows of a block: those that `times_panel` takes at once, or fewer, so that no thread is without. */
+/* The rows of a block: those that are multiplied at once, or fewer, so that no thread is without. */
 INLINE size block_of(int threads, size rows) {
     const size share = (rows + threads - 1) / threads;
     return share < GROUP ? share : GROUP;
@@ -467,98 +518,104 @@ INLINE size block_of(int threads, size rows) {
 
 /* Numbers of a row, in units of h, by cell: what enters, and what a product of the state gives. */
 static const size GATES[] = {3, 4, 3}, JOINED[] = {3, 4, 2};
-#define ROW_OF(x, t) (x + (t) * x##_d + first * x##_r)
-#define NO_FLOATS(x) x, 0, x##_r
-#define NO_EITHER(x) x, 0, x##_r, 0
+#define FLOATS_AT(x, t) (x + (t) * x##_d + first * x##_r)
+#define EITHER_AT(x, t) place(x, (t) * x##_d + first * x##_r, x##_low)
+#define OF(x) x, 0, x##_r
+#define OF_EITHER(x) x, 0, x##_r, x##_low
 
-/* The steps of a cell, attention by `additive_forward` and `mix_forward` where there is a source. `packed` is
- * [U ; W_a] (`query` rows of W_a; 0 where the state itself asks), `extra` b' of a cudnn cell, U_c packed of a paper's.
- * The first active[t] rows go through step t. `room` has space for what enters and for products of each row. */
-void recurrence_forward(int threads, int cell, size steps, size rows, size h, const int64_t *active, FLOATS(x),
-                        const float *packed, size query, const float *extra, FLOATS(states), FLOATS(kept), size source,
-                        size a, const float *keys, const float *v, const float *padding, float limit,
-                        const float *gates, float *weights, float *queries, float *room) {
-    const size g = GATES[cell] * h, joined = JOINED[cell] * h, p_r = in_panels(joined + query), u_r = in_panels(h);
+/* The steps of a cell, attention by `additive_forward` and `mix_forward` where there is a source. Products read `seen`,
+ * the states or a copy of them in bfloat16, as which `packed`, U_c, x and gates then lie, too. `packed` is [U ; W_a]
+ * (`query` rows of W_a; 0 where the state itself asks), `extra` b' of a cudnn cell, U_c packed of a paper's. The first
+ * active[t] rows go through step t. `room` has space for what enters, a state and for products of each row. */
+void recurrence_forward(int threads, int cell, size steps, size rows, size h, const int64_t *active, EITHER(x),
+                        const void *packed, size query, const void *extra, EITHER(seen), FLOATS(states), FLOATS(kept),
+                        size source, size a, const float *keys, const float *v, const float *padding, float limit,
+                        const void *gates, float *weights, float *queries, float *room) {
+    const size g = GATES[cell] * h, joined = JOINED[cell] * h, P_r = in_panels(joined + query), U_r = in_panels(h);
     const size block = block_of(threads, rows);
+    const int low = seen_low, P_low = 0, U_low = 0;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (size first = 0; first < rows; first += block) {
         const size all = rows - first < block ? rows - first : block;
-        float *mixed = room + first * (g + p_r + u_r), *p = mixed + all * g, *u = p + all * p_r;
+        float *mixed = room + first * (g + P_r + U_r + h), *P = mixed + all * g, *U = P + all * P_r, *R = U + all * U_r;
         for (size t = 0; t < steps && active[t] > first; t++) {
             const size n = active[t] - first < all ? active[t] - first : all, at = t * rows + first;
-            float *s = ROW_OF(states, t), *new = ROW_OF(states, t + 1), *K = ROW_OF(kept, t), *X = ROW_OF(x, t);
-            multiply(n, joined + query, h, s, states_r, packed, p);
+            float *S = FLOATS_AT(states, t), *N = FLOATS_AT(states, t + 1), *K = FLOATS_AT(kept, t);
+            const size S_r = states_r, N_r = states_r, K_r = kept_r, X_r = source ? g : x_r;
+            const int X_low = source ? 0 : x_low;
+            void *X = EITHER_AT(x, t);
+            multiply(n, joined + query, h, EITHER_AT(seen, t), seen_r, low, packed, P);
             if (source) {
-                float *asks = query ? p + joined : s, *W = weights + at * source;
-                const size asks_r = query ? p_r : states_r;
-                additive_forward(1, 1, n, source, a, NO_EITHER(asks), keys + first * source * a, v,
+                float *asks = query ? P + joined : S, *W = weights + at * source;
+                const size asks_r = query ? P_r : S_r;
+                additive_forward(1, 1, n, source, a, asks, 0, asks_r, 0, keys + first * source * a, v,
                                  padding + first * source, limit, W, queries + at * a);
-                mix_forward(1, n, source, g, W, gates + first * source * g, 0, X, 0, mixed);
+                mix_forward(1, n, source, g, W, place(gates, first * source * g, low), low, X, x_low, mixed);
                 X = mixed;
             }
-            const size X_r = x_r, K_r = kept_r, s_r = states_r, new_r = states_r;
             if (cell == CUDNN) {
-                cudnn_forward(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K),
-                              extra, 0);
+                cudnn_forward(1, 1, n, h, OF_EITHER(X), OF_EITHER(P), OF(S), OF(N), OF(K), extra, 0);
             } else if (cell == LSTM) {
-                lstm_forward(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K));
+                lstm_forward(1, 1, n, h, OF_EITHER(X), OF_EITHER(P), OF(S), OF(N), OF(K));
             } else {
-                paper_reset(1, 1, n, h, NO_EITHER(X), NO_EITHER(p), NO_FLOATS(s), NO_FLOATS(K));
-                multiply(n, h, h, K + 3 * h, K_r, extra, u);
-                paper_update(1, 1, n, h, NO_EITHER(X), NO_EITHER(u), NO_FLOATS(s), NO_FLOATS(new), NO_FLOATS(K));
+                paper_reset(1, 1, n, h, OF_EITHER(X), OF_EITHER(P), OF(S), OF(K));
+                for (size b = 0; b < n; b++) write_low(K + b * K_r + 3 * h, (bfloat16 *)R + b * h, h, low);
+                multiply(n, h, h, low ? R : K + 3 * h, low ? h : K_r, low, extra, U);
+                paper_update(1, 1, n, h, OF_EITHER(X), OF_EITHER(U), OF(S), OF(N), OF(K));
             }
+            for (size b = 0; b < n; b++) write_low(N + b * N_r, place(EITHER_AT(seen, t + 1), b * seen_r, low), h, low);
         }
     }
 }
 
 /* The same backwards. `packed` is [U ; W_a]^T, `extra` U_c^T packed. d_states and d_weights may be null; d_s ends as
  * the gradient at the state before the first step, but for d_states' own part; d_keys and d_v are added to. */
-void recurrence_backward(int threads, int cell, size steps, size rows, size h, const int64_t *active, FLOATS(d_states),
-                         float *d_s, size d_s_r, FLOATS(states), FLOATS(kept), FLOATS(d_x), FLOATS(d_p),
-                         const float *packed, size query, const float *extra, size source, size a, const float *keys,
-                         const float *v, const float *gates, const float *weights, const float *queries,
+void recurrence_backward(int threads, int cell, size steps, size rows, size h, const int64_t *active, EITHER(d_states),
+                         float *d_s, size d_s_r, FLOATS(states), FLOATS(kept), EITHER(d_x), EITHER(d_p),
+                         const void *packed, size query, const void *extra, size source, size a, const float *keys,
+                         const float *v, const void *gates, const float *weights, const float *queries,
                          const float *d_weights, float *d_energies, float *d_keys, float *d_v, float *room) {
-    const size g = GATES[cell] * h, joined = JOINED[cell] * h, back_r = in_panels(h);
+    const size g = GATES[cell] * h, joined = JOINED[cell] * h, U_r = in_panels(h), D_r = d_s_r;
     const size block = block_of(threads, rows);
+    const int low = d_p_low, U_low = 0;
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (size first = 0; first < rows; first += block) {
         const size all = rows - first < block ? rows - first : block;
-        float *back = room + first * (back_r + source + a), *d_W = back + all * back_r, *asked = d_W + all * source;
+        float *U = room + first * (U_r + source + a), *d_W = U + all * U_r, *asked = d_W + all * source;
         float *D = d_s + first * d_s_r;
         size t = 0;
         while (t < steps && active[t] > first) t++;
         while (t--) {
             const size n = active[t] - first < all ? active[t] - first : all, at = t * rows + first;
-            float *s = ROW_OF(states, t), *K = ROW_OF(kept, t), *X = ROW_OF(d_x, t), *P = ROW_OF(d_p, t);
-            const size D_r = d_s_r, s_r = states_r, K_r = kept_r, X_r = d_x_r, P_r = d_p_r;
-            if (d_states)
-                for (size b = 0; b < n; b++) add(h, 1.0f, ROW_OF(d_states, t + 1) + b * d_states_r, 0, D + b * D_r);
+            float *S = FLOATS_AT(states, t), *K = FLOATS_AT(kept, t);
+            void *X = EITHER_AT(d_x, t), *P = EITHER_AT(d_p, t);
+            const size S_r = states_r, K_r = kept_r, X_r = d_x_r, P_r = d_p_r;
+            const int X_low = low, P_low = low;
+            for (size b = 0; d_states && b < n; b++)
+                add(h, 1.0f, place(EITHER_AT(d_states, t + 1), b * d_states_r, d_states_low), d_states_low, D + b * D_r);
             if (cell == CUDNN) {
-                cudnn_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X), NO_EITHER(P));
+                cudnn_backward(1, 1, n, h, OF(D), OF(S), OF(K), OF_EITHER(X), OF_EITHER(P));
             } else if (cell == LSTM) {
-                lstm_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X), NO_EITHER(P));
+                lstm_backward(1, 1, n, h, OF(D), OF(S), OF(K), OF_EITHER(X), OF_EITHER(P));
             } else {
-                paper_update_backward(1, 1, n, h, NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K), NO_EITHER(X));
-                multiply(n, h, h, X + 2 * h, X_r, extra, back);
-                paper_reset_backward(1, 1, n, h, NO_EITHER(back), NO_FLOATS(D), NO_FLOATS(s), NO_FLOATS(K),
-                                     NO_EITHER(X), NO_EITHER(P));
+                paper_update_backward(1, 1, n, h, OF(D), OF(S), OF(K), OF_EITHER(X));
+                multiply(n, h, h, place(X, 2 * h, low), X_r, low, extra, U);
+                paper_reset_backward(1, 1, n, h, OF_EITHER(U), OF(D), OF(S), OF(K), OF_EITHER(X), OF_EITHER(P));
             }
             if (source) {
-                float *asks = query ? P + joined : asked;
-                const size asks_r = query ? P_r : a;
                 if (d_weights)
                     memcpy(d_W, d_weights + at * source, n * source * sizeof(float));
                 else
                     memset(d_W, 0, n * source * sizeof(float));
-                mix_backward(1, n, source, g, X, 0, gates + first * source * g, 0, d_W);
+                mix_backward(1, n, source, g, X, low, place(gates, first * source * g, low), low, d_W);
                 additive_backward(1, 1, n, source, a, d_W, weights + at * source, queries + at * a,
-                                  keys + first * source * a, v, d_energies + at * source, NO_EITHER(asks),
+                                  keys + first * source * a, v, d_energies + at * source,
+                                  query ? place(P, joined, low) : asked, 0, query ? P_r : a, query ? low : 0,
                                   d_keys + first * source * a, d_v + first * a);
-                if (!query)
-                    for (size b = 0; b < n; b++) add(h, 1.0f, asked + b * a, 0, D + b * D_r);
+                for (size b = 0; !query && b < n; b++) add(h, 1.0f, asked + b * a, 0, D + b * D_r);
             }
-            multiply(n, h, joined + query, P, P_r, packed, back);
-            for (size b = 0; b < n; b++) add(h, 1.0f, back + b * back_r, 0, D + b * D_r);
+            multiply(n, h, joined + query, P, P_r, low, packed, U);
+            for (size b = 0; b < n; b++) add(h, 1.0f, U + b * U_r, 0, D + b * D_r);
         }
     }
 }

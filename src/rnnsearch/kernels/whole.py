@@ -10,7 +10,7 @@ from torch import Tensor
 from rnnsearch.kernels import attention, native
 from rnnsearch.kernels.attention import MakeStep
 from rnnsearch.kernels.cells import CellStep
-from rnnsearch.kernels.compiled import call, in_panels
+from rnnsearch.kernels.compiled import LOW, call, in_panels, multiplies_low
 from rnnsearch.kernels.loops import Back, Run
 
 MOST_THREADS = 8  # of more, some would be without rows; libraries share out the columns of a product
@@ -19,9 +19,10 @@ CELLS = {native.Cudnn: 0, native.Lstm: 1, native.Paper: 2}  # by their numbers i
 
 
 def serves(cell: CellStep, make: MakeStep | None, low: torch.dtype, numbers: int) -> bool:
-    """Whether all steps go at once: compiled ones, in single precision throughout; ``numbers`` of a matrix."""
+    """Whether all steps go at once: compiled ones, with products in ``low``; ``numbers`` of a matrix."""
     fit = torch.get_num_threads() <= MOST_THREADS or numbers <= SMALL
-    return fit and type(cell) in CELLS and make in (None, native.Additive) and low == torch.float32
+    fit = fit and type(cell) in CELLS and make in (None, native.Additive)
+    return fit and (low == torch.float32 or (low == LOW and multiplies_low()))
 
 
 def forward(run: Run, x_DTBG: Tensor) -> None:
@@ -32,14 +33,14 @@ def forward(run: Run, x_DTBG: Tensor) -> None:
         read, written = (step.E_BSA, step.v_A, step.padding_BS), (source.gates_BSG, source.weights_TBS, source.kept_TBA)
         asked = (*step.E_BSA.shape[1:], *map(_pointer, read), attention.LIMIT, *map(_pointer, written))
     cell, steps, rows, size = _sizes(run)
-    room = run.kept.new_empty(rows * (x_DTBG.shape[3] + in_panels(run.weight_DQH.shape[1]) + in_panels(size)))
+    room = run.kept.new_empty(rows * (x_DTBG.shape[3] + in_panels(run.weight_DQH.shape[1]) + in_panels(size) + size))
     active = _active(run)
     for direction, x_TBG in enumerate(x_DTBG):
         weight, extra = _packed(run.weight_DQH[direction]), _extra(run, direction)
+        seen, states, kept = (part[direction] for part in (run.lows_DUBH, run.states_DUBP, run.kept))
         call(
-            "recurrence_forward", cell, steps, rows, size, _pointer(active), *_rows(x_TBG), _pointer(weight),
-            _query(run), _pointer(extra), *_rows(run.states_DUBP[direction]), *_rows(run.kept[direction]), *asked,
-            _pointer(room),
+            "recurrence_forward", cell, steps, rows, size, _pointer(active), *_either(x_TBG), _pointer(weight),
+            _query(run), _pointer(extra), *_either(seen), *_rows(states), *_rows(kept), *asked, _pointer(room),
         )  # fmt: skip
 
 
@@ -58,12 +59,12 @@ def backward(run: Run, back: Back) -> None:
     active = _active(run)
     for direction, d_s_BP in enumerate(back.d_s_DBP):
         weight, extra = _packed(run.weight_DQH[direction].T), _extra(run, direction, back=True)
-        d_states = _rows(None if d_states_DUBH is None else d_states_DUBH[direction])
-        parts = (run.states_DUBP, run.kept, back.d_x, back.d_p)
+        d_states = _either(None if d_states_DUBH is None else d_states_DUBH[direction])
+        states, kept, d_x, d_p = (part[direction] for part in (run.states_DUBP, run.kept, back.d_x, back.d_p))
         call(
             "recurrence_backward", cell, steps, rows, size, _pointer(active), *d_states, d_s_BP.data_ptr(),
-            d_s_BP.stride(0), *(number for part in parts for number in _rows(part[direction])), _pointer(weight),
-            _query(run), _pointer(extra), *asked, _pointer(room),
+            d_s_BP.stride(0), *_rows(states), *_rows(kept), *_either(d_x), *_either(d_p), _pointer(weight), _query(run),
+            _pointer(extra), *asked, _pointer(room),
         )  # fmt: skip
 
 
@@ -87,12 +88,15 @@ def _active(run: Run) -> Tensor:
     return torch.tensor(run.active, dtype=torch.int64)
 
 
-def _rows(values: Tensor | None) -> tuple[int | None, int, int]:
+def _rows(values: Tensor) -> tuple[int, int, int]:
     """Numbers ``[T, B, width]`` as native.c takes them."""
-    if values is None:
-        return None, 0, 0
     assert values.stride(2) == 1 or values.shape[2] == 1
     return values.data_ptr(), values.stride(0), values.stride(1)
+
+
+def _either(values: Tensor | None) -> tuple[int | None, int, int, int]:
+    """The same of float32 or bfloat16; or none."""
+    return (None, 0, 0, 0) if values is None else (*_rows(values), values.dtype == LOW)
 
 
 def _pointer(values: Tensor | None) -> int | None:
@@ -103,8 +107,9 @@ def _pointer(values: Tensor | None) -> int | None:
 def _packed(matrix_YX: Tensor) -> Tensor:
     """The matrix as products read it there."""
     columns, depth = matrix_YX.shape
-    packed = matrix_YX.new_empty(in_panels(columns) * depth)
-    call("pack", columns, depth, matrix_YX.data_ptr(), *matrix_YX.stride(), packed.data_ptr())
+    low = matrix_YX.dtype == LOW
+    packed = matrix_YX.new_empty(in_panels(columns) * (depth + depth % 2 if low else depth))
+    call("pack", columns, depth, matrix_YX.data_ptr(), *matrix_YX.stride(), low, packed.data_ptr())
     return packed
 
 
@@ -113,4 +118,7 @@ def _extra(run: Run, direction: int, *, back: bool = False) -> Tensor | None:
     if run.extra is None:
         return None
     extra = run.extra[direction]
-    return _packed(extra.T if back else extra) if run.cell.multiplies else extra.contiguous()
+    if not run.cell.multiplies:
+        return extra.contiguous()
+    low = extra.to(run.weight_DQH.dtype)
+    return _packed(low.T if back else low)
