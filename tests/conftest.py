@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 import torch
@@ -22,9 +23,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _no_handlers_of_earlier_tests() -> None:
     """A library's log handler keeps the stream of the test in which it was made, which is closed after that test."""
-    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
-    for logger in loggers:
-        for handler in [*logger.handlers]:
+    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
+        for handler in [*getattr(logger, "handlers", ())]:  # a place in the hierarchy without a logger has none
             if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
                 logger.removeHandler(handler)
 
@@ -32,10 +32,10 @@ def _no_handlers_of_earlier_tests() -> None:
 @pytest.fixture(autouse=True)
 def _no_modules_of_earlier_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A module that a test wrote and imported would stand for another test's of the same name."""
-    before = set(sys.modules)
+    before = len(sys.modules)
     yield
     base = str(tmp_path_factory.getbasetemp())
-    for name in sys.modules.keys() - before:
+    for name in [*islice(reversed(sys.modules), max(0, len(sys.modules) - before))]:  # the newest are the last
         spec = getattr(sys.modules[name], "__spec__", None)
         if spec and any(str(one).startswith(base) for one in (spec.origin, *(spec.submodule_search_locations or ()))):
             del sys.modules[name]
