@@ -123,6 +123,32 @@ def test_the_number_of_threads_changes_nothing_in_the_compiled_steps(kind: str |
 
 
 @needs_compiler
+@pytest.mark.parametrize("low", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
+def test_a_row_s_states_do_not_depend_on_the_rows_beside_it(cell: CellStep, low: torch.dtype) -> None:
+    """To the last bit, whatever group of rows it is multiplied in."""
+    B, T, S, H, A = 21, 3, 4, 33, 9
+    inputs, start = torch.randn(1, T, B, cell.gates * H), torch.randn(1, B, cell.parts * H)
+    matrices = torch.randn(1, cell.joined * H, H), torch.randn(A, H), torch.randn(A)
+    extra = {Cudnn: torch.randn(1, 1, H), Paper: torch.randn(1, H, H), Lstm: None}[type(cell)]
+    keys, gates = torch.randn(B, S, A), torch.randn(B, S, cell.gates * H)
+
+    def states_of(rows: slice) -> tuple[Tensor, Tensor | None]:
+        scoring = Scoring(Additive, *matrices[1:])
+        attended = Attended(scoring, torch.zeros(B, S)[rows], keys[rows].to(low), gates[rows].to(low))
+        given = (inputs[:, :, rows].to(low), start[:, rows], matrices[0], extra)
+        return recur(cell, *given, [len(range(B)[rows])] * T, attended, compiled=True)
+
+    states, weights = states_of(slice(0, B))
+    assert weights is not None
+    for rows in (slice(0, 1), slice(3, 5), slice(8, 15), slice(20, 21), slice(0, 0)):
+        few, their_weights = states_of(rows)
+        assert torch.equal(few, states[:, :, rows])
+        assert their_weights is not None
+        assert torch.equal(their_weights, weights[:, rows])
+
+
+@needs_compiler
 @pytest.mark.parametrize("value", [-60.0, -8.0, -0.01, 0.0, 1e-4, 0.3, 8.0, 60.0])
 def test_compiled_weights_are_those_of_tanh(value: float) -> None:
     keys_BSA = torch.tensor([[[value, 0.2], [0.1, -value], [-0.5, 0.4]]])

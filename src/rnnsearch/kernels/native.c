@@ -513,7 +513,7 @@ static void multiply(size rows, size columns, size depth, const void *x, size x_
 /* The rows of a block: those that are multiplied at once, or fewer, so that no thread is without. */
 INLINE size block_of(int threads, size rows) {
     const size share = (rows + threads - 1) / threads;
-    return share < GROUP ? share : GROUP;
+    return share < 1 ? 1 : share < GROUP ? share : GROUP;
 }
 
 /* Numbers of a row, in units of h, by cell: what enters, and what a product of the state gives. */
