@@ -337,10 +337,4 @@ def run(check: Callable[[Mapping[str, DictConfig], Case], None], configs: Mappin
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_hostile_input(check: Callable[..., None], configs: dict[str, DictConfig]) -> None:
-    run(check, configs, 30)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", CHECKS)
-def test_much_hostile_input(check: Callable[..., None], configs: dict[str, DictConfig]) -> None:
     run(check, configs, 200)
