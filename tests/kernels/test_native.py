@@ -1,6 +1,7 @@
 """The compiled steps against the ones made of torch's operations, and what happens where they can't be compiled."""
 
 import logging
+import platform
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rnnsearch.kernels import attention, choice, compiled, native, products, who
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
+from rnnsearch.training.hardware import hardware
 
 needs_compiler = pytest.mark.skipif(compiled.library() is None, reason="needs a C compiler")
 SHAPES = [(1, 1, 1, 1, 1), (3, 4, 2, 5, 7), (5, 2, 6, 33, 17), (2, 3, 500, 16, 64), (21, 3, 4, 12, 9)]  # B, T, S, H, A
@@ -172,6 +174,34 @@ def test_compiled_transposes(shape: tuple[int, int], dtype: torch.dtype) -> None
 
 def test_double_precision_keeps_to_torch() -> None:
     assert choice.scoring_step(attention.Additive, torch.zeros(1, dtype=torch.float64)) is attention.Additive
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")
+@pytest.mark.parametrize("kind", ["x86-64", "x86-64-v3", "x86-64-v4"])
+def test_the_steps_of_other_processors(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Narrower registers, and bfloat16 without instructions for it, where this processor runs what those have."""
+    wanted = {"x86-64": set(), "x86-64-v3": {"avx2"}, "x86-64-v4": {"avx512f"}}[kind]
+    if not wanted <= {*hardware()["instructions"]}:
+        pytest.skip(f"this processor has no {', '.join(wanted)}")
+    monkeypatch.setattr(compiled, "FLAGS", tuple(flag.replace("native", kind) for flag in compiled.FLAGS))
+    monkeypatch.setattr(whole, "multiplies_low", lambda: True)
+    compiled.library.cache_clear()
+    try:
+        for cell in (Cudnn(), Lstm(), Paper()):
+            for shape in SHAPES[1:]:
+                exact = outcome(cell, "additive", shape, compiled=False)
+                for a, b in zip(outcome(cell, "additive", shape, compiled=True), exact, strict=True):
+                    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, float(b.abs().max())))
+                usual, low = (
+                    outcome(cell, "additive", shape, compiled=compiled, low=torch.bfloat16)
+                    for compiled in (False, True)
+                )
+                for a, b, right in zip(low, usual, exact, strict=True):
+                    assert float((a - right).norm()) < 2 * float((b - right).norm()) + 2**-8 * float(right.norm())
+    finally:
+        monkeypatch.undo()
+        compiled.library.cache_clear()
 
 
 @pytest.mark.parametrize("trouble", ["no compiler", "broken compiler", "read-only cache"])

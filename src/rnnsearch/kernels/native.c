@@ -457,7 +457,7 @@ INLINE void times_panel(size rows, size depth, const float *x, size x_r, const f
     UNROLL for (size b = 0; b < rows; b++) memcpy(y + b * y_r, sums[b], sizeof sums[b]);
 }
 
-/* The same of bfloat16: two numbers of the depth at once, sums in single precision. */
+/* The same of bfloat16, sums in single precision: two numbers of the depth at once where the processor can. */
 #ifdef __AVX512BF16__
 int multiplies_bfloat16(void) { return 1; }
 
@@ -483,7 +483,15 @@ int multiplies_bfloat16(void) { return 0; }
 
 INLINE void times_panel_low(size rows, size depth, const bfloat16 *x, size x_r, const bfloat16 *panel, float *y,
                             size y_r) {
-    (void)rows, (void)depth, (void)x, (void)x_r, (void)panel, (void)y, (void)y_r;
+    for (size b = 0; b < rows; b++) {
+        float sums[PANEL] = {0};
+        for (size k = 0; k < depth; k++) {
+            const float value = widened(x[b * x_r + k]);
+            const bfloat16 *W = panel + k / 2 * 2 * PANEL + k % 2;
+            for (size i = 0; i < PANEL; i++) sums[i] += value * widened(W[2 * i]);
+        }
+        memcpy(y + b * y_r, sums, sizeof sums);
+    }
 }
 #endif
 
