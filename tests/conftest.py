@@ -10,14 +10,20 @@ from itertools import islice
 import pytest
 import torch
 
+from rnnsearch.training import quick_import
+
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
+
+quick_import.module("lightning.pytorch", lightning=True)
+gc.disable()  # until all tests are imported
 
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector of garbage need not go through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

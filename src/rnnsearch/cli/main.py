@@ -1,6 +1,5 @@
 """The console script: `rnnsearch COMMAND ...` runs the command's function on its composed configuration."""
 
-import importlib
 import logging
 import os
 import re
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 HELP = {"--help", "-h"}
+LEARNING = ("rnnsearch.cli.commands.train", "rnnsearch.cli.commands.evaluate")  # which import Lightning
 SWEPT = ("train", "sweep", "compare")  # commands whose jobs, with -m, are points of a study
 ALWAYS_SWEPT = ("sweep", "compare")  # even without -m
 COMPLETION = {"--shell-completion", "-sc"}
@@ -219,6 +219,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
         from rnnsearch.config import launcher_checks, trust
         from rnnsearch.config.errors import report
         from rnnsearch.config.value_checks import check_values
+        from rnnsearch.training import quick_import
 
         hydra = HydraConfig.get()
         words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
@@ -232,7 +233,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
                     check_values(cfg, command)
                     launcher_checks.check_values(hydra.launcher)
                 with trust.trusting(trusted):
-                    importlib.import_module(module).run(cfg)
+                    quick_import.module(module, lightning=module in LEARNING).run(cfg)
                 sys.stdout.flush()
             except Reported as failed:
                 raise SystemExit(failed.code) from None

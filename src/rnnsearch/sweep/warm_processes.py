@@ -6,7 +6,6 @@ anything. The server ends with the process that started it; its children are tol
 """
 
 import atexit
-import gc
 import importlib
 import json
 import os
@@ -25,6 +24,7 @@ from typing import BinaryIO, NoReturn
 
 from setproctitle import setproctitle
 
+from rnnsearch.training import quick_import
 from rnnsearch.training.cluster import without_ranks
 
 PRELOADED = ("hydra", "rnnsearch.cli.main", "rnnsearch.cli.commands.train")
@@ -181,9 +181,7 @@ def _serve(channel: socket.socket) -> NoReturn:
     """Fork a child for each request until the channel closes."""
     setproctitle("rnnsearch: a process that trainings are forked from")  # and titles have a place
     for name in PRELOADED:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # or collections in children would copy pages that they share
+        quick_import.module(name, lightning=True)  # frozen: collections in children would copy pages that they share
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -1,0 +1,42 @@
+"""A command's modules, imported in little more than half the time."""
+
+import gc
+import importlib
+import sys
+from types import ModuleType
+
+SPARED = "scipy.signal"
+
+
+def module(name: str, *, lightning: bool = False) -> ModuleType:
+    """Import a module; what imports make stays, so that the collector of garbage does not go through it meanwhile.
+
+    Args:
+        lightning: whether it imports Lightning, of which a part is spared.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        if lightning:
+            _lightning()
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _lightning() -> None:
+    """Import Lightning without scipy.signal, which is imported by whoever asks for it later.
+
+    Lightning asks for torchmetrics' version by importing it, and torchmetrics imports all of scipy.signal for one name
+    that an audio package misses there.
+    """
+    if SPARED not in sys.modules:
+        stand_in = ModuleType(SPARED)
+        vars(stand_in)["hamming"] = None  # torchmetrics adds that name where it is missing
+        sys.modules[SPARED] = stand_in
+        try:
+            importlib.import_module("lightning.pytorch")
+        finally:
+            del sys.modules[SPARED]
