@@ -59,18 +59,18 @@ def as_file(lines: list[bytes], ends: list[bytes], is_ended: bool, is_marked: bo
     return (codecs.BOM_UTF8 if is_marked and lines else b"") + b"".join(body + end for body, end in ended)
 
 
-def files(*, valid: bool = False, least: int = 0, most: int = 5) -> st.SearchStrategy[bytes]:
+def files(*, valid: bool = False, least: int = 0, most: int = 5, parts: int = 6) -> st.SearchStrategy[bytes]:
     """The bytes of a file of lines; one whose lines end in \\r alone, as of old, has tests of its own."""
-    lines = st.lists(bodies(valid=valid), min_size=least, max_size=most)
+    lines = st.lists(bodies(valid=valid, most=parts), min_size=least, max_size=most)
     ends = st.lists(st.sampled_from([b"\n", b"\r\n"]), min_size=1, max_size=3)
     made = st.builds(as_file, lines, ends, st.booleans(), st.booleans())
     return made.filter(lambda data: b"\n" in data or b"\r" not in data)
 
 
-def file_pairs(*, least: int = 1, most: int = 4) -> st.SearchStrategy[tuple[bytes, bytes]]:
-    """Two files with as many lines."""
+def file_pairs(*, least: int = 1, most: int = 4, parts: int = 6) -> st.SearchStrategy[tuple[bytes, bytes]]:
+    """Two files with as many lines, of up to so many ``parts`` each."""
     sizes = st.integers(least, most)
-    return sizes.flatmap(lambda size: st.tuples(*[files(least=size, most=size)] * 2))
+    return sizes.flatmap(lambda size: st.tuples(*[files(least=size, most=size, parts=parts)] * 2))
 
 
 def raw_lines(data: bytes) -> list[bytes]:
