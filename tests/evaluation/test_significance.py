@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
+from scipy import stats
 
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics
 from rnnsearch.evaluation.significance import (
     Resampled,
     difference,
+    equivalence,
     estimate,
     interval,
     perplexity_of_sums,
@@ -18,6 +20,7 @@ from rnnsearch.evaluation.significance import (
 
 WORDS = "a the man dog red house runs sits on in with green ball plays child street two of and hat"
 VOCABULARY = WORDS.split()
+TWO_SIDES = ((-0.5, "greater"), (0.5, "less"))
 
 
 def corpus(wrong: float, *, seed: int, sentences: int = 250) -> tuple[list[str], list[str]]:
@@ -92,6 +95,28 @@ def test_swapped_systems_negate_the_difference(seeds: int) -> None:
     assert ahead.p_value < 0.01
     assert ahead.interval.excludes_zero
     assert behind.interval.excludes_zero
+
+
+@pytest.mark.parametrize(
+    ("gap", "spread", "shown"), [(0.1, 0.2, True), (-0.1, 0.2, True), (0.1, 2.0, False), (0.9, 0.2, False)]
+)
+def test_two_one_sided_tests_agree_with_students_t_and_the_90_percent_interval(
+    gap: float, spread: float, shown: bool
+) -> None:
+    """With sentences that all agree, only the seeds vary, and both tests are Student's."""
+    draws_RS = np.zeros((50, 6))
+    differences_S = gap + spread * np.array([-1.2, -0.7, -0.1, 0.2, 0.6, 1.2])
+    found = equivalence(difference(Resampled(np.zeros(6), draws_RS), Resampled(differences_S, draws_RS)), 0.5)
+    low, high = (stats.ttest_1samp(differences_S, edge, alternative=side).pvalue for edge, side in TWO_SIDES)
+    assert found.p_value == pytest.approx(max(low, high), rel=1e-4)
+    assert found.holds == shown == (found.interval.low > -0.5 and found.interval.high < 0.5)
+    half = stats.t.ppf(0.95, 5) * differences_S.std(ddof=1) / 6**0.5
+    assert (found.interval.low, found.interval.high) == pytest.approx((gap - half, gap + half))
+
+
+def test_one_seed_is_equivalent_to_nothing() -> None:
+    draws_RS = np.zeros((50, 1))
+    assert not equivalence(difference(Resampled(np.zeros(1), draws_RS), Resampled(np.zeros(1), draws_RS)), 0.5).holds
 
 
 def test_pairing_narrows_the_interval() -> None:

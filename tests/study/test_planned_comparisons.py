@@ -16,6 +16,7 @@ from tests.study.many import change_rows, comparison_of
 
 from rnnsearch.evaluation.significance import Resampled, weighted_sum
 from rnnsearch.study import export, slopes
+from rnnsearch.study.findings import headline
 from rnnsearch.study.folder import read_study
 from rnnsearch.study.places import published_job
 from rnnsearch.study.planned_comparisons import planned, section
@@ -110,6 +111,21 @@ def test_planned_comparisons_are_those_of_the_protocol(
     rows = section(study, comparison).tables[0].rows
     assert [row[0] for row in rows] == ["additive − mean", "mean − fixed", "gone − fixed"]
     assert rows[2][1] == "no seed finished by both"
+
+
+@pytest.mark.parametrize(("margin", "said"), [(90.0, "is shown"), (0.001, "is not shown")])
+def test_equivalence_is_tested_where_the_protocol_states_a_margin(
+    margin: float, said: str, make_study: Callable[..., Path], edit_json: Edit, tmp_path: Path
+) -> None:
+    folder = three(make_study, edit_json, tmp_path, [["additive", "mean"]])
+    edit_json(folder / "study.json", lambda found: found["protocol"].update(equivalence=margin))
+    study = read_study(folder)
+    comparison = comparison_of(study, resamples=300)
+    told = section(study, comparison)
+    assert told.text[1] == f"Equivalence within ±{margin:g} BLEU of additive and mean {said}."
+    assert headline(study, comparison).endswith(told.text[1])
+    assert told.tables[0].header[-1] == f"within ±{margin:g}"
+    assert told.tables[0].rows[0][-1].endswith(said.removeprefix("is "))
 
 
 def test_weak_models_are_not_compared(

@@ -174,6 +174,34 @@ def difference(baseline: Resampled, system: Resampled, *, together: int = 1, wit
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Whether a difference is smaller than what counts as one, by two one-sided tests (Schuirmann 1987).
+
+    Attributes:
+        margin: the largest difference that counts as none.
+        interval: the 90 % interval of the difference, which lies within the margin exactly when both tests reject.
+        p_value: the larger of the two one-sided ones, times how many comparisons are read together.
+        holds: whether the difference lies within the margin; with one seed that can't be said.
+    """
+
+    margin: float
+    interval: Interval
+    p_value: float
+    holds: bool
+
+
+def equivalence(gap: Difference, margin: float) -> Equivalence:
+    """Two one-sided tests of a difference against ± ``margin``, with the errors of its own two-sided test."""
+    errors, inside = gap.errors, margin - abs(gap.value)
+    two_sided = float(p_values(inside, errors.sentences, errors.seeds, errors.freedom))
+    one_sided = two_sided / 2 if inside > 0 else 1 - two_sided / 2
+    half = float(half_widths(errors.sentences, errors.seeds, errors.freedom, 2 * gap.error))
+    p_value = float(np.minimum(1.0, gap.together * one_sided))
+    interval = Interval(gap.value - half, gap.value + half)
+    return Equivalence(margin, interval, p_value, holds=len(gap.by_seed) > 1 and p_value < ERROR)
+
+
 def weighted_sum(parts: Sequence[Resampled], weights: Sequence[float]) -> Resampled:
     """The same linear combination of scores and of draws: a slope over several parts of a test set, say."""
     score_S = sum(weight * part.score_S for weight, part in zip(weights, parts, strict=True))

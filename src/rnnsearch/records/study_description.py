@@ -50,6 +50,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     metric: str | None = None
     baseline: str | None = None
     comparisons: list[tuple[str, str]] | None = None
+    equivalence: float | None = None  # the largest difference that counts as none, in the metric's unit
 
 
 class AskedSeeds(msgspec.Struct, frozen=True, kw_only=True):

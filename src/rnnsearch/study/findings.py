@@ -5,7 +5,7 @@ from rnnsearch.records.metrics import METRICS, TITLES
 from rnnsearch.study.best import standing
 from rnnsearch.study.folder import Study
 from rnnsearch.study.plan import Pair
-from rnnsearch.study.planned_comparisons import planned
+from rnnsearch.study.planned_comparisons import equivalent, planned
 from rnnsearch.study.statistics import Comparison
 from rnnsearch.study.tables import interval, number, p_value, signed
 from rnnsearch.study.unfinished import no_test, of_runs, untested
@@ -32,7 +32,9 @@ def headline(study: Study, comparison: Comparison | None) -> str:
         return f"No comparison yet: no other member has finished a seed in common with {comparison.pairs[0][1]}."
     if not comparison.compared:
         return f"No comparison is reported: the better of every pair has under {least} {name}."
-    return _held(comparison) + finding(study, comparison, leader(comparison))
+    margin = study.description.planned.equivalence
+    tested = f" {equivalent(planned(comparison), margin, TITLES[comparison.primary])}" if margin else ""
+    return _held(comparison) + finding(study, comparison, leader(comparison)) + tested
 
 
 def _held(comparison: Comparison) -> str:

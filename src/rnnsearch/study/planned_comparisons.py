@@ -1,10 +1,11 @@
 """The planned comparisons: which hold, what difference could be detected, and how many seeds a wished one takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnnsearch.evaluation.error_model import ERROR
 from rnnsearch.evaluation.power import LIMIT, POWER, detectable, floor, seeds_needed
-from rnnsearch.evaluation.significance import Difference
+from rnnsearch.evaluation.significance import Difference, equivalence
 from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, PERPLEXITY
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.study.blocks import Section
@@ -17,6 +18,10 @@ from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, si
 
 BOUNDS = {metric.name: metric.within for metric in (BLEU, CHRF, PERPLEXITY)}
 WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference for which the needed seeds are computed
+EQUIVALENCE = (
+    "Equivalence is shown by two one-sided tests at an error of 5 % (Schuirmann 1987): the 90 % interval lies within "
+    "the margin that the protocol states. An interval that includes 0 does not show it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,15 @@ def section(study: Study, comparison: Comparison) -> Section:
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
     header = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
     rows = tuple(_row(plan, comparison) for plan in plans)
+    if margin := study.description.planned.equivalence:
+        header = (*header, f"within ±{margin:g}")
+        rows = tuple((*row, _within(plan, margin)) for row, plan in zip(rows, plans, strict=True))
     caption = (
         f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
     text, notes = (_text(plans, comparison),), _notes(plans, comparison)
+    if margin:
+        text, notes = (*text, equivalent(plans, margin, TITLES[comparison.primary])), (*notes, EQUIVALENCE)
     return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
 
 
@@ -139,6 +149,22 @@ def _row(plan: Planned, comparison: Comparison) -> tuple[str, ...]:
         _detectable(gap, comparison.primary),
         _seeds(gap, WISHED[comparison.primary]) if several else NOTHING,
     )
+
+
+def equivalent(plans: Sequence[Planned], margin: float, title: str) -> str:
+    """Which planned comparisons are shown to differ by less than the margin."""
+    shown = sum(plan.difference is not None and equivalence(plan.difference, margin).holds for plan in plans)
+    within = f"Equivalence within ±{margin:g} {title}"
+    if len(plans) > 1:
+        return f"{within} is shown for {shown} of {len(plans)} pairs."
+    return f"{within} of {plans[0].system} and {plans[0].baseline} is {'shown' if shown else 'not shown'}."
+
+
+def _within(plan: Planned, margin: float) -> str:
+    if plan.difference is None or len(plan.difference.by_seed) < 2:
+        return NOTHING
+    tested = equivalence(plan.difference, margin)
+    return f"{interval(tested.interval)}\n{p_value(tested.p_value)} {'shown' if tested.holds else 'not shown'}"
 
 
 def verdict(gap: Difference) -> str:

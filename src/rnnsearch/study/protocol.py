@@ -23,6 +23,7 @@ def section(study: Study) -> Section:
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Primary measure", _measure(study)),
         ("Planned comparisons", _comparisons(study, stated.comparisons)),
+        ("Equivalent", f"what differs by less than {stated.equivalence:g}" if stated.equivalence else ""),
         ("Search", _search(study)),
     )
     listed = [(name, (text,) if isinstance(text, str) else tuple(text)) for name, text in terms if text]

@@ -97,6 +97,7 @@ OWN: Mapping[str, Kind] = {
     **{f"protocol.{key}": OPTIONAL_TEXT for key in ("question", "expectation", "varies", "held_equal", "baseline")},
     "protocol.metric": Choice(PLANNED),
     "protocol.comparisons": OrNull(Listed(Listed(Text("a label"), least=2, most=2), example="[[system, baseline]]")),
+    "protocol.equivalence": OrNull(POSITIVE),
     "sweep.grid": Named(Anything(), "keys or groups and what each takes"),
     "sweep.points": OrNull(Listed(Listed(Text("an override"), least=1), example='[["model.hidden_size=64"]]')),
     "sweep.search": OrNull(Named(Anything(), "the settings of a search, as sweep=optuna_tpe has them")),
