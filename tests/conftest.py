@@ -23,6 +23,7 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector of garbage need not go through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
     gc.enable()
 
 

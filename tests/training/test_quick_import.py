@@ -9,11 +9,13 @@ import pytest
 from rnnsearch.training import quick_import
 
 TELL = """
-import gc, sys
+import gc, logging, sys
 from rnnsearch.training import quick_import
 quick_import.module("rnnsearch.training.module", lightning=True)
 assert "scipy.signal" not in sys.modules
 assert gc.isenabled()
+assert not logging.root.handlers
+assert logging.getLogger("lightning.pytorch").propagate
 from scipy import signal
 print(len(signal.find_peaks([0, 1, 0, 2, 0])[0]), signal.windows.hann(3)[1], hasattr(signal, "hamming"))
 """

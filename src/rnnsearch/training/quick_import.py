@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import logging
 import sys
 from types import ModuleType
 
@@ -32,11 +33,14 @@ def _lightning() -> None:
     Lightning asks for torchmetrics' version by importing it, and torchmetrics imports all of scipy.signal for one name
     that an audio package misses there.
     """
-    if SPARED not in sys.modules:
-        stand_in = ModuleType(SPARED)
-        vars(stand_in)["hamming"] = None  # torchmetrics adds that name where it is missing
-        sys.modules[SPARED] = stand_in
-        try:
-            importlib.import_module("lightning.pytorch")
-        finally:
-            del sys.modules[SPARED]
+    if "lightning" in sys.modules or SPARED in sys.modules:
+        return
+    stand_in, handler = ModuleType(SPARED), logging.NullHandler()
+    vars(stand_in)["hamming"] = None  # torchmetrics adds that name where it is missing
+    sys.modules[SPARED] = stand_in
+    logging.root.addHandler(handler)  # without any, Lightning would keep its messages from the logs that are yet to come
+    try:
+        importlib.import_module("lightning.pytorch")
+    finally:
+        del sys.modules[SPARED]
+        logging.root.removeHandler(handler)
