@@ -37,6 +37,7 @@ STYLES = {  # in the order of a table that is too long
 }
 URGENT = tuple(STYLES)
 ROWS = 30  # of a live table, at most
+LISTED = 60  # rows of a table that stays
 AROUND = 4  # lines of a terminal left for the table's head, the counts and the prompt
 
 States = dict[Path, State]
@@ -123,8 +124,9 @@ def _state(point: Point, known: State | None, stamps: Stamps) -> State:
 
 def table(points: Sequence[Point], states: States, *, rows: int | None = None) -> RenderableType:
     """The points as a table, with counts; with ``rows``, running and failed ones first, then the latest to end."""
-    chosen = list(points)
+    chosen, left_out = list(points), ""
     if rows is not None and len(chosen) > rows:
+        left_out = f"; the table has {rows} of them, what runs or failed first"
         chosen.sort(key=lambda point: _ended(states[point.folder]), reverse=True)
         chosen = sorted(chosen, key=lambda point: URGENT.index(states[point.folder].status))[:rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")
@@ -132,7 +134,7 @@ def table(points: Sequence[Point], states: States, *, rows: int | None = None) -
         grid.add_column(title, justify="right" if title in ("seed", "BLEU", "time") else "left", overflow="fold")
     for point in chosen:
         grid.add_row(*_row(point, states[point.folder]))
-    return Group(grid, Text(summary(states)))
+    return Group(grid, Text(summary(states) + left_out))
 
 
 def _row(point: Point, state: State) -> tuple[RenderableType, ...]:
@@ -180,7 +182,7 @@ def summary(states: States) -> str:
     return f"{len(states)} points: {counted}" if counted else "no points"
 
 
-def show(points: Sequence[Point], *, stderr: bool = False) -> None:
-    """Print the table once."""
+def show(points: Sequence[Point], *, rows: int | None = LISTED, stderr: bool = False) -> None:
+    """Print the table once, with so many rows at most."""
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    Console(stderr=stderr, width=None if terminal else 200).print(table(points, states_of(points)))
+    Console(stderr=stderr, width=None if terminal else 200).print(table(points, states_of(points), rows=rows))

@@ -39,6 +39,15 @@ def test_a_table(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "4 points: 1 failed, 1 interrupted, 1 finished, 1 waiting" in text
 
 
+def test_a_long_table_has_what_failed_first(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "study=mine", "rows=1"]) == 0
+    _, row, counts = capsys.readouterr().out.splitlines()
+    assert row.split()[0] == "broken"
+    assert counts.endswith("1 waiting; the table has 1 of them, what runs or failed first")
+    assert main(["status", "study=mine", "rows=0"]) == 1
+    assert "rows=0" in capsys.readouterr().err
+
+
 def test_what_a_process_holds_is_running(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with ledger.supervising(study / "killed"):
         assert main(["status", "study=mine", "format=json"]) == 0

@@ -18,7 +18,7 @@ def run(cfg: DictConfig) -> None:
     """
     points = ledger.read_points(study_folder(cfg, begun=True))
     if cfg.format == "table":
-        live_table.show(points)
+        live_table.show(points, rows=cfg.rows)
         return
     for point, state in zip(points, live_table.states_of(points).values(), strict=True):
         place = {"folder": point.folder.name, "member": point.member, "seed": point.seed}

@@ -113,7 +113,7 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         "max_waiting": Whole(0, 100_000),
     },
     "dashboard": {**PATHS, "port": PORT, "open": FLAG},
-    "status": {**PATHS, "study": NAME, "format": Choice(("table", "json"))},
+    "status": {**PATHS, "study": NAME, "format": Choice(("table", "json")), "rows": OrNull(COUNT)},
     "report": {**PATHS, "study": NAME, "publish": OPTIONAL_PATH},
     "export": {**PATHS, "study": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
     "reproduce": {**PATHS, "run": Text("a run's folder"), "trust": TRAINING["trust"]},
