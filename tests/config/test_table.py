@@ -16,7 +16,7 @@ from hydra.utils import get_object
 
 from rnnsearch.cli.help import COMMANDS
 from rnnsearch.config.config_dir import chosen_groups, config_dir
-from rnnsearch.config.keys.kinds import Kind, Named, OrNull, Wrong
+from rnnsearch.config.keys.kinds import Either, Kind, Named, OrNull, Wrong
 from rnnsearch.config.keys.table import TABLE, kind_of, required_keys, text_keys
 from rnnsearch.evaluation import symmetrization, word_alignment
 from rnnsearch.kernels import libraries
@@ -177,7 +177,8 @@ def test_a_row_has_the_types_of_its_constructors(key: str) -> None:
 )
 def test_choices_are_those_of_the_code(command: str, key: str, names: Any) -> None:
     kind: Any = TABLE[command][key]
-    assert set((kind.kind if isinstance(kind, OrNull) else kind).options) == set(names)
+    inner = kind.kind if isinstance(kind, OrNull) else kind.kinds[0] if isinstance(kind, Either) else kind
+    assert set(inner.options) == set(names)
 
 
 def test_a_member_of_a_mixture_has_the_keys_of_a_corpus() -> None:

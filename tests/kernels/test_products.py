@@ -82,6 +82,18 @@ def test_a_library_is_measured_once(chosen: dict[str, str], tmp_path: Path, monk
     assert set(libraries.choose("auto", tmp_path / "file", "a processor").values()) == {"neither"}
 
 
+def test_a_library_may_be_given_by_kind(chosen: dict[str, str], tmp_path: Path) -> None:
+    rest = dict.fromkeys(libraries.SHAPES, "onednn")
+    assert libraries.choose({"rows": "torch"}, tmp_path, "a processor") == {**rest, "rows": "torch"} == chosen
+    with pytest.raises(
+        ValueError, match=r"products=\{columns: ...\}: there is no such kind of product; name rows, steps"
+    ):
+        libraries.choose({"columns": "torch"}, tmp_path, "a processor")
+    libraries.use({"small rows": "torch"})  # as an earlier version wrote it
+    assert chosen["small_rows"] == "torch"
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("faster", libraries.LIBRARIES)
 def test_the_faster_library_is_taken(faster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not products.has_onednn():

@@ -245,6 +245,15 @@ def test_a_config_that_is_not_the_record_s_is_told(workshop: Any, trained: Path,
     assert f"its record says {workshop.record(trained)['config_hash']}: it was changed" in caplog.text
 
 
+def test_libraries_that_were_measured_are_those_of_the_record(workshop: Any, trained: Path, tmp_path: Path) -> None:
+    run, record = copied(trained, tmp_path), workshop.record(trained)
+    assert config_of(run, workshop).products == "onednn"
+    edit(run, "products", "auto")
+    record["hardware"]["products"] = {"rows": "torch", "small rows": "onednn"}
+    write_record(run, record)
+    assert plain(config_of(run, workshop).products) == {"rows": "torch", "small_rows": "onednn"}
+
+
 def test_a_budget_in_seconds_becomes_one_in_updates(workshop: Any, trained: Path, tmp_path: Path, caplog: Any) -> None:
     run = copied(trained, tmp_path)
     for key, value in {"budget.seconds": 3.5, "budget.updates": None, "trainer.max_steps": None}.items():

@@ -22,8 +22,8 @@ LIBRARIES = ("onednn", "torch")
 SHAPES = {
     "rows": (1200, 512, 1536),
     "steps": (80, 512, 2048),
-    "small rows": (1200, 96, 288),
-    "small steps": (80, 96, 384),
+    "small_rows": (1200, 96, 288),
+    "small_steps": (80, 96, 384),
 }
 WORTH = 1.15  # times as fast torch's own has to be: what is measured again is then chosen again
 ROUNDS, MULTIPLICATIONS = 5, 10**8  # of a measurement, and at least about so many in a round
@@ -31,17 +31,25 @@ ROUNDS, MULTIPLICATIONS = 5, 10**8  # of a measurement, and at least about so ma
 
 def use(chosen: Mapping[str, str]) -> None:
     """Take these libraries, by kind, from now on; a kind that is not named keeps its own."""
-    products.CHOSEN.update({kind: library for kind, library in chosen.items() if kind in SHAPES})
+    products.CHOSEN.update({kind.replace(" ", "_"): library for kind, library in chosen.items()})
 
 
-def choose(setting: str, folder: Path, processor: str) -> dict[str, str]:
+def choose(setting: str | Mapping[str, str], folder: Path, processor: str) -> dict[str, str]:
     """The library of each kind, taken from now on.
 
     Args:
-        setting: ``auto``, or one library for all kinds.
+        setting: ``auto``, one library for all kinds, or one by kind, where the rest are oneDNN's.
         folder: keeps what was measured, in products.json.
         processor: its name; with torch's version and the threads it says whether a measurement still holds.
     """
+    if not isinstance(setting, str):
+        if unknown := setting.keys() - SHAPES.keys():
+            raise ValueError(
+                f"products={{{min(unknown)}: ...}}: there is no such kind of product; name {', '.join(SHAPES)}"
+            )
+        chosen = {**dict.fromkeys(SHAPES, "onednn"), **setting}
+        use(chosen)
+        return chosen
     key = f"{processor}, torch {torch.__version__}, {torch.get_num_threads()} threads"
     chosen = _looked_up(folder / "products.json", key) if setting == "auto" else dict.fromkeys(SHAPES, setting)
     use(chosen)

@@ -87,7 +87,7 @@ def _library(weight_YX: Tensor, kind: str) -> str:
     """The library for matrices of this size; in bfloat16 torch's own is oneDNN as well."""
     if weight_YX.dtype != torch.float32:
         return "onednn"
-    return CHOSEN.get(kind if weight_YX.numel() >= LARGE else f"small {kind}", "onednn")
+    return CHOSEN.get(kind if weight_YX.numel() >= LARGE else f"small_{kind}", "onednn")
 
 
 class Repeated:

@@ -84,6 +84,9 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
     config = repeated.config()
     keys = ("paths.cache", *(("data.cache",) if "cache" in config.data else ()))
     repeated = repeated.with_(*(f"{key}={quoted(cache)}" for key in keys))
+    if (chosen := record.hardware.get("products")) and config.products == "auto":  # what is measured may change
+        kinds = ",".join(f"{kind.replace(' ', '_')}:{library}" for kind, library in chosen.items())
+        repeated = repeated.with_(f"products={{{kinds}}}")
     if not record.scoring:  # a run from before there was a choice
         repeated = repeated.with_(f"++validation.bleu_tokenizer={EARLIER.bleu_tokenizer}")
     if config.budget.seconds is not None:

@@ -38,7 +38,9 @@ def _lightning() -> None:
     stand_in, handler = ModuleType(SPARED), logging.NullHandler()
     vars(stand_in)["hamming"] = None  # torchmetrics adds that name where it is missing
     sys.modules[SPARED] = stand_in
-    logging.root.addHandler(handler)  # without any, Lightning would keep its messages from the logs that are yet to come
+    logging.root.addHandler(
+        handler
+    )  # without any, Lightning would keep its messages from the logs that are yet to come
     try:
         importlib.import_module("lightning.pytorch")
     finally:

@@ -39,6 +39,7 @@ OPTIONAL_PATH = OrNull(PATH)
 OVERRIDES = Listed(Text("an override", example='"model/context=dot"'), example='["model/context=dot"]')
 VOCABULARY = Whole(5, 1_000_000)
 MATCH = Choice(("none", "parameters", "flops"))
+LIBRARIES = ("onednn", "torch")
 COLUMN = Either((Whole(0, 1_000_000), Text("a name of the header")))
 
 OWN: Mapping[str, Kind] = {
@@ -89,7 +90,7 @@ OWN: Mapping[str, Kind] = {
     "encoding_processes": OrNull(FEW),
     "streaming": OrNull(Whole(1000, step=1000)),
     "kernels": Choice(("fused", "portable", "plain")),
-    "products": Choice(("auto", "onednn", "torch")),
+    "products": Either((Choice(("auto", *LIBRARIES)), Named(Choice(LIBRARIES), "kinds of product, {rows: torch}"))),
     "cuda_graphs": FLAG,
     "threads": OrNull(FEW),
     "trust": Listed(Text("a package"), example="[mypackage]"),
