@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.translator import Translator
 
 from .designs import AXES, MODERN, PAPER, batch, build, log_probabilities
@@ -40,3 +41,22 @@ def test_mixed_precision_is_near(design: Design) -> None:
     got_BTV.sum().backward()
     torch.testing.assert_close(got_BTV.float(), expected_BTV, atol=0.1, rtol=0)
     torch.testing.assert_close(stepwise_BV.float(), expected_BTV[:, 1], atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+@pytest.mark.parametrize("design", AXES, ids=str)
+def test_one_step_of_each_sentence_is_that_of_all(design: Design, is_own: bool) -> None:
+    """Also of a decoder of somebody's own, which only knows whole sentences."""
+    translator, inputs = build(design), batch()[:3]
+    if not is_own:
+        theirs = type("Theirs", (Decoder,), {"forward": lambda self, words, state, memory: whole(words, state, memory)})
+        whole = translator.decoder.forward
+        translator.decoder.__class__ = theirs
+    at_B = torch.arange(len(inputs[2])) % inputs[2].shape[1]
+    rows_B = torch.arange(len(at_B))
+    readouts_BTR, weights_BTS = translator(*inputs)
+    readouts_B1R, weights_B1S = translator(*inputs, at_B)
+    torch.testing.assert_close(readouts_B1R.squeeze(1), readouts_BTR[rows_B, at_B])
+    assert (weights_B1S is None) == (weights_BTS is None)
+    if weights_BTS is not None:
+        torch.testing.assert_close(weights_B1S.squeeze(1), weights_BTS[rows_B, at_B])

@@ -73,9 +73,9 @@ def _saliency(translator: Translator, positions: Sequence[tuple[Ids, Ids, int]])
     before = [[BOS, *target[:place]] for _, target, place in positions]
     before_BT, real_BT = (part.to(device) for part in pad(before, ends=0))
     with _embedded_source(translator) as embedded:
-        readouts_BTR, _ = translator(source_BS, mask_BS, before_BT)
+        readouts_B1R, _ = translator(source_BS, mask_BS, before_BT, real_BT.sum(1) - 1)
     rows_B = torch.arange(len(positions), device=device)
-    log_probs_BV = torch.log_softmax(translator.logits(readouts_BTR[rows_B, real_BT.sum(1) - 1]), dim=-1)
+    log_probs_BV = torch.log_softmax(translator.logits(readouts_B1R.squeeze(1)), dim=-1)
     words_B = torch.tensor([[*target, EOS][place] for _, target, place in positions], device=device)
     [embedded_BSM] = embedded
     log_prob = log_probs_BV[rows_B, words_B].sum()

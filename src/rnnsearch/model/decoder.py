@@ -102,6 +102,13 @@ class InitialState(nn.Module):
         return memory.values_BSE[:, 0] if self.kind == "context" else annotations.ends_BE
 
 
+def at(step_B: Tensor | None, values_BTX: Tensor) -> Tensor:
+    """The values at one step of each sentence, ``[B, 1, X]``; all of them for None."""
+    if step_B is None:
+        return values_BTX
+    return values_BTX[torch.arange(len(step_B), device=step_B.device), step_B].unsqueeze(1)
+
+
 class Decoder(nn.Module):
     """Recurrent decoder over a context mechanism.
 
@@ -201,18 +208,25 @@ class Decoder(nn.Module):
         fed_BR = None if self.feed is None else state_BH.new_zeros(state_BH.shape[0], self.readout.size)
         return State(self.transition.cell.start(state_BH), fed_BR), memory
 
-    def forward(self, target_in_BT: Tensor, state: State, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words."""
+    def forward(
+        self, target_in_BT: Tensor, state: State, memory: Memory, at_B: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Read-outs t_i ``[B, T, R]`` and weights α ``[B, T, S]`` (or None) for known previous words.
+
+        With ``at_B`` those of one step of each sentence alone, T = 1.
+        """
         words_BTM = self.embedding_dropout(lowered(self.embedding(target_in_BT)))
         inputs_BTG = self.input(words_BTM.transpose(0, 1)).transpose(0, 1)  # a step's inputs lie together
         if self.feed is not None:
-            return self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
+            readouts_BTR, weights_BTS = self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
+            return at(at_B, readouts_BTR), None if weights_BTS is None else at(at_B, weights_BTS)
         parts = (self.transition, inputs_BTG, state.cell, memory, self.context)
         run = unroll_fused(*parts, compiled=self.compiled) if self.fused else unroll(*parts)
-        states_BTH = run.before_BTH if self.reads_before else run.after_BTH
+        states_BTH = at(at_B, run.before_BTH if self.reads_before else run.after_BTH)
+        weights_BTS = None if run.weights_BTS is None else at(at_B, run.weights_BTS)
         with record_function("read-out"):
-            readouts_BTR = self.readout(states_BTH, words_BTM, mix(run.weights_BTS, memory.values_BSE))
-        return self.readout_dropout(readouts_BTR), run.weights_BTS
+            readouts_BTR = self.readout(states_BTH, at(at_B, words_BTM), mix(weights_BTS, memory.values_BSE))
+        return self.readout_dropout(readouts_BTR), weights_BTS
 
     def settle(self, memory: Memory) -> Memory:
         """The memory for many steps: whatever is the same at each is computed once. Σ_j α_ij (C_o h_j) = C_o c_i."""

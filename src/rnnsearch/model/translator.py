@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from rnnsearch.model.cells import choose
-from rnnsearch.model.decoder import Decoder, State
+from rnnsearch.model.decoder import Decoder, State, at
 from rnnsearch.model.encoder import RecurrentEncoder
 from rnnsearch.model.memory import Memory
 
@@ -45,11 +45,21 @@ class Translator(nn.Module):
                 f"make them equal (see {key}), or set model.tied_embeddings=none"
             )
 
-    def forward(self, source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Read-outs ``[B, T, R]`` and weights ``[B, T, S]`` (None for constant contexts), previous words given."""
+    def forward(
+        self, source_BS: Tensor, mask_BS: Tensor, target_in_BT: Tensor, at_B: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Read-outs ``[B, T, R]`` and weights ``[B, T, S]`` (None for constant contexts), previous words given.
+
+        With ``at_B`` those of one step of each sentence alone, T = 1.
+        """
         state, memory = self._begin(source_BS, mask_BS)
         with record_function("decoder"):
+            if at_B is not None and type(self.decoder).forward is Decoder.forward:
+                readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory, at_B)
+                return readouts_BTR, weights_BTS
             readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)
+        if at_B is not None:  # a decoder of somebody's own knows whole sentences
+            return at(at_B, readouts_BTR), None if weights_BTS is None else at(at_B, weights_BTS)
         return readouts_BTR, weights_BTS
 
     def logits(self, readouts: Tensor) -> Tensor:

@@ -65,7 +65,16 @@ def section(study: Study, comparison: Comparison) -> Section:
         return Section(heading)
     plans = planned(comparison)
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
-    header = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
+    header: tuple[str, ...] = (
+        "comparison",
+        "difference",
+        "p-value",
+        "by seed",
+        "sd, sentences",
+        "sd, seeds",
+        "detectable",
+        wished,
+    )
     rows = tuple(_row(plan, comparison) for plan in plans)
     if margin := study.description.planned.equivalence:
         header = (*header, f"within ±{margin:g}")
@@ -73,10 +82,11 @@ def section(study: Study, comparison: Comparison) -> Section:
     caption = (
         f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
-    text, notes = (_text(plans, comparison),), _notes(plans, comparison)
+    text, notes = [_text(plans, comparison)], [*_notes(plans, comparison)]
     if margin:
-        text, notes = (*text, equivalent(plans, margin, TITLES[comparison.primary])), (*notes, EQUIVALENCE)
-    return Section(heading, text, tables=(Table(caption, header, rows, 1),), notes=notes)
+        text.append(equivalent(plans, margin, TITLES[comparison.primary]))
+        notes.append(EQUIVALENCE)
+    return Section(heading, tuple(text), tables=(Table(caption, header, rows, 1),), notes=tuple(notes))
 
 
 def chance(comparison: Comparison) -> str:
