@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from rnnsearch.evaluation.significance import Difference
+from rnnsearch.evaluation.significance import Difference, equivalence
 from rnnsearch.records.json_files import read_lines
 from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.measures import primary
@@ -68,16 +68,14 @@ def compared(name: str) -> dict[str, Any]:
     found = compare(study(name))
     if found is None:
         return {"sha256": digest(name)}
-    pairs = {
-        _pair(one.system, one.baseline): _difference(one.difference)
-        for one in planned(found)
-        if one.difference is not None
-    }
+    reported = {_pair(one.system, one.baseline): one.difference for one in planned(found) if one.difference is not None}
+    margin = study(name).description.planned.equivalence
     lines = slopes(found)
     parts = {bucket.label: part for bucket, part in zip(found.buckets, found.by_length, strict=True)}
     return {
         "sha256": digest(name),
-        "differences": pairs,
+        "differences": {pair: _difference(one) for pair, one in reported.items()},
+        **({"equivalent": {pair: _equivalence(one, margin) for pair, one in reported.items()}} if margin else {}),
         "lengths": {
             label: {
                 "scores": {member: _rounded(of[found.metric].value) for member, of in part.scores.items()},
@@ -98,6 +96,12 @@ def compared(name: str) -> dict[str, Any]:
 
 def _difference(found: Difference) -> dict[str, Any]:
     figures = {"value": found.value, "low": found.interval.low, "high": found.interval.high, "p": found.p_value}
+    return {key: _rounded(value) for key, value in figures.items()}
+
+
+def _equivalence(found: Difference, margin: float) -> dict[str, Any]:
+    tested = equivalence(found, margin)
+    figures = {"low": tested.interval.low, "high": tested.interval.high, "p": tested.p_value}
     return {key: _rounded(value) for key, value in figures.items()}
 
 
@@ -149,6 +153,11 @@ def gain(name: str, system: str, baseline: str, length: str | None = None) -> Fi
     return {**pairs.get(_pair(system, baseline), {}), "value": fmean(seeds), "seeds": seeds}
 
 
+def equivalent(name: str, system: str, baseline: str) -> Figures:
+    """Of the two one-sided tests of a planned comparison against the protocol's margin: p, and the 90 % low and high."""
+    return dict(_of_compared(name, "equivalent", _pair(system, baseline)))
+
+
 def gains(name: str, systems: str, baselines: str) -> Figures:
     """The lowest and highest gain of members of a pattern with * over those of another, * standing for the same."""
     return _range([gain(name, *pair)["value"] for pair in _pairs(name, systems, baselines)])
@@ -198,7 +207,7 @@ def row(file: str, quantity: str, key: str, *conditions: str) -> Figures:
     return _range(found)
 
 
-LOOKUPS = {one.__name__: one for one in (score, scores, gain, gains, ratios, slope, record, runs, value, row)}
+LOOKUPS = {one.__name__: one for one in (score, scores, gain, equivalent, gains, ratios, slope, record, runs, value, row)}
 
 
 @cache

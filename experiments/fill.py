@@ -32,6 +32,7 @@ TEMPLATES = {
     "score": "{mean:.1f}",
     "scores": RANGE,
     "gain": "{value:.1f} [{low:.1f}, {high:.1f}]",
+    "equivalent": "[{low:.1f}, {high:.1f}]",
     "gains": RANGE,
     "ratios": RANGE,
     "slope": "{value:.1f} [{low:.1f}, {high:.1f}]",
