@@ -39,6 +39,7 @@ ESCAPE = "\ue000"  # private use
 ESCAPED = {BLANK: ESCAPE + "\ue001", "▅": ESCAPE + "\ue002", ESCAPE: ESCAPE + ESCAPE}
 ORIGINAL = {code: character for character, code in ESCAPED.items()}
 CHARACTER = re.compile(f"{'|'.join(ORIGINAL)}|.", re.DOTALL)  # of escaped text
+CHANGED = re.compile(f"[{''.join(ESCAPED)}\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 BROKEN = "surrogateescape"  # how Python's codecs keep bytes that are no UTF-8, which only a model writes
@@ -50,7 +51,7 @@ LONGEST = 1 << 30  # bytes; SentencePiece skips longer lines, and allows no high
 
 def escape(text: str) -> str:
     """Text without the characters that SentencePiece would change; lone surrogates, which no file holds, are lost."""
-    return re.sub(f"[{''.join(ESCAPED)}\ud800-\udfff]", lambda match: ESCAPED.get(match[0], REPLACEMENT), text)
+    return CHANGED.sub(lambda match: ESCAPED.get(match[0], REPLACEMENT), text)
 
 
 def unescape(text: str) -> str:
