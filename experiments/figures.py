@@ -154,7 +154,7 @@ def gain(name: str, system: str, baseline: str, length: str | None = None) -> Fi
 
 
 def equivalent(name: str, system: str, baseline: str) -> Figures:
-    """Of the two one-sided tests of a planned comparison against the protocol's margin: p, and the 90 % low and high."""
+    """The two one-sided tests of a planned comparison against the protocol's margin: p, and the 90 % low and high."""
     return dict(_of_compared(name, "equivalent", _pair(system, baseline)))
 
 
@@ -207,7 +207,9 @@ def row(file: str, quantity: str, key: str, *conditions: str) -> Figures:
     return _range(found)
 
 
-LOOKUPS = {one.__name__: one for one in (score, scores, gain, equivalent, gains, ratios, slope, record, runs, value, row)}
+LOOKUPS = {
+    one.__name__: one for one in (score, scores, gain, equivalent, gains, ratios, slope, record, runs, value, row)
+}
 
 
 @cache
