@@ -11,6 +11,7 @@ CONSTRAINTS ?= constraints.txt
 # Where constraints.txt does not fit a Python, the newest versions are taken; a CONSTRAINTS that was asked for is strict.
 LOCK_MAY_GIVE_WAY := $(if $(filter file,$(origin CONSTRAINTS)),true,false)
 TEST_JOBS ?= 2
+SLOW_TEST_JOBS ?= 3  # the slow ones often wait for processes of theirs
 # Tests start hundreds of processes: each with one thread, and none compiles what another has compiled.
 FOR_TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
@@ -55,7 +56,7 @@ test: install  ## the quick tests
 	$(FOR_TESTS) $(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS) --durations=10
 
 test-slow: install  ## the slow tests: packaging, real downloads, long properties
-	$(FOR_TESTS) $(BIN)/python -m pytest -m slow -n $(TEST_JOBS) --durations=10
+	$(FOR_TESTS) $(BIN)/python -m pytest -m slow -n $(SLOW_TEST_JOBS) --durations=10
 
 fuzz: install  ## every wrong value of every key as a command; hours, FUZZ_ARGS="200 1" for some (how many, seed)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.config.wrong_values $(FUZZ_FOLDER) $(FUZZ_ARGS)
