@@ -11,7 +11,8 @@ CONSTRAINTS ?= constraints.txt
 # Where constraints.txt does not fit a Python, the newest versions are taken; a CONSTRAINTS that was asked for is strict.
 LOCK_MAY_GIVE_WAY := $(if $(filter file,$(origin CONSTRAINTS)),true,false)
 TEST_JOBS ?= 2
-SLOW_TEST_JOBS ?= 3  # the slow ones often wait for processes of theirs
+# Slow tests often wait for processes of theirs.
+SLOW_TEST_JOBS ?= 3
 # Tests start hundreds of processes: each with one thread, and none compiles what another has compiled.
 FOR_TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # What python -m benchmarks everything --help lists: --threads 1, --quick, --data-root FOLDER (Multi30k's files) ...
