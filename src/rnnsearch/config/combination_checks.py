@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rnnsearch.config import build, trust
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
+from rnnsearch.model.without_memory import without_memory
 from rnnsearch.search.beam import BeamSearch
 
 MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only check
@@ -61,7 +62,7 @@ def _model(config: DictConfig) -> Translator | None:
     """
     source_size, target_size = (config.tokenizer.get(f"{side}_size", SMALL) for side in ("source", "target"))
     try:
-        with torch.device("meta"):
+        with without_memory():
             return build_translator(
                 config.model, source_size=source_size, target_size=target_size, kernels="plain", trust=trust.given()
             )

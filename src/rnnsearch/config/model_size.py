@@ -20,12 +20,11 @@ def quantity(
     Raises:
         ValueError: if its operations can't be counted.
     """
-    import torch
-
     from rnnsearch.model.build import build_translator
+    from rnnsearch.model.without_memory import without_memory
     from rnnsearch.training.cost import operations_per_token
 
-    with torch.device("meta"):
+    with without_memory():
         translator = build_translator(
             config.model, source_size=sizes["source_size"], target_size=sizes["target_size"], trust=given()
         )

@@ -16,6 +16,7 @@ from rnnsearch.model import archive
 from rnnsearch.model.build import build_translator, is_ours
 from rnnsearch.model.checkpoint_checks import check_content, check_sizes, layers, missing_for_training
 from rnnsearch.model.translator import Translator
+from rnnsearch.model.without_memory import without_memory
 from rnnsearch.records.run_record import read_record
 
 logger = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ def restore(checkpoint: dict[str, Any], place: object, trust: Sequence[str] = ()
         if is_ours(content["model"]):  # a model of a trusted package may need memory for its making
             if max(layers(content["model"]), default=1) > len(weights):
                 raise ValueError("its model has more layers than weights")
-            with torch.device("meta"):
+            with without_memory():
                 check_sizes(build(content["model"]), weights)
         translator = build(content["model"], trust=trust)
         check_sizes(translator, weights)
