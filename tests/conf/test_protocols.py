@@ -31,8 +31,9 @@ def test_a_protocol_says_everything(name: str) -> None:
     assert all(protocol[key] for key in ("question", "expectation", "varies", "held_equal", "metric"))
     assert protocol.comparisons or is_speed  # speeds are ranked
     assert protocol.question.endswith("?")
-    has_one_rate = "learning rate" in protocol.held_equal and "trials of the learning rate" not in protocol.held_equal
-    assert list(config.tuning.factors) == ([] if is_speed or has_one_rate else [0.5, 1, 2])
+    is_tuned = "trials of the learning rate" in protocol.held_equal
+    assert list(config.tuning.factors) == ([0.5, 1, 2] if is_tuned else [])
+    assert is_speed or "learning rate" in protocol.held_equal
     assert is_speed or list(config.seeds) == [0, 1, 2]
 
 

@@ -201,7 +201,8 @@ def test_a_refusal_and_a_server_that_is_gone_are_told(browser: playwright.Browse
     assert "20 words" in page.get_by_role("alert").inner_text()
     page.get_by_role("button", name="Translate", disabled=False).wait_for()  # it takes no second one before
     page.route("**/results", lambda route: route.abort())
-    page.keyboard.press("Enter")
+    with page.expect_event("requestfailed"):
+        page.keyboard.press("Enter")
     page.get_by_text("The server does not answer").wait_for()
     assert page.get_by_role("button").inner_text() == "Translate"
     page.context.close()

@@ -51,7 +51,9 @@ def test_a_long_table_shows_what_runs_what_failed_and_what_ended_last(tmp_path: 
     assert text.count("ValueError: it broke") == 3
     assert [f"point{n:03d}" in text for n in (84, 85, 89, 0, 100)] == [False, True, True, False, False]
     counts = "155 points: 2 running, 3 failed, 90 finished, 60 waiting"
-    assert text.endswith(f"{counts}; the table has 10 of them, what runs or failed first\n")
+    assert text.endswith(
+        f"{counts}; the table has 10 of them, what runs or failed first (rnnsearch status rows=null: all)\n"
+    )
 
 
 def test_a_short_table_keeps_the_order(tmp_path: Path) -> None:

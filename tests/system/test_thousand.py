@@ -11,7 +11,7 @@ from rnnsearch.evaluation.forcing import force
 
 TIE = 1e-4  # nats a token
 CORPUS = "data=controlled data.validation_pairs=50 model=tiny trainer=cpu"
-BUDGET = "budget.updates=250 validation.every=250 samples=0 test=false"
+BUDGET = "budget.updates=500 validation.every=500 samples=0 test=false"
 
 
 @pytest.fixture(scope="module", params=["additive", "fixed"])

@@ -180,7 +180,8 @@ class Equivalence:
 
     Attributes:
         margin: the largest difference that counts as none.
-        interval: the 90 % interval of the difference, which lies within the margin exactly when both tests reject.
+        interval: the 90 % interval of the difference (of several read together with a share of the error each), which
+            lies within the margin exactly when both tests reject.
         p_value: the larger of the two one-sided ones, times how many comparisons are read together.
         holds: whether the difference lies within the margin; with one seed that can't be said.
     """

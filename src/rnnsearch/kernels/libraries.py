@@ -42,16 +42,17 @@ def choose(setting: str | Mapping[str, str], folder: Path, processor: str) -> di
         folder: keeps what was measured, in products.json.
         processor: its name; with torch's version and the threads it says whether a measurement still holds.
     """
-    if not isinstance(setting, str):
-        if unknown := setting.keys() - SHAPES.keys():
-            raise ValueError(
-                f"products={{{min(unknown)}: ...}}: there is no such kind of product; name {', '.join(SHAPES)}"
-            )
+    if setting == "auto":
+        key = f"{processor}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+        chosen = _looked_up(folder / "products.json", key)
+    elif isinstance(setting, str):
+        chosen = dict.fromkeys(SHAPES, setting)
+    elif unknown := setting.keys() - SHAPES.keys():
+        raise ValueError(
+            f"products={{{min(unknown)}: ...}}: there is no such kind of product; name {', '.join(SHAPES)}"
+        )
+    else:
         chosen = {**dict.fromkeys(SHAPES, "onednn"), **setting}
-        use(chosen)
-        return chosen
-    key = f"{processor}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    chosen = _looked_up(folder / "products.json", key) if setting == "auto" else dict.fromkeys(SHAPES, setting)
     use(chosen)
     return chosen
 

@@ -118,7 +118,7 @@ def _hardware(cfg: DictConfig, earlier: Mapping[str, Any]) -> dict[str, Any]:
         libraries.use(kept)
         return machine | {"products": kept}
     processor = " ".join([machine["cpu"], *map(str, machine["cpu_family"])])
-    return machine | {"products": libraries.choose(plain(cfg)["products"], Path(cfg.paths.cache), processor)}
+    return machine | {"products": libraries.choose(cfg.products, Path(cfg.paths.cache), processor)}
 
 
 def _module(

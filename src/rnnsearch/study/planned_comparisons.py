@@ -18,10 +18,6 @@ from rnnsearch.study.tables import NOTHING, Table, interval, number, p_value, si
 
 BOUNDS = {metric.name: metric.within for metric in (BLEU, CHRF, PERPLEXITY)}
 WISHED = {"bleu": 1.0, "chrf": 1.0, "perplexity": 0.1}  # the difference for which the needed seeds are computed
-EQUIVALENCE = (
-    "Equivalence is shown by two one-sided tests at an error of 5 % (Schuirmann 1987): the 90 % interval lies within "
-    "the margin that the protocol states. An interval that includes 0 does not show it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +61,17 @@ def section(study: Study, comparison: Comparison) -> Section:
         return Section(heading)
     plans = planned(comparison)
     wished = f"seeds for {WISHED[comparison.primary]:g} {TITLES[comparison.primary]}"
-    header: tuple[str, ...] = (
-        "comparison",
-        "difference",
-        "p-value",
-        "by seed",
-        "sd, sentences",
-        "sd, seeds",
-        "detectable",
-        wished,
-    )
-    rows = tuple(_row(plan, comparison) for plan in plans)
-    if margin := study.description.planned.equivalence:
-        header = (*header, f"within ±{margin:g}")
-        rows = tuple((*row, _within(plan, margin)) for row, plan in zip(rows, plans, strict=True))
+    margin = study.description.planned.equivalence
+    rows = tuple((*_row(plan, comparison), *([_within(plan, margin)] if margin else [])) for plan in plans)
+    measured = ("comparison", "difference", "p-value", "by seed", "sd, sentences", "sd, seeds", "detectable", wished)
+    header = (*measured, *([f"within ±{margin:g}"] if margin else []))
     caption = (
         f"Paired differences in {title(study)}, with 95 % intervals over {chance(comparison)}{together(comparison)}"
     )
     text, notes = [_text(plans, comparison)], [*_notes(plans, comparison)]
     if margin:
         text.append(equivalent(plans, margin, TITLES[comparison.primary]))
-        notes.append(EQUIVALENCE)
+        notes.append(_equivalence(len(plans)))
     return Section(heading, tuple(text), tables=(Table(caption, header, rows, 1),), notes=tuple(notes))
 
 
@@ -140,6 +126,16 @@ def _notes(plans: list[Planned], comparison: Comparison) -> tuple[str, ...]:
         "to find that difference so; none where the test sentences are too few for any number of seeds, with the "
         "smallest difference that they leave to be found. Both count that the spread over seeds is itself estimated; "
         f"of one seed, “detectable” is that of these very runs.{wide}",
+    )
+
+
+def _equivalence(count: int) -> str:
+    """How equivalence is tested of so many comparisons together."""
+    level = f" / {count}" if count > 1 else ""
+    return (
+        f"Equivalence is shown by two one-sided tests at an error of {100 * ERROR:.0f} %{level} (Schuirmann 1987): the "
+        f"{100 * (1 - 2 * ERROR / count):.4g} % interval lies within the margin that the protocol states. An interval "
+        "that includes 0 does not show it."
     )
 
 

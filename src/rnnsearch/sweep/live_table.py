@@ -126,7 +126,7 @@ def table(points: Sequence[Point], states: States, *, rows: int | None = None) -
     """The points as a table, with counts; with ``rows``, running and failed ones first, then the latest to end."""
     chosen, left_out = list(points), ""
     if rows is not None and len(chosen) > rows:
-        left_out = f"; the table has {rows} of them, what runs or failed first"
+        left_out = f"; the table has {rows} of them, what runs or failed first (rnnsearch status rows=null: all)"
         chosen.sort(key=lambda point: _ended(states[point.folder]), reverse=True)
         chosen = sorted(chosen, key=lambda point: URGENT.index(states[point.folder].status))[:rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")

@@ -17,6 +17,7 @@ def module(name: str, *, lightning: bool = False) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
+    collecting = gc.isenabled()
     gc.disable()
     try:
         if lightning:
@@ -24,7 +25,8 @@ def module(name: str, *, lightning: bool = False) -> ModuleType:
         return importlib.import_module(name)
     finally:
         gc.freeze()
-        gc.enable()
+        if collecting:
+            gc.enable()
 
 
 def _lightning() -> None:
@@ -38,9 +40,8 @@ def _lightning() -> None:
     stand_in, handler = ModuleType(SPARED), logging.NullHandler()
     vars(stand_in)["hamming"] = None  # torchmetrics adds that name where it is missing
     sys.modules[SPARED] = stand_in
-    logging.root.addHandler(
-        handler
-    )  # without any, Lightning would keep its messages from the logs that are yet to come
+    # without any handler, Lightning would keep its messages from the logs that are yet to come
+    logging.root.addHandler(handler)
     try:
         importlib.import_module("lightning.pytorch")
     finally:

@@ -43,7 +43,9 @@ def test_a_long_table_has_what_failed_first(study: Path, capsys: pytest.CaptureF
     assert main(["status", "study=mine", "rows=1"]) == 0
     _, row, counts = capsys.readouterr().out.splitlines()
     assert row.split()[0] == "broken"
-    assert counts.endswith("1 waiting; the table has 1 of them, what runs or failed first")
+    assert counts.endswith(
+        "1 waiting; the table has 1 of them, what runs or failed first (rnnsearch status rows=null: all)"
+    )
     assert main(["status", "study=mine", "rows=0"]) == 1
     assert "rows=0" in capsys.readouterr().err
 
