@@ -3,11 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.forked import Process, start
 from tests.once import made_once
 
 from rnnsearch.cli.main import main
@@ -27,6 +27,7 @@ class Shell:
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder, self.cache = folder, cache
+        self.imports_anew = False  # whether each command is a new process, not a fork of one that has imported all
 
     def __call__(
         self, *words: object, code: int | None = 0, environment: Mapping[str, str] | None = None, python: Path = SOURCE
@@ -54,19 +55,12 @@ class Shell:
             patch.chdir(self.folder)
             return main([str(word) for word in words])
 
-    def start(
-        self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE
-    ) -> "subprocess.Popen[str]":
+    def start(self, *words: object, environment: Mapping[str, str] | None = None, python: Path = SOURCE) -> Process:
         """`rnnsearch WORDS`, which goes on by itself."""
-        variables = {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(python), str(SOURCE)])), "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "rnnsearch", *map(str, words)],
-            cwd=self.folder,
-            env={**os.environ, **variables, **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        paths = dict.fromkeys([str(python), str(SOURCE)])
+        variables = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", **(environment or {})}
+        fresh = self.imports_anew or len(paths) > 1
+        return start([*map(str, words)], self.folder, {**os.environ, **variables}, fresh=fresh)
 
     def train(self, run: Path, *more: object, **how: object) -> "subprocess.CompletedProcess[str]":
         """A training of a few updates."""

@@ -163,6 +163,7 @@ def test_modules_beside_the_user_are_not_imported(stranger: Path, shell: Shell) 
     evil = "open('touched', 'w')\nraise SystemExit('evil')\n"
     for name in ("torch", "rnnsearch", "yaml", "lightning", "pip", "mypackage"):
         (shell.folder / f"{name}.py").write_text(evil)
+    shell.imports_anew = True
     reproduce(shell, stranger, code=0)
     shell.train(shell.folder, "-m", "seed=1", "study=mine")
     assert not (shell.folder / "touched").exists()

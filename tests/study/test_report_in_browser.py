@@ -15,7 +15,10 @@ CHROMIUM = shutil.which("chromium")
 
 ATTACK = '<script>document.title = "attacked"</script><img src="https://evil.example/x.png"><p style="color: red">x</p>'
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,6 @@ def address(sweep: Path) -> str:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.slow
 def test_a_report_fits_and_stays_to_itself(browser: playwright.Browser, address: str, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
@@ -87,7 +89,6 @@ def complaints(page: playwright.Page) -> list[str]:
     return told
 
 
-@pytest.mark.slow
 def test_a_served_report_works_under_both_policies(browser: playwright.Browser, served: str) -> None:
     page = browser.new_page()
     told = complaints(page)

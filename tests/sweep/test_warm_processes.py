@@ -16,7 +16,10 @@ from rnnsearch.records.run_record import read_record
 from rnnsearch.sweep import warm_processes
 from rnnsearch.sweep.warm_processes import WarmProcess, can_be_warm
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each training is a new process")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each training is a new process"),
+]
 TELL = """
 import json, os, sys, threading, torch
 print(json.dumps({
@@ -58,7 +61,6 @@ def start(modules: Path, name: str, program: str, *words: str, **environment: st
     return STARTED[-1]
 
 
-@pytest.mark.slow
 def test_it_has_what_it_was_given_and_nothing_of_the_servers(modules: Path) -> None:
     process = start(modules, "tell", TELL, "a b", "c", OMP_NUM_THREADS="3", COLOUR="blue")
     assert process.wait(60) == 0
@@ -73,7 +75,6 @@ def test_it_has_what_it_was_given_and_nothing_of_the_servers(modules: Path) -> N
     assert len(told["open"]) <= 4  # and the folder that is being listed
 
 
-@pytest.mark.slow
 def test_the_server_has_one_thread_and_the_modules_of_a_training(modules: Path) -> None:
     assert start(modules, "nothing", "").wait(60) == 0
     server = warm_processes._servers[os.getpid()]._process.pid
@@ -125,7 +126,6 @@ def test_a_folder_that_is_not_there(modules: Path, tmp_path: Path) -> None:
         WarmProcess(["-m", "tell"], environment={}, directory=str(tmp_path / "nowhere"), log=log)
 
 
-@pytest.mark.slow
 def test_a_server_that_was_killed(modules: Path) -> None:
     """Its trainings count as killed, and the next one has a new server."""
     process = start(modules, "orphan", "import time; time.sleep(600)")
@@ -147,7 +147,6 @@ def test_a_server_that_cannot_import(modules: Path, monkeypatch: pytest.MonkeyPa
     warm_processes._close(os.getpid())
 
 
-@pytest.mark.slow
 def test_it_ends_with_the_process_that_needed_it(modules: Path) -> None:
     program = f"""
 import os, sys
@@ -177,7 +176,6 @@ def test_what_can_be_warm(environment: dict[str, str], devices: int, expected: b
     assert can_be_warm(environment, devices) is expected
 
 
-@pytest.mark.slow
 def test_a_training_is_the_same(tmp_path: Path) -> None:
     """As in a new process, to the last bit of its weights."""
     environment, weights = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}, []

@@ -1,17 +1,15 @@
 """Whole commands on tiny corpora, in this process; one trained run is shared."""
 
 import json
+import os
 import random
-import signal
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hydra.core.override_parser.types import Quote, QuotedString
+from tests.forked import Process, start
 from tests.once import made_once
 
 from rnnsearch.cli.main import main
@@ -97,17 +95,9 @@ class Workshop:
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     @staticmethod
-    def process(cwd: Path, *words: str) -> subprocess.Popen[str]:
+    def process(cwd: Path, *words: str) -> Process:
         """A command in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "rnnsearch", *words],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell ignores it in the background
-        )
+        return start(words, cwd, os.environ)
 
 
 def _refuse(name: str) -> None:

@@ -1,14 +1,13 @@
 """Sweeps as processes, and what is left of them."""
 
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.forked import Process, start
 
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point
@@ -32,18 +31,9 @@ def sweep(
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
-def started(arguments: list[str], cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    """A process that Ctrl-C reaches, whatever started the tests."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "rnnsearch", *arguments],
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+def started(arguments: list[str], cwd: Path, **environment: str) -> Process:
+    """A sweep that goes on by itself."""
+    return start(arguments, cwd, {**os.environ, "OMP_NUM_THREADS": "1", **environment})
 
 
 def points(output: Path, study: str = "s") -> dict[str, Point]:

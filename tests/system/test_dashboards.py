@@ -96,6 +96,7 @@ def test_wandb(workshop: Any, run: Path) -> None:
     assert [ended.exit_code for ended in of_kind(records, "exit")] == [0]
 
 
+@pytest.mark.slow
 def test_wandb_has_pictures_tables_and_a_summary(workshop: Any, run: Path) -> None:
     summary: dict[str, Any] = {}
     for changed in of_kind(wandb_records(run), "summary"):
@@ -242,6 +243,7 @@ def test_mlflow(workshop: Any, tmp_path: Path) -> None:
     assert sorted((artifacts / "alignments").glob("4_*.png"))
 
 
+@pytest.mark.slow
 def test_wandb_is_closed_when_a_run_fails(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 

@@ -164,6 +164,7 @@ def halted(stopped: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stopped, tmp_path / "halted"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "weights alone"])
 def test_a_damaged_checkpoint_is_passed_over(
     workshop: Any, trained: Path, halted: Path, damage: str, capsys: pytest.CaptureFixture[str]

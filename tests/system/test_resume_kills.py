@@ -86,7 +86,7 @@ def test_kills_at_ten_random_moments(workshop: Any, tmp_path: Path) -> None:
         *[(where, draw.randint(0, 5)) for where in ("half", "beside", "in place")],
     ]
     draw.shuffle(moments)
-    for seconds in (draw.uniform(0.5, 3), draw.uniform(2, 5)):  # in start-up
+    for seconds in (draw.uniform(0.1, 0.5), draw.uniform(0.4, 0.8)):  # in start-up
         process = workshop.process(tmp_path, "train", *command)
         time.sleep(seconds)
         process.kill()

@@ -21,6 +21,7 @@ print(len(signal.find_peaks([0, 1, 0, 2, 0])[0]), signal.windows.hann(3)[1], has
 """
 
 
+@pytest.mark.slow
 def test_what_was_spared_is_whole_when_it_is_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", TELL], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["2", "1.0", "False"]

@@ -34,7 +34,7 @@ ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # else Arrow's allocator starts one when it is imported
 }
 LOST = -signal.SIGKILL  # the exit code of a child whose server was killed
-REQUEST, DIRECTORY, STDIN, LOG, STATUS = range(5)  # descriptors that come with a request
+REQUEST, DIRECTORY, STDIN, STDOUT, STDERR, STATUS = range(6)  # descriptors that come with a request
 
 
 class WarmProcess:
@@ -45,6 +45,7 @@ class WarmProcess:
         environment: all of it; OMP_NUM_THREADS must be in it.
         directory: to work in.
         log: an open file, for standard output and error.
+        errors: an open file, for standard error alone.
 
     Raises:
         ChildProcessError: if the server has ended.
@@ -52,7 +53,13 @@ class WarmProcess:
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, environment: Mapping[str, str], directory: str | None, log: BinaryIO
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: str | None,
+        log: BinaryIO,
+        errors: BinaryIO | None = None,
     ) -> None:
         self.returncode: int | None = None
         flag, *words = arguments
@@ -66,7 +73,7 @@ class WarmProcess:
             with tempfile.TemporaryFile("w+") as request:
                 json.dump(asked, request)
                 request.seek(0)
-                _server().ask([request.fileno(), place, stdin, log.fileno(), status])
+                _server().ask([request.fileno(), place, stdin, log.fileno(), (errors or log).fileno(), status])
         finally:
             for descriptor in (place, stdin, status):
                 os.close(descriptor)
@@ -193,7 +200,7 @@ def _serve(channel: socket.socket) -> NoReturn:
             os.read(woken, 4096)
             _reap(children)
         if channel.fileno() in ready:
-            message, descriptors, _, _ = socket.recv_fds(channel, 1, 5)
+            message, descriptors, _, _ = socket.recv_fds(channel, 1, STATUS + 1)
             if not message:
                 os._exit(0)  # at once: Python takes a second to take itself apart once torch is loaded
             pid = os.fork()
@@ -225,7 +232,7 @@ def _begin(descriptors: Sequence[int], *, unwanted: Sequence[int]) -> NoReturn:
         with open(descriptors[REQUEST], encoding="utf-8") as request:
             asked = json.load(request)
         os.fchdir(descriptors[DIRECTORY])
-        for source, stream in ((STDIN, 0), (LOG, 1), (LOG, 2)):
+        for source, stream in ((STDIN, 0), (STDOUT, 1), (STDERR, 2)):
             os.dup2(descriptors[source], stream)
         for descriptor in (*descriptors[DIRECTORY:], *unwanted):
             os.close(descriptor)
