@@ -16,6 +16,8 @@ from rnnsearch.config.trust import whitelist
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 WIRED = {  # what the code adds to a node's keys when it makes the object; the first pattern that fits counts
+    "rnnsearch.model.transformer.TransformerEncoder": {"vocabulary_size", "kernels"},
+    "rnnsearch.model.transformer.TransformerDecoder": {"vocabulary_size", "annotation_size", "kernels"},
     "rnnsearch.model.encoder.*": {"vocabulary_size", "kernels"},
     "rnnsearch.model.context.*": {"annotation_size", "state_size"},
     "rnnsearch.model.decoder.*": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},

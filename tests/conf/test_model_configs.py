@@ -16,21 +16,22 @@ from omegaconf import DictConfig, OmegaConf
 from rnnsearch.model.build import build_translator
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto"]
-FEW = ["rnnencdec", "tiny"]  # what is refused differs between these two; all others are like the second
+PRESETS = ["rnnsearch", "rnnencdec", "small", "tiny", "reference", "auto", "transformer"]
+FEW = ["rnnencdec", "tiny"]  # what is refused differs between these two; all others are like the second, or as they are
 few_quickly = pytest.mark.parametrize(
     "preset", [pytest.param(preset, marks=[] if preset in FEW else pytest.mark.slow) for preset in PRESETS]
 )
 GROUPS = {
     "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive"],
-    "encoder": ["bidirectional", "unidirectional"],
-    "decoder": ["paper", "modern", "luong", "conditional"],
+    "encoder": ["bidirectional", "unidirectional", "transformer"],
+    "decoder": ["paper", "modern", "luong", "conditional", "transformer"],
 }
 WIRED = {  # what config/build.py adds
     "encoder": {"vocabulary_size", "kernels"},
     "context": {"annotation_size", "state_size"},
     "decoder": {"vocabulary_size", "context", "ends_size", "bidirectional", "kernels"},
 }
+OWN_CONTEXT = {"vocabulary_size", "annotation_size", "kernels"}  # to a decoder that has a mechanism of its own
 PRESET_KEYS = {  # of the preset itself: what the groups read by interpolation, and what the whole model needs
     "embedding_size",
     "hidden_size",
@@ -42,6 +43,7 @@ PRESET_KEYS = {  # of the preset itself: what the groups read by interpolation, 
     "tied_embeddings",
     "initialization",
 }
+UNEQUAL = ("rnnsearch", "rnnencdec", "reference")  # embeddings, a Transformer's annotations, are not as wide as states
 Choice = dict[str, str]
 
 
@@ -81,7 +83,13 @@ def assembled(preset: str, choice: Choice) -> DictConfig:
 
 def conflicts(preset: str, choice: Choice) -> list[str]:
     """The words one of which a refusal must hold; empty where the combination makes sense."""
+    if choice["decoder"] == "transformer":
+        return [r"model/context=.*leave model/context out"]
     reasons = []
+    if choice["encoder"] == "transformer":
+        reasons += _behind_a_transformer(preset, choice)
+    if choice["context"] == "dot" and choice["encoder"] == "transformer" and preset in UNEQUAL:
+        reasons.append(r"model/context=dot.*model\.decoder\.hidden_size")
     if choice["context"] == "dot" and choice["encoder"] == "bidirectional":  # n units a direction, n in the decoder
         reasons.append(r"model/context=dot.*model\.decoder\.hidden_size")
     if preset == "rnnencdec" and choice["context"] not in ("fixed", "mean"):
@@ -93,9 +101,22 @@ def conflicts(preset: str, choice: Choice) -> list[str]:
     return reasons
 
 
+def _behind_a_transformer(preset: str, choice: Choice) -> list[str]:
+    """Why a recurrent decoder does not go with an encoder that reads no end states."""
+    initial = {"paper": "backward", "modern": "ends", "luong": "ends", "conditional": "mean"}[choice["decoder"]]
+    initial = "context" if preset == "rnnencdec" else initial
+    if initial == "backward":
+        return [r"initial_state=backward.*model/encoder=unidirectional"]
+    if initial == "ends" or choice["context"] == "fixed":
+        return [r"reads the encoder's end states.*model\.decoder\.initial_state=mean"]
+    return []
+
+
 def check_binding(model: DictConfig) -> None:
     for group, wired in WIRED.items():
-        check_keys(model[group], wired)
+        if group in model:
+            own = group == "decoder" and "TransformerDecoder" in model.decoder._target_
+            check_keys(model[group], OWN_CONTEXT if own else wired)
     assert set(model) - set(WIRED) == PRESET_KEYS
 
 
@@ -131,6 +152,10 @@ def test_the_lists_above_are_what_conf_holds() -> None:
 def test_every_combination_binds_and_builds_or_is_refused(preset: str) -> None:
     for choice in choices():
         model = assembled(preset, choice)
+        if preset == "rnnencdec" and choice["decoder"] == "transformer":
+            with pytest.raises(TypeError, match="initial_state"):  # which the preset sets, for a recurrent decoder
+                check_binding(model)
+            continue
         check_binding(model)
         check_builds_or_is_refused(preset, choice, model)
 
@@ -157,8 +182,9 @@ def test_all_combinations_in_full(preset: str) -> None:
     for choice in choices():
         model = compose(preset, choice)
         assert model == assembled(preset, choice)
-        check_binding(model)
-        check_builds_or_is_refused(preset, choice, model)
+        if preset != "rnnencdec" or choice["decoder"] != "transformer":
+            check_binding(model)
+            check_builds_or_is_refused(preset, choice, model)
 
 
 @pytest.mark.parametrize("key", ["attention_size", "annotation_size"])

@@ -143,3 +143,47 @@ def test_what_cannot_be_counted_is_refused_in_a_sentence(tmp_path: Path, monkeyp
     message = r"the operations of Concat can't be counted \(.*\); give it a method energy_cost, or leave match=flops"
     with pytest.raises(ValueError, match=message):
         quantity(own, SIZES, "flops", LENGTHS)
+
+
+HALVES = [
+    "model/encoder=transformer model.decoder.initial_state=mean",
+    "model/decoder=transformer",
+    "model=transformer",
+]
+
+
+@pytest.mark.parametrize("halves", HALVES)
+def test_a_transformer_s_operations_are_what_torch_counts(halves: str) -> None:
+    """A written word sees those up to itself; torch's count of the plain path has the later ones, too."""
+    of = config("sizes.units=24", *halves.split(), "model.dropout=0")
+    translator, (source, target) = build(of).double().train(), LENGTHS  # in training nobody reads weights
+    source_BS, target_BT = torch.randint(4, 60, (1, source)), torch.randint(4, 60, (1, target))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        translator.logits(translator(source_BS, torch.ones_like(source_BS, dtype=torch.bool), target_BT)[0])
+    later, seen = target * (target - 1) / 2, target * (target + 1) / 2
+    layers, heads, width = 2, 4, 24
+    softmaxes = 0.0 if "/decoder" not in halves else layers * heads * 5 * (seen + source * target)
+    softmaxes += 5 * source * target if "/encoder" in halves else 0.0  # of the recurrent decoder's attention
+    softmaxes += layers * heads * 5 * source**2 if "/encoder" in halves else 0.0
+    if halves == "model=transformer":
+        softmaxes = layers * heads * 5 * (source**2 + seen + source * target)
+    energies = 4 * source * target * of.model.attention_size if "/encoder" in halves else 0.0  # sums, tanh, v^T
+    masked = 0.0 if "/encoder" in halves else layers * 4 * width * later
+    expected = 3 * (counter.get_total_flops() - masked + softmaxes + energies) / target
+    assert quantity(of, SIZES, "flops", LENGTHS) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("by", ["parameters", "flops"])
+@pytest.mark.parametrize("halves", HALVES)
+def test_of_a_transformer_the_feed_forward_nets_are_scaled(halves: str, by: str) -> None:
+    reference = config("model/context=additive", "model.hidden_size=96")
+    wanted = quantity(reference, SIZES, by, LENGTHS)
+    own = config("sizes.units=24", *halves.split())
+    more = matched_overrides(own, wanted, SIZES, by, LENGTHS)
+    sizes = [one.partition("=")[0] for one in more]
+    kinds = {half: own.model[half]._target_ for half in ("encoder", "decoder")}
+    scaled = {half: "feed_forward_size" if "transformer" in kind else "hidden_size" for half, kind in kinds.items()}
+    assert sizes == [f"model.{half}.{size}" for half, size in scaled.items()]
+    matched = config("sizes.units=24", *halves.split(), *more)
+    assert quantity(matched, SIZES, by, LENGTHS) == pytest.approx(wanted, rel=0.01)
+    assert matched.model[next(half for half, kind in kinds.items() if "transformer" in kind)].heads == 4

@@ -18,12 +18,16 @@ from rnnsearch.model.context import (
 )
 from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.encoder import RecurrentEncoder
+from rnnsearch.model.transformer import TransformerDecoder, TransformerEncoder
 from rnnsearch.model.translator import Translator
 
 from .oracle import Design, Oracle, rename
+from .transformer_oracle import HEADS
 
 PAPER = Design()
 MODERN = Design(cell="cudnn", readout_state="after", readout="tanh", initial_state="ends")
+TRANSFORMER = Design(encoder="transformer", decoder="transformer")
+BEGUN = (("mean", "pre"), ("zero", "post"))  # states of decoders behind a Transformer's encoder
 AXES = [
     *(PAPER.but(mechanism=m) for m in ("additive", "location_only", "general", "scaled_dot", "dot")),
     *(PAPER.but(mechanism=m) for m in ("initial_only", "fixed", "mean")),
@@ -45,16 +49,44 @@ AXES = [
     PAPER.but(mechanism="fixed", initial_state="context", bidirectional=False),
     *(MODERN.but(tied_embeddings=tied) for tied in ("output", "all")),
     PAPER.but(tied_embeddings="all"),
+    *(TRANSFORMER.but(norm=norm, layers=layers) for norm in ("pre", "post") for layers in (1, 2)),
+    TRANSFORMER.but(tied_embeddings="all", layers=3),
+    *(MODERN.but(encoder="transformer", initial_state=initial, norm=norm) for initial, norm in BEGUN),
+    MODERN.but(encoder="transformer", initial_state="context", mechanism="mean"),
+    *(TRANSFORMER.but(encoder="recurrent", bidirectional=both) for both in (True, False)),
 ]
 
 
 def build(design: Design, *, seed: int = 0, kernels: str = "plain") -> Translator:
     """A translator of unequal sizes in float64 with values large enough that every term of the equations counts."""
     hidden = 3
-    annotation = hidden * (1 + design.bidirectional)
+    annotation = hidden * (1 + design.bidirectional) if design.encoder == "recurrent" else 4
     state = annotation if design.mechanism == "dot" else 5
-    encoder = RecurrentEncoder(
-        vocabulary_size=13 if design.tied_embeddings == "all" else 11,
+    sources = 13 if design.tied_embeddings == "all" else 11
+    transformer = {"embedding_size": 4, "layers": design.layers, "heads": HEADS, "norm": design.norm}
+    transformer |= {"feed_forward_size": 5, "variational_dropout": False, "kernels": kernels}
+    transformer |= {f"{kind}_dropout": 0.0 for kind in ("embedding", "residual", "attention")}
+    encoder = (
+        _recurrent_encoder(design, sources, hidden, kernels)
+        if design.encoder == "recurrent"
+        else TransformerEncoder(vocabulary_size=sources, **transformer)
+    )
+    decoder = (
+        _recurrent_decoder(design, annotation, state, kernels)
+        if design.decoder == "recurrent"
+        else TransformerDecoder(vocabulary_size=13, annotation_size=annotation, **transformer)
+    )
+    translator = Translator(encoder=encoder, decoder=decoder, tied_embeddings=design.tied_embeddings).double().eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in translator.parameters():
+            parameter.normal_(0.0, 0.7, generator=generator)
+    return translator
+
+
+def _recurrent_encoder(design: Design, sources: int, hidden: int, kernels: str) -> RecurrentEncoder:
+    return RecurrentEncoder(
+        vocabulary_size=sources,
         embedding_size=4,
         hidden_size=hidden,
         cell=design.cell,
@@ -66,13 +98,16 @@ def build(design: Design, *, seed: int = 0, kernels: str = "plain") -> Translato
         variational_dropout=False,
         kernels=kernels,
     )
-    decoder = Decoder(
+
+
+def _recurrent_decoder(design: Design, annotation: int, state: int, kernels: str) -> Decoder:
+    return Decoder(
         vocabulary_size=13,
         embedding_size=4,
         hidden_size=state,
         context=_context(design, annotation_size=annotation, state_size=state),
         ends_size=annotation,
-        bidirectional=design.bidirectional,
+        bidirectional=design.bidirectional and design.encoder == "recurrent",
         cell=design.cell,
         query_state=design.query_state,
         readout_state=design.readout_state,
@@ -85,12 +120,6 @@ def build(design: Design, *, seed: int = 0, kernels: str = "plain") -> Translato
         variational_dropout=False,
         kernels=kernels,
     )
-    translator = Translator(encoder=encoder, decoder=decoder, tied_embeddings=design.tied_embeddings).double().eval()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in translator.parameters():
-            parameter.normal_(0.0, 0.7, generator=generator)
-    return translator
 
 
 def _context(design: Design, **sizes: int) -> Context:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from . import transformer_oracle
+from .transformer_oracle import HEADS, Half
+
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
 GATES = {"paper": "zrh", "cudnn": "rzh", "lstm": "ifgo", "elman": "s"}  # as torch stacks them; h and s: the candidate
@@ -34,6 +37,14 @@ class Design:
     input_feeding: bool = False
     initial_state: str = "backward"
     tied_embeddings: str = "none"
+    encoder: str = "recurrent"
+    decoder: str = "recurrent"
+    norm: str = "pre"
+
+    @property
+    def weighs(self) -> bool:
+        """Whether there are weights over the source."""
+        return self.decoder == "transformer" or self.mechanism not in CONSTANT
 
     def __str__(self) -> str:
         changed = {k: v for k, v in vars(self).items() if v != vars(Design())[k]}
@@ -60,7 +71,10 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
     def reset_bias(own: str, bias: np.ndarray) -> None:  # b' stands inside the reset, so it can't join b
         w[own] = bias
 
-    for layer in range(design.layers):
+    for half in ("encoder", "decoder"):
+        if getattr(design, half) == "transformer":
+            w |= transformer_oracle.rename(state, half, design.layers, design.norm)
+    for layer in range(design.layers if design.encoder == "recurrent" else 0):
         for direction in range(1 + design.bidirectional):
             own = f"{'fb'[direction]}{layer}"
             if design.cell == "paper":
@@ -80,6 +94,8 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
                 second[2 * size :] = 0
             by_gate(f"{own}.b_*", second)
 
+    if design.decoder == "transformer":
+        return w
     by_gate("d.W_*", state["decoder.input.weight"])
     by_gate("d.b_*", state["decoder.input.bias"])
     by_gate("d.U_*", state["decoder.transition.cell.recurrent.weight"])
@@ -186,10 +202,12 @@ class Oracle:
             states[j] = state[0]
         return states
 
-    def encode(self, source: list[int]) -> tuple[list[Vector], Vector, Vector | None]:
+    def encode(self, source: list[int]) -> tuple[list[Vector], Vector | None, Vector | None]:
         """h_1..h_Tx, and its ends: the forward half of h_Tx, →h_Tx, and the backward half of h_1, ←h_1."""
         n = len(source)
         inputs = [self.w["E_x"][word] for word in source]
+        if self.design.encoder == "transformer":
+            return Half(self.w, "e", self.design.layers, self.design.norm).run(inputs)[0], None, None
         for layer in range(self.design.layers):
             forward = self.read(f"f{layer}", inputs, range(n))
             outputs, size = [forward[j] for j in range(n)], len(forward[0])
@@ -247,6 +265,10 @@ class Oracle:
         """log p(y_i | ...) over the vocabulary for each previous word of `words`, and the α_ij where there are any."""
         w, design, cell = self.w, self.design, self.design.cell
         h, last, first = self.encode(source)
+        if design.decoder == "transformer":
+            read, weights = Half(w, "d", design.layers, design.norm).run([w["E_y"][word] for word in words], h)
+            means = [sum(map(np.array, of_heads)) / HEADS for of_heads in weights[max(0, design.layers - 2)]]
+            return [log_softmax(w["W_o"] @ x + w["b_o"]) for x in read], means
         ends = last if first is None else np.concatenate([last, first])
         constant = self.constant(h, ends)
         state = (self.initial(h, last, first, ends), *nothing(cell, len(w["U_o"][0]))[1:])

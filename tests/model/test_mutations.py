@@ -1,6 +1,7 @@
 """Mistakes that are easy to make in this model, each made on purpose: the comparison with the oracle must notice."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from rnnsearch.model.cells import CellState, LstmCell, PaperCell
 from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
 from rnnsearch.model.decoder import Decoder, InitialState, Readout
 from rnnsearch.model.encoder import Annotations, PlainDirection
+from rnnsearch.model.transformer import Half, Looked, MultiHeadAttention, Residual
 
-from .designs import MODERN, PAPER, build, distance_from_oracle
+from .designs import MODERN, PAPER, TRANSFORMER, build, distance_from_oracle
 from .oracle import Design
 
 
@@ -66,7 +68,39 @@ def other_readout_state(self: Decoder) -> bool:
     return False
 
 
+def unmasked_attention(
+    self: MultiHeadAttention, query_BQD: Tensor, looked: Looked, *, mask_B11X: Tensor | None, causal: bool
+) -> Tensor:
+    return honest_weights(self, query_BQD, looked, mask_B11X=None, causal=causal)
+
+
+def attention_to_later_words(
+    self: MultiHeadAttention, query_BQD: Tensor, looked: Looked, *, mask_B11X: Tensor | None, causal: bool
+) -> Tensor:
+    return honest_weights(self, query_BQD, looked, mask_B11X=mask_B11X, causal=False)
+
+
+def unscaled_attention(self: MultiHeadAttention, query_BQD: Tensor, looked: Looked, **rest: Any) -> Tensor:
+    unscaled = Looked(looked.keys * looked.keys.shape[-1] ** 0.5, looked.values)
+    return honest_weights(self, query_BQD, unscaled, **rest)
+
+
+def heads_that_lie_mixed(self: MultiHeadAttention, values_BXD: Tensor) -> Tensor:
+    return values_BXD.unflatten(-1, (-1, self.heads)).permute(0, 3, 1, 2)
+
+
+def unplaced_words(self: Half, ids_BT: Tensor, first: int) -> Tensor:
+    return self.embedding(ids_BT) * self.hidden_size**0.5
+
+
+def unscaled_words(self: Half, ids_BT: Tensor, first: int) -> Tensor:
+    placed_BTD = honest_words(self, ids_BT, first)
+    return placed_BTD - self.embedding(ids_BT) * (self.hidden_size**0.5 - 1)
+
+
 honest_direction = PlainDirection.forward
+honest_weights, honest_words = MultiHeadAttention.weights, Half.words
+POST = TRANSFORMER.but(norm="post")
 
 MUTATIONS = {
     "reset after U": (PAPER, PaperCell, "forward", paper_cell(reset_before=False)),
@@ -86,6 +120,14 @@ MUTATIONS = {
         "mean_annotation",
         lambda annotations: annotations.states_BSE.mean(1),
     ),
+    "a Transformer that sees padding": (TRANSFORMER, MultiHeadAttention, "weights", unmasked_attention),
+    "a Transformer that sees later words": (TRANSFORMER, MultiHeadAttention, "weights", attention_to_later_words),
+    "a Transformer without the scale": (TRANSFORMER, MultiHeadAttention, "weights", unscaled_attention),
+    "heads that lie mixed": (TRANSFORMER, MultiHeadAttention, "_by_head", heads_that_lie_mixed),
+    "words without places": (TRANSFORMER, Half, "words", unplaced_words),
+    "embeddings not times √D": (TRANSFORMER, Half, "words", unscaled_words),
+    "no last norm": (TRANSFORMER, Half, "normed", lambda self, values_BTD: values_BTD),
+    "a norm before in the place of behind": (POST, Residual, "read", lambda self, values_BTD: self.norm(values_BTD)),
     "weights one position off": (
         PAPER,
         recurrence,

@@ -5,10 +5,23 @@ from torch import Tensor
 from rnnsearch.model.context import Memory
 from rnnsearch.model.decoder import State
 from rnnsearch.model.recurrence import TRANSITIONS
+from rnnsearch.model.transformer import MultiHeadAttention, Past
 from rnnsearch.model.translator import Translator
 
-from .designs import AXES, MODERN, PAPER, SOURCES, TARGETS, Batch, batch, build, every_path, log_probabilities
-from .oracle import CONSTANT, GATES, Design
+from .designs import (
+    AXES,
+    MODERN,
+    PAPER,
+    SOURCES,
+    TARGETS,
+    TRANSFORMER,
+    Batch,
+    batch,
+    build,
+    every_path,
+    log_probabilities,
+)
+from .oracle import GATES, Design
 
 CLOSE = {"atol": 1e-12, "rtol": 0.0}
 every_design = pytest.mark.parametrize("design", AXES, ids=str)
@@ -101,10 +114,16 @@ def test_hypotheses_share_a_memory(design: Design) -> None:
         shared_NV, shared, shared_NS = translator.step(token_N, shared, memory, i)
         alone_NV, alone, alone_NS = translator.step(token_N, alone, memory.select(copies_N), i)
         torch.testing.assert_close(shared_NV, alone_NV, **CLOSE)
-        torch.testing.assert_close(shared.cell, alone.cell, **CLOSE)
+        torch.testing.assert_close(tensors(shared), tensors(alone), **CLOSE)
         assert (shared_NS is None) == (alone_NS is None)
         if shared_NS is not None:
             torch.testing.assert_close(shared_NS, alone_NS, **CLOSE)
+
+
+def tensors(state: State | Past) -> list[Tensor]:
+    if isinstance(state, State):
+        return [*state.cell]
+    return [part for layer in state.layers for part in (layer.keys, layer.values)]
 
 
 @every_path
@@ -113,7 +132,7 @@ def test_hypotheses_share_a_memory(design: Design) -> None:
 def test_weights_are_a_distribution_over_real_words(design: Design, kernels: str) -> None:
     given = batch(more=2)
     _, weights_BTS = log_probabilities(build(design, kernels=kernels), given)
-    assert (weights_BTS is None) == (design.mechanism in CONSTANT)
+    assert (weights_BTS is None) == (not design.weighs)
     if weights_BTS is None:
         return
     mask_B1S = given[1].unsqueeze(1).expand_as(weights_BTS)
@@ -157,6 +176,41 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str, fast_mode: bool)
     given = (inputs_BG, memory.values_BSE, memory.keys_BSA, *start.cell, *transition.parameters())
     inputs = tuple(t.detach().clone().requires_grad_() for t in given)
     assert torch.autograd.gradcheck(step, inputs, fast_mode=fast_mode)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_gradcheck_of_an_attention(causal: bool) -> None:
+    attention = MultiHeadAttention(width=4, heads=2, looked_size=4, rate=0.0, plain=False).double()
+    mask_B11X = None if causal else torch.tensor([[True, True, False], [True, True, True]])[:, None, None]
+
+    def attend(query_BQD: Tensor, values_BXE: Tensor, *weights: Tensor) -> Tensor:
+        named = dict(zip(dict(attention.named_parameters()), weights, strict=True))
+        with torch.nn.utils.stateless._reparametrize_module(attention, named):
+            return attention(query_BQD, attention.look(values_BXE), mask_B11X=mask_B11X, causal=causal)
+
+    given = (torch.randn(2, 3, 4).double(), torch.randn(2, 3, 4).double(), *attention.parameters())
+    inputs = tuple(value.detach().clone().requires_grad_() for value in given)
+    assert torch.autograd.gradcheck(attend, inputs, fast_mode=False)
+
+
+@torch.no_grad()
+def test_weights_are_those_of_the_layer_and_the_head_that_are_named() -> None:
+    translator = build(TRANSFORMER.but(layers=3))
+    decoder = translator.decoder
+    found = {}
+    for layer in (1, 2, 3):
+        for head in (None, 1, 2):
+            decoder.align_by(layer, head)
+            found[layer, head] = log_probabilities(translator, batch())[1]
+        torch.testing.assert_close((found[layer, 1] + found[layer, 2]) / 2, found[layer, None])
+    decoder.align_by(None, None)
+    torch.testing.assert_close(log_probabilities(translator, batch())[1], found[2, None])  # the last but one
+    assert (found[1, None] - found[3, None]).abs().max() > 1e-3
+    for layer, head in ((0, None), (4, None), (None, 3)):
+        with pytest.raises(ValueError, match=r"alignments\..*counted from 1"):
+            decoder.align_by(layer, head)
+    decoder.train()
+    assert log_probabilities(translator, batch())[1] is None  # nobody reads them in training
 
 
 def test_state_and_memory_are_frozen() -> None:

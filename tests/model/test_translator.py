@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.translator import Translator
 
 from .designs import AXES, MODERN, PAPER, batch, build, log_probabilities
@@ -49,8 +48,8 @@ def test_one_step_of_each_sentence_is_that_of_all(design: Design, is_own: bool) 
     """Also of a decoder of somebody's own, which only knows whole sentences."""
     translator, inputs = build(design), batch()[:3]
     if not is_own:
-        theirs = type("Theirs", (Decoder,), {"forward": lambda self, words, state, memory: whole(words, state, memory)})
-        whole = translator.decoder.forward
+        whole, own = translator.decoder.forward, type(translator.decoder)
+        theirs = type("Theirs", (own,), {"forward": lambda self, words, state, memory: whole(words, state, memory)})
         translator.decoder.__class__ = theirs
     at_B = torch.arange(len(inputs[2])) % inputs[2].shape[1]
     rows_B = torch.arange(len(at_B))

@@ -11,6 +11,11 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 
 HIDDEN = 6
+HALVES = (
+    {"_target_": "rnnsearch.model.transformer.TransformerEncoder"},
+    {"_target_": "rnnsearch.model.transformer.TransformerDecoder"},
+    {},
+)
 CONTEXTS = {
     "initial_only": {"_target_": "rnnsearch.model.context.InitialOnly"},
     "fixed": {"_target_": "rnnsearch.model.context.Fixed"},
@@ -20,7 +25,9 @@ CONTEXTS = {
     "general": {"_target_": "rnnsearch.model.context.General"},
     "scaled_dot": {"_target_": "rnnsearch.model.context.ScaledDot", "attention_size": 5},
     "additive": {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False},
+    "transformer": None,  # whose decoder has a mechanism of its own
 }
+TRANSFORMER = {"embedding_size": 8, "layers": 2, "heads": 2, "feed_forward_size": 9, "norm": "pre"}
 
 
 @cache
@@ -59,6 +66,9 @@ def random_translator(
         "initial_state": "ends",
         "readout_dropout": dropout,
     }
+    if context == "transformer":
+        rates = embedded | {"residual_dropout": dropout, "attention_dropout": dropout}
+        encoder, defaults, decoder = ({**TRANSFORMER, **rates, **target} for target in HALVES)
     model = {
         "encoder": encoder | embedded,
         "context": CONTEXTS[context],

@@ -238,3 +238,26 @@ def test_a_seed_gives_the_values_that_it_always_gave(scheme: str, changes: dict[
             fill(values, name, scheme, HIDDEN if name.startswith("encoder") else STATE, normed, generator)
     for name, values in named(expected).items():
         assert torch.equal(named(translator)[name], values), name
+
+
+@pytest.mark.parametrize("scheme", ["paper", "modern"])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_transformer_s_parameters(scheme: str, norm: str) -> None:
+    words = ["data=controlled", "model=transformer", f"model.encoder.norm={norm}", f"model.decoder.norm={norm}"]
+    model = compose("train", [*words, "model.encoder.feed_forward_size=200"]).model
+    translator = build_translator(model, source_size=VOCABULARY, target_size=VOCABULARY)
+    for parameter in translator.parameters():
+        nn.init.constant_(parameter, 7.0) if parameter.dim() > 1 else None
+    initialize(translator, scheme=scheme, seed=0)
+    for name, values in named(translator).items():
+        if "norm.weight" in name:
+            assert (values == 1).all()
+        elif name.endswith("bias"):
+            assert (values == 0).all()
+        elif "embedding" in name or name == "decoder.output.weight":  # tied
+            assert_normal(values, 96**-0.5 if scheme == "modern" else 0.01)
+        elif scheme == "modern":
+            bound = (6 / sum(values.shape)) ** 0.5
+            assert 0.95 * bound < values.abs().max() <= bound, name
+        else:
+            assert_normal(values, 0.01)

@@ -69,7 +69,11 @@ def _model(config: DictConfig) -> Translator | None:
     except ValueError:
         raise
     except Exception:  # whatever a user's own class does on a device without memory
-        if all(trust.is_known(config.model[half]["_target_"]) for half in ("encoder", "context", "decoder")):
+        if all(
+            trust.is_known(config.model[half]["_target_"])
+            for half in ("encoder", "context", "decoder")
+            if half in config.model
+        ):
             raise
         return None
 
@@ -87,7 +91,7 @@ def _check_model(config: DictConfig) -> None:
     model = _model(config)
     if model is None:
         return
-    if config.search.get("coverage_penalty", 0) and model.decoder.context.constant:
+    if config.search.get("coverage_penalty", 0) and not model.decoder.weighs_source:
         raise ValueError(
             f"search.coverage_penalty={config.search.coverage_penalty} needs attention weights, and this model/context "
             "has none; set search.coverage_penalty=0"

@@ -1,10 +1,14 @@
-"""Models of different kinds made equal in size: the hidden sizes at which one matches another."""
+"""Models of different kinds made equal in size: the hidden sizes at which one matches another.
+
+A Transformer's are those of its feed-forward nets; its width and heads stay.
+"""
 
 import copy
 from collections.abc import Mapping
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnnsearch.config.keys.roles import MATCHED_SIZES
 from rnnsearch.config.trust import given
 from rnnsearch.training.equal_sizes import match_hidden_sizes
 
@@ -59,10 +63,13 @@ def matched_overrides(
     config = copy.deepcopy(config)
     OmegaConf.set_readonly(config, False)
 
+    halves = {half: config.model[half] for half in ("encoder", "decoder")}
+    keys = {half: next(key for key in MATCHED_SIZES if key in values) for half, values in halves.items()}
+
     def count(encoder: int, decoder: int) -> float:
-        config.model.encoder.hidden_size, config.model.decoder.hidden_size = encoder, decoder
+        halves["encoder"][keys["encoder"]], halves["decoder"][keys["decoder"]] = encoder, decoder
         return quantity(config, sizes, by, lengths)
 
-    own = (config.model.encoder.hidden_size, config.model.decoder.hidden_size)
-    encoder, decoder = match_hidden_sizes(count, encoder=own[0], decoder=own[1], parameters=target)
-    return [f"model.encoder.hidden_size={encoder}", f"model.decoder.hidden_size={decoder}"]
+    own = {half: int(halves[half][key]) for half, key in keys.items()}
+    found = match_hidden_sizes(count, encoder=own["encoder"], decoder=own["decoder"], parameters=target)
+    return [f"model.{half}.{keys[half]}={size}" for half, size in zip(halves, found, strict=True)]

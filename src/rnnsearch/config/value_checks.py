@@ -10,9 +10,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rnnsearch.config import trust
 from rnnsearch.config.config_dir import config_dir, groups
 from rnnsearch.config.keys.kinds import Kind, Named, OrNull, Wrong
+from rnnsearch.config.keys.roles import within
 from rnnsearch.config.keys.table import holds_keys, kind_of, required_keys, takes_text
 from rnnsearch.config.overrides import spelt
 
+OPTIONAL = ("model.context",)  # a group that a decoder may need, or refuse
 LONGEST = 80  # characters of a value in a sentence
 LOOKS_OTHERWISE = re.compile(
     r"|[\[{].*|[+-]?[\d.][\d._e+-]*|\.?nan|[+-]?\.?inf|true|false|yes|no|on|off|null|~", re.IGNORECASE | re.DOTALL
@@ -130,7 +132,9 @@ def _section(key: str, command: str) -> str:
 
 def missing(values: Mapping[str, Any], command: str = "train") -> Iterator[str]:
     """A sentence for each group or key that a configuration lacks."""
-    absent = (_absent(values, key) for key in required_keys(command))
+    model = values.get("model")
+    left_out = OPTIONAL if isinstance(model, Mapping) and not model.get("context") else ()
+    absent = (_absent(values, key) for key in required_keys(command) if not within(key, left_out))
     for key in dict.fromkeys(key.removesuffix("._target_") for key in absent if key is not None):
         kind = kind_of(key, command)
         if options := groups(config_dir()).get(key.replace(".", "/")):

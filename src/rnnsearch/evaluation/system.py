@@ -31,7 +31,7 @@ class Member:
     @property
     def has_attention(self) -> bool:
         """Whether it weighs source positions."""
-        return not self.translator.decoder.context.constant
+        return self.translator.decoder.weighs_source
 
 
 @dataclass(frozen=True)

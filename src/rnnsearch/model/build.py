@@ -36,19 +36,37 @@ def build_translator(
     """
     choose(kernels, KERNELS, "kernels")
     encoder = _construct(model["encoder"], trust, vocabulary_size=source_size, kernels=kernels)
-    context = _construct(
-        model["context"], trust, annotation_size=encoder.annotation_size, state_size=model["decoder"]["hidden_size"]
-    )
-    decoder = _construct(
-        model["decoder"],
-        trust,
-        vocabulary_size=target_size,
-        context=context,
-        ends_size=encoder.annotation_size,
-        bidirectional=encoder.bidirectional,
-        kernels=kernels,
-    )
+    sizes = {"vocabulary_size": target_size, "kernels": kernels}
+    if _takes_context(model, trust):
+        context = _construct(
+            model["context"], trust, annotation_size=encoder.annotation_size, state_size=model["decoder"]["hidden_size"]
+        )
+        ends = {"ends_size": encoder.annotation_size, "bidirectional": encoder.bidirectional}
+        decoder = _construct(model["decoder"], trust, context=context, **ends, **sizes)
+    else:
+        decoder = _construct(model["decoder"], trust, annotation_size=encoder.annotation_size, **sizes)
     return Translator(encoder=encoder, decoder=decoder, tied_embeddings=model["tied_embeddings"])
+
+
+def _takes_context(model: Mapping[str, Any], trust: Sequence[str]) -> bool:
+    """Whether the decoder looks at the source by a mechanism that the config chooses.
+
+    Raises:
+        ValueError: if it does not, and there is one, or if it does, and there is none.
+    """
+    decoder = _class(str(model["decoder"]["_target_"]), trust)
+    takes, given = "context" in inspect.signature(decoder).parameters, bool(model.get("context"))
+    if given and not takes:
+        raise ValueError(
+            f"model/context={model['context']['_target_'].rpartition('.')[2]} beside {decoder.__name__}: this decoder "
+            "attends to the source by itself; leave model/context out"
+        )
+    if takes and not given:
+        raise ValueError(
+            f"{decoder.__name__} looks at the source by a mechanism of model/context, and none is chosen; set "
+            "model/context=additive, say"
+        )
+    return takes
 
 
 def is_ours(section: Any) -> bool:

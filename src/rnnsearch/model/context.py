@@ -31,6 +31,7 @@ class Context(nn.Module, ABC):
 
     size: int
     constant: bool
+    reads_ends = False  # whether it needs the encoder's end states
 
     @abstractmethod
     def remember(self, annotations: Annotations) -> Memory:
@@ -88,6 +89,8 @@ class InitialOnly(ConstantContext):
 
 class Fixed(ConstantContext):
     """c = tanh(V [→h_Tx ; ←h_1]) at every step and read-out (Cho et al. 2014; c = tanh(V h_Tx) if forward only)."""
+
+    reads_ends = True
 
     def __init__(self, *, annotation_size: int, state_size: int) -> None:
         super().__init__()

@@ -162,6 +162,7 @@ class Decoder(nn.Module):
         choose(readout_state, ("before", "after"), "model.decoder.readout_state")
         self._refuse(query_state, readout_state, input_feeding)
         self.reads_before = readout_state == "before"
+        self.hidden_size = hidden_size
         self.context = context
         self.initial = InitialState(
             kind=initial_state,
@@ -186,6 +187,18 @@ class Decoder(nn.Module):
         self.output = Linear(readout_size, vocabulary_size)  # W_o
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.readout_dropout = SequenceDropout(readout_dropout, variational=variational_dropout)
+
+    @property
+    def weighs_source(self) -> bool:
+        """Whether steps have weights over source positions."""
+        return not self.context.constant
+
+    @property
+    def reads_ends(self) -> str | None:
+        """The choice by which it needs the encoder's end states; None if it does not."""
+        if self.initial.kind in ("ends", "backward"):
+            return f"model.decoder.initial_state={self.initial.kind}"
+        return "model/context=fixed" if self.context.reads_ends else None
 
     @staticmethod
     def _refuse(query_state: str, readout_state: str, input_feeding: bool) -> None:

@@ -24,12 +24,18 @@ class Annotations:
 
     states_BSE: Tensor
     mask_BS: Tensor
-    last_forward_BH: Tensor  # →h_Tx
+    last_forward_BH: Tensor | None  # →h_Tx; None where the encoder does not read in an order
     first_backward_BH: Tensor | None  # ←h_1; None where the encoder reads forward only
 
     @property
     def ends_BE(self) -> Tensor:
-        """[→h_Tx ; ←h_1], or →h_Tx alone."""
+        """[→h_Tx ; ←h_1], or →h_Tx alone.
+
+        Raises:
+            ValueError: if there are none.
+        """
+        if self.last_forward_BH is None:
+            raise ValueError("this encoder's annotations have no end states; take their mean, or another encoder")
         if self.first_backward_BH is None:
             return self.last_forward_BH
         return torch.cat([self.last_forward_BH, self.first_backward_BH], dim=-1)
@@ -201,6 +207,8 @@ class RecurrentEncoder(nn.Module):
         kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
             or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
     """
+
+    has_ends = True
 
     def __init__(
         self,

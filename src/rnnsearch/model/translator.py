@@ -3,16 +3,20 @@
 B batch, S source, T target, R read-out, V target vocabulary, N rows of a step.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
 from rnnsearch.model.cells import choose
-from rnnsearch.model.decoder import Decoder, State, at
+from rnnsearch.model.decoder import Decoder, at
 from rnnsearch.model.encoder import RecurrentEncoder
-from rnnsearch.model.memory import Memory
+from rnnsearch.model.transformer import TransformerDecoder, TransformerEncoder
 
 TIES = ("none", "output", "all")
+State = Any  # the decoder's own: what its `start` gives, and its `step` takes and gives
+Memory = Any  # the same
 
 
 class Translator(nn.Module):
@@ -23,11 +27,23 @@ class Translator(nn.Module):
         tied_embeddings: ``none``; ``output`` (target embedding = output matrix); ``all`` (source embedding too).
 
     Raises:
-        ValueError: if tied matrices differ in shape.
+        ValueError: if tied matrices differ in shape, or the decoder reads end states that the encoder does not have.
     """
 
-    def __init__(self, *, encoder: RecurrentEncoder, decoder: Decoder, tied_embeddings: str) -> None:
+    def __init__(
+        self,
+        *,
+        encoder: RecurrentEncoder | TransformerEncoder,
+        decoder: Decoder | TransformerDecoder,
+        tied_embeddings: str,
+    ) -> None:
         super().__init__()
+        reads = getattr(decoder, "reads_ends", None)  # halves of other packages may say nothing of it
+        if reads and not getattr(encoder, "has_ends", True):
+            raise ValueError(
+                f"{reads} reads the encoder's end states, and an encoder that attends to all words at once "
+                "has none; set model.decoder.initial_state=mean, and model/context=mean for a constant context"
+            )
         self.encoder = encoder
         self.decoder = decoder
         if choose(tied_embeddings, TIES, "model.tied_embeddings") != "none":
@@ -54,7 +70,7 @@ class Translator(nn.Module):
         """
         state, memory = self._begin(source_BS, mask_BS)
         with record_function("decoder"):
-            if at_B is not None and type(self.decoder).forward is Decoder.forward:
+            if at_B is not None and type(self.decoder).forward in (Decoder.forward, TransformerDecoder.forward):
                 readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory, at_B)
                 return readouts_BTR, weights_BTS
             readouts_BTR, weights_BTS = self.decoder(target_in_BT, state, memory)

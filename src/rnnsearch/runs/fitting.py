@@ -74,7 +74,8 @@ def fit(
     measured = {**sizes(module.translator), **operations}
     machine = _hardware(cfg, record.values if resume else {})
     record.write(hardware=machine, **measured, **_data(data), scoring=scoring.as_record())
-    logger.info("%s parameters, %s", f"{record.values['parameters']:,}", cfg.model.context._target_.rsplit(".", 1)[-1])
+    looks = cfg.model.get("context") or cfg.model.decoder
+    logger.info("%s parameters, %s", f"{record.values['parameters']:,}", looks._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     own = _callbacks(cfg, folder, data, module, stop)

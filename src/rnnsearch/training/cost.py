@@ -7,7 +7,8 @@ For a sentence pair with S source and T target tokens::
 
 The sum runs over the weight matrices M: a multiply-add counts as 2. times(M) says how often a matrix is applied:
 
-- S: the encoder's matrices, the keys (U_a h_j), the annotations into the decoder's gates (C h_j);
+- S: the encoder's matrices, the keys (U_a h_j), the annotations into the decoder's gates (C h_j), a Transformer's keys
+  and values of the source;
 - T: the decoder's own matrices, the query (W_a s), the read-out, the vocabulary;
 - 1: s_0, V of the fixed context, and C, C_o of a constant context (C_o: T under input feeding).
 
@@ -16,6 +17,9 @@ energy is what one e_ij costs beyond keys and queries, sums and tanh included, a
 their projections into the gates. A mechanism that does not say its cost is counted while it runs
 (`rnnsearch.training.counted_operations`): for those here the two differ by less than 0.1 % of the whole, so that models
 counted either way can be compared. Backward takes twice the forward's operations.
+
+A Transformer's attentions cost 4 D + heads · softmax for a query and a key: S² of them in a layer of the encoder,
+T (T + 1) / 2 and T · S in one of the decoder, each word seeing those up to itself.
 
 Left out: what is done to single elements once a step or a position (gates, biases, sinusoids, dropout, the norm of v),
 less than 2 % of the whole at the sizes of model=tiny or above; embedding look-ups, the loss, the optimiser, padding.
@@ -28,6 +32,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from rnnsearch.model.context import Context
+from rnnsearch.model.decoder import Decoder
+from rnnsearch.model.transformer import MultiHeadAttention
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.counted_operations import Lengths, Looking, measured
 
@@ -52,29 +58,47 @@ def operations_per_token(translator: Translator, *, source_length: float, target
     """
     lengths = Lengths(source_length, target_length)
     decoder = translator.decoder
-    looking = _looking(translator, lengths)
-    products = sum(size * _times(name, translator, lengths, looking.values) for name, size in _matrices(translator))
-    if not decoder.context.constant:
-        mixed = decoder.context.size + (decoder.transition.gates if decoder.transition.into_gates is not None else 0)
-        products += looking.values * target_length * mixed
-    forward = (2 * products + looking.operations) / target_length
+    _check_known(translator)
+    operations, values = _attentions(translator, lengths), lengths.source
+    if isinstance(decoder, Decoder):
+        looking = _looking(translator, decoder, lengths)
+        operations, values = operations + looking.operations, looking.values
+        if not decoder.context.constant:
+            gates = decoder.transition.gates if decoder.transition.into_gates is not None else 0
+            operations += 2 * values * target_length * (decoder.context.size + gates)
+    products = sum(size * _times(name, translator, lengths, values) for name, size in _matrices(translator))
+    forward = (2 * products + operations) / target_length
     return Cost(forward=forward, training=3 * forward)
 
 
-def _looking(translator: Translator, lengths: Lengths) -> Looking:
-    """What the context mechanism does itself, as it says, or else as measured."""
+def _check_known(translator: Translator) -> None:
     for half in (translator.encoder, translator.decoder):
         if not type(half).__module__.startswith(OURS):
             raise ValueError(
                 f"the operations of {type(half).__qualname__} are not known: there is a formula for the encoders and "
                 "decoders of rnnsearch alone; leave match=flops and budget.flops out"
             )
-    context = translator.decoder.context
+
+
+def _attentions(translator: Translator, lengths: Lengths) -> float:
+    """What a Transformer's attentions do beside the products with their matrices."""
+    pairs = {"encoder.own": lengths.source**2, "decoder.own": lengths.target * (lengths.target + 1) / 2}
+    pairs["decoder.source"] = lengths.source * lengths.target
+    return sum(
+        pairs[f"{name.split('.')[0]}.{name.rpartition('.')[2]}"]
+        * (4 * module.query.out_features + SOFTMAX * module.heads)
+        for name, module in translator.named_modules()
+        if isinstance(module, MultiHeadAttention)
+    )
+
+
+def _looking(translator: Translator, decoder: Decoder, lengths: Lengths) -> Looking:
+    """What the context mechanism does itself, as it says, or else as measured."""
+    context = decoder.context
     energy = context.energy_cost() if _speaks_for_itself(context) else None
     if energy is None or _has_more(context):
-        state_size = translator.decoder.transition.cell.hidden_size
         try:
-            return measured(context, translator.encoder, state_size=state_size, lengths=lengths)
+            return measured(context, translator.encoder, state_size=decoder.hidden_size, lengths=lengths)
         except ValueError:
             if energy is None:
                 raise
@@ -111,12 +135,12 @@ def _matrices(translator: Translator) -> Iterator[tuple[str, int]]:
 
 def _times(name: str, translator: Translator, lengths: Lengths, values: float) -> float:
     decoder = translator.decoder
-    if name.startswith("encoder."):
+    if name.startswith("encoder.") or name.endswith((".source.key", ".source.value")):
         return lengths.source
     if name == "decoder.initial.project":
         return 1
     if name == "decoder.transition.into_gates":
         return values
-    if name == "decoder.readout.context" and decoder.context.constant and decoder.feed is None:
+    if name == "decoder.readout.context" and not decoder.weighs_source and decoder.feed is None:
         return 1
     return lengths.target

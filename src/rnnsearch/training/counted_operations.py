@@ -20,7 +20,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from rnnsearch.model.context import Context
-from rnnsearch.model.encoder import RecurrentEncoder, annotate
+from rnnsearch.model.encoder import Annotations, RecurrentEncoder, annotate
+from rnnsearch.model.transformer import TransformerEncoder
 
 # Products with a vector: torch's registry has only those of two matrices.
 PRODUCTS: Mapping[str, Callable[..., int]] = {
@@ -100,7 +101,9 @@ def _name(func: Any) -> str:
     return name if name.endswith("__") else name.removesuffix("_")
 
 
-def measured(context: Context, encoder: RecurrentEncoder, *, state_size: int, lengths: Lengths) -> Looking:
+def measured(
+    context: Context, encoder: RecurrentEncoder | TransformerEncoder, *, state_size: int, lengths: Lengths
+) -> Looking:
     """What ``context`` does for a sentence pair, where a step costs the mean of the first and the last one.
 
     Between whole source lengths it is interpolated.
@@ -125,13 +128,19 @@ def measured(context: Context, encoder: RecurrentEncoder, *, state_size: int, le
 
 
 def _measured(
-    context: Context, encoder: RecurrentEncoder, source_length: int, target_length: float, state_size: int
+    context: Context,
+    encoder: RecurrentEncoder | TransformerEncoder,
+    source_length: int,
+    target_length: float,
+    state_size: int,
 ) -> Looking:
     dtype = next((p.dtype for p in context.parameters()), torch.float32)
     with torch.no_grad(), torch.device("meta"):
         states_1SE = torch.empty(1, source_length, encoder.annotation_size, dtype=dtype)
         mask_1S = torch.ones(1, source_length, dtype=torch.bool)
-        annotations = annotate(states_1SE, mask_1S, encoder.hidden_size)
+        annotations = Annotations(states_1SE, mask_1S, None, None)
+        if encoder.has_ends:
+            annotations = annotate(states_1SE, mask_1S, encoder.hidden_size)
         query_1H = torch.empty(1, state_size, dtype=dtype)
         with OperationCounter() as counter:  # type: ignore[no-untyped-call]  # torch gives its parent no types
             memory = context.remember(annotations)

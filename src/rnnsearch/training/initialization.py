@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rnnsearch.model.cells import choose
-from rnnsearch.model.initial_values import Fill, normal, normal_by_last_size, xavier, zero
+from rnnsearch.model.decoder import Decoder
+from rnnsearch.model.initial_values import Fill, keep, normal, normal_by_last_size, xavier, zero
 from rnnsearch.model.translator import Translator
 
 ROLES: Mapping[str, re.Pattern[str]] = {
@@ -24,9 +25,12 @@ ROLES: Mapping[str, re.Pattern[str]] = {
         "gates": r".*\.input\.weight|.*\.rnn\.weight_ih_l0(_reverse)?|.*\.feed\.weight|.*\.into_gates\.weight",  # W, C
         "gates_bias": r".*\.input\.bias|.*\.rnn\.bias_ih_l0(_reverse)?|.*\.into_gates\.bias",
         "bias": r".*\.(candidate_bias|rnn\.bias_hh_l0(_reverse)?)"
-        r"|decoder\.(initial\.project|readout\.state|output)\.bias",
+        r"|decoder\.(initial\.project|readout\.state|output)\.bias"
+        r"|.*\.feed_forward\.(inner|outer)\.bias|.*norm\.bias",
         "embedding": r"(en|de)coder\.embedding\.weight",  # E, and the output matrix where they are tied
-        "dense": r"decoder\.(initial\.project|readout\.(state|word|context)|output)\.weight",
+        "dense": r"decoder\.(initial\.project|readout\.(state|word|context)|output)\.weight"
+        r"|.*\.(own|source)\.(query|key|value|output)\.weight|.*\.feed_forward\.(inner|outer)\.weight",
+        "norm": r".*norm\.weight",
     }.items()
 }
 
@@ -43,6 +47,7 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
     biases zero; all other weights N(0, 0.01²). If v is normed, g is zero instead of v.
     ``modern``: recurrent matrices as above; embeddings with standard deviation M^-1/2; v with A^-1/2, and g = A^-1/2;
     biases zero, but 1 in an LSTM's forget gate; all other weights Xavier-uniform, gate by gate.
+    The factors of layer norms are 1 under both.
 
     Args:
         scheme: ``paper`` or ``modern``.
@@ -53,11 +58,12 @@ def initialize(translator: Translator, *, scheme: str, seed: int | None = None) 
     """
     fills = SCHEMES[choose(scheme, list(SCHEMES), "model.initialization")]
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    sizes = {"encoder": translator.encoder.hidden_size, "decoder": translator.decoder.transition.cell.hidden_size}
+    sizes = {"encoder": translator.encoder.hidden_size, "decoder": translator.decoder.hidden_size}
     by_context = groupby(translator.named_parameters(), key=lambda named: named[0].startswith(CONTEXT))
     with torch.no_grad():
         for is_context, group in by_context:
             if is_context:
+                assert isinstance(translator.decoder, Decoder)
                 translator.decoder.context.initialize(scheme, generator)
                 continue
             for name, parameter in group:
@@ -115,6 +121,7 @@ SCHEMES: Mapping[str, Mapping[str, FillGates]] = {
         "bias": _whole(zero),
         "embedding": _whole(normal(0.01)),
         "dense": _whole(normal(0.01)),
+        "norm": _whole(keep),
     },
     "modern": {
         "recurrent": _by_gate(_orthogonal),
@@ -123,5 +130,6 @@ SCHEMES: Mapping[str, Mapping[str, FillGates]] = {
         "bias": _whole(zero),
         "embedding": _whole(normal_by_last_size),
         "dense": _whole(xavier),
+        "norm": _whole(keep),
     },
 }

@@ -52,7 +52,11 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
 UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"}
 READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
-HIDDEN_SIZES = ("model.hidden_size", "model.encoder.hidden_size", "model.decoder.hidden_size")  # which match finds
+MATCHED_SIZES = ("hidden_size", "feed_forward_size")  # of a half, recurrent or a Transformer's: match finds it
+HIDDEN_SIZES = (
+    "model.hidden_size",
+    *(f"model.{half}.{size}" for half in ("encoder", "decoder") for size in MATCHED_SIZES),
+)
 
 
 def keys_of(*roles: Role) -> tuple[str, ...]:
