@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import Tokenizer, TokenizerPair
+from rnnsearch.model.transformer import TransformerDecoder
 from rnnsearch.model.translator import Translator
 from rnnsearch.search.ensemble import Ensemble
 
@@ -67,6 +68,22 @@ class System:
     def has_attention(self) -> bool:
         """Whether every member weighs source positions."""
         return all(member.has_attention for member in self.members)
+
+    def align_by(self, layer: int | None, head: int | None) -> None:
+        """Take the weights of a layer and a head, counted from 1, wherever a decoder has several; None: its own choice.
+
+        Raises:
+            ValueError: if no member has several, or one has none of that number.
+        """
+        decoders = [member.translator.decoder for member in self.members]
+        several = [decoder for decoder in decoders if isinstance(decoder, TransformerDecoder)]
+        if not several and (layer is not None or head is not None):
+            raise ValueError(
+                "alignments.layer and alignments.head choose among the attentions of a Transformer's decoder, and this "
+                "model has no such decoder; leave them out"
+            )
+        for decoder in several:
+            decoder.align_by(layer, head)
 
     @property
     def device(self) -> torch.device:

@@ -81,9 +81,16 @@ def load_run(folder: Path, *, checkpoint: str = "best", device: str = "auto") ->
 
 
 def load_runs(cfg: DictConfig, key: str = "run") -> tuple[TrainedModel, LoadedRun]:
-    """The model of ``run=RUN`` (or ``key``), or the ensemble of ``run=[A,B]``, and its first run with that model."""
+    """The model of ``run=RUN`` (or ``key``), or the ensemble of ``run=[A,B]``, and its first run with that model.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_run`, or if it has not the layer or head that ``alignments`` names.
+    """
     folders = given_folders(cfg[key])
     model = load(folders, checkpoint=cfg.checkpoint, device=cfg.device, trust=given())
+    settings = cfg.get("alignments") or {}
+    if key == "run":
+        model.system.align_by(settings.get("layer"), settings.get("head"))
     return model, _with_record(folders[0], model)
 
 

@@ -38,6 +38,8 @@ ALIGNMENTS: Mapping[str, Kind] = {
     "alignments.method": Choice(("auto", "attention", "saliency")),
     "alignments.threshold": OrNull(Number(above=0, most=1)),
     "alignments.max_length": COUNT,
+    "alignments.layer": OrNull(Whole(1, 64)),
+    "alignments.head": OrNull(Whole(1, 1024)),
 }
 
 OPTIONS = (  # groups whose options have the keys that their constructors take
