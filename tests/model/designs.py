@@ -21,7 +21,7 @@ from rnnsearch.model.encoder import RecurrentEncoder
 from rnnsearch.model.transformer import TransformerDecoder, TransformerEncoder
 from rnnsearch.model.translator import Translator
 
-from .oracle import Design, Oracle, rename
+from .oracle import ELEMENTWISE, GATES, Design, Oracle, rename
 from .transformer_oracle import HEADS
 
 PAPER = Design()
@@ -32,15 +32,16 @@ AXES = [
     *(PAPER.but(mechanism=m) for m in ("additive", "location_only", "general", "scaled_dot", "dot")),
     *(PAPER.but(mechanism=m) for m in ("initial_only", "fixed", "mean")),
     PAPER.but(normed=True),
-    *(MODERN.but(cell=cell) for cell in ("paper", "cudnn", "lstm", "elman")),
-    *(PAPER.but(cell=cell) for cell in ("cudnn", "lstm", "elman")),
+    *(MODERN.but(cell=cell) for cell in GATES),
+    *(PAPER.but(cell=cell) for cell in GATES if cell != "paper"),
+    *(MODERN.but(cell=cell, query_state="current", layers=2) for cell in ELEMENTWISE),
     PAPER.but(bidirectional=False, initial_state="ends"),
     MODERN.but(bidirectional=False),
     *(design.but(layers=2, residual=residual) for design in (PAPER, MODERN) for residual in (False, True)),
     *(PAPER.but(readout_state="after", query_state=q) for q in ("previous", "current", "two_step")),
     *(MODERN.but(query_state="current", mechanism=m) for m in ("additive", "location_only", "general", "fixed")),
     MODERN.but(query_state="current", cell="lstm", normed=True),
-    *(MODERN.but(query_state="two_step", cell=cell) for cell in ("cudnn", "lstm", "elman")),
+    *(MODERN.but(query_state="two_step", cell=cell) for cell in GATES if cell != "paper"),
     *(PAPER.but(readout=readout) for readout in ("tanh", "linear")),
     *(MODERN.but(input_feeding=True, query_state=q) for q in ("previous", "current", "two_step")),
     MODERN.but(input_feeding=True, readout="maxout", mechanism="fixed"),

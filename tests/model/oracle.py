@@ -18,6 +18,8 @@ from .transformer_oracle import HEADS, Half
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
 GATES = {"paper": "zrh", "cudnn": "rzh", "lstm": "ifgo", "elman": "s"}  # as torch stacks them; h and s: the candidate
+ELEMENTWISE = {"mingru": "zh", "sru": "frwx", "lrn": "qkv"}  # cells without a product with the state
+GATES |= ELEMENTWISE
 CONSTANT = ("initial_only", "fixed", "mean")
 
 
@@ -68,6 +70,12 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
             own_name = own.replace("*", gate)
             w[own_name] = w.get(own_name, 0) + matrix[k * size : (k + 1) * size]
 
+    def on_the_state(own: str, theirs: str) -> None:
+        if design.cell == "sru":
+            w[f"{own}.v_f"], w[f"{own}.v_r"] = state[f"{theirs}.forget"], state[f"{theirs}.reset"]
+        elif design.cell not in ELEMENTWISE:
+            by_gate(f"{own}.U_*", state[f"{theirs}.recurrent.weight"])
+
     def reset_bias(own: str, bias: np.ndarray) -> None:  # b' stands inside the reset, so it can't join b
         w[own] = bias
 
@@ -77,11 +85,11 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
     for layer in range(design.layers if design.encoder == "recurrent" else 0):
         for direction in range(1 + design.bidirectional):
             own = f"{'fb'[direction]}{layer}"
-            if design.cell == "paper":
+            if design.cell == "paper" or design.cell in ELEMENTWISE:
                 theirs = f"encoder.layers.{layer}.directions.{direction}"
                 by_gate(f"{own}.W_*", state[f"{theirs}.input.weight"])
                 by_gate(f"{own}.b_*", state[f"{theirs}.input.bias"])
-                by_gate(f"{own}.U_*", state[f"{theirs}.cell.recurrent.weight"])
+                on_the_state(own, f"{theirs}.cell")
                 continue
             theirs, end = f"encoder.layers.{layer}.rnn", "l0_reverse" if direction else "l0"
             by_gate(f"{own}.W_*", state[f"{theirs}.weight_ih_{end}"])
@@ -98,7 +106,7 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
         return w
     by_gate("d.W_*", state["decoder.input.weight"])
     by_gate("d.b_*", state["decoder.input.bias"])
-    by_gate("d.U_*", state["decoder.transition.cell.recurrent.weight"])
+    on_the_state("d", "decoder.transition.cell")
     if design.cell == "cudnn":
         reset_bias("d.b'", state["decoder.transition.cell.candidate_bias"])
     if design.input_feeding:
@@ -106,7 +114,7 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
     if design.query_state == "two_step":
         by_gate("d2.C_*", state["decoder.transition.into_gates.weight"])
         by_gate("d2.b_*", state["decoder.transition.into_gates.bias"])
-        by_gate("d2.U_*", state["decoder.transition.second.recurrent.weight"])
+        on_the_state("d2", "decoder.transition.second")
         if design.cell == "cudnn":
             reset_bias("d2.b'", state["decoder.transition.second.candidate_bias"])
     elif design.query_state == "previous" and design.mechanism != "initial_only":
@@ -155,6 +163,17 @@ def cell_step(
     def u(gate: str, vector: Vector) -> Vector:
         return w[f"{name}.U_{gate}"] @ vector
 
+    if cell == "mingru":
+        z = logistic(entering("z"))
+        return ((1 - z) * s + z * entering("h"),)
+    if cell == "sru":
+        c = state[1]
+        f, r = (logistic(entering(gate) + w[f"{name}.v_{gate}"] * c) for gate in "fr")
+        new = f * c + (1 - f) * entering("w")
+        return (r * new + (1 - r) * entering("x"), new)
+    if cell == "lrn":
+        i, f = logistic(entering("k") + s), logistic(entering("q") - s)
+        return (np.tanh(i * entering("v") + f * s),)
     if cell == "elman":
         return (np.tanh(entering("s") + u("s", s)),)
     if cell == "paper":
@@ -174,7 +193,7 @@ def cell_step(
 
 
 def nothing(cell: str, size: int) -> tuple[Vector, ...]:
-    return tuple(np.zeros(size) for _ in range(2 if cell == "lstm" else 1))
+    return tuple(np.zeros(size) for _ in range(2 if cell in ("lstm", "sru") else 1))
 
 
 def phi(position: int, size: int) -> Vector:
@@ -194,7 +213,7 @@ class Oracle:
         """One direction of one encoder layer: its state at each position, read in `order`."""
         w, cell = self.w, self.design.cell
         gate = GATES[cell][0]
-        state = nothing(cell, len(w[f"{name}.U_{gate}"]))
+        state = nothing(cell, len(w[f"{name}.b_{gate}"]))
         states = {}
         for j in order:
             x = inputs[j]
@@ -271,7 +290,8 @@ class Oracle:
             return [log_softmax(w["W_o"] @ x + w["b_o"]) for x in read], means
         ends = last if first is None else np.concatenate([last, first])
         constant = self.constant(h, ends)
-        state = (self.initial(h, last, first, ends), *nothing(cell, len(w["U_o"][0]))[1:])
+        start = self.initial(h, last, first, ends)
+        state = (start, start) if cell == "sru" else (start, *nothing(cell, len(start))[1:])
         fed = np.zeros(w["W_o"].shape[1])
         log_probabilities, alphas = [], []
 

@@ -20,7 +20,7 @@ from .designs import (
     log_probabilities,
     parameters,
 )
-from .oracle import Design, Oracle, rename
+from .oracle import GATES, Design, Oracle, rename
 
 CHOICES = {
     "mechanism": [
@@ -34,7 +34,7 @@ CHOICES = {
         "mean",
     ],
     "normed": [False, True],
-    "cell": ["paper", "cudnn", "lstm", "elman"],
+    "cell": [*GATES],
     "bidirectional": [True, False],
     "layers": [1, 2],
     "residual": [True, False],

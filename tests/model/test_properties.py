@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnnsearch.model import cells
 from rnnsearch.model.context import Memory
 from rnnsearch.model.decoder import State
 from rnnsearch.model.recurrence import TRANSITIONS
@@ -176,6 +177,20 @@ def test_gradcheck_of_a_transition(cell: str, query_state: str, fast_mode: bool)
     given = (inputs_BG, memory.values_BSE, memory.keys_BSA, *start.cell, *transition.parameters())
     inputs = tuple(t.detach().clone().requires_grad_() for t in given)
     assert torch.autograd.gradcheck(step, inputs, fast_mode=fast_mode)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8])
+def test_states_at_once_are_those_step_by_step(length: int) -> None:
+    """By one pass and by doubling, with gradients."""
+    given = [torch.rand(shape).double().requires_grad_() for shape in ((2, 3), (length, 2, 3), (length, 2, 3))]
+    state, states = given[0], []
+    for value, share in zip(*given[1:], strict=True):
+        state = (1 - share) * state + share * value
+        states.append(state)
+    torch.testing.assert_close(cells.mixed_in(*given), torch.stack(states), **CLOSE)
+    assert torch.autograd.gradcheck(cells.mixed_in, given)
+    added, kept = given[1].detach(), given[2].detach()[1:]
+    torch.testing.assert_close(cells._doubled(added, kept), cells.accumulated(added, kept), **CLOSE)
 
 
 @pytest.mark.parametrize("causal", [True, False])

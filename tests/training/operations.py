@@ -16,7 +16,7 @@ from rnnsearch.model.translator import Translator
 
 CONTEXTS = ("additive", "dot", "fixed", "general", "initial_only", "location_only", "mean", "scaled_dot")
 DECODERS = ("modern", "luong", "conditional", "paper")
-CELLS = ("cudnn", "lstm", "paper", "elman")
+CELLS = ("cudnn", "lstm", "paper", "elman", "mingru", "sru", "lrn")
 VOCABULARY = 400
 EACH = {  # of a value that is made
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "reciprocal", "exp", "sin", "cos", "tanh", "sigmoid"), 1),

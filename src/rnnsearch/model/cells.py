@@ -7,16 +7,17 @@ step can be projected for all steps at once, outside the recurrence.
 B batch, H state, G all gates together (a multiple of H).
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from rnnsearch.kernels import cells as kernels
 from rnnsearch.kernels import products
 from rnnsearch.model.linear import Linear
 
-CellState = tuple[Tensor, ...]  # (s_BH,), or (s_BH, m_BH) for the LSTM
+CellState = tuple[Tensor, ...]  # (s_BH,), or (s_BH, m_BH) for the LSTM, (s_BH, c_BH) for the SRU
 
 
 class Cell(Protocol):
@@ -130,11 +131,161 @@ class LstmCell(_Recurrent):
         return torch.sigmoid(o) * torch.tanh(m), m
 
 
-CELLS: dict[str, type[_Recurrent]] = {
+class Elementwise(nn.Module):
+    """Base of the cells that multiply no matrix with the previous state, so that a step is work on single elements."""
+
+    gates: int
+    parts = 1
+    kernel = None
+
+    def __init__(self, *, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+
+    def zeros(self, like_B: Tensor) -> CellState:
+        dtype = torch.promote_types(like_B.dtype, torch.float32)  # states keep their precision under autocast
+        return (like_B.new_zeros(like_B.shape[0], self.hidden_size, dtype=dtype),) * self.parts
+
+    def start(self, state_BH: Tensor) -> CellState:
+        return (state_BH.to(torch.promote_types(state_BH.dtype, torch.float32)),) * self.parts
+
+    def kernel_weights(self) -> tuple[Tensor, Tensor | None]:
+        raise NotImplementedError("there is no product with the state")
+
+    def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
+        raise NotImplementedError
+
+    def run(self, inputs_TBG: Tensor, state: CellState, mask_TB: Tensor | None = None) -> Tensor:
+        """The visible states after all T steps, ``[T, B, H]``; where the mask is False the state stays as it is."""
+        states = []
+        for t, inputs_BG in enumerate(inputs_TBG):
+            new = self(inputs_BG, state)
+            if mask_TB is not None:
+                real_B1 = mask_TB[t].unsqueeze(1)
+                new = tuple(torch.where(real_B1, n, s) for n, s in zip(new, state, strict=True))
+            state = new
+            states.append(state[0])
+        return torch.stack(states)
+
+
+class MinGruCell(Elementwise):
+    """z = σ(z_i), s_i = (1 - z) ∘ s_{i-1} + z ∘ h_i: linear in the state (Feng et al. 2024, arXiv 2410.01201).
+
+    Gate blocks: update z, candidate h. The linear form, whose candidate is not squashed; not the paper's one in
+    logarithms, which needs states above 0.
+    """
+
+    gates = 2
+
+    def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
+        (s,) = state
+        z, candidate = inputs_BG.to(s.dtype).chunk(2, dim=-1)
+        return (torch.lerp(s, candidate, torch.sigmoid(z)),)
+
+    def run(self, inputs_TBG: Tensor, state: CellState, mask_TB: Tensor | None = None) -> Tensor:
+        z_TBH, candidate_TBH = inputs_TBG.to(state[0].dtype).chunk(2, dim=-1)
+        share_TBH = torch.sigmoid(z_TBH)
+        if mask_TB is not None:
+            share_TBH = share_TBH * mask_TB.unsqueeze(-1)
+        return mixed_in(state[0], candidate_TBH, share_TBH)
+
+
+class SruCell(Elementwise):
+    """The simple recurrent unit (Lei et al. 2018, arXiv 1709.02755): what it carries is c, what others see is s.
+
+    f = σ(f_i + v_f ∘ c_{i-1}), r = σ(r_i + v_r ∘ c_{i-1}),
+    c_i = f ∘ c_{i-1} + (1 - f) ∘ w_i, s_i = r ∘ c_i + (1 - r) ∘ x_i.
+    Gate blocks: forget f, reset r, candidate w, highway x.
+    """
+
+    gates = 4
+    parts = 2
+
+    def __init__(self, *, hidden_size: int) -> None:
+        super().__init__(hidden_size=hidden_size)
+        self.forget = nn.Parameter(torch.zeros(hidden_size))  # v_f
+        self.reset = nn.Parameter(torch.zeros(hidden_size))  # v_r
+
+    def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
+        c = state[1]
+        f, r, candidate, highway = inputs_BG.to(c.dtype).chunk(4, dim=-1)
+        new = torch.lerp(candidate, c, torch.sigmoid(f + self.forget * c))
+        return torch.lerp(highway, new, torch.sigmoid(r + self.reset * c)), new
+
+
+class LrnCell(Elementwise):
+    """i = σ(k + s), f = σ(q - s), s_i = tanh(i ∘ v + f ∘ s), s = s_{i-1} (Zhang and Sennrich 2019, arXiv 1905.13324).
+
+    Gate blocks: query q, key k, value v.
+    """
+
+    gates = 3
+
+    def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
+        (s,) = state
+        q, k, v = inputs_BG.to(s.dtype).chunk(3, dim=-1)
+        return (torch.tanh(torch.sigmoid(k + s) * v + torch.sigmoid(q - s) * s),)
+
+
+def mixed_in(state_BH: Tensor, values_TBH: Tensor, shares_TBH: Tensor) -> Tensor:
+    """s_t = (1 - a_t) ∘ s_{t-1} + a_t ∘ x_t for all t, ``[T, B, H]``, s_0 being ``state_BH``."""
+    found: Tensor = _MixedIn.apply(state_BH, values_TBH, shares_TBH)  # type: ignore[no-untyped-call]  # torch gives it no types
+    return found
+
+
+class _MixedIn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, state_BH: Tensor, values_TBH: Tensor, shares_TBH: Tensor) -> Tensor:
+        kept_TBH = 1.0 - shares_TBH
+        added_TBH = shares_TBH * values_TBH
+        added_TBH[0].addcmul_(kept_TBH[0], state_BH)
+        states_TBH = accumulated(added_TBH, kept_TBH[1:])
+        ctx.save_for_backward(state_BH, values_TBH, shares_TBH, states_TBH)
+        return states_TBH
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_states_TBH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        state_BH, values_TBH, shares_TBH, states_TBH = ctx.saved_tensors
+        kept_TBH = 1.0 - shares_TBH
+        d_TBH = accumulated(d_states_TBH.flip(0), kept_TBH[1:].flip(0)).flip(0)  # of all that a state leads to
+        before_TBH = torch.cat([state_BH.unsqueeze(0), states_TBH[:-1]])
+        return d_TBH[0] * kept_TBH[0], d_TBH * shares_TBH, d_TBH * (values_TBH - before_TBH)
+
+
+def accumulated(added_TBH: Tensor, kept_TBH: Tensor) -> Tensor:
+    """s_t = kept_{t-1} ∘ s_{t-1} + added_t, s_0 = added_0, ``[T, B, H]``; ``kept_TBH`` has T - 1 steps.
+
+    On a GPU by doubling, in log T steps that each go over all (Hillis and Steele 1986); else in one pass over memory.
+    """
+    if added_TBH.is_cuda:
+        return _doubled(added_TBH, kept_TBH)
+    states_TBH = added_TBH.clone(memory_format=torch.contiguous_format)
+    for t, kept_BH in enumerate(kept_TBH):
+        states_TBH[t + 1].addcmul_(kept_BH, states_TBH[t])
+    return states_TBH
+
+
+def _doubled(added_TBH: Tensor, kept_TBH: Tensor) -> Tensor:
+    states_TBH, step = added_TBH, 1
+    factors_TBH = torch.cat([torch.zeros_like(added_TBH[:1]), kept_TBH])  # what is left of a state, so many steps on
+    while step < len(states_TBH):
+        further_TBH = states_TBH[step:] + factors_TBH[step:] * states_TBH[:-step]
+        states_TBH = torch.cat([states_TBH[:step], further_TBH])
+        factors_TBH = torch.cat([factors_TBH[:step], factors_TBH[step:] * factors_TBH[:-step]])
+        step *= 2
+    return states_TBH
+
+
+AnyCell = _Recurrent | Elementwise
+CELLS: dict[str, type[AnyCell]] = {
     "paper": PaperCell,
     "cudnn": CudnnCell,
     "lstm": LstmCell,
     "elman": ElmanCell,
+    "mingru": MinGruCell,
+    "sru": SruCell,
+    "lrn": LrnCell,
 }
 
 
@@ -152,6 +303,6 @@ def choose(kind: str, allowed: tuple[str, ...] | list[str], key: str) -> str:
     return kind
 
 
-def make_cell(kind: str, *, hidden_size: int) -> _Recurrent:
-    """The cell called ``kind``: ``paper``, ``cudnn``, ``lstm`` or ``elman``."""
+def make_cell(kind: str, *, hidden_size: int) -> AnyCell:
+    """The cell called ``kind``, a key of `CELLS`."""
     return CELLS[choose(kind, list(CELLS), "cell")](hidden_size=hidden_size)

@@ -119,7 +119,7 @@ class Decoder(nn.Module):
         context: the mechanism; its size is the width of c_i.
         ends_size: width of the encoder's end states together.
         bidirectional: whether the encoder reads backward too.
-        cell: ``paper``, ``cudnn``, ``lstm`` or ``elman``.
+        cell: a key of `CELLS`.
         query_state: ``previous`` (paper), ``current`` (Luong) or ``two_step`` (conditional GRU).
         readout_state: ``before`` (s_{i-1}, paper) or ``after`` (s_i).
         readout: ``maxout`` (paper), ``tanh`` or ``linear``.

@@ -14,7 +14,7 @@ from rnnsearch.kernels.products import linear, lowered
 from rnnsearch.kernels.recurrence import recur
 from rnnsearch.kernels.row_order import Order
 from rnnsearch.kernels.row_order import order as sentence_order
-from rnnsearch.model.cells import CELLS, choose, make_cell
+from rnnsearch.model.cells import CELLS, Elementwise, choose, make_cell
 from rnnsearch.model.dropout import SequenceDropout
 
 
@@ -64,6 +64,11 @@ class PlainDirection(nn.Module):
         """States at each position ``[B, S, H]``, zero at padding."""
         gates_BSG = self.input(inputs_BSM)
         state = self.cell.zeros(inputs_BSM)
+        if isinstance(self.cell, Elementwise):
+            turned = (1,) if self.backward else ()  # then padding is first, and leaves the zeros as they are
+            gates_SBG, mask_SB = gates_BSG.flip(turned).transpose(0, 1), mask_BS.flip(turned).T
+            states_BSH = self.cell.run(gates_SBG, state, mask_SB).transpose(0, 1).flip(turned)
+            return states_BSH * mask_BS.unsqueeze(-1)
         states = []
         for j in range(inputs_BSM.shape[1])[:: -1 if self.backward else 1]:
             real_B1 = mask_BS[:, j : j + 1]
@@ -79,7 +84,7 @@ class PlainDirection(nn.Module):
 
 
 class PlainLayer(nn.Module):
-    """One layer of the paper's cell, in one or two directions."""
+    """One layer of the paper's cell, or of one without a product with the state, in one or two directions."""
 
     def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool) -> None:
         super().__init__()
@@ -198,7 +203,7 @@ class RecurrentEncoder(nn.Module):
         vocabulary_size: source vocabulary, specials included.
         embedding_size: M, "m" in the paper.
         hidden_size: H, units a direction, "n" in the paper.
-        cell: ``paper``, ``cudnn``, ``lstm`` or ``elman``.
+        cell: a key of `CELLS`.
         layers: how many; each reads the annotations of the one below.
         bidirectional: read in both directions (section 3.2), or forward only (section 2.1).
         residual: add a layer's input to its output, from the second layer on.
@@ -236,19 +241,20 @@ class RecurrentEncoder(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.layer_dropout = SequenceDropout(layer_dropout, variational=variational_dropout)
-        layer = PlainLayer if cell == "paper" else LibraryLayer
+        layer = LibraryLayer if cell in LibraryLayer.KINDS else PlainLayer
         self.layers = nn.ModuleList(
             layer(cell=cell, input_size=size, hidden_size=hidden_size, bidirectional=bidirectional)
             for size in [embedding_size] + [self.annotation_size] * (layers - 1)
         )
-        self.fused = kernels != "plain" and self.layers[0].kernel is not None
+        self.ordered = kernels != "plain" and self.layers[0].kernel is not None
+        self.fused = self.ordered or (kernels != "plain" and issubclass(CELLS[cell], Elementwise))
         self.compiled = kernels == "fused"
 
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
         states_BSX = self.embedding_dropout(lowered(self.embedding(source_BS)))
         falling = mask_BS.device.type == "cpu"
-        order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.fused else None
+        order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.ordered else None
         for depth, layer in enumerate(self.layers):
             below_BSX = states_BSX if depth == 0 else self.layer_dropout(states_BSX)
             if order is None:

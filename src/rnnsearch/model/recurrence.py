@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rnnsearch.kernels.all_steps import additive_weights
 from rnnsearch.kernels.products import linear
 from rnnsearch.kernels.recurrence import Attended, recur
-from rnnsearch.model.cells import CellState, make_cell
+from rnnsearch.model.cells import AnyCell, CellState, Elementwise, make_cell
 from rnnsearch.model.context import Attention, Context, LocationOnly
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory, mix, mix_rows
@@ -120,6 +120,8 @@ def has_kernel(transition: Transition, context: Context) -> bool:
     """Whether `unroll_fused` takes this combination."""
     known = context.constant or type(context) is LocationOnly  # what inherits from it may ask with the state
     scored = isinstance(context, Attention) and context.scoring() is not None
+    if isinstance(transition.cell, Elementwise):  # its states can be had at once where none waits for a context
+        return not isinstance(transition, TwoStep) and (known or (scored and isinstance(transition, Current)))
     return isinstance(transition, Previous | Current) and transition.cell.kernel is not None and (known or scored)
 
 
@@ -132,7 +134,6 @@ def unroll_fused(
     Luong's states all weights are found at once.
     """
     cell = transition.cell
-    assert cell.kernel is not None
     inputs_TBG, attended, weights_BTS = inputs_BTG.transpose(0, 1), None, None
     if isinstance(context, Attention):
         weights_BTS = context.table(memory, len(inputs_TBG))
@@ -144,6 +145,23 @@ def unroll_fused(
         assert memory.keys_BSA is not None
         assert memory.gates_BSG is not None
         attended = Attended(scoring, _padding(memory, state[0].dtype), memory.keys_BSA, memory.gates_BSG)
+    if isinstance(cell, Elementwise):
+        after_TBH, weights_TBS = cell.run(inputs_TBG, state), None
+        before_TBH = torch.cat([state[0].unsqueeze(0), after_TBH[:-1]])
+    else:
+        before_TBH, after_TBH, weights_TBS = _recur(cell, inputs_TBG, state, attended, compiled=compiled)
+    if isinstance(transition, Current) and isinstance(context, Attention) and weights_BTS is None:
+        weights_TBS = _weigh_all(context, after_TBH, memory, _padding(memory, state[0].dtype), compiled=compiled)
+    if weights_TBS is not None:
+        weights_BTS = weights_TBS.transpose(0, 1)
+    return Unrolled(before_TBH.transpose(0, 1), after_TBH.transpose(0, 1), weights_BTS)
+
+
+def _recur(
+    cell: AnyCell, inputs_TBG: Tensor, state: CellState, attended: Attended | None, *, compiled: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """States before and after each step, ``[T, B, H]``, and the weights of steps that wait for contexts."""
+    assert cell.kernel is not None
     joined_JH, extra = cell.kernel_weights()
     states_DUBH, weights_TBS = recur(
         cell.kernel,
@@ -155,12 +173,7 @@ def unroll_fused(
         attended,
         compiled=compiled,
     )
-    before_TBH, after_TBH = states_DUBH[0, :-1], states_DUBH[0, 1:]
-    if isinstance(transition, Current) and isinstance(context, Attention) and weights_BTS is None:
-        weights_TBS = _weigh_all(context, after_TBH, memory, _padding(memory, state[0].dtype), compiled=compiled)
-    if weights_TBS is not None:
-        weights_BTS = weights_TBS.transpose(0, 1)
-    return Unrolled(before_TBH.transpose(0, 1), after_TBH.transpose(0, 1), weights_BTS)
+    return states_DUBH[0, :-1], states_DUBH[0, 1:], weights_TBS
 
 
 def _padding(memory: Memory, dtype: torch.dtype) -> Tensor:

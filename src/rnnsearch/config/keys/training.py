@@ -174,7 +174,7 @@ TEXTS: Mapping[str, Kind] = {
     "batches.pool": Whole(1, 1_000_000),
 }
 
-CELL = Choice(("paper", "cudnn", "lstm", "elman"))
+CELL = Choice(("paper", "cudnn", "lstm", "elman", "mingru", "sru", "lrn"))
 MODEL: Mapping[str, Kind] = {
     **{f"model.{key}_size": SIZE for key in ("embedding", "hidden", "attention", "readout")},
     "model.cell": CELL,
