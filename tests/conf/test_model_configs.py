@@ -22,7 +22,7 @@ few_quickly = pytest.mark.parametrize(
     "preset", [pytest.param(preset, marks=[] if preset in FEW else pytest.mark.slow) for preset in PRESETS]
 )
 GROUPS = {
-    "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive"],
+    "context": ["initial_only", "fixed", "mean", "location_only", "dot", "general", "scaled_dot", "additive", "slots"],
     "encoder": ["bidirectional", "unidirectional", "transformer"],
     "decoder": ["paper", "modern", "luong", "conditional", "transformer"],
 }

@@ -15,6 +15,7 @@ from rnnsearch.model.context import (
     LocationOnly,
     Mean,
     ScaledDot,
+    Slots,
 )
 from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.encoder import RecurrentEncoder
@@ -32,6 +33,8 @@ AXES = [
     *(PAPER.but(mechanism=m) for m in ("additive", "location_only", "general", "scaled_dot", "dot")),
     *(PAPER.but(mechanism=m) for m in ("initial_only", "fixed", "mean")),
     PAPER.but(normed=True),
+    *(design.but(mechanism="slots", normalized=n) for design, n in ((PAPER, "positions"), (MODERN, "slots"))),
+    MODERN.but(mechanism="slots", query_state="current"),
     *(MODERN.but(cell=cell) for cell in GATES),
     *(PAPER.but(cell=cell) for cell in GATES if cell != "paper"),
     *(MODERN.but(cell=cell, query_state="current", layers=2) for cell in ELEMENTWISE),
@@ -130,6 +133,8 @@ def _context(design: Design, **sizes: int) -> Context:
         return LocationOnly(attention_size=7, position_size=8, **sizes)
     if design.mechanism == "scaled_dot":
         return ScaledDot(attention_size=7, **sizes)
+    if design.mechanism == "slots":
+        return Slots(slots=3, position_size=8, normalized=design.normalized, **sizes)
     plain = {"dot": Dot, "general": General, "initial_only": InitialOnly, "fixed": Fixed, "mean": Mean}
     return plain[design.mechanism](**sizes)
 

@@ -29,6 +29,7 @@ class Design:
 
     mechanism: str = "additive"
     normed: bool = False
+    normalized: str = "positions"
     cell: str = "paper"
     bidirectional: bool = True
     layers: int = 1
@@ -268,6 +269,17 @@ class Oracle:
             return v @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j + w["b_a"])
         return w["v_a"] @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j)
 
+    def by_slots(self, s: Vector, h: list[Vector]) -> list[complex]:
+        """α_ij by way of K slots, of which the decoder chooses."""
+        w, n = self.w, len(h)
+        scores = [w["U_a"] @ np.concatenate([h[j], phi(j, 8)]) for j in range(n)]
+        beta = softmax(list(w["W_a"] @ s))
+        if self.design.normalized == "positions":
+            a = [softmax([scores[j][k] for j in range(n)]) for k in range(len(beta))]
+            return [sum(beta[k] * a[k][j] for k in range(len(beta))) for j in range(n)]
+        a = [softmax(list(scores[j])) for j in range(n)]
+        return [sum(beta[k] * a[j][k] / n for k in range(len(beta))) for j in range(n)]
+
     def readout(self, s: Vector, y: Vector, c: Vector | None) -> Vector:
         """t_i."""
         w = self.w
@@ -301,7 +313,9 @@ class Oracle:
             def look(s: Vector, i: int = i) -> Vector | None:
                 if design.mechanism in CONSTANT:
                     return constant
-                alphas.append(softmax([self.energy(i, j, s, h[j]) for j in range(len(h))]))
+                slots = design.mechanism == "slots"
+                energies = [] if slots else [self.energy(i, j, s, h[j]) for j in range(len(h))]
+                alphas.append(self.by_slots(s, h) if slots else softmax(energies))
                 return sum(alphas[-1][j] * h[j] for j in range(len(h)))
 
             def entering(gate: str, y: Vector = y, fed: Vector = fed) -> Vector:

@@ -139,6 +139,9 @@ def test_weights_are_a_distribution_over_real_words(design: Design, kernels: str
     mask_B1S = given[1].unsqueeze(1).expand_as(weights_BTS)
     assert (weights_BTS >= 0).all()
     assert (weights_BTS[~mask_B1S] == 0).all()
+    if (design.mechanism, design.normalized) == ("slots", "slots"):  # each annotation's share is of 1 by the length
+        assert (weights_BTS.sum(-1) < 1).all()
+        return
     torch.testing.assert_close(weights_BTS.sum(-1), torch.ones_like(weights_BTS[..., 0]), **CLOSE)
 
 

@@ -16,6 +16,7 @@ HALVES = (
     {"_target_": "rnnsearch.model.transformer.TransformerDecoder"},
     {},
 )
+ROOM = "rnnsearch.model.context"
 CONTEXTS = {
     "initial_only": {"_target_": "rnnsearch.model.context.InitialOnly"},
     "fixed": {"_target_": "rnnsearch.model.context.Fixed"},
@@ -24,6 +25,7 @@ CONTEXTS = {
     "dot": {"_target_": "rnnsearch.model.context.Dot"},
     "general": {"_target_": "rnnsearch.model.context.General"},
     "scaled_dot": {"_target_": "rnnsearch.model.context.ScaledDot", "attention_size": 5},
+    "slots": {"_target_": f"{ROOM}.Slots", "slots": 3, "position_size": 4, "normalized": "positions"},
     "additive": {"_target_": "rnnsearch.model.context.Additive", "attention_size": 5, "normed": False},
     "transformer": None,  # whose decoder has a mechanism of its own
 }

@@ -14,10 +14,11 @@ from rnnsearch.config.compose import compose
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 
-CONTEXTS = ("additive", "dot", "fixed", "general", "initial_only", "location_only", "mean", "scaled_dot")
+CONTEXTS = ("additive", "dot", "fixed", "general", "initial_only", "location_only", "mean", "scaled_dot", "slots")
 DECODERS = ("modern", "luong", "conditional", "paper")
 CELLS = ("cudnn", "lstm", "paper", "elman", "mingru", "sru", "lrn")
 VOCABULARY = 400
+SLOTS = {"slots": 16, "position_size": 64, "normalized": "positions"}
 EACH = {  # of a value that is made
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "reciprocal", "exp", "sin", "cos", "tanh", "sigmoid"), 1),
     **{"maximum": 1, "lerp": 3, "addmm": 1, "_softmax": 5},  # of addmm, which FlopCounterMode counts, the bias
@@ -59,7 +60,7 @@ def tiny(context: str, decoder: str, cell: str, *, own: Any = None) -> Translato
     """The smallest model of conf/, with another context, decoder and cell; or a context mechanism of one's own."""
     config = _model(decoder).copy()
     name = context.title().replace("_", "")
-    settings = {"additive": {"normed": False}, "location_only": {"position_size": 64}}.get(context, {})
+    settings = {"additive": {"normed": False}, "location_only": {"position_size": 64}, "slots": SLOTS}.get(context, {})
     if context in ("additive", "location_only", "scaled_dot"):
         settings["attention_size"] = 96
     config.context = {"_target_": f"rnnsearch.model.context.{name}", **settings}

@@ -204,6 +204,8 @@ MODEL: Mapping[str, Kind] = {
     "model.context.attention_size": SIZE,
     "model.context.normed": FLAG,
     "model.context.position_size": Whole(2, 65_536, step=2),
+    "model.context.slots": Whole(1, 65_536),
+    "model.context.normalized": Choice(("positions", "slots")),
 }
 
 OPTIMIZATION: Mapping[str, Kind] = {
