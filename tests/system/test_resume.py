@@ -21,6 +21,8 @@ SETTINGS = {
     "buckets of tokens": "batches=tokens batches.size=60 batches.pool=3 scheduler=inverse_sqrt optimizer=sgd",
     "until converged": "budget.until=converged budget.updates=30 convergence.patience=1 convergence.least=9 "
     "validation.every=4 convergence.decay=0.5",
+    "transformer": "model/encoder=transformer model/decoder=transformer",
+    "without a chain": "model.cell=mingru model.decoder.query_state=current model/context=slots",
     "layers": "model.encoder.layers=2 model.variational_dropout=true curve_every=5 early_stopping=50",
 }
 QUICK = ("plateau", "averaged")  # the others are slow

@@ -23,6 +23,7 @@ SETTINGS = {
     "fewer sentences than processes": (f"{PLAIN} batches.size=80 validation.sentences=1", 1e-5),
     "streamed, averaged": (f"{PLAIN} averaging=ema batches.size=80 streaming=1000", 1e-5),
     "buckets of tokens": (f"{PLAIN} batches=tokens batches.size=100 batches.pool=3", 1e-5),
+    "transformer": (f"{PLAIN} model/encoder=transformer model/decoder=transformer batches.size=80", 1e-5),
     "until converged": (
         f"{PLAIN} scheduler=cosine scheduler.warmup=0 batches.size=80 validation.every=5 budget.until=converged "
         "budget.updates=40 convergence.patience=1 convergence.least=9",

@@ -153,6 +153,12 @@ def test_the_plateau_lowers_the_rate_on_the_curve(workshop: Any, tmp_path: Path)
         ),
         "tokenizer=sentencepiece tokenizer.source_size=300 tokenizer.target_size=300",
         "model/context=fixed model.cell=lstm data_workers=1",
+        "model/encoder=transformer model/decoder=transformer model.decoder.heads=2 model.encoder.norm=post",
+        "model.cell=sru model.decoder.query_state=current",
+        pytest.param("model.cell=lrn model/context=slots model.context.slots=1", marks=pytest.mark.slow),
+        pytest.param("model.cell=mingru model.encoder.layers=2 trainer.precision=bf16-mixed", marks=pytest.mark.slow),
+        pytest.param("model/encoder=transformer model.decoder.initial_state=mean", marks=pytest.mark.slow),
+        pytest.param("model/decoder=transformer kernels=plain", marks=pytest.mark.slow),
         "+debug=fast +experiment=bahdanau2015_rnnsearch30 model.embedding_size=4 model.hidden_size=4 "
         "model.attention_size=4 model.readout_size=4 batches.batch_size=8 budget.updates=2",
         pytest.param("+debug=overfit trainer.overfit_batches=2 validation.monitor=chrf", marks=pytest.mark.slow),
