@@ -35,11 +35,21 @@ AXES = [
     PAPER.but(normed=True),
     *(design.but(mechanism="slots", normalized=n) for design, n in ((PAPER, "positions"), (MODERN, "slots"))),
     MODERN.but(mechanism="slots", query_state="current"),
+    *(
+        design.but(weights=w, temperature=0.5)
+        for design in (PAPER, MODERN)
+        for w in ("softmax", "sparsemax", "entmax15")
+    ),
+    MODERN.but(weights="entmax15", mechanism="general", query_state="current"),
+    MODERN.but(weights="sparsemax", mechanism="location_only", cell="mingru", query_state="current"),
     *(MODERN.but(cell=cell) for cell in GATES),
     *(PAPER.but(cell=cell) for cell in GATES if cell != "paper"),
     *(MODERN.but(cell=cell, query_state="current", layers=2) for cell in ELEMENTWISE),
     PAPER.but(bidirectional=False, initial_state="ends"),
     MODERN.but(bidirectional=False),
+    PAPER.but(bidirectional=False, reads="backward", initial_state="ends"),
+    *(MODERN.but(bidirectional=False, reads="backward", cell=cell, layers=2) for cell in ("cudnn", "mingru")),
+    MODERN.but(bidirectional=False, reads="backward", mechanism="fixed"),
     *(design.but(layers=2, residual=residual) for design in (PAPER, MODERN) for residual in (False, True)),
     *(PAPER.but(readout_state="after", query_state=q) for q in ("previous", "current", "two_step")),
     *(MODERN.but(query_state="current", mechanism=m) for m in ("additive", "location_only", "general", "fixed")),
@@ -101,6 +111,7 @@ def _recurrent_encoder(design: Design, sources: int, hidden: int, kernels: str) 
         layer_dropout=0.0,
         variational_dropout=False,
         kernels=kernels,
+        reads=design.reads,
     )
 
 
@@ -127,15 +138,18 @@ def _recurrent_decoder(design: Design, annotation: int, state: int, kernels: str
 
 
 def _context(design: Design, **sizes: int) -> Context:
+    weights = {"weights": design.weights, "temperature": design.temperature}
     if design.mechanism == "additive":
-        return Additive(attention_size=7, normed=design.normed, **sizes)
+        return Additive(attention_size=7, normed=design.normed, **weights, **sizes)
     if design.mechanism == "location_only":
-        return LocationOnly(attention_size=7, position_size=8, **sizes)
+        return LocationOnly(attention_size=7, position_size=8, **weights, **sizes)
     if design.mechanism == "scaled_dot":
-        return ScaledDot(attention_size=7, **sizes)
+        return ScaledDot(attention_size=7, **weights, **sizes)
     if design.mechanism == "slots":
         return Slots(slots=3, position_size=8, normalized=design.normalized, **sizes)
-    plain = {"dot": Dot, "general": General, "initial_only": InitialOnly, "fixed": Fixed, "mean": Mean}
+    if design.mechanism in ("dot", "general"):
+        return {"dot": Dot, "general": General}[design.mechanism](**weights, **sizes)
+    plain = {"initial_only": InitialOnly, "fixed": Fixed, "mean": Mean}
     return plain[design.mechanism](**sizes)
 
 

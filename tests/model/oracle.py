@@ -30,8 +30,11 @@ class Design:
     mechanism: str = "additive"
     normed: bool = False
     normalized: str = "positions"
+    weights: str = "softmax"
+    temperature: float = 1.0
     cell: str = "paper"
     bidirectional: bool = True
+    reads: str = "forward"
     layers: int = 1
     residual: bool = False
     query_state: str = "previous"
@@ -228,6 +231,9 @@ class Oracle:
         inputs = [self.w["E_x"][word] for word in source]
         if self.design.encoder == "transformer":
             return Half(self.w, "e", self.design.layers, self.design.norm).run(inputs)[0], None, None
+        if self.design.reads == "backward":
+            h, last, _ = Oracle(self.design.but(reads="forward"), self.w).encode(source[::-1])
+            return h[::-1], last, None
         for layer in range(self.design.layers):
             forward = self.read(f"f{layer}", inputs, range(n))
             outputs, size = [forward[j] for j in range(n)], len(forward[0])
@@ -268,6 +274,32 @@ class Oracle:
             v = w["g"] * w["v_a"] / np.sqrt(w["v_a"] @ w["v_a"])
             return v @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j + w["b_a"])
         return w["v_a"] @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j)
+
+    def weights(self, energies: list[complex]) -> list[complex]:
+        """α_i of e_i. The sparse ones by trying supports: of the k largest, for each k, until the rest stays below."""
+        scaled = [e / self.design.temperature for e in energies]
+        kind = self.design.weights
+        if kind == "softmax":
+            return softmax(scaled)
+        order = sorted(range(len(scaled)), key=lambda j: -np.real(scaled[j]))
+        for k in range(len(order), 0, -1):
+            best = [scaled[j] for j in order[:k]]
+            if kind == "sparsemax":  # Σ (e_j - τ) = 1
+                tau = (sum(best) - 1) / k
+                found = [e - tau for e in best]
+            else:  # Σ (e_j / 2 - τ)² = 1
+                mean = sum(e / 2 for e in best) / k
+                rest = 1 / k - sum((e / 2 - mean) ** 2 for e in best) / k
+                if np.real(rest) < 0:
+                    continue
+                tau = mean - np.sqrt(rest)
+                found = [(e / 2 - tau) ** 2 if np.real(e / 2) > np.real(tau) else -1 for e in best]
+            if all(np.real(a) > 0 for a in found):
+                weights: list[complex] = [0.0] * len(scaled)
+                for j, a in zip(order, found, strict=False):
+                    weights[j] = a
+                return weights
+        raise AssertionError("one position alone always has all")
 
     def by_slots(self, s: Vector, h: list[Vector]) -> list[complex]:
         """α_ij by way of K slots, of which the decoder chooses."""
@@ -315,7 +347,7 @@ class Oracle:
                     return constant
                 slots = design.mechanism == "slots"
                 energies = [] if slots else [self.energy(i, j, s, h[j]) for j in range(len(h))]
-                alphas.append(self.by_slots(s, h) if slots else softmax(energies))
+                alphas.append(self.by_slots(s, h) if slots else self.weights(energies))
                 return sum(alphas[-1][j] * h[j] for j in range(len(h)))
 
             def entering(gate: str, y: Vector = y, fed: Vector = fed) -> Vector:

@@ -26,6 +26,9 @@ from rnnsearch.model.initial_values import fill_by_name
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory as Memory  # where packages of others look for it
 
+WEIGHTS = ("softmax", "sparsemax", "entmax15")
+NEVER = -1e9  # an energy that no sparse weights reach; they can't be had of infinities
+
 
 class Context(nn.Module, ABC):
     """Base of the mechanisms: ``size`` of the context vector, and whether it is ``constant`` over the target steps."""
@@ -33,6 +36,7 @@ class Context(nn.Module, ABC):
     size: int
     constant: bool
     reads_ends = False  # whether it needs the encoder's end states
+    sums_to_one = True  # whether weights do, for which a bias may be mixed with the values
 
     @abstractmethod
     def remember(self, annotations: Annotations) -> Memory:
@@ -119,13 +123,28 @@ def mean_annotation(annotations: Annotations) -> Tensor:
 
 
 class Attention(Context, ABC):
-    """Base of the mechanisms with energies e_ij and α_i = softmax of e_i over the real source positions."""
+    """Base of the mechanisms with energies e_ij and α_i = softmax of e_i / τ over the real source positions.
+
+    Args:
+        annotation_size: E.
+        weights: ``softmax``; ``sparsemax``, the point of the simplex nearest to the energies (Martins and Astudillo
+            2016, arXiv 1602.02068); or ``entmax15``, between both (Peters, Niculae and Martins 2019, arXiv 1905.05702).
+            The latter two give most positions no weight.
+        temperature: τ.
+
+    Raises:
+        ValueError: for weights of another name, or a temperature that is not above 0.
+    """
 
     constant = False
 
-    def __init__(self, *, annotation_size: int) -> None:
+    def __init__(self, *, annotation_size: int, weights: str = "softmax", temperature: float = 1.0) -> None:
         super().__init__()
         self.size = annotation_size
+        self.weights = choose(weights, WEIGHTS, "model.context.weights")
+        if not temperature > 0:
+            raise ValueError(f"model.context.temperature={temperature}: energies are divided by it, so it is above 0")
+        self.temperature = temperature
 
     @abstractmethod
     def keys(self, annotations: Annotations) -> Tensor:
@@ -134,6 +153,23 @@ class Attention(Context, ABC):
     @abstractmethod
     def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
         """e_i for K queries of each sentence, ``[B, K, S]``, or ``[B, 1, S]`` where no query changes them."""
+
+    def distribution(self, energies_BKS: Tensor, mask_B1S: Tensor) -> Tensor:
+        """α_i of energies, zero at padding."""
+        if self.temperature != 1.0:
+            energies_BKS = energies_BKS / self.temperature
+        if self.weights == "softmax":
+            return energies_BKS.masked_fill(~mask_B1S, float("-inf")).softmax(-1)
+        import entmax
+
+        sparse = entmax.sparsemax if self.weights == "sparsemax" else entmax.entmax15
+        weights_BKS: Tensor = sparse(energies_BKS.masked_fill(~mask_B1S, NEVER), dim=-1)
+        return weights_BKS
+
+    @property
+    def is_plain_softmax(self) -> bool:
+        """Whether weights are those that `rnnsearch.kernels` makes of energies."""
+        return self.weights == "softmax" and self.temperature == 1.0
 
     def scoring(self) -> kernels.Scoring | None:
         """The same energies for `rnnsearch.kernels`; None where it has none."""
@@ -149,7 +185,7 @@ class Attention(Context, ABC):
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
         query_BKH = query_NH.view(len(memory.mask_BS), -1, query_NH.shape[1])
         energies_BKS = self.energies(query_BKH, memory, step)
-        weights_BKS = energies_BKS.masked_fill(~memory.mask_BS.unsqueeze(1), float("-inf")).softmax(-1)
+        weights_BKS = self.distribution(energies_BKS, memory.mask_BS.unsqueeze(1))
         return weights_BKS.expand(-1, query_BKH.shape[1], -1).flatten(0, 1)
 
 
@@ -188,8 +224,17 @@ class Additive(HiddenLayer):
     1602.07868).
     """
 
-    def __init__(self, *, annotation_size: int, state_size: int, attention_size: int, normed: bool) -> None:
-        super().__init__(annotation_size=annotation_size)
+    def __init__(
+        self,
+        *,
+        annotation_size: int,
+        state_size: int,
+        attention_size: int,
+        normed: bool,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
         self.query = Linear(state_size, attention_size, bias=False)  # W_a
         self.key = Linear(annotation_size, attention_size, bias=normed)  # U_a
         self.v = nn.Parameter(torch.empty(attention_size))
@@ -214,8 +259,17 @@ class Additive(HiddenLayer):
 class LocationOnly(HiddenLayer):
     """e_ij = v^T tanh(W_p φ(i) + U_p φ(j)), φ sinusoids: looks at positions, never at content."""
 
-    def __init__(self, *, annotation_size: int, state_size: int, attention_size: int, position_size: int) -> None:
-        super().__init__(annotation_size=annotation_size)
+    def __init__(
+        self,
+        *,
+        annotation_size: int,
+        state_size: int,
+        attention_size: int,
+        position_size: int,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
         self.position_size = even(position_size)
         self.query = Linear(position_size, attention_size, bias=False)  # W_p
         self.key = Linear(position_size, attention_size, bias=False)  # U_p
@@ -239,7 +293,7 @@ class LocationOnly(HiddenLayer):
         assert memory.keys_BSA is not None
         queries_1TA = self._queries(torch.arange(steps, device=self.v.device))
         energies_1TS = torch.tanh(queries_1TA.unsqueeze(2) + memory.keys_BSA[:1].unsqueeze(1)) @ self.v
-        return energies_1TS.masked_fill(~memory.mask_BS.unsqueeze(1), float("-inf")).softmax(-1)
+        return self.distribution(energies_1TS, memory.mask_BS.unsqueeze(1))
 
 
 def even(position_size: int) -> int:
@@ -288,6 +342,7 @@ class Slots(Context):
         self.size = annotation_size
         self.position_size = even(position_size)
         self.normalized = choose(normalized, ("positions", "slots"), "model.context.normalized")
+        self.sums_to_one = normalized == "positions"
         self.query = Linear(state_size, slots, bias=False)  # W_β
         self.key = Linear(annotation_size + position_size, slots, bias=False)  # W
 
@@ -330,8 +385,10 @@ class DotProduct(Attention, ABC):
 class Dot(DotProduct):
     """e_ij = s^T h_j; the sizes of state and annotation must agree (Luong et al. 2015)."""
 
-    def __init__(self, *, annotation_size: int, state_size: int) -> None:
-        super().__init__(annotation_size=annotation_size)
+    def __init__(
+        self, *, annotation_size: int, state_size: int, weights: str = "softmax", temperature: float = 1.0
+    ) -> None:
+        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
         if annotation_size != state_size:
             raise ValueError(
                 f"model/context=dot multiplies states with annotations, but a state has {state_size} values and an "
@@ -349,8 +406,10 @@ class Dot(DotProduct):
 class General(DotProduct):
     """e_ij = s^T W h_j (Luong et al. 2015)."""
 
-    def __init__(self, *, annotation_size: int, state_size: int) -> None:
-        super().__init__(annotation_size=annotation_size)
+    def __init__(
+        self, *, annotation_size: int, state_size: int, weights: str = "softmax", temperature: float = 1.0
+    ) -> None:
+        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
         self.key = Linear(annotation_size, state_size, bias=False)  # W
 
     def energy_cost(self) -> float | None:
@@ -364,8 +423,16 @@ class General(DotProduct):
 class ScaledDot(Attention):
     """e_ij = (W_q s)^T (W_k h_j) / √A (Vaswani et al. 2017, section 3.2.1, one head)."""
 
-    def __init__(self, *, annotation_size: int, state_size: int, attention_size: int) -> None:
-        super().__init__(annotation_size=annotation_size)
+    def __init__(
+        self,
+        *,
+        annotation_size: int,
+        state_size: int,
+        attention_size: int,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
         self.query = Linear(state_size, attention_size, bias=False)  # W_q
         self.key = Linear(annotation_size, attention_size, bias=False)  # W_k
         self.scale = attention_size**-0.5

@@ -161,6 +161,11 @@ class Decoder(nn.Module):
         choose(query_state, list(TRANSITIONS), "model.decoder.query_state")
         choose(readout_state, ("before", "after"), "model.decoder.readout_state")
         self._refuse(query_state, readout_state, input_feeding)
+        if query_state == "two_step" and not context.sums_to_one:
+            raise ValueError(
+                "model.decoder.query_state=two_step mixes a bias with the context, so weights must sum to 1, and those "
+                "of model.context.normalized=slots do not; set model.context.normalized=positions"
+            )
         self.reads_before = readout_state == "before"
         self.hidden_size = hidden_size
         self.context = context

@@ -4,7 +4,7 @@ B batch, S source, M embedding, H hidden units a direction, E annotation (H time
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from rnnsearch.kernels.row_order import order as sentence_order
 from rnnsearch.model.cells import CELLS, Elementwise, choose, make_cell
 from rnnsearch.model.dropout import SequenceDropout
 
+READS = ("forward", "backward")
+
 
 @dataclass(frozen=True)
 class Annotations:
@@ -24,7 +26,9 @@ class Annotations:
 
     states_BSE: Tensor
     mask_BS: Tensor
-    last_forward_BH: Tensor | None  # →h_Tx; None where the encoder does not read in an order
+    last_forward_BH: (
+        Tensor | None
+    )  # →h_Tx, or ←h_1 where one direction reads backward; None where the encoder does not read in an order
     first_backward_BH: Tensor | None  # ←h_1; None where the encoder reads forward only
 
     @property
@@ -205,7 +209,9 @@ class RecurrentEncoder(nn.Module):
         hidden_size: H, units a direction, "n" in the paper.
         cell: a key of `CELLS`.
         layers: how many; each reads the annotations of the one below.
-        bidirectional: read in both directions (section 3.2), or forward only (section 2.1).
+        bidirectional: read in both directions (section 3.2), or in one (section 2.1).
+        reads: of one direction: ``forward``, or ``backward``, from the last word to the first (Sutskever et al. 2014,
+            arXiv 1409.3215). Annotations stand at their words' positions either way.
         residual: add a layer's input to its output, from the second layer on.
         embedding_dropout, layer_dropout: rates after the embedding and between layers.
         variational_dropout: one mask a sentence instead of fresh noise at each position.
@@ -229,12 +235,19 @@ class RecurrentEncoder(nn.Module):
         layer_dropout: float,
         variational_dropout: bool,
         kernels: str,
+        reads: str = "forward",
     ) -> None:
         super().__init__()
+        if bidirectional and choose(reads, READS, "model.encoder.reads") != "forward":
+            raise ValueError(
+                f"model.encoder.reads={reads} is of an encoder that reads in one direction, and this one reads "
+                "in both; set model/encoder=unidirectional, or leave it out"
+            )
         if layers < 1:
             raise ValueError(f"model.encoder.layers={layers}: an encoder has at least 1 layer")
         choose(cell, list(CELLS), "model.encoder.cell")
         self.bidirectional = bidirectional
+        self.turned = choose(reads, READS, "model.encoder.reads") == "backward"
         self.residual = residual
         self.hidden_size = hidden_size
         self.annotation_size = hidden_size * (2 if bidirectional else 1)
@@ -253,6 +266,8 @@ class RecurrentEncoder(nn.Module):
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
         states_BSX = self.embedding_dropout(lowered(self.embedding(source_BS)))
+        if self.turned:
+            states_BSX = turned(states_BSX, mask_BS)
         falling = mask_BS.device.type == "cpu"
         order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.ordered else None
         for depth, layer in enumerate(self.layers):
@@ -264,7 +279,16 @@ class RecurrentEncoder(nn.Module):
                 states_BSX = run_fused(layer, below_BSX, order, compiled=self.compiled)
             if self.residual and depth > 0:
                 states_BSX = states_BSX + below_BSX
-        return annotate(states_BSX, mask_BS, self.hidden_size)
+        read = annotate(states_BSX, mask_BS, self.hidden_size)
+        return replace(read, states_BSE=turned(states_BSX, mask_BS)) if self.turned else read
+
+
+def turned(values_BSX: Tensor, mask_BS: Tensor) -> Tensor:
+    """The values of each sentence from its last word to its first; padding stays behind."""
+    places_S = torch.arange(mask_BS.shape[1], device=mask_BS.device)
+    last_B1 = mask_BS.sum(1, keepdim=True) - 1
+    from_BS = torch.where(mask_BS, last_B1 - places_S, places_S)
+    return values_BSX.take_along_dim(from_BS.unsqueeze(-1), dim=1)
 
 
 def annotate(states_BSE: Tensor, mask_BS: Tensor, hidden_size: int) -> Annotations:

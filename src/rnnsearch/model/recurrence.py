@@ -119,7 +119,7 @@ TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
 def has_kernel(transition: Transition, context: Context) -> bool:
     """Whether `unroll_fused` takes this combination."""
     known = context.constant or type(context) is LocationOnly  # what inherits from it may ask with the state
-    scored = isinstance(context, Attention) and context.scoring() is not None
+    scored = isinstance(context, Attention) and context.is_plain_softmax and context.scoring() is not None
     if isinstance(transition.cell, Elementwise):  # its states can be had at once where none waits for a context
         return not isinstance(transition, TwoStep) and (known or (scored and isinstance(transition, Current)))
     return isinstance(transition, Previous | Current) and transition.cell.kernel is not None and (known or scored)

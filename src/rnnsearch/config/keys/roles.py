@@ -50,7 +50,10 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 )
 # Keys that came later with a value which changes nothing for most data: at this value, which is also taken for that of
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
-UNCOUNTED = {"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"}
+UNCOUNTED = {
+    **{"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"},
+    **{"model.encoder.reads": "forward", "model.context.weights": "softmax", "model.context.temperature": 1.0},
+}
 READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
 MATCHED_SIZES = ("hidden_size", "feed_forward_size")  # of a half, recurrent or a Transformer's: match finds it
 HIDDEN_SIZES = (

@@ -192,6 +192,7 @@ MODEL: Mapping[str, Kind] = {
     **{f"model.{half}.norm": Choice(("pre", "post")) for half in ("encoder", "decoder")},
     **{f"model.{half}.{kind}_dropout": RATE for half in ("encoder", "decoder") for kind in ("residual", "attention")},
     "model.encoder.bidirectional": FLAG,
+    "model.encoder.reads": Choice(("forward", "backward")),
     "model.encoder.residual": FLAG,
     "model.encoder.layer_dropout": RATE,
     "model.decoder.query_state": Choice(("previous", "current", "two_step")),
@@ -204,6 +205,8 @@ MODEL: Mapping[str, Kind] = {
     "model.context.attention_size": SIZE,
     "model.context.normed": FLAG,
     "model.context.position_size": Whole(2, 65_536, step=2),
+    "model.context.weights": Choice(("softmax", "sparsemax", "entmax15")),
+    "model.context.temperature": Number(above=0, most=1000),
     "model.context.slots": Whole(1, 65_536),
     "model.context.normalized": Choice(("positions", "slots")),
 }
