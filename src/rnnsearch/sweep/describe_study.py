@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from rnnsearch.config.identity import AROUND
-from rnnsearch.config.keys.roles import HIDDEN_SIZES, Role, keys_of, within
+from rnnsearch.config.keys.roles import HIDDEN_SIZES, UNCOUNTED, Role, keys_of, within
 from rnnsearch.config.plain_values import flat, plain
 from rnnsearch.records.run_record import now
 from rnnsearch.records.study_description import (
@@ -166,7 +166,7 @@ def _differences(configs: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     """Every key in which the members' resolved configs differ."""
     flattened = {name: flat(config) for name, config in configs.items()}
     keys = sorted(set().union(*flattened.values()))
-    values = {key: {name: config.get(key) for name, config in flattened.items()} for key in keys}
+    values = {key: {name: config.get(key, UNCOUNTED.get(key)) for name, config in flattened.items()} for key in keys}
     return [
         Difference(key=key, values=by_member)
         for key, by_member in values.items()
