@@ -12,6 +12,7 @@ COMMANDS = {
     "decode": "beam search by trained models, output lengths equal",
     "end_to_end": "`rnnsearch train` beside `joeynmt train` and `onmt_train`",
     "lengths": "cost by length and by batch size: the price of recurrence",
+    "rungs": "from the paper's decoder to the Transformer, at equal parameters: training and translation",
     "start_up": "from the command to its first deed",
     "sweep": "points a minute, beside Hydra's joblib launcher",
     "corpora": "time and memory of corpora from thousands to millions of pairs",

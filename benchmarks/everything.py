@@ -18,12 +18,14 @@ FULL = {
     "memory": "memory --lengths 25,50,100 --repeats 2",
     "decode": "decode --sentences 1000 --repeats 2",
     "lengths": "lengths",
+    "rungs": "rungs",
     "start_up": "start_up",
     "sweep": "sweep",
 }
 QUICK = {
     "training_step": "training_step --model tiny --lengths 5,10 --batch 8 --repeats 2",
     "memory": "memory --model tiny --lengths 10,20 --batch 8 --repeats 1",
+    "rungs": "rungs --lengths 5 --batches 4 --length 6 --batch 8 --repeats 1",
     "lengths": "lengths --model tiny --lengths 5,10 --batches 1,4 --batch 8 --repeats 2",
 }
 ON_CORPUS = ("end_to_end", "decode", "start_up")

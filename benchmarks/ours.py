@@ -1,5 +1,6 @@
 """Our model as systems to time: the default path, the plain path, and the plain loop with the same equations."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,9 @@ if TYPE_CHECKING:  # the peers' interpreter reads this file too
 class Ours(System):
     """The project's model, its loss computed by the code that `training_step` calls."""
 
-    def __init__(self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None) -> None:
+    def __init__(
+        self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None, member: Sequence[str] = ()
+    ) -> None:
         from rnnsearch.config import build as make
         from rnnsearch.config.compose import compose
         from rnnsearch.evaluation.scoring import EARLIER
@@ -24,9 +27,12 @@ class Ours(System):
         from rnnsearch.training.initialization import initialize
         from rnnsearch.training.module import TranslationModule
 
-        query = f"model.decoder.query_state={options.get('query_state', 'previous')}"
-        overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0", query]
-        self.config = compose("train", [f"model={sizes.model}", *overrides])
+        overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0"]
+        if not member:
+            overrides.append(f"model.decoder.query_state={options.get('query_state', 'previous')}")
+        model = [] if any(word.startswith("model=") for word in member) else [f"model={sizes.model}"]
+        units = f"sizes.units={sizes.embedding}"
+        self.config = compose("train", [*model, units, *overrides, *member])
         self.translator = build_translator(
             self.config.model,
             source_size=sizes.vocabulary,
@@ -82,6 +88,19 @@ def _batch(words: Words) -> "Batch":
         index_B=torch.arange(len(real_BS), device=real_BS.device),
         all_tokens=real_BT.numel(),
     )
+
+
+def rung(name: str, sizes: Sizes, options: dict[str, Any]) -> Ours:
+    """A member of protocol=price_of_recurrence, with as many parameters as the first."""
+    from rnnsearch.config.compose import compose
+    from rnnsearch.config.model_size import matched_overrides, quantity
+
+    protocol = compose("train", ["protocol=price_of_recurrence"])
+    first, own = (Ours(sizes, options, kernels=None, member=protocol.members[one]) for one in (protocol.match_to, name))
+    vocabularies = {"source_size": sizes.vocabulary, "target_size": sizes.vocabulary}
+    wanted = quantity(first.config, vocabularies, "parameters")
+    more = matched_overrides(own.config, wanted, vocabularies, "parameters")
+    return Ours(sizes, options, kernels=None, member=[*protocol.members[name], *more])
 
 
 class Loop(System):

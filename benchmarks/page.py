@@ -26,6 +26,7 @@ TITLES = {
     "memory": "Memory of a training step",
     "decode": "Translation",
     "lengths": "The price of recurrence",
+    "rungs": "From the paper's decoder to the Transformer",
     "start_up": "Start-up",
     "sweep": "Sweeps",
 }

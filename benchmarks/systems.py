@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 OURS = ("ours", "ours_plain", "plain_loop")
+RUNGS = ("current", "mingru", "sru", "lrn", "hybrid", "transformer")  # members of price_of_recurrence, beside ours
 SINGLE = "_float32"  # ends the name of a system that is timed in single precision beside others that are not
 PEERS = ("joeynmt_modules", "opennmt_modules")
 SPECIALS = 4  # ids below are padding, begin, end and unknown in every system here; random words are above

@@ -15,21 +15,23 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.ours import Loop, Ours
+from benchmarks.ours import Loop, Ours, rung
 from benchmarks.peer_modules import JoeyNMT, OpenNMT
 from benchmarks.products import OneDNNProduct, Product, Unrolled
-from benchmarks.systems import Sizes, System, Timed, Words
+from benchmarks.systems import RUNGS, Sizes, System, Timed, Words
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 BUILDERS: dict[str, Callable[[Sizes, dict[str, Any]], Timed]] = {
     "ours": lambda sizes, options: Ours(sizes, options, kernels=None),
     "ours_plain": lambda sizes, options: Ours(sizes, options, kernels="plain"),
     "plain_loop": Loop,
+    **{name: partial(rung, name) for name in RUNGS},
     "joeynmt_modules": JoeyNMT,
     "opennmt_modules": OpenNMT,
     "products_at_once": Unrolled,
@@ -71,6 +73,23 @@ class Bench:
         """Seconds of forward and backward, the mean of ``count``."""
         gc.collect()
         return {"seconds": self._timed(lambda: self._steps(count)) / count}
+
+    def translate(self, *, beam: int) -> dict[str, Any]:
+        """Seconds of a search that writes as many words for each sentence as its reference has."""
+        from rnnsearch.search.beam import BeamSearch
+
+        assert isinstance(self.system, Ours), "only our own models are searched with"
+        source_BS, words = self.words.source_BS, self.words.target_out_BT.shape[1] - 1
+        search = BeamSearch(
+            beam_size=beam, normalization="none", min_length=words, max_length=words, max_length_ratio=0.0,
+            max_length_offset=words, max_source_length=source_BS.shape[1], batch_size=len(source_BS),
+            forbid_unknown=True,
+        )  # fmt: skip
+        model = self.system.translator.eval()
+        whole = torch.ones_like(source_BS, dtype=torch.bool), whole_lengths(source_BS)
+        seconds = self._timed(lambda: search.search(model, (source_BS, whole[0]), whole[1]))
+        model.train()
+        return {"seconds": seconds}
 
     def update(self) -> dict[str, Any]:
         """Seconds of the optimiser's step, with gradients there."""
@@ -126,6 +145,11 @@ class Bench:
         end_event.record()
         torch.cuda.synchronize()
         return float(start_event.elapsed_time(end_event)) / 1000
+
+
+def whole_lengths(source_BS: torch.Tensor) -> torch.Tensor:
+    """Source tokens of each sentence, the end of sentence not counted."""
+    return torch.full((len(source_BS),), source_BS.shape[1] - 1, device=source_BS.device)
 
 
 def _reset_peak() -> int:
