@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import transformer_oracle
-from .transformer_oracle import HEADS, Half
+from .transformer_oracle import HEADS, Half, aligning
 
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
@@ -330,7 +330,7 @@ class Oracle:
         h, last, first = self.encode(source)
         if design.decoder == "transformer":
             read, weights = Half(w, "d", design.layers, design.norm).run([w["E_y"][word] for word in words], h)
-            means = [sum(map(np.array, of_heads)) / HEADS for of_heads in weights[max(0, design.layers - 2)]]
+            means = [sum(map(np.array, of_heads)) / HEADS for of_heads in weights[aligning(design.layers)]]
             return [log_softmax(w["W_o"] @ x + w["b_o"]) for x in read], means
         ends = last if first is None else np.concatenate([last, first])
         constant = self.constant(h, ends)

@@ -12,6 +12,13 @@ import numpy as np
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
 HEADS = 2
+
+
+def aligning(layers: int) -> int:
+    """Which layer's weights align, from 0: the last but one, of two or one the last."""
+    return layers - 2 if layers > 2 else layers - 1
+
+
 PARTS = {"query": "W_q", "key": "W_k", "value": "W_v", "output": "W_o"}
 
 
