@@ -349,8 +349,9 @@ class TransformerDecoder(Half):
         embedding_size, layers, heads, feed_forward_size, norm, embedding_dropout, residual_dropout, attention_dropout,
             variational_dropout, kernels: as of `TransformerEncoder`.
 
-    Weights are those of one layer, of one head or of all heads' mean, as `align_by` says; at first all heads' mean in
-    the last layer but one, or the last of two. They are computed once more for that, so not in training mode, in which nobody reads them.
+    Weights are those of one layer, of one head or of all heads' mean, as `align_by` says; at first all heads' mean in the
+    last layer but one, or the last of two. They are computed once more for that, so not in training mode, in which
+    nobody reads them.
 
     Raises:
         ValueError: for heads that don't divide the size, or an odd size.
@@ -397,8 +398,8 @@ class TransformerDecoder(Half):
     def align_by(self, layer: int | None, head: int | None) -> None:
         """Take the weights of a layer and a head, counted from 1; None: a layer that aligns well, all heads' mean.
 
-        Of six layers the last but one aligns best (Garg et al. 2019, arXiv 1909.02074), of two, on the gold links of the
-        built-in corpus, the second.
+        Of six layers the last but one aligns best (Garg et al. 2019, arXiv 1909.02074), of two, on the gold links of
+        the built-in corpus, the second.
 
 
         Raises:
