@@ -349,8 +349,8 @@ class TransformerDecoder(Half):
         embedding_size, layers, heads, feed_forward_size, norm, embedding_dropout, residual_dropout, attention_dropout,
             variational_dropout, kernels: as of `TransformerEncoder`.
 
-    Weights are those of one layer, of one head or of all heads' mean, as `align_by` says; at first all heads' mean in the
-    last layer but one, or the last of two. They are computed once more for that, so not in training mode, in which
+    Weights are those of one layer, of one head or of all heads' mean, as `align_by` says; at first all heads' mean in
+    the last layer but one, or the last of two. They are computed once more for that, so not in training mode, in which
     nobody reads them.
 
     Raises:
