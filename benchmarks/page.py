@@ -30,7 +30,7 @@ TITLES = {
     "start_up": "Start-up",
     "sweep": "Sweeps",
 }
-CURVES = {"training_step", "memory", "lengths"}
+CURVES = {"training_step", "memory", "lengths", "rungs"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +105,8 @@ def read(results: Path) -> dict[str, Document]:
 def figures(name: str, document: Document) -> Iterator[tuple[str, Figure]]:
     """File stems and figures of one document, one a quantity."""
     for stem, quantity, several in _quantities(name, document):
-        if document["benchmark"] not in CURVES or several[0]["length"] is None:
+        is_one = name == "rungs" and len({(row["length"], row["sizes"]["batch"]) for row in several}) == 1
+        if document["benchmark"] not in CURVES or several[0]["length"] is None or is_one:
             yield stem, plots.bars(several, title=_capital(quantity))
             continue
         over = "batch" if len({row["sizes"]["batch"] for row in several}) > 1 else "length"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from benchmarks.systems import SINGLE
+from benchmarks.systems import RUNGS, SINGLE
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -17,7 +17,9 @@ COLOURS = {
     "ours": "#D55E00", "ours_plain": "#E69F00", "plain_loop": "#0072B2", "joeynmt": "#009E73",
     "opennmt": "#CC79A7", "products_at_once": "#777777", "joblib": "#56B4E9",
 }  # fmt: skip
+COLOURS |= dict(zip(RUNGS, ("#E69F00", "#0072B2", "#009E73", "#CC79A7", "#777777", "#56B4E9"), strict=True))
 MARKERS = {"ours": "o", "ours_plain": "s", "plain_loop": "^", "joeynmt": "D", "opennmt": "v", "products_at_once": "X"}
+MARKERS |= dict(zip(RUNGS, "s^DvXP", strict=True))
 NAMES = {
     "ours": "ours", "ours_plain": "ours, plain path", "plain_loop": "plain loop", "joeynmt": "JoeyNMT",
     "opennmt": "OpenNMT-py", "joeynmt_modules": "JoeyNMT's modules", "opennmt_modules": "OpenNMT-py's modules",
