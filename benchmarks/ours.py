@@ -20,19 +20,13 @@ class Ours(System):
         self, sizes: Sizes, options: dict[str, Any], *, kernels: str | None, member: Sequence[str] = ()
     ) -> None:
         from rnnsearch.config import build as make
-        from rnnsearch.config.compose import compose
         from rnnsearch.evaluation.scoring import EARLIER
         from rnnsearch.model.build import build_translator
         from rnnsearch.training.faults import Watch
         from rnnsearch.training.initialization import initialize
         from rnnsearch.training.module import TranslationModule
 
-        overrides = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0"]
-        if not member:
-            overrides.append(f"model.decoder.query_state={options.get('query_state', 'previous')}")
-        model = [] if any(word.startswith("model=") for word in member) else [f"model={sizes.model}"]
-        units = f"sizes.units={sizes.embedding}"
-        self.config = compose("train", [*model, units, *overrides, *member])
+        self.config = config_of(sizes, options, member)
         self.translator = build_translator(
             self.config.model,
             source_size=sizes.vocabulary,
@@ -90,16 +84,27 @@ def _batch(words: Words) -> "Batch":
     )
 
 
+def config_of(sizes: Sizes, options: dict[str, Any], member: Sequence[str]) -> Any:
+    """The config of our model at the sizes, or of a member of a protocol, by its overrides."""
+    from rnnsearch.config.compose import compose
+
+    words = ["model.dropout=0", "model.tied_embeddings=none", "label_smoothing=0", f"sizes.units={sizes.embedding}"]
+    if not member:
+        words.append(f"model.decoder.query_state={options.get('query_state', 'previous')}")
+    if not any(word.startswith("model=") for word in member):
+        words.append(f"model={sizes.model}")
+    return compose("train", [*words, *member])
+
+
 def rung(name: str, sizes: Sizes, options: dict[str, Any]) -> Ours:
-    """A member of protocol=price_of_recurrence, with as many parameters as the first."""
+    """A member of protocol=price_of_recurrence, with as many parameters as the one that others are matched to."""
     from rnnsearch.config.compose import compose
     from rnnsearch.config.model_size import matched_overrides, quantity
 
     protocol = compose("train", ["protocol=price_of_recurrence"])
-    first, own = (Ours(sizes, options, kernels=None, member=protocol.members[one]) for one in (protocol.match_to, name))
+    first, own = (config_of(sizes, options, protocol.members[one]) for one in (protocol.match_to, name))
     vocabularies = {"source_size": sizes.vocabulary, "target_size": sizes.vocabulary}
-    wanted = quantity(first.config, vocabularies, "parameters")
-    more = matched_overrides(own.config, wanted, vocabularies, "parameters")
+    more = matched_overrides(own, quantity(first, vocabularies, "parameters"), vocabularies, "parameters")
     return Ours(sizes, options, kernels=None, member=[*protocol.members[name], *more])
 
 

@@ -85,9 +85,9 @@ class Bench:
             max_length_offset=words, max_source_length=source_BS.shape[1], batch_size=len(source_BS),
             forbid_unknown=True,
         )  # fmt: skip
-        model = self.system.translator.eval()
-        whole = torch.ones_like(source_BS, dtype=torch.bool), whole_lengths(source_BS)
-        seconds = self._timed(lambda: search.search(model, (source_BS, whole[0]), whole[1]))
+        mask_BS = torch.ones_like(source_BS, dtype=torch.bool)
+        model, lengths_B = self.system.translator.eval(), mask_BS.sum(-1) - 1  # without the ends of sentences
+        seconds = self._timed(lambda: search.search(model, (source_BS, mask_BS), lengths_B))
         model.train()
         return {"seconds": seconds}
 
@@ -145,11 +145,6 @@ class Bench:
         end_event.record()
         torch.cuda.synchronize()
         return float(start_event.elapsed_time(end_event)) / 1000
-
-
-def whole_lengths(source_BS: torch.Tensor) -> torch.Tensor:
-    """Source tokens of each sentence, the end of sentence not counted."""
-    return torch.full((len(source_BS),), source_BS.shape[1] - 1, device=source_BS.device)
 
 
 def _reset_peak() -> int:

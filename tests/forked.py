@@ -18,7 +18,7 @@ class Command:
 
     def __init__(self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         self.args = ["-m", "rnnsearch", *words]
-        self._out, self._error = tempfile.TemporaryFile("w+b"), tempfile.TemporaryFile("w+b")  # noqa: SIM115
+        self._out, self._error = tempfile.TemporaryFile("w+b"), tempfile.TemporaryFile("w+b")  # noqa: SIM115 -- until read
         self._process = WarmProcess(
             self.args, environment=environment, directory=str(folder), log=self._out, errors=self._error
         )
@@ -53,9 +53,6 @@ class Command:
 
     def kill(self) -> None:
         self._process.kill()
-
-    def terminate(self) -> None:
-        self._process.terminate()
 
 
 Process = Command | subprocess.Popen[str]

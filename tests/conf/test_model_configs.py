@@ -84,7 +84,7 @@ def assembled(preset: str, choice: Choice) -> DictConfig:
 def conflicts(preset: str, choice: Choice) -> list[str]:
     """The words one of which a refusal must hold; empty where the combination makes sense."""
     if choice["decoder"] == "transformer":
-        return [r"model/context=.*leave model/context out"]
+        return [r"model\.context \(.*leave model/context out"]
     reasons = []
     if choice["encoder"] == "transformer":
         reasons += _behind_a_transformer(preset, choice)

@@ -59,7 +59,10 @@ def test_paper_readout_sees_the_word_before_and_not_the_new_state() -> None:
         (PAPER.but(query_state="current"), r"query_state=current .* set model\.decoder\.readout_state=after"),
         (PAPER.but(query_state="two_step"), r"query_state=two_step .* set model\.decoder\.readout_state=after"),
         (PAPER.but(input_feeding=True), r"input_feeding=true .* set model\.decoder\.readout_state=after"),
-        (MODERN.but(mechanism="slots", normalized="slots", query_state="two_step"), r"normalized=slots do not; set"),
+        (
+            MODERN.but(mechanism="slots", normalized="slots", query_state="two_step"),
+            r"of this Slots do not; of slots they do with model\.context\.normalized=positions",
+        ),
         (PAPER.but(bidirectional=False), r"initial_state=backward .* model/encoder=unidirectional"),
         (PAPER.but(initial_state="context"), r"initial_state=context .* model/context=fixed or mean"),
         (

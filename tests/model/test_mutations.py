@@ -12,7 +12,8 @@ from rnnsearch.model.cells import CellState, LstmCell, PaperCell
 from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
 from rnnsearch.model.decoder import Decoder, InitialState, Readout
 from rnnsearch.model.encoder import Annotations, PlainDirection
-from rnnsearch.model.transformer import Half, Looked, MultiHeadAttention, Residual
+from rnnsearch.model.transformer import Half
+from rnnsearch.model.transformer_layer import Looked, MultiHeadAttention, Residual
 
 from .designs import MODERN, PAPER, TRANSFORMER, build, distance_from_oracle
 from .oracle import Design

@@ -6,7 +6,8 @@ from rnnsearch.model import cells
 from rnnsearch.model.context import Memory
 from rnnsearch.model.decoder import State
 from rnnsearch.model.recurrence import TRANSITIONS
-from rnnsearch.model.transformer import MultiHeadAttention, Past
+from rnnsearch.model.transformer import Past
+from rnnsearch.model.transformer_layer import MultiHeadAttention
 from rnnsearch.model.translator import Translator
 
 from .designs import (

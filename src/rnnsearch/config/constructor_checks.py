@@ -31,7 +31,7 @@ from rnnsearch.config.keys.kinds import (
 from rnnsearch.config.value_checks import put, refusal
 
 WIRED: Mapping[str, tuple[str, ...]] = {  # arguments that the code adds when it makes a section's object
-    "model.encoder": ("vocabulary_size", "kernels"),
+    "model.encoder": ("vocabulary_size", "kernels", "source_size"),
     "model.context": ("annotation_size", "state_size"),
     "model.decoder": ("vocabulary_size", "context", "ends_size", "annotation_size", "bidirectional", "kernels"),
     "optimizer": ("params",),

@@ -58,8 +58,8 @@ def _takes_context(model: Mapping[str, Any], trust: Sequence[str]) -> bool:
     takes, given = "context" in inspect.signature(decoder).parameters, bool(model.get("context"))
     if given and not takes:
         raise ValueError(
-            f"model/context={model['context']['_target_'].rpartition('.')[2]} beside {decoder.__name__}: this decoder "
-            "attends to the source by itself; leave model/context out"
+            f"model.context ({model['context']['_target_'].rpartition('.')[2]}) beside {decoder.__name__}: this "
+            "decoder attends to the source by itself; leave model/context out"
         )
     if takes and not given:
         raise ValueError(

@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
+import entmax
 import torch
 from torch import Generator, Tensor, nn
 
@@ -160,8 +161,6 @@ class Attention(Context, ABC):
             energies_BKS = energies_BKS / self.temperature
         if self.weights == "softmax":
             return energies_BKS.masked_fill(~mask_B1S, float("-inf")).softmax(-1)
-        import entmax
-
         sparse = entmax.sparsemax if self.weights == "sparsemax" else entmax.entmax15
         weights_BKS: Tensor = sparse(energies_BKS.masked_fill(~mask_B1S, NEVER), dim=-1)
         return weights_BKS

@@ -164,7 +164,7 @@ class Decoder(nn.Module):
         if query_state == "two_step" and not context.sums_to_one:
             raise ValueError(
                 "model.decoder.query_state=two_step mixes a bias with the context, so weights must sum to 1, and those "
-                "of model.context.normalized=slots do not; set model.context.normalized=positions"
+                f"of this {type(context).__name__} do not; of slots they do with model.context.normalized=positions"
             )
         self.reads_before = readout_state == "before"
         self.hidden_size = hidden_size
@@ -203,7 +203,7 @@ class Decoder(nn.Module):
         """The choice by which it needs the encoder's end states; None if it does not."""
         if self.initial.kind in ("ends", "backward"):
             return f"model.decoder.initial_state={self.initial.kind}"
-        return "model/context=fixed" if self.context.reads_ends else None
+        return f"model.context ({type(self.context).__name__})" if self.context.reads_ends else None
 
     @staticmethod
     def _refuse(query_state: str, readout_state: str, input_feeding: bool) -> None:

@@ -33,7 +33,7 @@ from torch import nn
 
 from rnnsearch.model.context import Context
 from rnnsearch.model.decoder import Decoder
-from rnnsearch.model.transformer import MultiHeadAttention
+from rnnsearch.model.transformer_layer import MultiHeadAttention
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.counted_operations import Lengths, Looking, measured
 
