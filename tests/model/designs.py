@@ -28,6 +28,7 @@ from .transformer_oracle import HEADS
 PAPER = Design()
 MODERN = Design(cell="cudnn", readout_state="after", readout="tanh", initial_state="ends")
 TRANSFORMER = Design(encoder="transformer", decoder="transformer")
+READS = ("forward", "backward")
 BEGUN = (("mean", "pre"), ("zero", "post"))  # states of decoders behind a Transformer's encoder
 AXES = [
     *(PAPER.but(mechanism=m) for m in ("additive", "location_only", "general", "scaled_dot", "dot")),
@@ -61,6 +62,20 @@ AXES = [
     *(PAPER.but(initial_state=initial) for initial in ("ends", "mean", "zero")),
     *(PAPER.but(mechanism=m, initial_state="context") for m in ("fixed", "mean")),
     PAPER.but(mechanism="fixed", initial_state="context", bidirectional=False),
+    *(MODERN.but(decoder_layers=2, cell=cell) for cell in ("cudnn", "sru")),
+    MODERN.but(
+        decoder_layers=3, residual=True, cell="lstm", mechanism="fixed", initial_memory="ends", bidirectional=False
+    ),
+    MODERN.but(decoder_layers=2, residual=True, input_feeding=True, query_state="two_step", initial_state="zero"),
+    *(MODERN.but(initial_memory="ends", cell="lstm", reads=r, bidirectional=r == "forward") for r in READS),
+    *(MODERN.but(layer_norm=True, cell=cell) for cell in GATES if cell not in ELEMENTWISE),
+    MODERN.but(layer_norm=True, cell="lstm", layers=2, decoder_layers=2, initial_memory="ends", query_state="two_step"),
+    *(design.but(heads=2, mechanism=m) for design in (PAPER, MODERN) for m in ("additive", "scaled_dot")),
+    *(MODERN.but(heads=2, mechanism=m, query_state=q) for m, q in (("general", "current"), ("dot", "two_step"))),
+    *(design.but(window=w) for design, w in ((PAPER, 1), (MODERN, 2))),
+    MODERN.but(window=2, heads=3, weights="entmax15", mechanism="scaled_dot", query_state="current"),
+    *(design.but(coverage=True) for design in (PAPER, MODERN, MODERN.but(query_state="two_step", decoder_layers=2))),
+    MODERN.but(coverage=True, heads=2, normed=True, query_state="current", input_feeding=True, weights="sparsemax"),
     *(MODERN.but(tied_embeddings=tied) for tied in ("output", "all")),
     PAPER.but(tied_embeddings="all"),
     *(TRANSFORMER.but(norm=norm, layers=layers) for norm in ("pre", "post") for layers in (1, 2)),
@@ -71,11 +86,27 @@ AXES = [
 ]
 
 
+def _spanning(designs: list[Design]) -> list[Design]:
+    """Those that have a choice which none before has."""
+    seen: set[tuple[str, object]] = set()
+    chosen = []
+    for design in designs:
+        choices = set(vars(design).items())
+        if choices - seen:
+            chosen.append(design)
+        seen |= choices
+    return chosen
+
+
+SPANNING = _spanning(AXES)
+QUICK_AXES = [pytest.param(d, id=str(d), marks=() if d in SPANNING else pytest.mark.slow) for d in AXES]
+
+
 def build(design: Design, *, seed: int = 0, kernels: str = "plain") -> Translator:
     """A translator of unequal sizes in float64 with values large enough that every term of the equations counts."""
     hidden = 3
     annotation = hidden * (1 + design.bidirectional) if design.encoder == "recurrent" else 4
-    state = annotation if design.mechanism == "dot" else 5
+    state = annotation if design.mechanism == "dot" else 5 + (design.heads > 1)
     sources = 13 if design.tied_embeddings == "all" else 11
     transformer = {"embedding_size": 4, "layers": design.layers, "heads": HEADS, "norm": design.norm}
     transformer |= {"feed_forward_size": 5, "variational_dropout": False, "kernels": kernels}
@@ -112,6 +143,7 @@ def _recurrent_encoder(design: Design, sources: int, hidden: int, kernels: str) 
         variational_dropout=False,
         kernels=kernels,
         reads=design.reads,
+        layer_norm=design.layer_norm,
     )
 
 
@@ -134,21 +166,29 @@ def _recurrent_decoder(design: Design, annotation: int, state: int, kernels: str
         readout_dropout=0.0,
         variational_dropout=False,
         kernels=kernels,
+        initial_memory=design.initial_memory,
+        layers=design.decoder_layers,
+        residual=design.residual,
+        layer_norm=design.layer_norm,
     )
 
 
 def _context(design: Design, **sizes: int) -> Context:
     weights = {"weights": design.weights, "temperature": design.temperature}
+    weighing = {**weights, "heads": design.heads, "window": design.window}
+    hidden = {"attention_size": 7 if design.heads == 1 else 6}
     if design.mechanism == "additive":
-        return Additive(attention_size=7, normed=design.normed, **weights, **sizes)
+        return Additive(**hidden, normed=design.normed, coverage=design.coverage, **weighing, **sizes)
     if design.mechanism == "location_only":
-        return LocationOnly(attention_size=7, position_size=8, **weights, **sizes)
+        if (design.heads, design.window) != (1, None):
+            raise ValueError("positions alone have one head, and no place that a state predicts")
+        return LocationOnly(**hidden, position_size=8, **weights, **sizes)
     if design.mechanism == "scaled_dot":
-        return ScaledDot(attention_size=7, **weights, **sizes)
+        return ScaledDot(**hidden, **weighing, **sizes)
     if design.mechanism == "slots":
         return Slots(slots=3, position_size=8, normalized=design.normalized, **sizes)
     if design.mechanism in ("dot", "general"):
-        return {"dot": Dot, "general": General}[design.mechanism](**weights, **sizes)
+        return {"dot": Dot, "general": General}[design.mechanism](**weighing, **sizes)
     plain = {"initial_only": InitialOnly, "fixed": Fixed, "mean": Mean}
     return plain[design.mechanism](**sizes)
 

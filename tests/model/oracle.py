@@ -37,6 +37,12 @@ class Design:
     reads: str = "forward"
     layers: int = 1
     residual: bool = False
+    decoder_layers: int = 1
+    layer_norm: bool = False
+    initial_memory: str = "zero"
+    heads: int = 1
+    window: int | None = None
+    coverage: bool = False
     query_state: str = "previous"
     readout_state: str = "before"
     readout: str = "maxout"
@@ -79,9 +85,12 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
             w[f"{own}.v_f"], w[f"{own}.v_r"] = state[f"{theirs}.forget"], state[f"{theirs}.reset"]
         elif design.cell not in ELEMENTWISE:
             by_gate(f"{own}.U_*", state[f"{theirs}.recurrent.weight"])
-
-    def reset_bias(own: str, bias: np.ndarray) -> None:  # b' stands inside the reset, so it can't join b
-        w[own] = bias
+        if design.cell == "cudnn":  # b' stands inside the reset, so it can't join b
+            w[f"{own}.b'"] = state[f"{theirs}.candidate_bias"]
+        if design.layer_norm:
+            by_gate(f"{own}.norm_x_*", state[f"{theirs}.input_norm.weight"])
+            by_gate(f"{own}.norm_b_*", state[f"{theirs}.input_norm.bias"])
+            by_gate(f"{own}.norm_s_*", state[f"{theirs}.state_norm.weight"])
 
     for half in ("encoder", "decoder"):
         if getattr(design, half) == "transformer":
@@ -89,7 +98,7 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
     for layer in range(design.layers if design.encoder == "recurrent" else 0):
         for direction in range(1 + design.bidirectional):
             own = f"{'fb'[direction]}{layer}"
-            if design.cell == "paper" or design.cell in ELEMENTWISE:
+            if design.cell == "paper" or design.cell in ELEMENTWISE or design.layer_norm:
                 theirs = f"encoder.layers.{layer}.directions.{direction}"
                 by_gate(f"{own}.W_*", state[f"{theirs}.input.weight"])
                 by_gate(f"{own}.b_*", state[f"{theirs}.input.bias"])
@@ -102,7 +111,7 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
             second = state[f"{theirs}.bias_hh_{end}"].copy()
             if design.cell == "cudnn":
                 size = len(second) // 3
-                reset_bias(f"{own}.b'", second[2 * size :].copy())
+                w[f"{own}.b'"] = second[2 * size :].copy()
                 second[2 * size :] = 0
             by_gate(f"{own}.b_*", second)
 
@@ -111,16 +120,17 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
     by_gate("d.W_*", state["decoder.input.weight"])
     by_gate("d.b_*", state["decoder.input.bias"])
     on_the_state("d", "decoder.transition.cell")
-    if design.cell == "cudnn":
-        reset_bias("d.b'", state["decoder.transition.cell.candidate_bias"])
+    for layer in range(design.decoder_layers - 1):
+        own, theirs = f"d^{layer + 2}", f"decoder.above.{layer}"
+        by_gate(f"{own}.W_*", state[f"{theirs}.input.weight"])
+        by_gate(f"{own}.b_*", state[f"{theirs}.input.bias"])
+        on_the_state(own, f"{theirs}.cell")
     if design.input_feeding:
         by_gate("d.F_*", state["decoder.feed.weight"])
     if design.query_state == "two_step":
         by_gate("d2.C_*", state["decoder.transition.into_gates.weight"])
         by_gate("d2.b_*", state["decoder.transition.into_gates.bias"])
         on_the_state("d2", "decoder.transition.second")
-        if design.cell == "cudnn":
-            reset_bias("d2.b'", state["decoder.transition.second.candidate_bias"])
     elif design.query_state == "previous" and design.mechanism != "initial_only":
         by_gate("d.C_*", state["decoder.transition.into_gates.weight"])
 
@@ -138,6 +148,12 @@ def rename(state: Mapping[str, np.ndarray], design: Design) -> Weights:
         "b_a": "context.key.bias",
         "v_a": "context.v",
         "g": "context.g",
+        "u_a": "context.u",
+        "W_c": "context.output.weight",
+        "W_p": "context.window.query.weight",
+        "v_p": "context.window.v",
+        "W_m": "initial.memory.weight",
+        "b_m": "initial.memory.bias",
     }
     w.update({own: state[f"decoder.{theirs}"] for own, theirs in rest.items() if f"decoder.{theirs}" in state})
     return w
@@ -159,13 +175,20 @@ def log_softmax(x: Vector) -> Vector:
 
 
 def cell_step(
-    cell: str, w: Weights, name: str, entering: Callable[[str], Vector], state: tuple[Vector, ...]
+    cell: str, w: Weights, name: str, inputs: Callable[[str], Vector], state: tuple[Vector, ...]
 ) -> tuple[Vector, ...]:
-    """The next state; `entering(gate)` is the sum of all that enters a gate, the state's own term left out."""
+    """The next state; `inputs(gate)` is the sum of all that enters a gate, the state's own term left out."""
     s = state[0]
+    is_normed = f"{name}.norm_x_{GATES[cell][0]}" in w
+
+    def entering(gate: str) -> Vector:
+        if not is_normed:
+            return inputs(gate)
+        return w[f"{name}.norm_x_{gate}"] * standardized(inputs(gate)) + w[f"{name}.norm_b_{gate}"]
 
     def u(gate: str, vector: Vector) -> Vector:
-        return w[f"{name}.U_{gate}"] @ vector
+        product = w[f"{name}.U_{gate}"] @ vector
+        return w[f"{name}.norm_s_{gate}"] * standardized(product) if is_normed else product
 
     if cell == "mingru":
         z = logistic(entering("z"))
@@ -196,6 +219,11 @@ def cell_step(
     return (o * np.tanh(m), m)
 
 
+def standardized(x: Vector) -> Vector:
+    away = x - sum(x) / len(x)
+    return away / np.sqrt(sum(away**2) / len(x) + 1e-5)
+
+
 def nothing(cell: str, size: int) -> tuple[Vector, ...]:
     return tuple(np.zeros(size) for _ in range(2 if cell in ("lstm", "sru") else 1))
 
@@ -213,8 +241,8 @@ class Oracle:
         self.design = design
         self.w = weights
 
-    def read(self, name: str, inputs: list[Vector], order: range) -> dict[int, Vector]:
-        """One direction of one encoder layer: its state at each position, read in `order`."""
+    def read(self, name: str, inputs: list[Vector], order: range) -> tuple[dict[int, Vector], tuple[Vector, ...]]:
+        """One direction of one encoder layer: its state at each position, read in `order`, and all of its last one."""
         w, cell = self.w, self.design.cell
         gate = GATES[cell][0]
         state = nothing(cell, len(w[f"{name}.b_{gate}"]))
@@ -223,27 +251,29 @@ class Oracle:
             x = inputs[j]
             state = cell_step(cell, w, name, lambda g, x=x: w[f"{name}.W_{g}"] @ x + w[f"{name}.b_{g}"], state)
             states[j] = state[0]
-        return states
+        return states, state
 
-    def encode(self, source: list[int]) -> tuple[list[Vector], Vector | None, Vector | None]:
-        """h_1..h_Tx, and its ends: the forward half of h_Tx, →h_Tx, and the backward half of h_1, ←h_1."""
+    def encode(self, source: list[int]) -> tuple[list[Vector], Vector | None, Vector | None, Vector | None]:
+        """h_1..h_Tx, the forward half of h_Tx, →h_Tx, the backward half of h_1, ←h_1, and an LSTM's memory there."""
         n = len(source)
         inputs = [self.w["E_x"][word] for word in source]
         if self.design.encoder == "transformer":
-            return Half(self.w, "e", self.design.layers, self.design.norm).run(inputs)[0], None, None
+            return Half(self.w, "e", self.design.layers, self.design.norm).run(inputs)[0], None, None, None
         if self.design.reads == "backward":
-            h, last, _ = Oracle(self.design.but(reads="forward"), self.w).encode(source[::-1])
-            return h[::-1], last, None
+            h, last, _, memory = Oracle(self.design.but(reads="forward"), self.w).encode(source[::-1])
+            return h[::-1], last, None, memory
         for layer in range(self.design.layers):
-            forward = self.read(f"f{layer}", inputs, range(n))
+            forward, end = self.read(f"f{layer}", inputs, range(n))
+            memory = end[-1]
             outputs, size = [forward[j] for j in range(n)], len(forward[0])
             if self.design.bidirectional:
-                backward = self.read(f"b{layer}", inputs, range(n - 1, -1, -1))
+                backward, end = self.read(f"b{layer}", inputs, range(n - 1, -1, -1))
+                memory = np.concatenate([memory, end[-1]])
                 outputs = [np.concatenate([forward[j], backward[j]]) for j in range(n)]
             if self.design.residual and layer > 0:
                 outputs = [outputs[j] + inputs[j] for j in range(n)]
             inputs = outputs
-        return inputs, inputs[n - 1][:size], inputs[0][size:] if self.design.bidirectional else None
+        return inputs, inputs[n - 1][:size], inputs[0][size:] if self.design.bidirectional else None, memory
 
     def constant(self, h: list[Vector], ends: Vector) -> Vector | None:
         if self.design.mechanism == "fixed":
@@ -254,26 +284,45 @@ class Oracle:
         """s_0."""
         kind = self.design.initial_state
         if kind == "zero":
-            return np.zeros(len(self.w["U_o"][0]))
+            return np.zeros(len(self.w["U_o"][0]) * self.design.decoder_layers)
         x = {"backward": first, "ends": ends, "mean": sum(h) / len(h), "context": self.constant(h, ends)}[kind]
         return np.tanh(self.w["W_s"] @ x + self.w["b_s"])
 
-    def energy(self, i: int, j: int, s: Vector, h_j: Vector) -> complex:
-        """e_ij, positions counted from 0."""
+    def head(self, p: int, i: int, s: Vector, h: list[Vector], covered: list[complex]) -> list[complex]:
+        """α_i of head p; each has its part of what queries and keys are made of."""
+        energies = [self.energy(i, j, s, h[j], p, covered[j]) for j in range(len(h))]
+        if self.design.window is None:
+            return self.weights(energies)
+        reach, n = self.design.window, len(h)
+        place = n * logistic(self.w["v_p"] @ np.tanh(self.w["W_p"] @ s))
+        near = [j for j in range(n) if abs(j - np.real(place)) <= reach]
+        found = self.weights([energies[j] - (j - place) ** 2 / (2 * (reach / 2) ** 2) for j in near])
+        return [found[near.index(j)] if j in near else 0.0 for j in range(n)]
+
+    def part(self, x: Vector, p: int) -> Vector:
+        """That of head p."""
+        size = len(x) // self.design.heads
+        return x[p * size : (p + 1) * size]
+
+    def energy(self, i: int, j: int, s: Vector, h_j: Vector, p: int, covered: complex) -> complex:
+        """e_ij of head p, positions counted from 0."""
         w, mechanism = self.w, self.design.mechanism
         if mechanism == "dot":
-            return s @ h_j
+            return self.part(s, p) @ self.part(h_j, p)
         if mechanism == "general":
-            return s @ w["U_a"] @ h_j
+            return self.part(s, p) @ self.part(w["U_a"] @ h_j, p)
         if mechanism == "scaled_dot":
-            return (w["W_a"] @ s) @ (w["U_a"] @ h_j) / math.sqrt(len(w["W_a"]))
+            query = self.part(w["W_a"] @ s, p)
+            return query @ self.part(w["U_a"] @ h_j, p) / math.sqrt(len(query))
         if mechanism == "location_only":
             size = w["W_a"].shape[1]
             return w["v_a"] @ np.tanh(w["W_a"] @ phi(i, size) + w["U_a"] @ phi(j, size))
+        v, entering = w["v_a"], w["W_a"] @ s + w["U_a"] @ h_j
         if self.design.normed:
-            v = w["g"] * w["v_a"] / np.sqrt(w["v_a"] @ w["v_a"])
-            return v @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j + w["b_a"])
-        return w["v_a"] @ np.tanh(w["W_a"] @ s + w["U_a"] @ h_j)
+            v, entering = w["g"] * v / np.sqrt(v @ v), entering + w["b_a"]
+        if self.design.coverage:
+            entering = entering + w["u_a"] * covered
+        return self.part(v, p) @ self.part(np.tanh(entering), p)
 
     def weights(self, energies: list[complex]) -> list[complex]:
         """α_i of e_i. The sparse ones by trying supports: of the k largest, for each k, until the rest stays below."""
@@ -327,7 +376,7 @@ class Oracle:
     def translate(self, source: list[int], words: list[int]) -> tuple[list[Vector], list[list[float]] | None]:
         """log p(y_i | ...) over the vocabulary for each previous word of `words`, and the α_ij where there are any."""
         w, design, cell = self.w, self.design, self.design.cell
-        h, last, first = self.encode(source)
+        h, last, first, memory = self.encode(source)
         if design.decoder == "transformer":
             read, weights = Half(w, "d", design.layers, design.norm).run([w["E_y"][word] for word in words], h)
             means = [sum(map(np.array, of_heads)) / HEADS for of_heads in weights[aligning(design.layers)]]
@@ -335,7 +384,14 @@ class Oracle:
         ends = last if first is None else np.concatenate([last, first])
         constant = self.constant(h, ends)
         start = self.initial(h, last, first, ends)
-        state = (start, start) if cell == "sru" else (start, *nothing(cell, len(start))[1:])
+        hidden = len(start) // design.decoder_layers
+        begun = w["W_m"] @ memory + w["b_m"] if design.initial_memory == "ends" else np.zeros(len(start))
+        layers = []
+        for layer in range(design.decoder_layers):
+            s_0, m_0 = (x[layer * hidden : (layer + 1) * hidden] for x in (start, begun))
+            layers.append({"sru": (s_0, s_0), "lstm": (s_0, m_0)}.get(cell, (s_0,)))
+        state, *above = layers
+        covered = [[0.0] * len(h) for _ in range(design.heads)]
         fed = np.zeros(w["W_o"].shape[1])
         log_probabilities, alphas = [], []
 
@@ -345,10 +401,15 @@ class Oracle:
             def look(s: Vector, i: int = i) -> Vector | None:
                 if design.mechanism in CONSTANT:
                     return constant
-                slots = design.mechanism == "slots"
-                energies = [] if slots else [self.energy(i, j, s, h[j]) for j in range(len(h))]
-                alphas.append(self.by_slots(s, h) if slots else self.weights(energies))
-                return sum(alphas[-1][j] * h[j] for j in range(len(h)))
+                if design.mechanism == "slots":
+                    alphas.append(self.by_slots(s, h))
+                    return sum(alphas[-1][j] * h[j] for j in range(len(h)))
+                by_head = [self.head(p, i, s, h, covered[p]) for p in range(design.heads)]
+                for c, a in zip(covered, by_head, strict=True):
+                    c[:] = [c[j] + a[j] / design.heads for j in range(len(h))]
+                alphas.append([sum(a[j] for a in by_head) / design.heads for j in range(len(h))])
+                mixed = [sum(a[j] * self.part(h[j], p) for j in range(len(h))) for p, a in enumerate(by_head)]
+                return mixed[0] if design.heads == 1 else w["W_c"] @ np.concatenate(mixed)
 
             def entering(gate: str, y: Vector = y, fed: Vector = fed) -> Vector:
                 total = w[f"d.W_{gate}"] @ y + w[f"d.b_{gate}"]
@@ -371,7 +432,14 @@ class Oracle:
                 half = cell_step(cell, w, "d", entering, before)
                 c = look(half[0])
                 state = cell_step(cell, w, "d2", lambda gate, c=c: w[f"d2.C_{gate}"] @ c + w[f"d2.b_{gate}"], half)
-            t = self.readout((before if design.readout_state == "before" else state)[0], y, c)
+            read = (before if design.readout_state == "before" else state)[0]
+            for layer in range(len(above)):
+                name, below = f"d^{layer + 2}", read
+                above[layer] = cell_step(
+                    cell, w, name, lambda g, n=name, x=below: w[f"{n}.W_{g}"] @ x + w[f"{n}.b_{g}"], above[layer]
+                )
+                read = above[layer][0] + below if design.residual else above[layer][0]
+            t = self.readout(read, y, c)
             fed = t
             log_probabilities.append(log_softmax(w["W_o"] @ t + w["b_o"]))
         return log_probabilities, alphas or None

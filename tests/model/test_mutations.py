@@ -1,6 +1,7 @@
 """Mistakes that are easy to make in this model, each made on purpose: the comparison with the oracle must notice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ import torch
 from torch import Tensor
 
 from rnnsearch.model import decoder, recurrence
-from rnnsearch.model.cells import CellState, LstmCell, PaperCell
+from rnnsearch.model.cells import CellState, GateNorm, LstmCell, PaperCell
 from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
 from rnnsearch.model.decoder import Decoder, InitialState, Readout
-from rnnsearch.model.encoder import Annotations, PlainDirection
+from rnnsearch.model.encoder import Annotations, LibraryLayer, PlainDirection
+from rnnsearch.model.recurrence import LayerAbove
 from rnnsearch.model.transformer import Half
 from rnnsearch.model.transformer_layer import Looked, MultiHeadAttention, Residual
+from rnnsearch.model.window import Window
 
 from .designs import MODERN, PAPER, TRANSFORMER, build, distance_from_oracle
 from .oracle import Design
@@ -99,6 +102,19 @@ def unscaled_words(self: Half, ids_BT: Tensor, first: int) -> Tensor:
     return placed_BTD - self.embedding(ids_BT) * (self.hidden_size**0.5 - 1)
 
 
+def covered_twice(self: Additive, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
+    energies_BKS = honest_energies(self, query_BKH, memory, step)
+    more_BKS = memory.covered_NV.view_as(energies_BKS) + energies_BKS.softmax(-1)
+    return honest_energies(self, query_BKH, replace(memory, covered_NV=more_BKS.flatten(0, 1)), step)
+
+
+def norm_over_all_gates(self: GateNorm, values_BX: Tensor, gates: slice = slice(None)) -> Tensor:
+    normed = torch.nn.functional.layer_norm(values_BX, values_BX.shape[-1:]) * self.weight
+    return normed if self.bias is None else normed + self.bias
+
+
+honest_energies, honest_spread, honest_window = Additive.energies, Attention._weights, Window.forward
+honest_layer = LayerAbove.run
 honest_direction = PlainDirection.forward
 honest_weights, honest_words = MultiHeadAttention.weights, Half.words
 POST = TRANSFORMER.but(norm="post")
@@ -129,6 +145,37 @@ MUTATIONS = {
     "embeddings not times √D": (TRANSFORMER, Half, "words", unscaled_words),
     "no last norm": (TRANSFORMER, Half, "normed", lambda self, values_BTD: values_BTD),
     "a norm before in the place of behind": (POST, Residual, "read", lambda self, values_BTD: self.norm(values_BTD)),
+    "coverage that knows the step itself": (
+        PAPER.but(coverage=True),
+        Additive,
+        "energies",
+        lambda self, query, memory, step: covered_twice(self, query, memory, step),
+    ),
+    "heads that share their weights": (
+        MODERN.but(heads=2),
+        Attention,
+        "_weights",
+        lambda self, energies, query, mask: honest_spread(self, energies, query, mask).roll(mask.shape[1], -1),
+    ),
+    "a window of the batch's length": (
+        PAPER.but(window=2),
+        Window,
+        "forward",
+        lambda self, query, mask: honest_window(self, query, torch.ones_like(mask)),
+    ),
+    "a norm over all gates": (MODERN.but(layer_norm=True), GateNorm, "forward", norm_over_all_gates),
+    "memory not handed over": (
+        MODERN.but(cell="lstm", initial_memory="ends"),
+        LibraryLayer,
+        "with_memory",
+        lambda self, *given: (self(*given), torch.zeros_like(self(*given)[:, 0])),
+    ),
+    "a layer above that skips its residual": (
+        MODERN.but(decoder_layers=2, residual=True),
+        LayerAbove,
+        "run",
+        lambda self, below, state, kernels: honest_layer(self, below, state, kernels=kernels) - below,
+    ),
     "weights one position off": (
         PAPER,
         recurrence,

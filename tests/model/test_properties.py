@@ -11,9 +11,9 @@ from rnnsearch.model.transformer_layer import MultiHeadAttention
 from rnnsearch.model.translator import Translator
 
 from .designs import (
-    AXES,
     MODERN,
     PAPER,
+    QUICK_AXES,
     SOURCES,
     TARGETS,
     TRANSFORMER,
@@ -26,7 +26,7 @@ from .designs import (
 from .oracle import GATES, Design
 
 CLOSE = {"atol": 1e-12, "rtol": 0.0}
-every_design = pytest.mark.parametrize("design", AXES, ids=str)
+every_design = pytest.mark.parametrize("design", QUICK_AXES)
 
 
 def real(log_probs_BTV: Tensor) -> list[Tensor]:
@@ -124,7 +124,8 @@ def test_hypotheses_share_a_memory(design: Design) -> None:
 
 def tensors(state: State | Past) -> list[Tensor]:
     if isinstance(state, State):
-        return [*state.cell]
+        covered = [] if state.covered_NV is None else [state.covered_NV]
+        return [*state.cell, *(part for cell in state.above for part in cell), *covered]
     return [part for layer in state.layers for part in (layer.keys, layer.values)]
 
 

@@ -36,15 +36,46 @@ class Cell(Protocol):
         """The next state."""
 
 
+class GateNorm(nn.Module):
+    """g ∘ (x - mean) / deviation + b of the values of each gate (Ba, Kiros and Hinton 2016, arXiv 1607.06450)."""
+
+    def __init__(self, *, gates: int, hidden_size: int, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(gates * hidden_size))
+        self.bias = nn.Parameter(torch.zeros(gates * hidden_size)) if bias else None
+        self.hidden_size = hidden_size
+
+    def forward(self, values_BX: Tensor, gates: slice = slice(None)) -> Tensor:
+        """The values of some of the gates, all of them by default, normalised."""
+        by_gate = values_BX.to(self.weight.dtype).unflatten(-1, (-1, self.hidden_size))
+        normed = nn.functional.layer_norm(by_gate, (self.hidden_size,))
+        scaled = normed * self.weight.unflatten(0, (-1, self.hidden_size))[gates]
+        if self.bias is not None:
+            scaled = scaled + self.bias.unflatten(0, (-1, self.hidden_size))[gates]
+        return scaled.flatten(-2)
+
+
 class _Recurrent(nn.Module):
     gates: int
     parts = 1  # tensors in a state
     kernel: kernels.CellStep | None = None  # the same step for `rnnsearch.kernels`
 
-    def __init__(self, *, hidden_size: int) -> None:
+    def __init__(self, *, hidden_size: int, layer_norm: bool = False) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.recurrent = Linear(hidden_size, self.gates * hidden_size, bias=False)
+        self.input_norm = GateNorm(gates=self.gates, hidden_size=hidden_size, bias=True) if layer_norm else None
+        self.state_norm = GateNorm(gates=self.gates, hidden_size=hidden_size, bias=False) if layer_norm else None
+        if layer_norm:
+            self.kernel = None
+
+    def entering(self, inputs_BG: Tensor) -> Tensor:
+        """What enters the gates, normalised if the cell is."""
+        return inputs_BG if self.input_norm is None else self.input_norm(inputs_BG)
+
+    def from_state(self, product_BX: Tensor, gates: slice = slice(None)) -> Tensor:
+        """A product of the state for some of the gates, normalised if the cell is."""
+        return product_BX if self.state_norm is None else self.state_norm(product_BX, gates)
 
     def zeros(self, like_B: Tensor) -> CellState:
         zero = like_B.new_zeros(like_B.shape[0], self.hidden_size, dtype=self.recurrent.weight.dtype)
@@ -65,7 +96,7 @@ class ElmanCell(_Recurrent):
     gates = 1
 
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
-        return (torch.tanh(inputs_BG + self.recurrent(state[0])),)
+        return (torch.tanh(self.entering(inputs_BG) + self.from_state(self.recurrent(state[0]))),)
 
 
 class PaperCell(_Recurrent):
@@ -84,10 +115,12 @@ class PaperCell(_Recurrent):
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         (s,) = state
         size = self.hidden_size
-        inputs_gates, inputs_candidate = torch.split(inputs_BG, [2 * size, size], dim=-1)
+        inputs_gates, inputs_candidate = torch.split(self.entering(inputs_BG), [2 * size, size], dim=-1)
         weights_gates, weights_candidate = torch.split(self.recurrent.weight, [2 * size, size])
-        z, r = torch.sigmoid(inputs_gates + products.linear(s, weights_gates, None)).chunk(2, dim=-1)
-        candidate = torch.tanh(inputs_candidate + products.linear(r * s, weights_candidate, None))
+        recurrent_gates = self.from_state(products.linear(s, weights_gates, None), slice(2))
+        z, r = torch.sigmoid(inputs_gates + recurrent_gates).chunk(2, dim=-1)
+        recurrent_candidate = self.from_state(products.linear(r * s, weights_candidate, None), slice(2, 3))
+        candidate = torch.tanh(inputs_candidate + recurrent_candidate)
         return (torch.lerp(s, candidate.to(s.dtype), z.to(s.dtype)),)  # (1 - z) ∘ s + z ∘ candidate
 
 
@@ -100,8 +133,8 @@ class CudnnCell(_Recurrent):
     gates = 3
     kernel = kernels.Cudnn()
 
-    def __init__(self, *, hidden_size: int) -> None:
-        super().__init__(hidden_size=hidden_size)
+    def __init__(self, *, hidden_size: int, layer_norm: bool = False) -> None:
+        super().__init__(hidden_size=hidden_size, layer_norm=layer_norm)
         self.candidate_bias = nn.Parameter(torch.zeros(hidden_size))
 
     def kernel_weights(self) -> tuple[Tensor, Tensor | None]:
@@ -110,8 +143,9 @@ class CudnnCell(_Recurrent):
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         (s,) = state
         size = self.hidden_size
-        inputs_gates, inputs_candidate = torch.split(inputs_BG, [2 * size, size], dim=-1)
-        recurrent_gates, recurrent_candidate = torch.split(self.recurrent(s), [2 * size, size], dim=-1)
+        inputs_gates, inputs_candidate = torch.split(self.entering(inputs_BG), [2 * size, size], dim=-1)
+        recurrent_BG = self.from_state(self.recurrent(s))
+        recurrent_gates, recurrent_candidate = torch.split(recurrent_BG, [2 * size, size], dim=-1)
         r, z = torch.sigmoid(inputs_gates + recurrent_gates).chunk(2, dim=-1)
         candidate = torch.tanh(inputs_candidate + r * (recurrent_candidate + self.candidate_bias))
         return (torch.lerp(candidate.to(s.dtype), s, z.to(s.dtype)),)  # (1 - z) ∘ candidate + z ∘ s
@@ -126,7 +160,7 @@ class LstmCell(_Recurrent):
 
     def forward(self, inputs_BG: Tensor, state: CellState) -> CellState:
         s, m = state
-        i, f, g, o = (inputs_BG + self.recurrent(s)).chunk(4, dim=-1)
+        i, f, g, o = (self.entering(inputs_BG) + self.from_state(self.recurrent(s))).chunk(4, dim=-1)
         m = torch.sigmoid(f) * m + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(m), m
 
@@ -138,8 +172,13 @@ class Elementwise(nn.Module):
     parts = 1
     kernel = None
 
-    def __init__(self, *, hidden_size: int) -> None:
+    def __init__(self, *, hidden_size: int, layer_norm: bool = False) -> None:
         super().__init__()
+        if layer_norm:
+            raise ValueError(
+                f"{type(self).__name__} multiplies no matrix with its state, whose products layer_norm=true "
+                "normalises; leave layer_norm out, or choose cell=paper, cudnn, lstm or elman"
+            )
         self.hidden_size = hidden_size
 
     def zeros(self, like_B: Tensor) -> CellState:
@@ -201,8 +240,8 @@ class SruCell(Elementwise):
     gates = 4
     parts = 2
 
-    def __init__(self, *, hidden_size: int) -> None:
-        super().__init__(hidden_size=hidden_size)
+    def __init__(self, *, hidden_size: int, layer_norm: bool = False) -> None:
+        super().__init__(hidden_size=hidden_size, layer_norm=layer_norm)
         self.forget = nn.Parameter(torch.zeros(hidden_size))  # v_f
         self.reset = nn.Parameter(torch.zeros(hidden_size))  # v_r
 
@@ -303,6 +342,6 @@ def choose(kind: str, allowed: tuple[str, ...] | list[str], key: str) -> str:
     return kind
 
 
-def make_cell(kind: str, *, hidden_size: int) -> AnyCell:
+def make_cell(kind: str, *, hidden_size: int, layer_norm: bool = False) -> AnyCell:
     """The cell called ``kind``, a key of `CELLS`."""
-    return CELLS[choose(kind, list(CELLS), "cell")](hidden_size=hidden_size)
+    return CELLS[choose(kind, list(CELLS), "cell")](hidden_size=hidden_size, layer_norm=layer_norm)

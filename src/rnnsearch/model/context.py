@@ -6,9 +6,9 @@ is c_i = Σ_j α_ij value_j; a mechanism whose context never changes remembers t
 ``weigh`` returns None. Mixing is left to `Memory.mix`, because values may then be projected into the decoder's gates
 before the recurrence: Σ_j α_ij (C h_j) = C c_i.
 
-B batch, T target, S source, E annotation and context, H query (decoder state), A alignment hidden layer, X any. N
-queries of a step: B, or B · K where search follows K hypotheses of each sentence, which stand together and share its
-memory.
+B batch, T target, S source, E annotation and context, H query (decoder state), A alignment hidden layer, P heads, V
+values of a sentence: S, or P · S of several heads, X any. N queries of a step: B, or B · K where search follows K
+hypotheses of each sentence, which stand together and share its memory.
 """
 
 import math
@@ -26,6 +26,7 @@ from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.initial_values import fill_by_name
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory as Memory  # where packages of others look for it
+from rnnsearch.model.window import Window
 
 WEIGHTS = ("softmax", "sparsemax", "entmax15")
 NEVER = -1e9  # an energy that no sparse weights reach; they can't be had of infinities
@@ -38,6 +39,7 @@ class Context(nn.Module, ABC):
     constant: bool
     reads_ends = False  # whether it needs the encoder's end states
     sums_to_one = True  # whether weights do, for which a bias may be mixed with the values
+    covers = False  # whether weights depend on those of the steps before, `Memory.covered_NV`
 
     @abstractmethod
     def remember(self, annotations: Annotations) -> Memory:
@@ -49,7 +51,11 @@ class Context(nn.Module, ABC):
 
     @abstractmethod
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
-        """Weights α_i over the source positions at target step ``step`` (from 0), ``[N, S]``, or None."""
+        """Weights α_i over the values at target step ``step`` (from 0), ``[N, V]``, or None."""
+
+    def over_source(self, weights_XV: Tensor | None) -> Tensor | None:
+        """The weights of source positions, ``[..., S]``, from those of the values."""
+        return weights_XV
 
     def energy_cost(self) -> float | None:
         """Floating-point operations of one e_ij, what `key` and `query` project being known; None: it is measured.
@@ -126,26 +132,55 @@ def mean_annotation(annotations: Annotations) -> Tensor:
 class Attention(Context, ABC):
     """Base of the mechanisms with energies e_ij and α_i = softmax of e_i / τ over the real source positions.
 
+    Of P heads each has energies and weights of its own, by its part of the query and of the keys, and mixes its part of
+    each annotation; a matrix joins what they find (Vaswani et al. 2017, section 3.2.2). Here that is P · S values: an
+    annotation's part times its columns of the matrix, and times P, for weights are α_ij / P, which sum to 1 over all.
+
     Args:
         annotation_size: E.
+        state_size: H; only a window needs it.
         weights: ``softmax``; ``sparsemax``, the point of the simplex nearest to the energies (Martins and Astudillo
             2016, arXiv 1602.02068); or ``entmax15``, between both (Peters, Niculae and Martins 2019, arXiv 1905.05702).
             The latter two give most positions no weight.
         temperature: τ.
+        heads: P.
+        window: D of `Window`, or None: all words.
 
     Raises:
-        ValueError: for weights of another name, or a temperature that is not above 0.
+        ValueError: for weights of another name, a temperature that is not above 0, or heads that don't divide E.
     """
 
     constant = False
 
-    def __init__(self, *, annotation_size: int, weights: str = "softmax", temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        annotation_size: int,
+        state_size: int | None = None,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+        heads: int = 1,
+        window: int | None = None,
+    ) -> None:
         super().__init__()
         self.size = annotation_size
         self.weights = choose(weights, WEIGHTS, "model.context.weights")
         if not temperature > 0:
             raise ValueError(f"model.context.temperature={temperature}: energies are divided by it, so it is above 0")
         self.temperature = temperature
+        self.heads = heads
+        self._check_heads(annotation_size, "an annotation")
+        self.output = Linear(annotation_size, annotation_size, bias=False) if heads > 1 else None
+        if window is not None and state_size is None:
+            raise ValueError(f"model.context.window={window}: {type(self).__name__} does not look around a place")
+        self.window = None if window is None or state_size is None else Window(state_size=state_size, reach=window)
+
+    def _check_heads(self, size: int, what: str) -> None:
+        if self.heads < 1 or size % self.heads:
+            raise ValueError(
+                f"model.context.heads={self.heads}: {what} has {size} values, which heads share evenly; choose a "
+                "number that divides it"
+            )
 
     @abstractmethod
     def keys(self, annotations: Annotations) -> Tensor:
@@ -153,22 +188,28 @@ class Attention(Context, ABC):
 
     @abstractmethod
     def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
-        """e_i for K queries of each sentence, ``[B, K, S]``, or ``[B, 1, S]`` where no query changes them."""
+        """e_i for K queries of each sentence, ``[B, K, V]``, or ``[B, 1, V]`` where no query changes them."""
 
-    def distribution(self, energies_BKS: Tensor, mask_B1S: Tensor) -> Tensor:
-        """α_i of energies, zero at padding."""
+    def distribution(self, energies_XS: Tensor, mask_XS: Tensor) -> Tensor:
+        """α_i of energies, zero where the mask is False."""
         if self.temperature != 1.0:
-            energies_BKS = energies_BKS / self.temperature
+            energies_XS = energies_XS / self.temperature
         if self.weights == "softmax":
-            return energies_BKS.masked_fill(~mask_B1S, float("-inf")).softmax(-1)
+            return energies_XS.masked_fill(~mask_XS, float("-inf")).softmax(-1)
         sparse = entmax.sparsemax if self.weights == "sparsemax" else entmax.entmax15
-        weights_BKS: Tensor = sparse(energies_BKS.masked_fill(~mask_B1S, NEVER), dim=-1)
-        return weights_BKS
+        weights_XS: Tensor = sparse(energies_XS.masked_fill(~mask_XS, NEVER), dim=-1)
+        return weights_XS
 
     @property
     def is_plain_softmax(self) -> bool:
         """Whether weights are those that `rnnsearch.kernels` makes of energies."""
-        return self.weights == "softmax" and self.temperature == 1.0
+        return (
+            self.weights == "softmax"
+            and self.temperature == 1.0
+            and self.heads == 1
+            and self.window is None
+            and not self.covers
+        )
 
     def scoring(self) -> kernels.Scoring | None:
         """The same energies for `rnnsearch.kernels`; None where it has none."""
@@ -179,13 +220,30 @@ class Attention(Context, ABC):
         return None
 
     def remember(self, annotations: Annotations) -> Memory:
-        return Memory(annotations.mask_BS, annotations.states_BSE, self.keys(annotations))
+        return Memory(annotations.mask_BS, self._values(annotations.states_BSE), self.keys(annotations))
+
+    def _values(self, states_BSE: Tensor) -> Tensor:
+        if self.output is None:
+            return states_BSE
+        parts_BSPX = states_BSE.unflatten(-1, (self.heads, -1))
+        matrices_EPX = self.heads * self.output.weight.unflatten(-1, (self.heads, -1))
+        return torch.einsum("bspx,epx->bpse", parts_BSPX, matrices_EPX).flatten(1, 2)
 
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
         query_BKH = query_NH.view(len(memory.mask_BS), -1, query_NH.shape[1])
-        energies_BKS = self.energies(query_BKH, memory, step)
-        weights_BKS = self.distribution(energies_BKS, memory.mask_BS.unsqueeze(1))
-        return weights_BKS.expand(-1, query_BKH.shape[1], -1).flatten(0, 1)
+        weights_BKV = self._weights(self.energies(query_BKH, memory, step), query_BKH, memory.mask_BS)
+        return weights_BKV.expand(-1, query_BKH.shape[1], -1).flatten(0, 1)
+
+    def _weights(self, energies_BKV: Tensor, query_BKH: Tensor, mask_BS: Tensor) -> Tensor:
+        energies_BKPS, mask_BKS = energies_BKV.unflatten(-1, (self.heads, -1)), mask_BS.unsqueeze(1)
+        if self.window is not None:
+            nearness_BKS, mask_BKS = self.window(query_BKH, mask_BS)
+            energies_BKPS = energies_BKPS + nearness_BKS.unsqueeze(2)
+        weights_BKV = self.distribution(energies_BKPS, mask_BKS.unsqueeze(2)).flatten(2)
+        return weights_BKV if self.heads == 1 else weights_BKV / self.heads
+
+    def over_source(self, weights_XV: Tensor | None) -> Tensor | None:
+        return None if weights_XV is None else weights_XV.unflatten(-1, (self.heads, -1)).sum(-2)
 
 
 class HiddenLayer(Attention, ABC):
@@ -205,6 +263,8 @@ class HiddenLayer(Attention, ABC):
         return 4.0 * self.v.numel()  # A sums, A tanh, and a product with v
 
     def settle(self, memory: Memory) -> Memory:
+        if self.heads > 1 or self.covers:
+            return memory
         assert memory.keys_BSA is not None
         return replace(memory, keys_BSA=None, exponentials_BSA=exponentials(memory.keys_BSA))
 
@@ -213,14 +273,28 @@ class HiddenLayer(Attention, ABC):
         if memory.exponentials_BSA is not None:
             return additive_energies(queries_BKA, memory.exponentials_BSA, self.direction())
         assert memory.keys_BSA is not None
-        return torch.tanh(queries_BKA.unsqueeze(2) + memory.keys_BSA.unsqueeze(1)) @ self.direction()
+        sums_BKSA = queries_BKA.unsqueeze(2) + memory.keys_BSA.unsqueeze(1)
+        if memory.covered_NV is not None:
+            sums_BKSA = sums_BKSA + self.coverage(memory.covered_NV.view(*sums_BKSA.shape[:2], -1))
+        if self.heads == 1:
+            return torch.tanh(sums_BKSA) @ self.direction()
+        by_head_BKSP = (torch.tanh(sums_BKSA) * self.direction()).unflatten(-1, (self.heads, -1)).sum(-1)
+        return by_head_BKSP.movedim(-1, 2).flatten(2)
+
+    def coverage(self, covered_BKV: Tensor) -> Tensor:
+        """What the weights so far add to the hidden layer, ``[B, K, S, A]``, of a mechanism that `covers`."""
+        raise NotImplementedError
 
 
 class Additive(HiddenLayer):
     """e_ij = v_a^T tanh(W_a s_{i-1} + U_a h_j) (A.1.2).
 
     ``normed`` puts g v / ‖v‖ in the place of v and a bias inside the tanh (as in Salimans and Kingma 2016, arXiv
-    1602.07868).
+    1602.07868). With ``coverage`` a step sees what was attended to: u_a C_ij joins the sum, C_ij = Σ_{k<i} α_kj (Tu et
+    al. 2016, arXiv 1601.04811); of several heads each sees its own α_kj / P.
+
+    Raises:
+        ValueError: if heads don't divide the hidden layer.
     """
 
     def __init__(
@@ -230,15 +304,36 @@ class Additive(HiddenLayer):
         state_size: int,
         attention_size: int,
         normed: bool,
+        coverage: bool = False,
         weights: str = "softmax",
         temperature: float = 1.0,
+        heads: int = 1,
+        window: int | None = None,
     ) -> None:
-        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
+        super().__init__(
+            annotation_size=annotation_size,
+            state_size=state_size,
+            weights=weights,
+            temperature=temperature,
+            heads=heads,
+            window=window,
+        )
+        self._check_heads(attention_size, "the hidden layer of energies")
         self.query = Linear(state_size, attention_size, bias=False)  # W_a
         self.key = Linear(annotation_size, attention_size, bias=normed)  # U_a
         self.v = nn.Parameter(torch.empty(attention_size))
         nn.init.normal_(self.v, std=attention_size**-0.5)
         self.g = nn.Parameter(torch.tensor(attention_size**-0.5)) if normed else None
+        self.u = nn.Parameter(torch.zeros(attention_size)) if coverage else None
+        self.covers = coverage
+
+    def energy_cost(self) -> float | None:
+        return (4.0 if self.u is None else 6.0) * self.v.numel()  # one more product and sum for each hidden unit
+
+    def coverage(self, covered_BKV: Tensor) -> Tensor:
+        assert self.u is not None
+        by_head_BKSP1 = covered_BKV.unflatten(-1, (self.heads, -1)).movedim(2, -1).unsqueeze(-1)
+        return (by_head_BKSP1 * self.u.unflatten(-1, (self.heads, -1))).flatten(-2)
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
@@ -376,18 +471,40 @@ class DotProduct(Attention, ABC):
     def scoring(self) -> kernels.Scoring | None:
         return kernels.Scoring(kernels.Product, None, None)
 
+    def queries(self, query_BKH: Tensor) -> Tensor:
+        """What keys are multiplied with, ``[B, K, A]``."""
+        return query_BKH
+
     def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
         assert memory.keys_BSA is not None
-        return query_BKH @ memory.keys_BSA.mT
+        queries_BKA = self.queries(query_BKH)
+        if self.heads == 1:
+            return queries_BKA @ memory.keys_BSA.mT
+        by_head = (values.unflatten(-1, (self.heads, -1)) for values in (queries_BKA, memory.keys_BSA))
+        return torch.einsum("bkpw,bspw->bkps", *by_head).flatten(2)
 
 
 class Dot(DotProduct):
     """e_ij = s^T h_j; the sizes of state and annotation must agree (Luong et al. 2015)."""
 
     def __init__(
-        self, *, annotation_size: int, state_size: int, weights: str = "softmax", temperature: float = 1.0
+        self,
+        *,
+        annotation_size: int,
+        state_size: int,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+        heads: int = 1,
+        window: int | None = None,
     ) -> None:
-        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
+        super().__init__(
+            annotation_size=annotation_size,
+            state_size=state_size,
+            weights=weights,
+            temperature=temperature,
+            heads=heads,
+            window=window,
+        )
         if annotation_size != state_size:
             raise ValueError(
                 f"model/context=dot multiplies states with annotations, but a state has {state_size} values and an "
@@ -406,9 +523,24 @@ class General(DotProduct):
     """e_ij = s^T W h_j (Luong et al. 2015)."""
 
     def __init__(
-        self, *, annotation_size: int, state_size: int, weights: str = "softmax", temperature: float = 1.0
+        self,
+        *,
+        annotation_size: int,
+        state_size: int,
+        weights: str = "softmax",
+        temperature: float = 1.0,
+        heads: int = 1,
+        window: int | None = None,
     ) -> None:
-        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
+        super().__init__(
+            annotation_size=annotation_size,
+            state_size=state_size,
+            weights=weights,
+            temperature=temperature,
+            heads=heads,
+            window=window,
+        )
+        self._check_heads(state_size, "a state")
         self.key = Linear(annotation_size, state_size, bias=False)  # W
 
     def energy_cost(self) -> float | None:
@@ -419,8 +551,8 @@ class General(DotProduct):
         return keys_BSA
 
 
-class ScaledDot(Attention):
-    """e_ij = (W_q s)^T (W_k h_j) / √A (Vaswani et al. 2017, section 3.2.1, one head)."""
+class ScaledDot(DotProduct):
+    """e_ij = (W_q s)^T (W_k h_j) / √(A / P) (Vaswani et al. 2017, section 3.2)."""
 
     def __init__(
         self,
@@ -430,11 +562,21 @@ class ScaledDot(Attention):
         attention_size: int,
         weights: str = "softmax",
         temperature: float = 1.0,
+        heads: int = 1,
+        window: int | None = None,
     ) -> None:
-        super().__init__(annotation_size=annotation_size, weights=weights, temperature=temperature)
+        super().__init__(
+            annotation_size=annotation_size,
+            state_size=state_size,
+            weights=weights,
+            temperature=temperature,
+            heads=heads,
+            window=window,
+        )
+        self._check_heads(attention_size, "the width of query and key")
         self.query = Linear(state_size, attention_size, bias=False)  # W_q
         self.key = Linear(annotation_size, attention_size, bias=False)  # W_k
-        self.scale = attention_size**-0.5
+        self.scale = (attention_size // self.heads) ** -0.5
 
     def energy_cost(self) -> float | None:
         return 2.0 * self.key.out_features
@@ -446,7 +588,6 @@ class ScaledDot(Attention):
     def scoring(self) -> kernels.Scoring | None:
         return kernels.Scoring(kernels.Product, self.scale * self.query.weight, None)
 
-    def energies(self, query_BKH: Tensor, memory: Memory, step: int) -> Tensor:
-        assert memory.keys_BSA is not None
-        query_BKA: Tensor = self.scale * self.query(query_BKH)
-        return query_BKA @ memory.keys_BSA.mT
+    def queries(self, query_BKH: Tensor) -> Tensor:
+        queries_BKA: Tensor = self.scale * self.query(query_BKH)
+        return queries_BKA

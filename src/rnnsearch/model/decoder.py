@@ -4,6 +4,7 @@ B batch, T target, S source, M embedding, H state, E context, G gates, R read-ou
 rows of a step: B, or B · K where search follows K hypotheses of each sentence, which share its memory.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,23 +18,34 @@ from rnnsearch.model.dropout import SequenceDropout
 from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory, mix, mix_rows
-from rnnsearch.model.recurrence import TRANSITIONS, has_kernel, stack_weights, unroll, unroll_fused
+from rnnsearch.model.recurrence import TRANSITIONS, LayerAbove, has_kernel, stack_weights, unroll, unroll_fused
 
 READOUTS = ("maxout", "tanh", "linear")
 INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
+INITIAL_MEMORIES = ("zero", "ends")
 
 
 @dataclass(frozen=True)
 class State:
-    """What one step hands to the next, for N hypotheses. ``readout_NR`` is there only under input feeding."""
+    """What one step hands to the next, for N hypotheses.
+
+    Attributes:
+        cell: of the layer that the context belongs to.
+        readout_NR: only under input feeding.
+        above: of the layers above, from below.
+        covered_NV: the weights so far, only for a context that `covers`.
+    """
 
     cell: CellState
-    readout_NR: Tensor | None
+    readout_NR: Tensor | None = None
+    above: tuple[CellState, ...] = ()
+    covered_NV: Tensor | None = None
 
     def select(self, index_N: Tensor) -> "State":
         """The rows ``index_N`` of the batch."""
-        readout = None if self.readout_NR is None else self.readout_NR[index_N]
-        return State(tuple(part[index_N] for part in self.cell), readout)
+        readout, covered = (None if part is None else part[index_N] for part in (self.readout_NR, self.covered_NV))
+        cell, *above = (tuple(part[index_N] for part in cell) for cell in (self.cell, *self.above))
+        return State(cell, readout, tuple(above), covered)
 
 
 class Readout(nn.Module):
@@ -67,9 +79,22 @@ class Readout(nn.Module):
 
 
 class InitialState(nn.Module):
-    """s_0 = tanh(W_s x), x of the annotations: ←h_1 (paper), both ends, their mean, or a constant context."""
+    """s_0 = tanh(W_s x), x of the annotations: ←h_1 (paper), both ends, their mean, or a constant context.
 
-    def __init__(self, *, kind: str, hidden_size: int, ends_size: int, bidirectional: bool, context: Context) -> None:
+    With ``memory`` an LSTM's memory begins as W_m m, m both ends of the encoder's memory. ``hidden_size`` is of all
+    layers together.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        hidden_size: int,
+        ends_size: int,
+        bidirectional: bool,
+        context: Context,
+        memory: bool = False,
+    ) -> None:
         super().__init__()
         self.kind = choose(kind, INITIAL_STATES, "model.decoder.initial_state")
         if kind == "backward" and not bidirectional:
@@ -85,6 +110,7 @@ class InitialState(nn.Module):
         sizes = {"backward": ends_size // 2, "ends": ends_size, "mean": ends_size, "context": context.size, "zero": 0}
         self.hidden_size = hidden_size
         self.project = Linear(sizes[kind], hidden_size) if sizes[kind] else None
+        self.memory = Linear(ends_size, hidden_size) if memory else None
 
     def forward(self, annotations: Annotations, memory: Memory) -> Tensor:
         """s_0, ``[B, H]``."""
@@ -126,7 +152,13 @@ class Decoder(nn.Module):
         readout_size: R, "l" in the paper.
         input_feeding: the previous read-out joins the step's input.
         initial_state: ``backward`` (paper), ``ends``, ``mean``, ``context`` or ``zero``.
+        initial_memory: of LSTMs: ``zero``, or ``ends``, made of the encoder's memory, so that its state is handed over
+            whole (Sutskever et al. 2014, arXiv 1409.3215).
+        layers: how many; the first has the context, each further one reads the states below, the read-out the last.
+        residual: add a layer's input to its output, from the second layer on.
+        layer_norm: normalise what enters each gate, and each gate's product with the state, by themselves.
         embedding_dropout, readout_dropout: rates on the previous word and on t_i.
+        layer_dropout: rate between layers; None: as ``readout_dropout``.
         variational_dropout: one mask a sentence instead of fresh noise at each step.
         kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
             or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
@@ -155,12 +187,30 @@ class Decoder(nn.Module):
         readout_dropout: float,
         variational_dropout: bool,
         kernels: str,
+        initial_memory: str = "zero",
+        layers: int = 1,
+        residual: bool = False,
+        layer_norm: bool = False,
+        layer_dropout: float | None = None,
     ) -> None:
         super().__init__()
         choose(cell, list(CELLS), "model.decoder.cell")
         choose(query_state, list(TRANSITIONS), "model.decoder.query_state")
         choose(readout_state, ("before", "after"), "model.decoder.readout_state")
         self._refuse(query_state, readout_state, input_feeding)
+        self._refuse_depth(layers, readout_state)
+        self.reads_memory = choose(initial_memory, INITIAL_MEMORIES, "model.decoder.initial_memory") == "ends"
+        if self.reads_memory and cell != "lstm":
+            raise ValueError(
+                f"model.decoder.initial_memory=ends begins the memory of an LSTM, which model.decoder.cell={cell} does "
+                "not have; set model.cell=lstm, or initial_memory=zero"
+            )
+        if query_state == "current" and context.covers and not input_feeding:
+            raise ValueError(
+                "model.context.coverage=true makes each step's weights wait for those before it, and "
+                "model.decoder.query_state=current finds all of them at once; set query_state=previous or two_step, or "
+                "model.decoder.input_feeding=true"
+            )
         if query_state == "two_step" and not context.sums_to_one:
             raise ValueError(
                 "model.decoder.query_state=two_step mixes a bias with the context, so weights must sum to 1, and those "
@@ -171,12 +221,16 @@ class Decoder(nn.Module):
         self.context = context
         self.initial = InitialState(
             kind=initial_state,
-            hidden_size=hidden_size,
+            hidden_size=hidden_size * layers,
             ends_size=ends_size,
             bidirectional=bidirectional,
             context=context,
+            memory=self.reads_memory,
         )
-        self.transition = TRANSITIONS[query_state](cell=cell, hidden_size=hidden_size, context_size=context.size)
+        shape = {"cell": cell, "hidden_size": hidden_size, "layer_norm": layer_norm}
+        self.transition = TRANSITIONS[query_state](context_size=context.size, **shape)
+        self.above = nn.ModuleList(LayerAbove(**shape) for _ in range(layers - 1))
+        self.residual = residual
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.input = Linear(embedding_size, self.transition.gates)
         self.feed = Linear(readout_size, self.transition.gates, bias=False) if input_feeding else None
@@ -187,11 +241,14 @@ class Decoder(nn.Module):
             embedding_size=embedding_size,
             context_size=context.size,
         )
-        self.fused = kernels != "plain" and not input_feeding and has_kernel(self.transition, context)
-        self.compiled = kernels == "fused"
+        self.by_step = input_feeding or context.covers  # whether a step needs more than the state of the one before
+        self.fused = kernels != "plain" and not self.by_step and has_kernel(self.transition, context)
+        self.kernels = kernels
         self.output = Linear(readout_size, vocabulary_size)  # W_o
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.readout_dropout = SequenceDropout(readout_dropout, variational=variational_dropout)
+        rate = readout_dropout if layer_dropout is None else layer_dropout
+        self.layer_dropout = SequenceDropout(rate, variational=variational_dropout)
 
     @property
     def weighs_source(self) -> bool:
@@ -218,13 +275,37 @@ class Decoder(nn.Module):
                 "set model.decoder.readout_state=after"
             )
 
+    @staticmethod
+    def _refuse_depth(layers: int, readout_state: str) -> None:
+        if layers < 1:
+            raise ValueError(f"model.decoder.layers={layers}: a decoder has at least 1 layer")
+        if layers > 1 and readout_state == "before":
+            raise ValueError(
+                f"model.decoder.layers={layers} reads out the newest state of the layer on top, and "
+                "model.decoder.readout_state=before the state before it; set readout_state=after"
+            )
+
     def start(self, annotations: Annotations) -> tuple[State, Memory]:
         """s_0, and what is computed once a sentence."""
         memory = self.context.remember(annotations)
         memory = replace(memory, gates_BSG=self.transition.project(memory.values_BSE))
-        state_BH = self.initial(annotations, memory)
-        fed_BR = None if self.feed is None else state_BH.new_zeros(state_BH.shape[0], self.readout.size)
-        return State(self.transition.cell.start(state_BH), fed_BR), memory
+        fed_BR = covered_BV = None
+        if self.feed is not None:
+            fed_BR = annotations.states_BSE.new_zeros(len(memory.mask_BS), self.readout.size)
+        if self.context.covers:
+            covered_BV = torch.zeros_like(memory.values_BSE[..., 0], dtype=self.output.weight.dtype)
+        cell, *above = self._first_states(annotations, memory)
+        return State(cell, fed_BR, tuple(above), covered_BV), memory
+
+    def _first_states(self, annotations: Annotations, memory: Memory) -> list[CellState]:
+        """Of each layer."""
+        states = self.initial(annotations, memory).split(self.hidden_size, dim=-1)
+        started = [self.transition.cell.start(state_BH) for state_BH in states]
+        if self.initial.memory is None:
+            return started
+        assert annotations.memory_BE is not None
+        memories = self.initial.memory(annotations.memory_BE).to(started[0][1].dtype).split(self.hidden_size, dim=-1)
+        return [(visible_BH, memory_BH) for (visible_BH, _), memory_BH in zip(started, memories, strict=True)]
 
     def forward(
         self, target_in_BT: Tensor, state: State, memory: Memory, at_B: Tensor | None = None
@@ -235,16 +316,23 @@ class Decoder(nn.Module):
         """
         words_BTM = self.embedding_dropout(lowered(self.embedding(target_in_BT)))
         inputs_BTG = self.input(words_BTM.transpose(0, 1)).transpose(0, 1)  # a step's inputs lie together
-        if self.feed is not None:
-            readouts_BTR, weights_BTS = self._unroll_feeding(words_BTM, inputs_BTG, state, memory)
+        if self.by_step:
+            readouts_BTR, weights_BTS = self._unroll_by_step(words_BTM, inputs_BTG, state, memory)
             return at(at_B, readouts_BTR), None if weights_BTS is None else at(at_B, weights_BTS)
         parts = (self.transition, inputs_BTG, state.cell, memory, self.context)
-        run = unroll_fused(*parts, compiled=self.compiled) if self.fused else unroll(*parts)
-        states_BTH = at(at_B, run.before_BTH if self.reads_before else run.after_BTH)
-        weights_BTS = None if run.weights_BTS is None else at(at_B, run.weights_BTS)
+        run = unroll_fused(*parts, compiled=self.kernels == "fused") if self.fused else unroll(*parts)
+        states_BTH = run.before_BTH if self.reads_before else run.after_BTH
+        for layer, start in zip(self.above, state.above, strict=True):
+            assert isinstance(layer, LayerAbove)
+            below_BTH = self.layer_dropout(states_BTH)
+            states_BTH = layer.run(below_BTH, start, kernels=self.kernels)
+            if self.residual:
+                states_BTH = states_BTH + below_BTH
+        weights_BTV = None if run.weights_BTS is None else at(at_B, run.weights_BTS)
         with record_function("read-out"):
-            readouts_BTR = self.readout(states_BTH, at(at_B, words_BTM), mix(weights_BTS, memory.values_BSE))
-        return self.readout_dropout(readouts_BTR), weights_BTS
+            contexts_BTE = mix(weights_BTV, memory.values_BSE)
+            readouts_BTR = self.readout(at(at_B, states_BTH), at(at_B, words_BTM), contexts_BTE)
+        return self.readout_dropout(readouts_BTR), self.context.over_source(weights_BTV)
 
     def settle(self, memory: Memory) -> Memory:
         """The memory for many steps: whatever is the same at each is computed once. Σ_j α_ij (C_o h_j) = C_o c_i."""
@@ -256,27 +344,47 @@ class Decoder(nn.Module):
         return self._step(words_NM, self.input(words_NM), state, memory, step)
 
     def _step(
-        self, words_NM: Tensor, inputs_NG: Tensor, state: State, memory: Memory, step: int
+        self,
+        words_NM: Tensor,
+        inputs_NG: Tensor,
+        state: State,
+        memory: Memory,
+        step: int,
+        kept_LNH: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, State, Tensor | None]:
+        """A step; what enters the layers above is multiplied by ``kept_LNH``."""
         if self.feed is not None:
             inputs_NG = inputs_NG + self.feed(state.readout_NR)
-        cell, weights_NS = self.transition(inputs_NG, state.cell, memory, self.context, step)
-        read_NH = state.cell[0] if self.reads_before else cell[0]
-        readout_NR = self.readout.combine(read_NH, words_NM, self._context_term(weights_NS, memory, len(words_NM)))
-        return readout_NR, State(cell, None if self.feed is None else readout_NR), weights_NS
+        if state.covered_NV is not None:
+            memory = replace(memory, covered_NV=state.covered_NV)
+        cell, weights_NV = self.transition(inputs_NG, state.cell, memory, self.context, step)
+        read_NH, above = state.cell[0] if self.reads_before else cell[0], []
+        for depth, (layer, start) in enumerate(zip(self.above, state.above, strict=True)):
+            below_NH = read_NH if kept_LNH is None else read_NH * kept_LNH[depth]
+            above.append(layer(below_NH, start))
+            read_NH = above[-1][0] + below_NH if self.residual else above[-1][0]
+        readout_NR = self.readout.combine(read_NH, words_NM, self._context_term(weights_NV, memory, len(words_NM)))
+        fed_NR = None if self.feed is None else readout_NR
+        covered_NV = None if state.covered_NV is None or weights_NV is None else state.covered_NV + weights_NV
+        return readout_NR, State(cell, fed_NR, tuple(above), covered_NV), self.context.over_source(weights_NV)
 
     def _context_term(self, weights_NS: Tensor | None, memory: Memory, rows: int) -> Tensor | None:
         if memory.readouts_BSX is None:
             return self.readout.project(mix_rows(weights_NS, memory.values_BSE, rows))
         return mix_rows(weights_NS, memory.readouts_BSX, rows)
 
-    def _unroll_feeding(
+    def _unroll_by_step(
         self, words_BTM: Tensor, inputs_BTG: Tensor, state: State, memory: Memory
     ) -> tuple[Tensor, Tensor | None]:
         """Under input feeding the read-out belongs to the recurrence; dropout is applied to the copy that leaves it."""
         readouts, weights = [], []
+        ones_BTH = state.cell[0].new_ones(*words_BTM.shape[:2], self.hidden_size)
+        kept_LBTH = [
+            self.layer_dropout(ones_BTH) for _ in self.above
+        ]  # all noise at once, which may be that of a sentence
         for i, (words_BM, inputs_BG) in enumerate(zip(words_BTM.unbind(1), inputs_BTG.unbind(1), strict=True)):
-            readout_NR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i)
+            kept_LBH = [kept_BTH[:, i] for kept_BTH in kept_LBTH]
+            readout_NR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i, kept_LBH)
             readouts.append(readout_NR)
             weights.append(weights_BS)
         return self.readout_dropout(torch.stack(readouts, dim=1)), stack_weights(weights)

@@ -5,6 +5,8 @@ B batch, S source, M embedding, H hidden units a direction, E annotation (H time
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ class Annotations:
         Tensor | None
     )  # →h_Tx, or ←h_1 where one direction reads backward; None where the encoder does not read in an order
     first_backward_BH: Tensor | None  # ←h_1; None where the encoder reads forward only
+    memory_BE: Tensor | None = None  # [→m_Tx ; ←m_1] of an LSTM's top layer, where the decoder takes it over
 
     @property
     def ends_BE(self) -> Tensor:
@@ -58,21 +61,25 @@ class DirectionWeights:
 class PlainDirection(nn.Module):
     """One cell run over a sentence, forward or backward, step by step; padding leaves the state as it is."""
 
-    def __init__(self, *, cell: str, input_size: int, hidden_size: int, backward: bool) -> None:
+    def __init__(self, *, cell: str, input_size: int, hidden_size: int, backward: bool, layer_norm: bool) -> None:
         super().__init__()
-        self.cell = make_cell(cell, hidden_size=hidden_size)
+        self.cell = make_cell(cell, hidden_size=hidden_size, layer_norm=layer_norm)
         self.input = nn.Linear(input_size, self.cell.gates * hidden_size)
         self.backward = backward
 
     def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
         """States at each position ``[B, S, H]``, zero at padding."""
+        return self.with_last(inputs_BSM, mask_BS)[0]
+
+    def with_last(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and what the cell carries unseen after its last word ``[B, H]``, if it does."""
         gates_BSG = self.input(inputs_BSM)
         state = self.cell.zeros(inputs_BSM)
         if isinstance(self.cell, Elementwise):
             turned = (1,) if self.backward else ()  # then padding is first, and leaves the zeros as they are
             gates_SBG, mask_SB = gates_BSG.flip(turned).transpose(0, 1), mask_BS.flip(turned).T
             states_BSH = self.cell.run(gates_SBG, state, mask_SB).transpose(0, 1).flip(turned)
-            return states_BSH * mask_BS.unsqueeze(-1)
+            return states_BSH * mask_BS.unsqueeze(-1), None
         states = []
         for j in range(inputs_BSM.shape[1])[:: -1 if self.backward else 1]:
             real_B1 = mask_BS[:, j : j + 1]
@@ -80,7 +87,7 @@ class PlainDirection(nn.Module):
             state = tuple(torch.where(real_B1, n, s) for n, s in zip(new, state, strict=True))
             states.append(state[0])
         states_BSH = torch.stack(states[:: -1 if self.backward else 1], dim=1)
-        return states_BSH * mask_BS.unsqueeze(-1)
+        return states_BSH * mask_BS.unsqueeze(-1), state[1] if len(state) > 1 else None
 
     def weights(self) -> DirectionWeights:
         """For `rnnsearch.kernels`."""
@@ -90,17 +97,26 @@ class PlainDirection(nn.Module):
 class PlainLayer(nn.Module):
     """One layer of the paper's cell, or of one without a product with the state, in one or two directions."""
 
-    def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool) -> None:
+    def __init__(
+        self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool, layer_norm: bool = False
+    ) -> None:
         super().__init__()
-        self.kernel = CELLS[cell].kernel
+        self.kernel = None if layer_norm else CELLS[cell].kernel
+        sizes = {"input_size": input_size, "hidden_size": hidden_size}
         self.directions = nn.ModuleList(
-            PlainDirection(cell=cell, input_size=input_size, hidden_size=hidden_size, backward=backward)
+            PlainDirection(cell=cell, **sizes, backward=backward, layer_norm=layer_norm)
             for backward in ((False, True) if bidirectional else (False,))
         )
 
     def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
         """Annotations ``[B, S, E]``."""
         return torch.cat([direction(inputs_BSM, mask_BS) for direction in self.directions], dim=-1)
+
+    def with_memory(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Annotations and an LSTM's memory at its ends ``[B, E]``."""
+        read = [d.with_last(inputs_BSM, mask_BS) for d in self.directions if isinstance(d, PlainDirection)]
+        memories = [memory_BH for _, memory_BH in read if memory_BH is not None]
+        return torch.cat([states_BSH for states_BSH, _ in read], dim=-1), torch.cat(memories, dim=-1)
 
     def weights(self) -> list[DirectionWeights]:
         """Of each direction, for `rnnsearch.kernels`."""
@@ -119,9 +135,18 @@ class LibraryLayer(nn.Module):
 
     def forward(self, inputs_BSM: Tensor, mask_BS: Tensor) -> Tensor:
         """Annotations ``[B, S, E]``."""
+        return self._packed(inputs_BSM, mask_BS)[0]
+
+    def with_memory(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Annotations and an LSTM's memory at its ends ``[B, E]``."""
+        states_BSE, (_, memories_DBH) = self._packed(inputs_BSM, mask_BS)
+        return states_BSE, torch.cat(memories_DBH.unbind(), dim=-1)
+
+    def _packed(self, inputs_BSM: Tensor, mask_BS: Tensor) -> tuple[Tensor, Any]:
+        """Annotations, and what the library says of the ends."""
         packed = pack_padded_sequence(inputs_BSM, mask_BS.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        states_BSE, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=inputs_BSM.shape[1])
-        return states_BSE
+        states, ends = self.rnn(packed)
+        return pad_packed_sequence(states, batch_first=True, total_length=inputs_BSM.shape[1])[0], ends
 
     def weights(self) -> list[DirectionWeights]:
         """Of each direction, for `rnnsearch.kernels`; the library's second bias joins the first where it can."""
@@ -213,6 +238,7 @@ class RecurrentEncoder(nn.Module):
         reads: of one direction: ``forward``, or ``backward``, from the last word to the first (Sutskever et al. 2014,
             arXiv 1409.3215). Annotations stand at their words' positions either way.
         residual: add a layer's input to its output, from the second layer on.
+        layer_norm: normalise what enters each gate, and each gate's product with the state, by themselves.
         embedding_dropout, layer_dropout: rates after the embedding and between layers.
         variational_dropout: one mask a sentence instead of fresh noise at each position.
         kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
@@ -236,6 +262,7 @@ class RecurrentEncoder(nn.Module):
         variational_dropout: bool,
         kernels: str,
         reads: str = "forward",
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         if bidirectional and choose(reads, READS, "model.encoder.reads") != "forward":
@@ -254,17 +281,34 @@ class RecurrentEncoder(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.layer_dropout = SequenceDropout(layer_dropout, variational=variational_dropout)
-        layer = LibraryLayer if cell in LibraryLayer.KINDS else PlainLayer
+        by_library = cell in LibraryLayer.KINDS and not layer_norm
+        layer = LibraryLayer if by_library else partial(PlainLayer, layer_norm=layer_norm)
         self.layers = nn.ModuleList(
             layer(cell=cell, input_size=size, hidden_size=hidden_size, bidirectional=bidirectional)
             for size in [embedding_size] + [self.annotation_size] * (layers - 1)
         )
+        self.cell = cell
+        self.hands_over = False
         self.ordered = kernels != "plain" and self.layers[0].kernel is not None
         self.fused = self.ordered or (kernels != "plain" and issubclass(CELLS[cell], Elementwise))
         self.compiled = kernels == "fused"
 
+    def hand_over_memory(self) -> None:
+        """Give the top layer's memory with the annotations; that layer then runs in the library, or step by step.
+
+        Raises:
+            ValueError: if its cell has none.
+        """
+        if self.cell != "lstm":
+            raise ValueError(
+                "model.decoder.initial_memory=ends takes over the memory of an LSTM, which "
+                f"model.encoder.cell={self.cell} does not have; set model.cell=lstm, or initial_memory=zero"
+            )
+        self.hands_over = True
+
     def forward(self, source_BS: Tensor, mask_BS: Tensor) -> Annotations:
         """Annotations of ``source_BS`` (ids), whose real tokens ``mask_BS`` marks."""
+        memory_BE = None
         states_BSX = self.embedding_dropout(lowered(self.embedding(source_BS)))
         if self.turned:
             states_BSX = turned(states_BSX, mask_BS)
@@ -272,14 +316,16 @@ class RecurrentEncoder(nn.Module):
         order = sentence_order(mask_BS, directions=1 + self.bidirectional, falling=falling) if self.ordered else None
         for depth, layer in enumerate(self.layers):
             below_BSX = states_BSX if depth == 0 else self.layer_dropout(states_BSX)
-            if order is None:
+            assert isinstance(layer, PlainLayer | LibraryLayer)
+            if self.hands_over and depth == len(self.layers) - 1:
+                states_BSX, memory_BE = layer.with_memory(below_BSX, mask_BS)
+            elif order is None:
                 states_BSX = layer(below_BSX, mask_BS)
             else:
-                assert isinstance(layer, PlainLayer | LibraryLayer)
                 states_BSX = run_fused(layer, below_BSX, order, compiled=self.compiled)
             if self.residual and depth > 0:
                 states_BSX = states_BSX + below_BSX
-        read = annotate(states_BSX, mask_BS, self.hidden_size)
+        read = replace(annotate(states_BSX, mask_BS, self.hidden_size), memory_BE=memory_BE)
         return replace(read, states_BSE=turned(states_BSX, mask_BS)) if self.turned else read
 
 

@@ -39,11 +39,13 @@ BIASES: Mapping[str, Fill] = {"key.bias": zero, "summary.bias": zero}
 BY_NAME: Mapping[str, Mapping[str, Fill]] = {
     "paper": {
         **{"query.weight": normal(0.001), "key.weight": normal(0.001), "summary.weight": normal(0.01)},
-        **{"v": zero, "g": zero, **BIASES},
+        **{"window.query.weight": normal(0.001), "output.weight": normal(0.01)},
+        **{"v": zero, "window.v": zero, "g": zero, **BIASES},
     },
     "modern": {
         **{"query.weight": xavier, "key.weight": xavier, "summary.weight": xavier},
-        **{"v": normal_by_last_size, **BIASES},  # g is A^-1/2 by its constructor
+        **{"window.query.weight": xavier, "output.weight": xavier},
+        **{"v": normal_by_last_size, "window.v": normal_by_last_size, **BIASES},  # g is A^-1/2 by its constructor
     },
 }
 NORMED: Mapping[str, Fill] = {"v": normal(0.01)}  # g v / ‖v‖ means nothing at v = 0, so g alone is zero there

@@ -20,6 +20,7 @@ class Memory:
     gates_BSG: Tensor | None = None  # the values, projected into the decoder's gates
     readouts_BSX: Tensor | None = None  # the values, projected into its read-out, once the memory is settled
     exponentials_BSA: Tensor | None = None  # e^{2 keys}, in their place once it is settled
+    covered_NV: Tensor | None = None  # at one step: the weights so far, for a mechanism that depends on them
 
     def select(self, index_N: Tensor) -> "Memory":
         """The rows ``index_N`` of the batch."""

@@ -37,9 +37,9 @@ class Transition(nn.Module, ABC):
 
     into_gates: Linear | None
 
-    def __init__(self, *, cell: str, hidden_size: int) -> None:
+    def __init__(self, *, cell: str, hidden_size: int, layer_norm: bool = False) -> None:
         super().__init__()
-        self.cell = make_cell(cell, hidden_size=hidden_size)
+        self.cell = make_cell(cell, hidden_size=hidden_size, layer_norm=layer_norm)
         self.gates = self.cell.gates * hidden_size
 
     def project(self, values_BSE: Tensor) -> Tensor | None:
@@ -61,8 +61,8 @@ def _mixed_gates(weights_NS: Tensor | None, memory: Memory, rows: int) -> Tensor
 class Previous(Transition):
     """The paper: c_i from s_{i-1}, and c_i enters the gates of s_i (A.2.2)."""
 
-    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
-        super().__init__(cell=cell, hidden_size=hidden_size)
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int, layer_norm: bool = False) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size, layer_norm=layer_norm)
         self.into_gates = Linear(context_size, self.gates, bias=False) if context_size else None
 
     def forward(
@@ -77,8 +77,8 @@ class Previous(Transition):
 class Current(Transition):
     """Luong et al. 2015: s_i first, then c_i from s_i; c_i enters the read-out only."""
 
-    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
-        super().__init__(cell=cell, hidden_size=hidden_size)
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int, layer_norm: bool = False) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size, layer_norm=layer_norm)
         self.into_gates = None
 
     def forward(
@@ -91,14 +91,14 @@ class Current(Transition):
 class TwoStep(Transition):
     """The conditional GRU: s'_i = cell_1(y_{i-1}, s_{i-1}); c_i from s'_i; s_i = cell_2(c_i, s'_i)."""
 
-    def __init__(self, *, cell: str, hidden_size: int, context_size: int) -> None:
-        super().__init__(cell=cell, hidden_size=hidden_size)
+    def __init__(self, *, cell: str, hidden_size: int, context_size: int, layer_norm: bool = False) -> None:
+        super().__init__(cell=cell, hidden_size=hidden_size, layer_norm=layer_norm)
         if not context_size:
             raise ValueError(
                 "model.decoder.query_state=two_step feeds its second cell with the context, which "
                 "model/context=initial_only does not have; choose query_state=previous"
             )
-        self.second = make_cell(cell, hidden_size=hidden_size)
+        self.second = make_cell(cell, hidden_size=hidden_size, layer_norm=layer_norm)
         self.into_gates = Linear(context_size, self.gates)
 
     def forward(
@@ -114,6 +114,34 @@ TRANSITIONS: dict[str, type[Previous] | type[Current] | type[TwoStep]] = {
     "current": Current,
     "two_step": TwoStep,
 }
+
+
+class LayerAbove(nn.Module):
+    """A further layer of the decoder, which reads the states below it; nothing in it waits for a context."""
+
+    def __init__(self, *, cell: str, hidden_size: int, layer_norm: bool = False) -> None:
+        super().__init__()
+        self.cell = make_cell(cell, hidden_size=hidden_size, layer_norm=layer_norm)
+        self.input = Linear(hidden_size, self.cell.gates * hidden_size)
+
+    def forward(self, below_NH: Tensor, state: CellState) -> CellState:
+        """One step."""
+        new: CellState = self.cell(self.input(below_NH), state)
+        return new
+
+    def run(self, below_BTH: Tensor, state: CellState, *, kernels: str) -> Tensor:
+        """The visible states after all steps, ``[B, T, H]``."""
+        inputs_TBG, cell = self.input(below_BTH.transpose(0, 1)), self.cell
+        if isinstance(cell, Elementwise):
+            return cell.run(inputs_TBG, state).transpose(0, 1)
+        if kernels != "plain" and cell.kernel is not None:
+            _, after_TBH, _ = _recur(cell, inputs_TBG, state, None, compiled=kernels == "fused")
+            return after_TBH.transpose(0, 1)
+        states = []
+        for inputs_BG in inputs_TBG:
+            state = cell(inputs_BG, state)
+            states.append(state[0])
+        return torch.stack(states, dim=1)
 
 
 def has_kernel(transition: Transition, context: Context) -> bool:

@@ -44,6 +44,8 @@ class Translator(nn.Module):
                 f"{reads} reads the encoder's end states, and an encoder that attends to all words at once "
                 "has none; set model.decoder.initial_state=mean, and model/context=mean for a constant context"
             )
+        if getattr(decoder, "reads_memory", False):
+            _let_hand_over(encoder)
         self.encoder = encoder
         self.decoder = decoder
         if choose(tied_embeddings, TIES, "model.tied_embeddings") != "none":
@@ -101,3 +103,12 @@ class Translator(nn.Module):
         """
         readout_NR, state, weights_NS = self.decoder.step(token_N, state, memory, step)
         return torch.log_softmax(self.logits(readout_NR), dim=-1), state, weights_NS
+
+
+def _let_hand_over(encoder: nn.Module) -> None:
+    if not isinstance(encoder, RecurrentEncoder):
+        raise ValueError(
+            "model.decoder.initial_memory=ends takes over the memory of an LSTM, which "
+            f"{type(encoder).__name__} does not have; set initial_memory=zero"
+        )
+    encoder.hand_over_memory()

@@ -13,8 +13,8 @@ The sum runs over the weight matrices M: a multiply-add counts as 2. times(M) sa
 - 1: s_0, V of the fixed context, and C, C_o of a constant context (C_o: T under input feeding).
 
 energy is what one e_ij costs beyond keys and queries, sums and tanh included, as the mechanism itself says
-(`Context.energy_cost`); softmax is `SOFTMAX`; mixing is the width of what the weights α_ij mix, the annotations and
-their projections into the gates. A mechanism that does not say its cost is counted while it runs
+(`Context.energy_cost`); softmax is `SOFTMAX` for each head; mixing is the width of what the weights α_ij mix, the
+annotations and their projections into the gates. A mechanism that does not say its cost is counted while it runs
 (`rnnsearch.training.counted_operations`): for those here the two differ by less than 0.1 % of the whole, so that models
 counted either way can be compared. Backward takes twice the forward's operations.
 
@@ -31,13 +31,14 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from rnnsearch.model.context import Context
+from rnnsearch.model.context import Attention, Context
 from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.transformer_layer import MultiHeadAttention
 from rnnsearch.model.translator import Translator
 from rnnsearch.training.counted_operations import Lengths, Looking, measured
 
 SOFTMAX = 5  # of one α_ij: the largest, a difference, an exponential, their sum, a quotient
+WINDOW = 4  # of one position's nearness: a difference, a square, a product, a sum
 OURS = "rnnsearch."
 CONTEXT = "decoder.context."
 
@@ -102,12 +103,16 @@ def _looking(translator: Translator, decoder: Decoder, lengths: Lengths) -> Look
         except ValueError:
             if energy is None:
                 raise
-    times = {"key": lengths.source, "query": lengths.target, "summary": 1.0}
-    sizes = {name: part.weight.numel() for name, part in context.named_children() if isinstance(part, nn.Linear)}
+    times = {"key": lengths.source, "query": lengths.target, "summary": 1.0, "output": lengths.source}
+    times["window.query"] = lengths.target
+    sizes = {name: part.weight.numel() for name, part in context.named_modules() if isinstance(part, nn.Linear)}
     products = sum(2 * sizes[name] * times[name] for name in times.keys() & sizes.keys())
     if context.constant:
         return Looking(products, values=1.0)
-    return Looking(products + lengths.source * lengths.target * (energy + SOFTMAX), values=lengths.source)
+    heads = context.heads if isinstance(context, Attention) else 1
+    nearness = WINDOW if isinstance(context, Attention) and context.window is not None else 0
+    each = energy + nearness + heads * SOFTMAX
+    return Looking(products + lengths.source * lengths.target * each, values=heads * lengths.source)
 
 
 def _speaks_for_itself(context: Context) -> bool:
@@ -137,7 +142,7 @@ def _times(name: str, translator: Translator, lengths: Lengths, values: float) -
     decoder = translator.decoder
     if name.startswith("encoder.") or name.endswith((".source.key", ".source.value")):
         return lengths.source
-    if name == "decoder.initial.project":
+    if name.startswith("decoder.initial."):
         return 1
     if name == "decoder.transition.into_gates":
         return values

@@ -25,10 +25,10 @@ ROLES: Mapping[str, re.Pattern[str]] = {
         "gates": r".*\.input\.weight|.*\.rnn\.weight_ih_l0(_reverse)?|.*\.feed\.weight|.*\.into_gates\.weight",  # W, C
         "gates_bias": r".*\.input\.bias|.*\.rnn\.bias_ih_l0(_reverse)?|.*\.into_gates\.bias",
         "bias": r".*\.(candidate_bias|(cell|second)\.(forget|reset)|rnn\.bias_hh_l0(_reverse)?)"
-        r"|decoder\.(initial\.project|readout\.state|output)\.bias"
+        r"|decoder\.(initial\.(project|memory)|readout\.state|output)\.bias"
         r"|.*\.feed_forward\.(inner|outer)\.bias|.*norm\.bias",
         "embedding": r"(en|de)coder\.embedding\.weight",  # E, and the output matrix where they are tied
-        "dense": r"decoder\.(initial\.project|readout\.(state|word|context)|output)\.weight"
+        "dense": r"decoder\.(initial\.(project|memory)|readout\.(state|word|context)|output)\.weight"
         r"|.*\.(own|source)\.(query|key|value|output)\.weight|.*\.feed_forward\.(inner|outer)\.weight",
         "norm": r".*norm\.weight",
     }.items()

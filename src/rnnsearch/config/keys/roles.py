@@ -52,7 +52,11 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
 UNCOUNTED = {
     **{"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"},
-    **{"model.encoder.reads": "forward", "model.context.weights": "softmax", "model.context.temperature": 1.0},
+    **{"model.encoder.reads": "forward", "model.encoder.layer_norm": False},
+    **{"model.decoder.layers": 1, "model.decoder.residual": False, "model.decoder.layer_norm": False},
+    **{"model.decoder.layer_dropout": None, "model.decoder.initial_memory": "zero"},
+    **{"model.context.weights": "softmax", "model.context.temperature": 1.0},
+    **{"model.context.heads": 1, "model.context.window": None, "model.context.coverage": False},
 }
 READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
 MATCHED_SIZES = ("hidden_size", "feed_forward_size")  # of a half, recurrent or a Transformer's: match finds it
