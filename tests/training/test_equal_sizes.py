@@ -39,3 +39,14 @@ def test_models_that_exist_in_one_proportion_alone_keep_it() -> None:
     encoder, decoder = match_hidden_sizes(count, encoder=64, decoder=128, parameters=200_000)
     assert decoder == 2 * encoder
     assert abs(gru(encoder, decoder) / 200_000 - 1) <= 0.01
+
+
+def test_sizes_that_heads_share_are_multiples() -> None:
+    def count(encoder: int, decoder: int) -> int:
+        if encoder % 4 or decoder % 4:
+            raise ValueError("heads share them")
+        return gru(encoder, decoder)
+
+    for encoder, decoder in ((64, 64), (64, 96), (32, 64)):
+        found = match_hidden_sizes(count, encoder=encoder, decoder=decoder, parameters=300_000, step=4)
+        assert abs(count(*found) / 300_000 - 1) <= 0.01

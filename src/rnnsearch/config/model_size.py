@@ -71,5 +71,6 @@ def matched_overrides(
         return quantity(config, sizes, by, lengths)
 
     own = {half: int(halves[half][key]) for half, key in keys.items()}
-    found = match_hidden_sizes(count, encoder=own["encoder"], decoder=own["decoder"], parameters=target)
+    heads = (config.model.get("context") or {}).get("heads") or 1  # they share annotations and states evenly
+    found = match_hidden_sizes(count, encoder=own["encoder"], decoder=own["decoder"], parameters=target, step=heads)
     return [f"model.{half}.{keys[half]}={size}" for half, size in zip(halves, found, strict=True)]

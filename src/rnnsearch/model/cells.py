@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from rnnsearch.kernels import cells as kernels
 from rnnsearch.kernels import products
-from rnnsearch.model.linear import Linear
+from rnnsearch.model.linear import Linear, by_part
 
 CellState = tuple[Tensor, ...]  # (s_BH,), or (s_BH, m_BH) for the LSTM, (s_BH, c_BH) for the SRU
 
@@ -43,15 +43,14 @@ class GateNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(gates * hidden_size))
         self.bias = nn.Parameter(torch.zeros(gates * hidden_size)) if bias else None
-        self.hidden_size = hidden_size
+        self.gates, self.hidden_size = gates, hidden_size
 
     def forward(self, values_BX: Tensor, gates: slice = slice(None)) -> Tensor:
         """The values of some of the gates, all of them by default, normalised."""
-        by_gate = values_BX.to(self.weight.dtype).unflatten(-1, (-1, self.hidden_size))
-        normed = nn.functional.layer_norm(by_gate, (self.hidden_size,))
-        scaled = normed * self.weight.unflatten(0, (-1, self.hidden_size))[gates]
+        by_gate = by_part(values_BX.to(self.weight.dtype), values_BX.shape[-1] // self.hidden_size)
+        scaled = nn.functional.layer_norm(by_gate, (self.hidden_size,)) * by_part(self.weight, self.gates)[gates]
         if self.bias is not None:
-            scaled = scaled + self.bias.unflatten(0, (-1, self.hidden_size))[gates]
+            scaled = scaled + by_part(self.bias, self.gates)[gates]
         return scaled.flatten(-2)
 
 

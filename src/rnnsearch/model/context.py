@@ -24,7 +24,7 @@ from rnnsearch.kernels.energies import additive_energies, exponentials
 from rnnsearch.model.cells import choose
 from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.initial_values import fill_by_name
-from rnnsearch.model.linear import Linear
+from rnnsearch.model.linear import Linear, by_part
 from rnnsearch.model.memory import Memory as Memory  # where packages of others look for it
 from rnnsearch.model.window import Window
 
@@ -225,8 +225,8 @@ class Attention(Context, ABC):
     def _values(self, states_BSE: Tensor) -> Tensor:
         if self.output is None:
             return states_BSE
-        parts_BSPX = states_BSE.unflatten(-1, (self.heads, -1))
-        matrices_EPX = self.heads * self.output.weight.unflatten(-1, (self.heads, -1))
+        parts_BSPX = by_part(states_BSE, self.heads)
+        matrices_EPX = self.heads * by_part(self.output.weight, self.heads)
         return torch.einsum("bspx,epx->bpse", parts_BSPX, matrices_EPX).flatten(1, 2)
 
     def weigh(self, query_NH: Tensor, memory: Memory, step: int) -> Tensor | None:
@@ -235,7 +235,7 @@ class Attention(Context, ABC):
         return weights_BKV.expand(-1, query_BKH.shape[1], -1).flatten(0, 1)
 
     def _weights(self, energies_BKV: Tensor, query_BKH: Tensor, mask_BS: Tensor) -> Tensor:
-        energies_BKPS, mask_BKS = energies_BKV.unflatten(-1, (self.heads, -1)), mask_BS.unsqueeze(1)
+        energies_BKPS, mask_BKS = by_part(energies_BKV, self.heads), mask_BS.unsqueeze(1)
         if self.window is not None:
             nearness_BKS, mask_BKS = self.window(query_BKH, mask_BS)
             energies_BKPS = energies_BKPS + nearness_BKS.unsqueeze(2)
@@ -243,7 +243,7 @@ class Attention(Context, ABC):
         return weights_BKV if self.heads == 1 else weights_BKV / self.heads
 
     def over_source(self, weights_XV: Tensor | None) -> Tensor | None:
-        return None if weights_XV is None else weights_XV.unflatten(-1, (self.heads, -1)).sum(-2)
+        return None if weights_XV is None else by_part(weights_XV, self.heads).sum(-2)
 
 
 class HiddenLayer(Attention, ABC):
@@ -278,7 +278,7 @@ class HiddenLayer(Attention, ABC):
             sums_BKSA = sums_BKSA + self.coverage(memory.covered_NV.view(*sums_BKSA.shape[:2], -1))
         if self.heads == 1:
             return torch.tanh(sums_BKSA) @ self.direction()
-        by_head_BKSP = (torch.tanh(sums_BKSA) * self.direction()).unflatten(-1, (self.heads, -1)).sum(-1)
+        by_head_BKSP = by_part(torch.tanh(sums_BKSA) * self.direction(), self.heads).sum(-1)
         return by_head_BKSP.movedim(-1, 2).flatten(2)
 
     def coverage(self, covered_BKV: Tensor) -> Tensor:
@@ -332,8 +332,8 @@ class Additive(HiddenLayer):
 
     def coverage(self, covered_BKV: Tensor) -> Tensor:
         assert self.u is not None
-        by_head_BKSP1 = covered_BKV.unflatten(-1, (self.heads, -1)).movedim(2, -1).unsqueeze(-1)
-        return (by_head_BKSP1 * self.u.unflatten(-1, (self.heads, -1))).flatten(-2)
+        by_head_BKSP1 = by_part(covered_BKV, self.heads).movedim(2, -1).unsqueeze(-1)
+        return (by_head_BKSP1 * by_part(self.u, self.heads)).flatten(-2)
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)
@@ -480,7 +480,7 @@ class DotProduct(Attention, ABC):
         queries_BKA = self.queries(query_BKH)
         if self.heads == 1:
             return queries_BKA @ memory.keys_BSA.mT
-        by_head = (values.unflatten(-1, (self.heads, -1)) for values in (queries_BKA, memory.keys_BSA))
+        by_head = (by_part(values, self.heads) for values in (queries_BKA, memory.keys_BSA))
         return torch.einsum("bkpw,bspw->bkps", *by_head).flatten(2)
 
 

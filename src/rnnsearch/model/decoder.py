@@ -227,9 +227,12 @@ class Decoder(nn.Module):
             context=context,
             memory=self.reads_memory,
         )
-        shape = {"cell": cell, "hidden_size": hidden_size, "layer_norm": layer_norm}
-        self.transition = TRANSITIONS[query_state](context_size=context.size, **shape)
-        self.above = nn.ModuleList(LayerAbove(**shape) for _ in range(layers - 1))
+        self.transition = TRANSITIONS[query_state](
+            cell=cell, hidden_size=hidden_size, context_size=context.size, layer_norm=layer_norm
+        )
+        self.above = nn.ModuleList(
+            LayerAbove(cell=cell, hidden_size=hidden_size, layer_norm=layer_norm) for _ in range(layers - 1)
+        )
         self.residual = residual
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         self.input = Linear(embedding_size, self.transition.gates)

@@ -86,12 +86,12 @@ class MultiHeadAttention(nn.Module):
 
 def attend(query_BPQW: Tensor, looked: Looked, mask_B11X: Tensor | None, *, rate: float, causal: bool) -> Tensor:
     """torch's attention, ``[B, P, Q, W]``; on a CPU in float32, for its bfloat16 is several times slower there."""
-    given = (query_BPQW, looked.keys, looked.values)
-    if query_BPQW.is_cpu and query_BPQW.dtype == torch.bfloat16:
-        with torch.autocast("cpu", enabled=False):
-            wide = (values.float() for values in given)
-            return scaled_dot_product_attention(*wide, mask_B11X, rate, is_causal=causal).to(torch.bfloat16)
-    return scaled_dot_product_attention(*given, mask_B11X, rate, is_causal=causal)
+    keys, values = looked.keys, looked.values
+    if not (query_BPQW.is_cpu and query_BPQW.dtype == torch.bfloat16):
+        return scaled_dot_product_attention(query_BPQW, keys, values, mask_B11X, rate, is_causal=causal)
+    with torch.autocast("cpu", enabled=False):
+        wide = (query_BPQW.float(), keys.float(), values.float())
+        return scaled_dot_product_attention(*wide, mask_B11X, rate, is_causal=causal).to(torch.bfloat16)
 
 
 class FeedForward(nn.Module):

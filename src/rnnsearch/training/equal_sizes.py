@@ -8,7 +8,7 @@ TOLERANCE = 0.01
 
 
 def match_hidden_sizes(
-    count: Callable[[int, int], float], *, encoder: int, decoder: int, parameters: float
+    count: Callable[[int, int], float], *, encoder: int, decoder: int, parameters: float, step: int = 1
 ) -> tuple[int, int]:
     """Encoder and decoder hidden sizes, scaled together, that come nearest to ``parameters``.
 
@@ -16,15 +16,17 @@ def match_hidden_sizes(
         count: parameters, or operations, of the model with the given encoder and decoder hidden sizes; grows with both.
         encoder, decoder: the model's own sizes, whose proportion is kept (to whole units).
         parameters: what to come near to.
+        step: sizes are multiples of it, as heads demand that share them.
 
     Raises:
         ValueError: if no sizes come within 1 %.
     """
 
-    def sizes(units: int) -> tuple[int, int]:
+    def sizes(count_of_steps: int) -> tuple[int, int]:
+        units = count_of_steps * step
         if decoder % encoder == 0:  # keep the exact multiple: some models exist in no other proportion
             return units, units * (decoder // encoder)
-        return max(1, round(units * encoder / decoder)), units
+        return step * max(1, round(units * encoder / decoder / step)), units
 
     low, high = 1, 1
     while count(*sizes(high)) < parameters:
@@ -42,7 +44,7 @@ def match_hidden_sizes(
     best = min((sizes(low), sizes(high)), key=distance)
     if distance(best) > TOLERANCE:  # scaling both by a whole unit is too coarse for a small model
         (encoder_low, decoder_low), (encoder_high, decoder_high) = sizes(low), sizes(high)
-        between = product(range(encoder_low, encoder_high + 1), range(decoder_low, decoder_high + 1))
+        between = product(range(encoder_low, encoder_high + 1, step), range(decoder_low, decoder_high + 1, step))
         best = min(between, key=distance)
     if distance(best) > TOLERANCE:
         raise ValueError(
