@@ -125,6 +125,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         code: SHA-256 of the user's own code and files, by name.
         parameters, parameters_without_embeddings: trainable numbers.
         flops_per_token: operations a target token of training, at the lengths of ``flops_lengths``.
+        dependent_steps: `rnnsearch.training.dependent_steps` of a sentence pair of those lengths.
         scoring: `rnnsearch.evaluation.scoring.Scoring`.
         updates: of the weights.
         tokens_seen: target tokens.
@@ -157,6 +158,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     parameters_without_embeddings: int | None = None
     flops_per_token: float | None = None
     flops_lengths: dict[str, float] = {}
+    dependent_steps: dict[str, float] = {}
     filters: dict[str, Any] = {}
     tokenizer: Tokenizers = Tokenizers()
     data: Data = Data()

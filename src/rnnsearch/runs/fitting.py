@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from rnnsearch.runs.recording import ended
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import best_checkpoint, early_stopping, kept_checkpoints
 from rnnsearch.training.dashboards import Samples, open_dashboards, show_results
+from rnnsearch.training.dependent_steps import dependent_steps
 from rnnsearch.training.faults import Watch
 from rnnsearch.training.fit import fit as train
 from rnnsearch.training.fit import quiet, told_the_end
@@ -71,7 +73,7 @@ def fit(
     scoring = Scoring.of_record(record.values.get("scoring") or {}) if resume else build.build_scoring(cfg, data)
     operations = _operations(cfg, data, record.values if resume else {})
     module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"])
-    measured = {**sizes(module.translator), **operations}
+    measured = {**sizes(module.translator), **operations, **_steps(module, operations)}
     machine = _hardware(cfg, record.values if resume else {})
     record.write(hardware=machine, **measured, **_data(data), scoring=scoring.as_record())
     looks = cfg.model.get("context") or cfg.model.decoder
@@ -198,6 +200,15 @@ def _operations(cfg: DictConfig, data: ParallelDataModule, before: Mapping[str, 
             raise
         logger.warning("%s", error)
     return {"flops_per_token": each, "flops_lengths": {"source": source, "target": target}}
+
+
+def _steps(module: TranslationModule, operations: Mapping[str, Any]) -> dict[str, Any]:
+    """The chain of a pair of the mean lengths; nothing where it isn't known."""
+    lengths = operations.get("flops_lengths")
+    if lengths is None:
+        return {}
+    steps = dependent_steps(module.translator, source_length=lengths["source"], target_length=lengths["target"])
+    return {} if steps is None else {"dependent_steps": asdict(steps)}
 
 
 def _data(data: ParallelDataModule) -> dict[str, Any]:

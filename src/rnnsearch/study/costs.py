@@ -24,6 +24,11 @@ def table(study: Study) -> Table:
         ("tokens a second", lambda record: record.tokens_per_second, count),
         ("peak memory", lambda record: record.peak_memory_bytes, mebibytes),
     ]
+    if any(run.record.dependent_steps for run in study.runs):  # records of earlier versions lack them
+        quantities += [
+            ("steps that wait, training", lambda record: record.dependent_steps.get("training"), _tenths),
+            ("… translation", lambda record: record.dependent_steps.get("translation"), _tenths),
+        ]
     rows = [
         _row(name, [_mean(study, member, read) for member in study.members], show) for name, read, show in quantities
     ]
@@ -71,6 +76,10 @@ def _row(name: str, values: Sequence[float | None], show: Show) -> tuple[str, ..
 def _mean(study: Study, member: str, read: Callable[[Record], float | None]) -> float | None:
     known = [value for run in study.compared(member) if (value := read(run.record)) is not None]
     return fmean(known) if known else None
+
+
+def _tenths(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1f}"
 
 
 def _millions(value: float | None) -> str:
