@@ -168,7 +168,7 @@ def test_weak_models_say_nothing(make_study: Callable[..., Path], tmp_path: Path
     write_report(folder)
     text = page_of(folder).text
     assert "This comparison says nothing: the better member, additive, has" in text
-    assert "Says nothing: both models are too weak to compare." in text
+    assert "Says nothing: the models are too weak to compare." in text
     assert "SAYS NOTHING" in (folder / "report.md").read_text(encoding="utf-8")
     assert "its record says" in text
 

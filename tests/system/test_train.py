@@ -26,8 +26,8 @@ FILES = (
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "
     "parameters_without_embeddings flops_per_token flops_lengths dependent_steps git versions hardware data filters "
-    "tokenizer updates tokens_seen skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes results "
-    "scoring code files sha256"
+    "tokenizer updates tokens_seen skipped_updates seconds training_seconds tokens_per_second peak_memory_bytes "
+    "results scoring code files sha256"
 )
 SHORT = "budget.updates=2 validation.every=2 samples=0"
 
