@@ -73,6 +73,12 @@ def tiny(context: str, decoder: str, cell: str, *, own: Any = None) -> Translato
     return translator
 
 
+def of_config(*words: str) -> Translator:
+    """That of conf/model/tiny.yaml with other words."""
+    config = compose("train", ["data=controlled", "model=tiny", *words]).model
+    return build_translator(config, source_size=VOCABULARY, target_size=VOCABULARY, kernels="plain")
+
+
 def designs() -> Iterator[tuple[str, str, str]]:
     """Every mechanism with every decoder and cell that there are."""
     for context in CONTEXTS:

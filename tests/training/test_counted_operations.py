@@ -14,7 +14,7 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.training import cost
 from rnnsearch.training.cost import operations_per_token
 
-from .operations import CONTEXTS, DECODERS, designs, tiny, whole
+from .operations import CONTEXTS, DECODERS, designs, of_config, tiny, whole
 
 HIDDEN = 24
 ANNOTATION, STATE = 192, 96  # of model=tiny
@@ -109,6 +109,24 @@ def test_all_but_one_part_in_fifty_is_in_the_formula(context: str) -> None:
 def test_at_every_length_and_for_every_design(source: int, target: int) -> None:
     for design in designs():
         assert off(design, source, target) < (0.022 if design[2] == "sru" else 0.02), design  # the most of all cells
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.context.heads=4",
+        "model/context=scaled_dot model.context.heads=4 model.decoder.query_state=current",
+        "model/context=general model.context.heads=2 model.context.window=3",
+        "model.context.window=5",
+        "model.context.coverage=true",
+        "model.decoder.layers=3 model.decoder.residual=true model.encoder.layers=2",
+        "model.cell=lstm model.decoder.initial_memory=ends model.encoder.layer_norm=true",
+    ],
+)
+def test_depth_heads_a_window_and_coverage_are_in_the_formula(words: str) -> None:
+    translator = of_config(*words.split())
+    for source, target in ((14, 12), (30, 40)):
+        assert total(translator, source, target) == pytest.approx(whole(translator, source, target), rel=0.02)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
