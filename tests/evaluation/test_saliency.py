@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.model.designs import AXES, MODERN, PAPER, build
+from tests.model.designs import MODERN, PAPER, QUICK_AXES, build
 from tests.model.oracle import Design
 from torch import Tensor, nn
 
@@ -51,7 +51,7 @@ def log_probs(
     return found
 
 
-@pytest.mark.parametrize("design", AXES, ids=str)
+@pytest.mark.parametrize("design", QUICK_AXES)
 def test_it_is_what_differences_give(design: Design) -> None:
     translator = build(design)
     for found, (source, target) in zip(saliency(translator, PAIRS), PAIRS, strict=True):

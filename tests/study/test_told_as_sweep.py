@@ -48,6 +48,7 @@ def markdown_of(folder: Path) -> str:
     return (folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
 
 
+@pytest.mark.slow
 def test_a_sweep_has_no_word_of_its_first_point_nor_of_a_plan(sweep: Path) -> None:
     text = markdown_of(sweep)
     assert text.startswith("# The best of 15 finished points is attention_size=")
@@ -56,6 +57,7 @@ def test_a_sweep_has_no_word_of_its_first_point_nor_of_a_plan(sweep: Path) -> No
         assert word not in told, word
 
 
+@pytest.mark.slow
 def test_one_table_is_sorted_by_score_with_a_column_for_each_setting(sweep: Path) -> None:
     text = markdown_of(sweep)
     lines = text[text.index("**All 16 points by test BLEU**") :].split("\n\n")[1].splitlines()
@@ -69,6 +71,7 @@ def test_one_table_is_sorted_by_score_with_a_column_for_each_setting(sweep: Path
     assert rows[0][5] == "the best"
 
 
+@pytest.mark.slow
 def test_csv_and_latex_begin_with_the_best(sweep: Path) -> None:
     best = best_first(read_study(sweep)).members[0]
     rows = list(csv.DictReader(io.StringIO((sweep / "report.csv").read_text(encoding="utf-8"))))
@@ -79,6 +82,7 @@ def test_csv_and_latex_begin_with_the_best(sweep: Path) -> None:
     assert "Planned" not in latex
 
 
+@pytest.mark.slow
 def test_a_baseline_that_somebody_chose_makes_it_a_comparison(sweep: Path, tmp_path: Path) -> None:
     study = read_study(sweep)
     stated = replace(study.description.planned, baseline=study.members[0])

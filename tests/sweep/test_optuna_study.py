@@ -76,6 +76,7 @@ def test_a_search_is_a_function_of_its_seed(tmp_path: Path, sampler: str) -> Non
     assert len({tuple(one.values()) for one in first}) == 8
 
 
+@pytest.mark.slow
 def test_tpe_finds_better_values_than_chance(tmp_path: Path) -> None:
     means = {}
     for sampler in ("tpe", "random"):

@@ -128,6 +128,7 @@ def test_wandb_has_pictures_tables_and_a_summary(workshop: Any, run: Path) -> No
     ]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_stops_nothing_and_the_key_reaches_no_file(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

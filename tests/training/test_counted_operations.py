@@ -115,9 +115,11 @@ def test_at_every_length_and_for_every_design(source: int, target: int) -> None:
     "words",
     [
         "model.context.heads=4",
-        "model/context=scaled_dot model.context.heads=4 model.decoder.query_state=current",
+        pytest.param(
+            "model/context=scaled_dot model.context.heads=4 model.decoder.query_state=current", marks=pytest.mark.slow
+        ),
         "model/context=general model.context.heads=2 model.context.window=3",
-        "model.context.window=5",
+        pytest.param("model.context.window=5", marks=pytest.mark.slow),
         "model.context.coverage=true",
         "model.decoder.layers=3 model.decoder.residual=true model.encoder.layers=2",
         "model.cell=lstm model.decoder.initial_memory=ends model.encoder.layer_norm=true",
