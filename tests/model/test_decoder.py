@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from rnnsearch.model.decoder import Readout
+from rnnsearch.model.dropout import SequenceDropout
 
 from .designs import MODERN, PAPER, SOURCES, batch, build
 from .oracle import Design
@@ -96,3 +97,18 @@ def test_paper_readout_sees_the_word_before_and_not_the_new_state() -> None:
 def test_senseless_designs_are_refused(design: Design, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         build(design)
+
+
+@pytest.mark.parametrize("variational", [True, False])
+def test_what_enters_layers_above_is_dropped_alike_by_step_and_at_once(variational: bool) -> None:
+    """Each layer's noise is of one sentence or of one step, as `SequenceDropout` has it, and only in training."""
+    decoder = build(MODERN.but(decoder_layers=3, coverage=True)).decoder
+    decoder.layer_dropout = SequenceDropout(0.5, variational=variational)
+    state, _ = decoder.start(build(MODERN).encoder(*batch()[:2]))
+    assert decoder._noise_above(state, 40) == []
+    decoder.train()
+    first, second = decoder._noise_above(state, 40)
+    assert first.shape == (len(SOURCES), 40, 5)
+    assert set(first.unique().tolist()) == {0.0, 2.0}
+    assert not torch.equal(first, second)
+    assert torch.equal(first[:, :1].expand_as(first), first) == variational

@@ -272,18 +272,15 @@ class HiddenLayer(Attention, ABC):
         queries_BKA = self.queries(query_BKH, step)
         if memory.exponentials_BSA is not None:
             return additive_energies(queries_BKA, memory.exponentials_BSA, self.direction())
-        assert memory.keys_BSA is not None
-        sums_BKSA = queries_BKA.unsqueeze(2) + memory.keys_BSA.unsqueeze(1)
-        if memory.covered_NV is not None:
-            sums_BKSA = sums_BKSA + self.coverage(memory.covered_NV.view(*sums_BKSA.shape[:2], -1))
+        hidden_BKSA = torch.tanh(self.sums(queries_BKA, memory))
         if self.heads == 1:
-            return torch.tanh(sums_BKSA) @ self.direction()
-        by_head_BKSP = by_part(torch.tanh(sums_BKSA) * self.direction(), self.heads).sum(-1)
-        return by_head_BKSP.movedim(-1, 2).flatten(2)
+            return hidden_BKSA @ self.direction()
+        return by_part(hidden_BKSA * self.direction(), self.heads).sum(-1).movedim(-1, 2).flatten(2)
 
-    def coverage(self, covered_BKV: Tensor) -> Tensor:
-        """What the weights so far add to the hidden layer, ``[B, K, S, A]``, of a mechanism that `covers`."""
-        raise NotImplementedError
+    def sums(self, queries_BKA: Tensor, memory: Memory) -> Tensor:
+        """What the tanh is taken of, ``[B, K, S, A]``."""
+        assert memory.keys_BSA is not None
+        return queries_BKA.unsqueeze(2) + memory.keys_BSA.unsqueeze(1)
 
 
 class Additive(HiddenLayer):
@@ -330,10 +327,14 @@ class Additive(HiddenLayer):
     def energy_cost(self) -> float | None:
         return (4.0 if self.u is None else 6.0) * self.v.numel()  # one more product and sum for each hidden unit
 
-    def coverage(self, covered_BKV: Tensor) -> Tensor:
-        assert self.u is not None
-        by_head_BKSP1 = by_part(covered_BKV, self.heads).movedim(2, -1).unsqueeze(-1)
-        return (by_head_BKSP1 * by_part(self.u, self.heads)).flatten(-2)
+    def sums(self, queries_BKA: Tensor, memory: Memory) -> Tensor:
+        sums_BKSA = super().sums(queries_BKA, memory)
+        if self.u is None:
+            return sums_BKSA
+        assert memory.covered_NV is not None
+        covered_BKV = memory.covered_NV.view(*sums_BKSA.shape[:2], -1)
+        covered_BKSP1 = by_part(covered_BKV, self.heads).movedim(2, -1).unsqueeze(-1)
+        return sums_BKSA + (covered_BKSP1 * by_part(self.u, self.heads)).flatten(-2)
 
     def keys(self, annotations: Annotations) -> Tensor:
         keys_BSA: Tensor = self.key(annotations.states_BSE)

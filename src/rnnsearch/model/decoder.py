@@ -197,25 +197,10 @@ class Decoder(nn.Module):
         choose(cell, list(CELLS), "model.decoder.cell")
         choose(query_state, list(TRANSITIONS), "model.decoder.query_state")
         choose(readout_state, ("before", "after"), "model.decoder.readout_state")
-        self._refuse(query_state, readout_state, input_feeding)
-        self._refuse_depth(layers, readout_state)
         self.reads_memory = choose(initial_memory, INITIAL_MEMORIES, "model.decoder.initial_memory") == "ends"
-        if self.reads_memory and cell != "lstm":
-            raise ValueError(
-                f"model.decoder.initial_memory=ends begins the memory of an LSTM, which model.decoder.cell={cell} does "
-                "not have; set model.cell=lstm, or initial_memory=zero"
-            )
-        if query_state == "current" and context.covers and not input_feeding:
-            raise ValueError(
-                "model.context.coverage=true makes each step's weights wait for those before it, and "
-                "model.decoder.query_state=current finds all of them at once; set query_state=previous or two_step, or "
-                "model.decoder.input_feeding=true"
-            )
-        if query_state == "two_step" and not context.sums_to_one:
-            raise ValueError(
-                "model.decoder.query_state=two_step mixes a bias with the context, so weights must sum to 1, and those "
-                f"of this {type(context).__name__} do not; of slots they do with model.context.normalized=positions"
-            )
+        self._refuse_cells(cell, layers, readout_state, reads_memory=self.reads_memory)
+        self._refuse_states(query_state, readout_state, input_feeding=input_feeding)
+        self._refuse_context(context, query_state, input_feeding=input_feeding)
         self.reads_before = readout_state == "before"
         self.hidden_size = hidden_size
         self.context = context
@@ -266,7 +251,7 @@ class Decoder(nn.Module):
         return f"model.context ({type(self.context).__name__})" if self.context.reads_ends else None
 
     @staticmethod
-    def _refuse(query_state: str, readout_state: str, input_feeding: bool) -> None:
+    def _refuse_states(query_state: str, readout_state: str, *, input_feeding: bool) -> None:
         if query_state != "previous" and readout_state == "before":
             raise ValueError(
                 f"model.decoder.query_state={query_state} finds the context after the state, so the read-out can't "
@@ -279,7 +264,26 @@ class Decoder(nn.Module):
             )
 
     @staticmethod
-    def _refuse_depth(layers: int, readout_state: str) -> None:
+    def _refuse_context(context: Context, query_state: str, *, input_feeding: bool) -> None:
+        if query_state == "current" and context.covers and not input_feeding:
+            raise ValueError(
+                "model.context.coverage=true makes each step's weights wait for those before it, and "
+                "model.decoder.query_state=current finds all of them at once; set query_state=previous or two_step, or "
+                "model.decoder.input_feeding=true"
+            )
+        if query_state == "two_step" and not context.sums_to_one:
+            raise ValueError(
+                "model.decoder.query_state=two_step mixes a bias with the context, so weights must sum to 1, and those "
+                f"of this {type(context).__name__} do not; of slots they do with model.context.normalized=positions"
+            )
+
+    @staticmethod
+    def _refuse_cells(cell: str, layers: int, readout_state: str, *, reads_memory: bool) -> None:
+        if reads_memory and cell != "lstm":
+            raise ValueError(
+                f"model.decoder.initial_memory=ends begins the memory of an LSTM, which model.decoder.cell={cell} does "
+                "not have; set model.cell=lstm, or initial_memory=zero"
+            )
         if layers < 1:
             raise ValueError(f"model.decoder.layers={layers}: a decoder has at least 1 layer")
         if layers > 1 and readout_state == "before":
@@ -353,9 +357,9 @@ class Decoder(nn.Module):
         state: State,
         memory: Memory,
         step: int,
-        kept_LNH: Sequence[Tensor] | None = None,
+        kept_LNH: Sequence[Tensor] = (),
     ) -> tuple[Tensor, State, Tensor | None]:
-        """A step; what enters the layers above is multiplied by ``kept_LNH``."""
+        """A step; what enters the layers above is multiplied by ``kept_LNH``, if there are any."""
         if self.feed is not None:
             inputs_NG = inputs_NG + self.feed(state.readout_NR)
         if state.covered_NV is not None:
@@ -363,7 +367,7 @@ class Decoder(nn.Module):
         cell, weights_NV = self.transition(inputs_NG, state.cell, memory, self.context, step)
         read_NH, above = state.cell[0] if self.reads_before else cell[0], []
         for depth, (layer, start) in enumerate(zip(self.above, state.above, strict=True)):
-            below_NH = read_NH if kept_LNH is None else read_NH * kept_LNH[depth]
+            below_NH = read_NH * kept_LNH[depth] if kept_LNH else read_NH
             above.append(layer(below_NH, start))
             read_NH = above[-1][0] + below_NH if self.residual else above[-1][0]
         readout_NR = self.readout.combine(read_NH, words_NM, self._context_term(weights_NV, memory, len(words_NM)))
@@ -381,13 +385,16 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Under input feeding the read-out belongs to the recurrence; dropout is applied to the copy that leaves it."""
         readouts, weights = [], []
-        ones_BTH = state.cell[0].new_ones(*words_BTM.shape[:2], self.hidden_size)
-        kept_LBTH = [
-            self.layer_dropout(ones_BTH) for _ in self.above
-        ]  # all noise at once, which may be that of a sentence
+        kept_LTBH = [kept_BTH.unbind(1) for kept_BTH in self._noise_above(state, words_BTM.shape[1])]
         for i, (words_BM, inputs_BG) in enumerate(zip(words_BTM.unbind(1), inputs_BTG.unbind(1), strict=True)):
-            kept_LBH = [kept_BTH[:, i] for kept_BTH in kept_LBTH]
+            kept_LBH = [kept_TBH[i] for kept_TBH in kept_LTBH]
             readout_NR, state, weights_BS = self._step(words_BM, inputs_BG, state, memory, i, kept_LBH)
             readouts.append(readout_NR)
             weights.append(weights_BS)
         return self.readout_dropout(torch.stack(readouts, dim=1)), stack_weights(weights)
+
+    def _noise_above(self, state: State, steps: int) -> list[Tensor]:
+        """The dropout of what enters each layer above, ``[B, T, H]`` as factors; none where there is no dropout."""
+        if not self.training or self.layer_dropout.rate == 0.0:
+            return []
+        return [self.layer_dropout(s_BH.new_ones(len(s_BH), steps, self.hidden_size)) for s_BH, *_ in state.above]

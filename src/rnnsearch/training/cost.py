@@ -110,9 +110,10 @@ def _looking(translator: Translator, decoder: Decoder, lengths: Lengths) -> Look
     products = sum(2 * sizes[name] * times[name] for name in times.keys() & sizes.keys())
     if context.constant:
         return Looking(products, values=1.0)
-    heads = context.heads if isinstance(context, Attention) else 1
-    nearness = WINDOW if isinstance(context, Attention) and context.window is not None else 0
-    each = energy + nearness + heads * SOFTMAX
+    heads = 1
+    if isinstance(context, Attention):
+        heads, energy = context.heads, energy + (0 if context.window is None else WINDOW)
+    each = energy + heads * SOFTMAX
     return Looking(products + lengths.source * lengths.target * each, values=heads * lengths.source)
 
 
