@@ -1,4 +1,4 @@
 """The equations: encoder, context, decoder, their cells, and checkpoints of them.
 
-Imports `data` and `kernels`. Begin with context.py, the seam in which compared models differ, then translator.py.
+Imports `data` and `kernels`. Begin with mechanism.py, the seam in which compared models differ, then translator.py.
 """
