@@ -17,6 +17,8 @@ from tests.docs.markdown import ROOT, Command, blocks
 from tests.system.conftest import TINY, write_corpus
 
 from rnnsearch.cli.main import main
+from rnnsearch.records.run_record import read_record
+from rnnsearch.records.test_sets import TestResults, write_results
 
 SENTENCES = "ein Hund läuft\nder Mann sieht ein Haus\n\nrot\n"
 RUNS = ("RUN", "RUN_A", "RUN_B", "OTHER_RUN")
@@ -63,6 +65,15 @@ def write_forms(folder: Path) -> None:
             (folder / "shards" / f"{number}.{side}").write_text("".join(f"{text}\n" for text in texts))
 
 
+def test_again(study: Path, name: str) -> None:
+    """Give the runs of a published study a named test set: their own, again."""
+    shutil.copy(study / "sentences.test.jsonl.bz2", study / f"sentences.{name}.jsonl.bz2")
+    for path in study.glob("*/translations.test.jsonl.bz2"):
+        shutil.copy(path, path.with_name(f"translations.{name}.jsonl.bz2"))
+        metrics = read_record(path.parent).results.metrics.test
+        write_results(path.parent, TestResults(name=name, checksums={}, pairs=metrics["sentences"], metrics=metrics))
+
+
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once; tests work in copies."""
@@ -78,6 +89,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in RUNS[1:]:
         shutil.copytree(folder / "RUN", folder / name)
     shutil.copytree(ROOT / "experiments/fixed_vs_attention_bible", folder / "outputs/NAME")
+    test_again(folder / "outputs/NAME", "news")
     for block in blocks("python", "yaml"):
         if title := re.search(r'title="([^"]+)"', block.info):
             (folder / title[1]).parent.mkdir(parents=True, exist_ok=True)

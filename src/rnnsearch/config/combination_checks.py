@@ -9,6 +9,8 @@ import torch
 from omegaconf import DictConfig
 
 from rnnsearch.config import build, trust
+from rnnsearch.config.plain_values import plain
+from rnnsearch.data.named_tests import check_tests
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.model.without_memory import without_memory
@@ -130,6 +132,11 @@ def _check_streaming(config: DictConfig) -> None:
         raise ValueError("streaming takes one corpus, not data=mixture; leave streaming=null, or mix the files")
 
 
+def _check_tests(config: DictConfig) -> None:
+    if config.get("tests"):
+        check_tests(plain(config.tests))
+
+
 def _check_graphs(config: DictConfig) -> None:
     if config.cuda_graphs and not torch.cuda.is_available():
         raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
@@ -147,5 +154,6 @@ CHECKS: tuple[tuple[Callable[[DictConfig], object], tuple[str, ...]], ...] = (  
     (_check_lengths, ("search",)),
     (_check_loggers, ("logger",)),
     (_check_streaming, ("streaming", "trainer", "data")),
+    (_check_tests, ("tests",)),
     (_check_graphs, ("cuda_graphs",)),
 )

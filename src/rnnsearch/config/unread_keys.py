@@ -10,7 +10,8 @@ from rnnsearch.config.config_dir import config_dir
 from rnnsearch.config.near_names import nearest
 from rnnsearch.config.yaml_files import GLOBAL, header_of, package_of, read_text, read_values
 
-OPEN = ("hydra", "members", "sweep.grid", "logger", "callbacks", "data.members", "data.weights")  # any names below
+# Sections with any names below:
+OPEN = ("hydra", "members", "sweep.grid", "logger", "callbacks", "data.members", "data.weights", "tests")
 SHOWN = 3  # keys in a sentence
 
 Values = Mapping[str, Any]

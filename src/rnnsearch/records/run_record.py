@@ -127,6 +127,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         flops_per_token: operations a target token of training, at the lengths of ``flops_lengths``.
         dependent_steps: `rnnsearch.training.dependent_steps` of a sentence pair of those lengths.
         scoring: `rnnsearch.evaluation.scoring.Scoring`.
+        tests: SHA-256 of the files of each named test set, by side; `rnnsearch.records.test_sets` has the results.
         updates: of the weights.
         tokens_seen: target tokens.
         seconds: in training and validation.
@@ -163,6 +164,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: Tokenizers = Tokenizers()
     data: Data = Data()
     scoring: dict[str, Any] = {}
+    tests: dict[str, dict[str, str]] = {}
     updates: int | None = None
     converged: bool | None = None
     decay_from: int | None = None

@@ -16,11 +16,11 @@ from rnnsearch.runs import run_folder
 from rnnsearch.runs.kept_pairs import split_rows
 
 
-def given_baseline(cfg: DictConfig, rows: Sequence[Mapping[str, Any]], aligning: Aligning) -> TrainedModel:
+def given_baseline(cfg: DictConfig, rows: Sequence[Mapping[str, Any]] | None, aligning: Aligning) -> TrainedModel:
     """The model of ``baseline``.
 
     Args:
-        rows: the pairs that the run is tested on.
+        rows: the pairs of a split that the run is tested on; None: both are tested on other files.
         aligning: how references will be aligned.
 
     Raises:
@@ -28,10 +28,11 @@ def given_baseline(cfg: DictConfig, rows: Sequence[Mapping[str, Any]], aligning:
             aligned.
     """
     model, first = run_folder.load_runs(cfg, "baseline")
-    texts = [
-        [(row["source_text"], row["target_text"]) for row in of_run] for of_run in (rows, split_rows(first, cfg.split))
-    ]
-    check_same_sentences(*texts, names=(f"{cfg.split} of {cfg.run}", f"{cfg.split} of {cfg.baseline}"))
+    if rows is not None:
+        texts = [
+            [(row["source_text"], row["target_text"]) for row in of] for of in (rows, split_rows(first, cfg.split))
+        ]
+        check_same_sentences(*texts, names=(f"{cfg.split} of {cfg.run}", f"{cfg.split} of {cfg.baseline}"))
     aligning.check(model.system)
     return model
 

@@ -19,14 +19,16 @@ from rnnsearch.config.secrets import hidden
 from rnnsearch.config.terminal import say
 from rnnsearch.data import contradictions
 from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.data.named_tests import NamedTest, read_tests
 from rnnsearch.evaluation.scoring import Scoring
-from rnnsearch.evaluation.splits import sample_translations
+from rnnsearch.evaluation.splits import evaluate_split, sample_translations
 from rnnsearch.evaluation.system import System
 from rnnsearch.kernels import libraries
 from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.named_tests import keep
 from rnnsearch.runs.recording import ended
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
 from rnnsearch.training.checkpoints import best_checkpoint, early_stopping, kept_checkpoints
@@ -69,6 +71,7 @@ def fit(
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     seed_everything(cfg.seed, workers=True, verbose=False)
+    tests = read_tests(plain(cfg).get("tests") or {}) if cfg.test else []
     data = _ready(data or build.build_data(cfg), cfg, folder, record)
     scoring = Scoring.of_record(record.values.get("scoring") or {}) if resume else build.build_scoring(cfg, data)
     operations = _operations(cfg, data, record.values if resume else {})
@@ -96,9 +99,29 @@ def fit(
             test = build.make(cfg.search) if cfg.test else None
             figures = results(module, data, curves, folder=folder, record=record, test=test)
             record.write(results=figures, **counts(module))
+            _test_named(tests, module, data, cfg, folder, record)
             show_results(loggers, record.values)
     for profile in profiles:
         say(profile.summary or "", end="", stderr=True)
+
+
+def _test_named(
+    tests: Sequence[NamedTest],
+    module: TranslationModule,
+    data: ParallelDataModule,
+    cfg: DictConfig,
+    folder: Path,
+    record: RunRecord,
+) -> None:
+    """Test the module, which has its best weights, on the user's own test sets."""
+    system, search = System.of(module.translator, data.tokenizers), build.make(cfg.search)
+    for test in tests:
+        evaluation = evaluate_split(system, test.rows, search, scoring=module.scoring)
+        sha256 = record.values["results"]["weights_sha256"]
+        keep(
+            folder, test, evaluation, module.scoring, record=record,
+            checkpoint="best", weights_sha256=sha256, search=plain(cfg)["search"],
+        )  # fmt: skip
 
 
 def _ready(data: ParallelDataModule, cfg: DictConfig, folder: Path, record: RunRecord) -> ParallelDataModule:

@@ -10,6 +10,7 @@ from rnnsearch.config import build
 from rnnsearch.evaluation.gold import format_gold, read_gold
 from rnnsearch.records.json_files import read_lines
 from rnnsearch.records.run_record import check_file, read_record
+from rnnsearch.records.test_sets import names_of
 from rnnsearch.runs import run_folder
 
 Rows = list[Mapping[str, Any]]
@@ -32,7 +33,9 @@ def split_rows(loaded: run_folder.LoadedRun, split: str) -> Rows:
     if split == "train" and loaded.config.get("streaming"):
         raise ValueError(f"the training pairs of {loaded.folder} were streamed and are not kept; take another split")
     if split not in have:
-        raise ValueError(f"the run in {loaded.folder} has no {split} split; it has {', '.join(have)}")
+        named = "; with source and target it is tested on two files"
+        listed = ", ".join(dict.fromkeys((*have, *names_of(loaded.folder))))
+        raise ValueError(f"the run in {loaded.folder} has no {split} split; it has {listed}{named}")
     return list(build.build_data(loaded.config).rows(split))
 
 

@@ -13,6 +13,7 @@ from rnnsearch.config.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
 from rnnsearch.config.plain_values import flat, plain
 from rnnsearch.config.trust import given
 from rnnsearch.records.run_record import NO_RECORD, RECORD, STORIES, read_record, read_values
+from rnnsearch.records.test_sets import names_of
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most refusals do without
     from rnnsearch.data.datamodule import ParallelDataModule
@@ -137,6 +138,10 @@ def is_done(cfg: DictConfig, folder: Path, hash_: str, resume: "Whole | None") -
                 "rnnsearch evaluate translates with these"
             )
         logger.info("the run in %s is finished, so nothing is changed; a larger budget would go on with it", folder)
+        for name in (plain(cfg).get("tests") or {}).keys() - {*names_of(folder)}:
+            logger.warning(
+                "it is not tested on %s: rnnsearch evaluate with source, target and name=%s does so", name, name
+            )
         return True
     if resume is None:
         raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rnnsearch.records.metrics import TITLES
-from rnnsearch.study import output_lengths, spread, trained_enough, tuning, unequal, unfinished
+from rnnsearch.study import output_lengths, spread, test_sets, trained_enough, tuning, unequal, unfinished
 from rnnsearch.study.findings import better
 from rnnsearch.study.folder import Run, Study
 from rnnsearch.study.measures import is_comparison
@@ -29,7 +29,7 @@ def remarks(study: Study, comparison: Comparison | None) -> list[Remark]:
         collected += [] if comparison is None else _weak(study, comparison)
         collected += seeds_changed(study)
         collected += [*(unequal.sizes_and_budgets(study, runs) if is_comparison(study) else ()), *unequal.sources(runs)]
-        collected += trained_enough.remarks(study, runs)
+        collected += [*trained_enough.remarks(study, runs), *test_sets.tested_alike(study)]
         collected += [] if comparison is None else _of_translations(study, comparison, runs)
     return sorted(collected, key=lambda remark: remark.level)  # stable: d before n
 

@@ -8,21 +8,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace as replace_fields
+
 from rnnsearch.records.json_files import read_object
 from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Record, check_file, record_of
 from rnnsearch.records.study_description import STUDY, StudyDescription, description_of
+from rnnsearch.records.test_sets import OWN, TestResults, names_of, read_results
 from rnnsearch.study.origins import Apart, Origin, apart
 from rnnsearch.study.places import published, published_job
 
-SENTENCES = "sentences.test.jsonl.bz2"  # of a published study: what its runs' translations share
+SENTENCES = "sentences.{}.jsonl.bz2"  # of a published study, by test set: what its runs' translations share
 DIGITS = 6  # of a negative log-likelihood in nats; more would change nothing, and fill half of a published study
 COLUMNS = {"source": str, "reference": str, "hypothesis": str, "source_words": int, "tokens": int}  # of all
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
-TRANSLATIONS = ("translations.test.jsonl", "translations.test.jsonl.bz2")  # the second where a study is published
+TRANSLATIONS = ("translations.{}.jsonl", "translations.{}.jsonl.bz2")  # of a test set; the second if published
 DAMAGED, OTHER_DATA = "damaged", "other data"  # status of a run that cannot be read, or must not be compared
 LARGEST = 1 << 28  # bytes of such a file, unpacked
 
-Row = dict[str, Any]  # one line of translations.test.jsonl
+ALIGNMENTS = "alignments.{}.json"  # of a test set
+
+Row = dict[str, Any]  # one line of translations
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Run:
     record: Record  # `NO_RECORD` when there is none
     rows: tuple[Row, ...]  # test translations, in the order of the test set; empty unless comparable
     job: dict[str, Any] = field(default_factory=dict)  # a sweep's job.json; empty where there is none
+    test_set: str = OWN  # whose translations and metrics these are
 
     @property
     def comparable(self) -> bool:
@@ -44,7 +50,7 @@ class Run:
 
     @property
     def test(self) -> dict[str, Any]:
-        """The record's test metrics; empty when there are none."""
+        """The metrics of the test set; empty when there are none."""
         return self.record.results.metrics.test
 
     @property
@@ -100,16 +106,25 @@ class Study:
         return tuple(run for run in self.runs if run.member == member and run.comparable)
 
 
-def read_study(folder: Path) -> Study:
+def read_study(folder: Path, test: str = OWN) -> Study:
     """Reads study.json and every run that it names; a run whose files are damaged gets that status.
 
-    Raises: FileNotFoundError without study.json; ValueError when it is not what it should be.
+    Args:
+        folder: of the study.
+        test: the test set whose translations and metrics the runs have: the corpus's own, or one by its name. Runs
+            that were not tested on it are not comparable.
+
+    Raises: FileNotFoundError without study.json; ValueError when it is not what it should be, or no run was tested on
+        the test set.
     """
     description = description_of(published(_read_object(folder / STUDY)), folder / STUDY)
     members = tuple(member.name for member in description.members)
     if not members or len(set(members)) < len(members):
         raise ValueError(f"{folder / STUDY}: members are {list(members)}; one or more with distinct names are needed")
-    read = [_read_run(member, seed, folder / name) for member, seed, name in _places(description, members)]
+    read = [_read_run(member, seed, folder / name, test) for member, seed, name in _places(description, members)]
+    if test != OWN and not any(run.comparable for run in read):
+        there = ", ".join(named_tests(read)) or "none; rnnsearch evaluate with source, target and name makes one"
+        raise ValueError(f"test_set={test}: no run of {folder.name} was tested on it (named test sets: {there})")
     others = _apart(read, description)
     labels = {other.run.label for other in others}
     runs = tuple(replace(run, status=OTHER_DATA, rows=()) if run.folder.name in labels else run for run in read)
@@ -117,6 +132,11 @@ def read_study(folder: Path) -> Study:
     done = {run.member for run in runs if run.comparable}
     compared = () if _only_ranks(description, runs) else tuple(member for member in members if member in done)
     return Study(folder, description, compared or members, seeds, runs, others)
+
+
+def named_tests(runs: Sequence[Run]) -> list[str]:
+    """The names of the test sets, beside the corpus's own, that some runs were tested on."""
+    return sorted({name for run in runs for name in names_of(run.folder)})
 
 
 def _apart(runs: Sequence[Run], description: StudyDescription) -> tuple[Apart, ...]:
@@ -144,24 +164,41 @@ def _places(description: StudyDescription, members: Sequence[str]) -> list[tuple
     return sorted(named, key=lambda place: (members.index(place[0]), place[1]))
 
 
-def _read_run(member: str, seed: int, folder: Path) -> Run:
+def _read_run(member: str, seed: int, folder: Path, test: str) -> Run:
     try:
-        return _whole_run(member, seed, folder)
+        return _whole_run(member, seed, folder, test)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         story = str(error) if type(error) is ValueError else f"a file in {folder.name} is not what a run writes"
         damage = published({"type": "Damaged", "message": story, "traceback": ""})
-        return Run(member, seed, folder, DAMAGED, NO_RECORD, (), {"attempts": [{"error": damage, "outcome": DAMAGED}]})
+        job = {"attempts": [{"error": damage, "outcome": DAMAGED}]}
+        return Run(member, seed, folder, DAMAGED, NO_RECORD, (), job, test)
 
 
-def _whole_run(member: str, seed: int, folder: Path) -> Run:
+def _whole_run(member: str, seed: int, folder: Path, test: str) -> Run:
     path = folder / RECORD
     record = record_of(published(_read_object(path)), path) if path.is_file() else NO_RECORD
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
     status = _status(record, job.get("attempts") or [])
+    if test != OWN:
+        record = _tested_on(record, read_results(folder, test))
     scored = bool(record.results.metrics.test)
-    rows = next((check_file(folder, record, name) for name in TRANSLATIONS if (folder / name).is_file()), None)
-    ready = status == "finished" and scored and rows is not None
-    return Run(member, seed, folder, status, record, _read_rows(rows) if ready and rows else (), job)
+    names = [name.format(test) for name in TRANSLATIONS]
+    translations = next((check_file(folder, record, name) for name in names if (folder / name).is_file()), None)
+    rows = _read_rows(translations, test) if status == "finished" and scored and translations is not None else ()
+    return Run(member, seed, folder, status, record, rows, job, test)
+
+
+def _tested_on(record: Record, results: TestResults | None) -> Record:
+    """The record with a named test set in the place of the corpus's own."""
+    metrics = replace_fields(record.results.metrics, test=results.metrics if results else {})
+    others = {name: sha256 for name, sha256 in record.data.checksums.items() if not name.startswith(f"{OWN}.")}
+    named = {f"{OWN}.{side}": sha256 for side, sha256 in results.checksums.items()} if results else {}
+    return replace_fields(
+        record,
+        results=replace_fields(record.results, metrics=metrics),
+        data=replace_fields(record.data, checksums={**others, **named}),
+        scoring=results.scoring if results and results.scoring else record.scoring,
+    )
 
 
 def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
@@ -174,8 +211,8 @@ def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def read_attention(run: Run) -> list[dict[str, Any]]:
-    """The run's alignment matrices (alignments.test.json); empty for a model without weights."""
-    path = check_file(run.folder, run.record, "alignments.test.json")
+    """The run's alignment matrices of the test set; empty for a model without weights."""
+    path = check_file(run.folder, run.record, ALIGNMENTS.format(run.test_set))
     if not path.is_file():
         return []
     entries = _parse(path.read_bytes(), path)
@@ -190,14 +227,14 @@ def _read_object(path: Path) -> dict[str, Any]:
     return read_object(path)
 
 
-def _read_rows(path: Path) -> tuple[Row, ...]:
+def _read_rows(path: Path, test: str) -> tuple[Row, ...]:
     rows = tuple(_rounded(row) for row in _read_lines(path))
     if not rows or "source" in rows[0]:
         return _checked(rows, path)
-    sentences = path.parent.parent / SENTENCES
+    sentences = path.parent.parent / SENTENCES.format(test)
     shared = _read_sentences(sentences, sentences.stat().st_mtime_ns if sentences.is_file() else 0)
     if len(shared) != len(rows):
-        raise ValueError(f"{path} has {len(rows)} lines but {SENTENCES} {len(shared)}; publish the study again")
+        raise ValueError(f"{path} has {len(rows)} lines but {sentences.name} {len(shared)}; publish the study again")
     return _checked(tuple({**sentence, **row} for sentence, row in zip(shared, rows, strict=True)), path)
 
 

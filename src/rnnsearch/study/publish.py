@@ -11,11 +11,11 @@ from rnnsearch.records.folders import refuse_links, written_aside
 from rnnsearch.records.json_files import json_text, read_object, write_object
 from rnnsearch.records.run_record import FILES, JOB, RECORD, check_file
 from rnnsearch.records.study_description import write_description
-from rnnsearch.study.folder import SENTENCES, SHARED, TRANSLATIONS, Row, Run, read_study
+from rnnsearch.records.test_sets import OWN, read_results, write_results
+from rnnsearch.study.folder import ALIGNMENTS, SENTENCES, SHARED, TRANSLATIONS, Row, Run, Study, named_tests, read_study
 from rnnsearch.study.places import published
 from rnnsearch.study.report import write_report
 
-ALIGNMENTS = "alignments.test.json"
 LEFT_OUT = ("score", "line", "attention")  # columns of a translation's row that no report needs
 
 
@@ -33,30 +33,40 @@ def publish(study: Path, target: Path) -> None:
     contents = read_study(study)
     with written_aside(target) as aside:
         write_description(aside, contents.description)
-        shared = next((run.rows for run in contents.runs if run.rows), ())
-        _write_compressed(aside / SENTENCES, _sentences(shared))
-        for run in contents.runs:
-            _publish_run(run, aside / run.folder.relative_to(study), shared)
+        for of_set in (contents, *(read_study(study, name) for name in named_tests(contents.runs))):
+            _publish_runs(of_set, aside)
         write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
-        for counts in aside.rglob(COUNTS.format("test")):
+        for counts in aside.rglob(COUNTS.format("*")):
             counts.unlink()
     for path in [*(target / "figures").iterdir(), target / "report.html"]:
         if path.name not in drawn:  # an earlier report's
             path.unlink(missing_ok=True)
 
 
+def _publish_runs(study: Study, aside: Path) -> None:
+    """The runs of a study with their translations of a test set."""
+    shared = next((run.rows for run in study.runs if run.rows), ())
+    test = next((run.test_set for run in study.runs), OWN)
+    _write_compressed(aside / SENTENCES.format(test), _sentences(shared))
+    for run in study.runs:
+        _publish_run(run, aside / run.folder.relative_to(study.folder), shared)
+
+
 def _publish_run(run: Run, folder: Path, shared: Sequence[Row]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    if run.test_set != OWN and (results := read_results(run.folder, run.test_set)):
+        write_results(folder, results)
     if run.record.is_there:
         values = published(read_object(run.folder / RECORD))
         write_object(folder / RECORD, {key: value for key, value in values.items() if key != FILES})
     if run.job:
         write_object(folder / JOB, run.job)
     if run.rows:
-        _write_compressed(folder / TRANSLATIONS[1], _own(run.rows, shared))
-    if (run.folder / ALIGNMENTS).is_file():
-        shutil.copyfile(check_file(run.folder, run.record, ALIGNMENTS), folder / ALIGNMENTS)
+        _write_compressed(folder / TRANSLATIONS[1].format(run.test_set), _own(run.rows, shared))
+    alignments = ALIGNMENTS.format(run.test_set)
+    if (run.folder / alignments).is_file():
+        shutil.copyfile(check_file(run.folder, run.record, alignments), folder / alignments)
 
 
 def _own(rows: Sequence[Row], shared: Sequence[Row]) -> Iterator[Row]:

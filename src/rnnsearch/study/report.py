@@ -13,6 +13,7 @@ from markupsafe import Markup
 from rnnsearch.records.folders import written_aside
 from rnnsearch.records.json_files import json_text
 from rnnsearch.records.metrics import TITLES
+from rnnsearch.records.test_sets import OWN
 from rnnsearch.records.visible import visible, visible_line
 from rnnsearch.study import doubts, export, findings, headline
 from rnnsearch.study.blocks import Card, First, Section
@@ -28,6 +29,7 @@ from rnnsearch.study.side_by_side import slug
 from rnnsearch.study.standing import near_best
 from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import in_markdown, interval, number, p_value, signed
+from rnnsearch.study.test_sets import report_folder
 
 POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FORMAT = 1  # of report.json
@@ -70,21 +72,22 @@ class Written:
     left_out: tuple[str, ...]
 
 
-def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
+def write_report(folder: Path, *, test: str = OWN, earlier: Path | None = None) -> Written:
     """Reads a study's folder and writes report.html, .md, .tex, .csv, .json and figures/ into it.
 
     A part that fails is left out, with a sentence in its place. If writing fails, an earlier report stays as it was.
 
     Args:
         folder: of the study.
-        earlier: a folder with an earlier report, whose unchanged figures stay; the study's folder by default.
+        test: the test set to report on; a report on one of the user's own has a folder in that of the study.
+        earlier: a folder with an earlier report, whose unchanged figures stay; the one written into by default.
     Raises: FileNotFoundError without study.json; ValueError if that is damaged.
     """
-    study = read_study(folder)
+    study, place = read_study(folder, test), report_folder(folder, test)
     with helpers(len(study.runs)) as of_many:
         report = build_report(study)
         pictures = [picture for section in report.sections for picture in section.all_pictures()]
-        drawings = drawn_together(pictures, (earlier or folder) / "figures", of_many)
+        drawings = drawn_together(pictures, (earlier or place) / "figures", of_many)
     makers = {
         "report.md": lambda: render_markdown(report, drawings),
         "report.csv": lambda: export.as_csv(study),
@@ -93,7 +96,7 @@ def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
         "report.html": lambda: render_html(report, drawings),
     }
     texts = {name: attempted(name, make) for name, make in makers.items()}
-    with written_aside(folder) as aside:
+    with written_aside(place) as aside:
         (aside / "figures").mkdir()
         for name, drawing in drawings.items():
             if drawing.png is not None:
@@ -103,7 +106,7 @@ def write_report(folder: Path, *, earlier: Path | None = None) -> Written:
                 (aside / name).write_text(text, encoding="utf-8")
     of_drawings = [drawing.left_out for drawing in drawings.values()]
     missing = [*report.left_out, *of_drawings, *(sentence for _, sentence in texts.values())]
-    return Written(folder / "report.html", tuple(sentence for sentence in missing if sentence))
+    return Written(place / "report.html", tuple(sentence for sentence in missing if sentence))
 
 
 def build_report(study: Study) -> Report:
@@ -119,7 +122,7 @@ def build_report(study: Study) -> Report:
     ]
     missing = [no_comparison, no_first, no_doubts, *damaged]
     return Report(
-        name=study.description.name or study.folder.name,
+        name=_name(study),
         kind=study.description.kind.capitalize(),
         first=first or First(no_first),
         remarks=(*_left_out(no_comparison if first else "", no_doubts, *damaged), *(remarks or ())),
@@ -127,6 +130,12 @@ def build_report(study: Study) -> Report:
         left_out=tuple(why for why in (*missing, *(why for section in built for why in section.left_out)) if why),
         comparison=comparison,
     )
+
+
+def _name(study: Study) -> str:
+    """The study's name, with that of the test set if it is not the corpus's own."""
+    name, tests = study.description.name or study.folder.name, {run.test_set for run in study.runs} - {OWN}
+    return f"{name} on {tests.pop()}" if tests else name
 
 
 def _left_out(*sentences: str) -> tuple[Remark, ...]:

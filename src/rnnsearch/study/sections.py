@@ -11,6 +11,7 @@ from rnnsearch.plots import learning_curves, score_bars
 from rnnsearch.plots.learning_curves import Curve
 from rnnsearch.plots.score_bars import Bar
 from rnnsearch.records.metrics import TITLES
+from rnnsearch.records.test_sets import OWN
 from rnnsearch.study import (
     cards,
     costs,
@@ -26,6 +27,7 @@ from rnnsearch.study import (
     side_by_side,
     spread,
     tables,
+    test_sets,
     trade_offs,
     tuning,
 )
@@ -82,6 +84,8 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
 
 
 def _of_both(study: Study, comparison: Comparison | None) -> Iterator[tuple[str, Callable[[], Section]]]:
+    if not any(run.test_set != OWN for run in study.runs):
+        yield "Other test sets", lambda: test_sets.section(study)
     yield "Alignments", lambda: side_by_side.alignments(study, comparison)
     yield "Translations side by side", lambda: side_by_side.translations(study)
     yield "Runs", lambda: _runs(study)

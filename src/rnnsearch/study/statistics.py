@@ -211,12 +211,12 @@ def shared_seeds(seeds_of: Seeds, pair: Pair) -> tuple[int, ...]:
 
 def sentence_chrf(run: Run, how: Scoring) -> Floats:
     """chrF of each translation alone, [N]."""
-    return CHRF.score(kept_counts(run.folder, "test", run.rows, how)[CHRF.name])
+    return CHRF.score(kept_counts(run.folder, run.test_set, run.rows, how)[CHRF.name])
 
 
 def _text_statistics(runs: Mapping[str, Sequence[Run]], how: Scoring) -> dict[SummedMetric, dict[str, Floats]]:
     counts = {
-        member: [kept_counts(run.folder, "test", run.rows, how) for run in of_member]
+        member: [kept_counts(run.folder, run.test_set, run.rows, how) for run in of_member]
         for member, of_member in runs.items()
     }
     return {

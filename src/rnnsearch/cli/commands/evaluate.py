@@ -15,6 +15,7 @@ from rnnsearch.config import build, trust
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.progress import bar
 from rnnsearch.config.terminal import say
+from rnnsearch.data.named_tests import NamedTest, read_test
 from rnnsearch.evaluation.comparison import Chance, compare
 from rnnsearch.evaluation.references import DEFAULT, Aligning
 from rnnsearch.evaluation.scoring import Scoring
@@ -22,9 +23,11 @@ from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.trained_model import TrainedModel, load
 from rnnsearch.records.json_files import append_line, write_lines
 from rnnsearch.records.run_record import read_record
+from rnnsearch.records.test_sets import OWN, check_name
 from rnnsearch.runs import run_folder
 from rnnsearch.runs.baseline import given_baseline, result_of, summary
 from rnnsearch.runs.kept_pairs import gold_rows, split_rows
+from rnnsearch.runs.named_tests import check_new, keep_later
 from rnnsearch.training.results import weights_sha256
 
 logger = logging.getLogger(__name__)
@@ -34,9 +37,10 @@ def run(cfg: DictConfig) -> None:
     """Evaluate, append the result to the first run's evaluations.jsonl, print it."""
     chance = Chance(**cfg.significance)
     model, first = run_folder.load_runs(cfg)
-    rows = gold_rows(split_rows(first, cfg.split), cfg.alignments)
+    test = given_test(cfg, first)
+    rows = gold_rows(split_rows(first, cfg.split) if test is None else list(test.rows), cfg.alignments)
     aligning = given_aligning(cfg, first)
-    baseline = None if cfg.baseline is None else given_baseline(cfg, rows, aligning)
+    baseline = None if cfg.baseline is None else given_baseline(cfg, None if test else rows, aligning)
     search = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
     scoring = Scoring.of_record(first.record.scoring)
     evaluate = partial(
@@ -54,7 +58,7 @@ def run(cfg: DictConfig) -> None:
     evaluation = evaluate(model.system)
     result = {
         "run": plain(cfg)["run"],
-        "split": cfg.split,
+        **({"split": cfg.split} if test is None else {"name": cfg.name, "checksums": dict(test.checksums)}),
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
         "seconds": round(time.perf_counter() - started, 3),
@@ -71,8 +75,38 @@ def run(cfg: DictConfig) -> None:
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
     if cfg.translations:
         write_lines(Path(cfg.translations), evaluation.rows)
+    if test is not None and cfg.name is not None:
+        keep_later(
+            first.folder, test, evaluation, scoring,
+            checkpoint=cfg.checkpoint, weights_sha256=str(result["weights_sha256"]), search=result["search"],
+        )  # fmt: skip
     append_line(first.folder / "evaluations.jsonl", result)
     say(json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def given_test(cfg: DictConfig, first: run_folder.LoadedRun) -> NamedTest | None:
+    """The pairs of ``source`` and ``target``; None where a split is evaluated.
+
+    Raises:
+        FileNotFoundError, ValueError: if they can't be read, or the result can't be kept under ``name``.
+    """
+    files = {key: cfg[key] for key in ("source", "target") if cfg[key] is not None}
+    if not files:
+        if cfg.name is not None:
+            raise ValueError(f"name={cfg.name} names the result on source=FILE and target=FILE; give these, or no name")
+        return None
+    if len(files) < 2:
+        raise ValueError(f"{'='.join(*files.items())}: evaluate needs both source=FILE and target=FILE")
+    if cfg.split != OWN:
+        raise ValueError(f"split={cfg.split}: source and target take the place of a split; leave one of them out")
+    if cfg.name is not None:
+        check_name(cfg.name, "name")
+        if len(run_folder.given_folders(cfg.run)) > 1:
+            raise ValueError(f"name={cfg.name}: a run keeps results of its own, and this is an ensemble; give no name")
+    test = read_test(cfg.name or Path(cfg.source).stem, Path(cfg.source), Path(cfg.target))
+    if cfg.name is not None:
+        check_new(first.folder, test)
+    return test
 
 
 def weights_of(model: TrainedModel) -> str | list[str]:

@@ -14,4 +14,4 @@ def run(cfg: DictConfig) -> None:
     Raises:
         FileNotFoundError, ValueError: if there is no such study, or no such format.
     """
-    say(FORMATS[cfg.format](read_study(study_folder(cfg))), end="")
+    say(FORMATS[cfg.format](read_study(study_folder(cfg), cfg.test_set)), end="")

@@ -18,7 +18,7 @@ def run(cfg: DictConfig) -> None:
             could not be made.
     """
     folder = study_folder(cfg)
-    report = write_report(folder)
+    report = write_report(folder, test=cfg.test_set)
     say(report.page.absolute())
     if cfg.publish:
         publish(folder, Path(cfg.publish))

@@ -21,7 +21,7 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("study", "member", "protocol", "sweep", "paths", "logger"), Role.ABOUT),
     **dict.fromkeys(("members", "seeds", "match", "match_to", "tuning"), Role.ABOUT),
     **dict.fromkeys((f"callbacks.{name}" for name in ("samples", "throughput", "gradient_norm")), Role.ABOUT),
-    **dict.fromkeys(("progress", "profile", "samples"), Role.ABOUT),  # the first is a key of earlier versions
+    **dict.fromkeys(("progress", "profile", "samples", "tests"), Role.ABOUT),  # the first is a key of earlier versions
     **dict.fromkeys(("data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps"), Role.ABOUT),
     **dict.fromkeys(("ckpt", "checkpoints", "pause", "skip_limit", "encoding_processes", "trust"), Role.CONTINUED),
     **dict.fromkeys(("sizes", "learning_rate", "trainer.max_steps"), Role.SOURCE),

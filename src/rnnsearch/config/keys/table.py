@@ -72,7 +72,10 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         **SEARCH,
         **ALIGNMENTS,
         "baseline": OPTIONAL_RUN,
-        "split": Choice(("train", "validation", "test")),
+        "split": NAME,
+        "source": OPTIONAL_PATH,
+        "target": OPTIONAL_PATH,
+        "name": OrNull(NAME),
         "translations": OPTIONAL_PATH,
         "alignments.gold": OPTIONAL_PATH,
         "alignments.one_indexed": FLAG,
@@ -116,8 +119,8 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
     },
     "dashboard": {**PATHS, "port": PORT, "open": FLAG},
     "status": {**PATHS, "study": NAME, "format": Choice(("table", "json")), "rows": OrNull(COUNT)},
-    "report": {**PATHS, "study": NAME, "publish": OPTIONAL_PATH},
-    "export": {**PATHS, "study": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
+    "report": {**PATHS, "study": NAME, "test_set": NAME, "publish": OPTIONAL_PATH},
+    "export": {**PATHS, "study": NAME, "test_set": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
     "reproduce": {**PATHS, "run": Text("a run's folder"), "trust": TRAINING["trust"]},
 }
 

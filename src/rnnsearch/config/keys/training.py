@@ -95,6 +95,7 @@ OWN: Mapping[str, Kind] = {
     "threads": OrNull(FEW),
     "trust": Listed(Text("a package"), example="[mypackage]"),
     "test": FLAG,
+    "tests": Named(Named(PATH, "source and target"), "names of test sets, each with two files"),
     **{f"protocol.{key}": OPTIONAL_TEXT for key in ("question", "expectation", "varies", "held_equal", "baseline")},
     "protocol.metric": Choice(PLANNED),
     "protocol.comparisons": OrNull(Listed(Listed(Text("a label"), least=2, most=2), example="[[system, baseline]]")),
