@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
+from rnnsearch.config.keys.roles import CORRECTED
 from rnnsearch.config.progress import bar
 from rnnsearch.config.trust import whitelist
 from rnnsearch.training.budget import Budget
@@ -83,10 +84,17 @@ def build_scoring(config: DictConfig, data: "ParallelDataModule") -> "Scoring":
     return scoring
 
 
-def build_greedy(config: DictConfig) -> "Search":
-    """The greedy search within the bounds of a ``search`` config."""
+def build_greedy(config: DictConfig, own: DictConfig | None = None) -> "Search":
+    """The greedy search within the bounds of a ``search`` config, or of ``validation.search`` where that sets its own.
+
+    Raises:
+        ValueError: for a setting of validation's own that a greedy search does not read, or that no search has.
+    """
+    bounds = {str(key): value for key, value in (own or {}).items()}
+    if unread := [key for key in bounds if f"search.{key}" in CORRECTED or key not in config]:
+        raise ValueError(f"validation.search.{unread[0]}: validation's greedy search has no such setting; leave it out")
     changes = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
-    greedy: Search = make(config, n_best=1, **changes)
+    greedy: Search = make(config, n_best=1, **changes, **bounds)
     return greedy
 
 

@@ -144,7 +144,7 @@ def _check_graphs(config: DictConfig) -> None:
 
 CHECKS: tuple[tuple[Callable[[DictConfig], object], tuple[str, ...]], ...] = (  # each with the sections that it reads
     *((partial(_make, section=section), (section,)) for section in MADE),
-    (lambda config: build.build_greedy(config.search), ("search",)),
+    (lambda config: build.build_greedy(config.search, config.validation.get("search")), ("search", "validation")),
     (partial(build.build_budget, flops_per_token=1.0), ("budget",)),
     *((partial(_check_named, section=section), (section,)) for section in ("logger", "callbacks")),
     (_check_callbacks, ("callbacks", *ONE_OF)),

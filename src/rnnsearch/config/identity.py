@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rnnsearch.config.keys.roles import READ_WITH, UNCOUNTED, Role, keys_of, within
+from rnnsearch.config.keys.roles import CORRECTED, READ_WITH, UNCOUNTED, Role, keys_of, within
 from rnnsearch.records.nested import value_at, without_key, without_nulls
 
 AROUND = keys_of(Role.ABOUT, Role.CONTINUED, Role.SOURCE)
@@ -39,6 +39,15 @@ def config_hash(config: Mapping[str, Any], *, left_out: Iterable[str] = NOT_HASH
 def point_key(config: Mapping[str, Any]) -> str:
     """The key of a sweep's point: as `config_hash`, but strategy, devices and kernels count, too."""
     return config_hash(config, left_out=AROUND)
+
+
+def training_key(config: Mapping[str, Any]) -> str:
+    """As `point_key`, without what is read after training alone: two points of this key have the same weights.
+
+    Of the search, validation reads its bounds.
+    """
+    bounds = {key: value for key, value in config["search"].items() if f"search.{key}" not in CORRECTED}
+    return point_key({**config, "search": {**bounds, **(value_at(config, "validation.search") or {})}})
 
 
 def unread(config: Mapping[str, Any]) -> tuple[str, ...]:

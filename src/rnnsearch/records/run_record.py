@@ -137,6 +137,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         pauses: where it was left to go on later.
         files: SHA-256 of the files beside the record, by name.
         corrected: settings that were changed when the run was resumed: key -> was, is.
+        evaluation_of: where nothing was trained: the run (its name and id), checkpoint and split that were evaluated.
     """
 
     format: int = FORMAT
@@ -178,6 +179,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     results: Results = Results()
     files: dict[str, str] = {}
     corrected: dict[str, Any] = {}
+    evaluation_of: dict[str, str] = {}
 
     @property
     def is_there(self) -> bool:

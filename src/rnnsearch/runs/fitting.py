@@ -167,7 +167,7 @@ def _module(
         target=target,
         references=lambda rows: list(texts[list(rows)]["target_text"]),
         scoring=scoring,
-        search=build.build_greedy(cfg.search),
+        search=build.build_greedy(cfg.search, cfg.validation.get("search")),
         cuda_graphs=cfg.cuda_graphs,
         watch=Watch(
             limit=cfg.skip_limit,

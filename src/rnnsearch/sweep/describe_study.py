@@ -34,7 +34,7 @@ def describe(
     facts: StudyDescription,
     points: Sequence[Point],
     names: Mapping[str, str],
-    values: Callable[[Sequence[str]], Mapping[str, Any]],
+    values: Callable[[Point], Mapping[str, Any]],
     *,
     without: Sequence[str],
 ) -> None:
@@ -45,13 +45,13 @@ def describe(
         facts: everything about the study except its members and runs.
         points: all of them, the baseline's first.
         names: of the members, by the points' folder names.
-        values: of the config of a training.
+        values: of the config of a point.
         without: keys and groups that do not distinguish points.
     """
     settings = labels({point.folder.name: point.overrides for point in points}, without=without)
     members = {names[point.folder.name]: point for point in reversed(points)}
     ordered = list(dict.fromkeys(names[point.folder.name] for point in points))
-    composed = {name: values(members[name].overrides) for name in ordered}
+    composed = {name: values(members[name]) for name in ordered}
     earlier = described(study)
     described_now = msgspec.structs.replace(
         facts,

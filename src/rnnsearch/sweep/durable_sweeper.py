@@ -27,9 +27,10 @@ from rnnsearch.config.value_checks import check_values
 from rnnsearch.records.folders import LOCK, refuse_links
 from rnnsearch.records.json_files import write_text
 from rnnsearch.records.study_description import StudyDescription
-from rnnsearch.sweep import ledger, live_table
+from rnnsearch.sweep import evaluations, ledger, live_table
 from rnnsearch.sweep.combinations import active
 from rnnsearch.sweep.describe_study import describe, described, every_point, protocol
+from rnnsearch.sweep.evaluations import Evaluations, sharing_weights
 from rnnsearch.sweep.inputs import Inputs
 from rnnsearch.sweep.ledger import Point
 from rnnsearch.sweep.local_launcher import LocalLauncher
@@ -101,6 +102,8 @@ class DurableSweeper(Sweeper):
             self.tuner = Tuner(self.config, self.points, self.train, earlier.tuning)
             self.members = Members(self.config, self.request, self.points, self.tuner)
             self.members.check()
+            self.evaluations = self._evaluations()
+            self.evaluated = self.evaluations.points() if self.evaluations else []
             self.judge()
             with self._alone():
                 self.run()
@@ -116,14 +119,16 @@ class DurableSweeper(Sweeper):
         if self.config.sweep.wandb:
             self._write_for_wandb(Path(self.config.sweep.wandb))
             return
-        if self.config.sweep.search:
+        if self.evaluations:
+            points = self.evaluated
+        elif self.config.sweep.search:
             points = self._trials()
         else:
             members = self.members.found()
             if self.tuner.is_on:
                 self._look_at_inputs(members)
                 members = self.tuner.choose(members)
-            points = self._points(members)
+            points = sharing_weights(self.study, self._points(members), self.points.values)
         if self.config.protocol.question or self.config.members:
             self.inputs.require_test()
         self._train_described(points)
@@ -135,7 +140,7 @@ class DurableSweeper(Sweeper):
         Raises:
             ValueError: naming every refused point.
         """
-        if self.config.sweep.wandb:
+        if self.config.sweep.wandb or self.evaluations:
             return
         if self.config.sweep.search:
             candidates = extremes(self.request)
@@ -149,7 +154,10 @@ class DurableSweeper(Sweeper):
         judge(list(dict.fromkeys(map(self._active, candidates))), self.points.config, self.points.values)
 
     def train(self, points: Sequence[Point]) -> None:
-        """Launch the points that are not finished, paused or diverged, nor being trained by another process."""
+        """Launch the points that are not finished, paused or diverged, nor being trained by another process.
+
+        Those that translate with the weights of others come when these have finished.
+        """
         waiting = [
             point
             for point in points
@@ -158,10 +166,27 @@ class DurableSweeper(Sweeper):
             and not ledger.is_paused(point)
         ]
         waiting.sort(key=lambda point: point.seed)  # so that a stopped study has comparable finished points
-        logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(waiting))
+        trained = [point for point in waiting if point.evaluates is None]
+        logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(trained))
         if waiting:
             with live_table.watching(waiting):
-                self.launcher.launch([_launched(point) for point in waiting], initial_job_idx=0)
+                for launched in (trained, [point for point in waiting if point.evaluates is not None]):
+                    if ready := [point for point in launched if evaluations.is_ready(point)]:
+                        self.launcher.launch([_launched(point) for point in ready], initial_job_idx=0)
+
+    def _evaluations(self) -> Evaluations | None:
+        """What makes the points of a study of trained runs; None for a study that trains.
+
+        Raises:
+            ValueError: for a key that is for the other kind of study.
+        """
+        if any(self.config.get(key) for key in evaluations.SOURCES):
+            return Evaluations(self.config, self.request, self.study, self.points.flags)
+        if strange := [key for key in evaluations.TESTED if key in self.request.given_keys]:
+            raise ValueError(
+                f"{strange[0]} is for a study of trained runs; give runs=[RUN_A,RUN_B] or of=STUDY, or leave it out"
+            )
+        return None
 
     def _composes(self, asked: Asked) -> bool:
         """Whether a training can be composed at all; if not, judging says why."""
@@ -234,7 +259,7 @@ class DurableSweeper(Sweeper):
         Raises:
             ValueError: before anything is written, if its earlier points saw other data or code.
         """
-        check_defaults(self.study, [point for point in points if point.trial is None])
+        check_defaults(self.study, [point for point in points if point.trial is None and point.evaluates is None])
         done = [ledger.read_run(point.folder).status in ledger.DONE for point in points]
         self.inputs.check(self.study, waiting=not all(done))
         if not all(done):
@@ -256,7 +281,8 @@ class DurableSweeper(Sweeper):
         all_points = [point for point in every_point(self.study, points) if point.folder.name not in other]
         own = {point.folder.name: point.member for point in all_points}
         if not self.config.members:
-            own |= self.members.words({point.folder.name: point.overrides for point in all_points if not point.trial})
+            words = self.evaluations.words if self.evaluations else self.members.words
+            own |= words({point.folder.name: point.overrides for point in all_points if not point.trial})
         tuning = self.tuner.description(own)
         for point in all_points:
             if tuning and (chosen := tuning.chosen.get(own[point.folder.name])) and not point.trial:
@@ -270,14 +296,19 @@ class DurableSweeper(Sweeper):
             kind="search" if earlier.kind == "search" else self.kind,
             protocol=planned,
             question=self.config.get("question") or (planned.question if planned else None),
-            data=self.config.hydra.runtime.choices["data"],
+            data=self.evaluations.corpus if self.evaluations else self.config.hydra.runtime.choices["data"],
             match=self.config.match,
             match_to=self.config.match_to,
             tuning=tuning,
             search=self.searched or earlier.search,
             length_edges=list(self.config.get("length_edges") or []) or None,
         )
-        describe(self.study, facts, all_points, own, self.points.values, without=self.members.without)
+        without = (*self.members.without, *(evaluations.TESTED[1:] if self.evaluations else ()))
+        describe(self.study, facts, all_points, own, self._values, without=without)
+
+    def _values(self, point: Point) -> Mapping[str, Any]:
+        """The values of a point's config."""
+        return self.evaluations.values(point) if self.evaluations else self.points.values(point.overrides)
 
     def _of_other_settings(self, points: Sequence[Point]) -> set[str]:
         """The folders of earlier points of named members whose settings have changed since."""
@@ -335,4 +366,5 @@ def _launched(point: Point) -> list[str]:
     """The overrides from which the launcher composes a job."""
     place = {"hydra.sweep.dir": str(point.folder.parent), "hydra.sweep.subdir": point.folder.name}
     trust = (f"trust=[{','.join(given())}]",) if given() else ()
-    return [*point.overrides, *trust, *(f"{key}={quoted(value)}" for key, value in place.items())]
+    own = point.overrides if point.evaluates is None else ()
+    return [*own, *trust, *(f"{key}={quoted(value)}" for key, value in place.items())]

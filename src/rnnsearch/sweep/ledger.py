@@ -45,6 +45,8 @@ class Point:
         trial: of a search: its index and fixed overrides; once it has asked Optuna, also its number and parameters.
         pause: of a tuning trial that is not chosen (yet): the share of the budget and the updates at which it stops;
             None: it is trained to the end.
+        evaluates: of a point that trains nothing: the run that it translates with (a folder of the study, or a path),
+            the search, the checkpoint and the sentences; see `rnnsearch.sweep.evaluations`.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class Point:
     accelerator: str = "auto"
     trial: dict[str, Any] | None = None
     pause: dict[str, Any] | None = None
+    evaluates: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rnnsearch.config.overrides import quoted
 from rnnsearch.records.folders import LOCK, without_links
 from rnnsearch.records.json_files import write_object
 from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Failure, Record, now, read_values
-from rnnsearch.sweep import ledger
+from rnnsearch.sweep import evaluations, ledger
 from rnnsearch.sweep.ledger import Attempt, Point
 from rnnsearch.sweep.parent import BOUND
 from rnnsearch.sweep.warm_processes import WarmProcess, can_be_warm
@@ -157,11 +157,17 @@ def _clear(folder: Path) -> None:
 
 def command(point: Point, more: tuple[str, ...], *, resume: bool, trust: Sequence[str] = ()) -> list[str]:
     """The training's command, without the interpreter's name."""
+    if point.evaluates is not None:
+        folder = f"folder={quoted(str(point.folder.absolute()))}"
+        return ["-m", "rnnsearch", "evaluate", *evaluations.command(point), folder, *_trusted(trust), *point.flags]
     last = ("ckpt=last",) if resume else ()
     place = f"hydra.run.dir={quoted(str(point.folder.absolute()))}"
     pause = [f"pause.{key}={value}" for key, value in (point.pause or {}).items() if value is not None]
-    trusted = (f"++trust=[{','.join(trust)}]",) if trust else ()
-    return ["-m", "rnnsearch", "train", *point.overrides, *more, *pause, place, *last, *trusted, *point.flags]
+    return ["-m", "rnnsearch", "train", *point.overrides, *more, *pause, place, *last, *_trusted(trust), *point.flags]
+
+
+def _trusted(trust: Sequence[str]) -> tuple[str, ...]:
+    return (f"++trust=[{','.join(trust)}]",) if trust else ()
 
 
 def _start(point: Point, words: Sequence[str], environment: Mapping[str, str], warm: bool) -> Process:

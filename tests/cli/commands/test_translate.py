@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from tests.small_run import NASTY, write_run
 
 from rnnsearch.api import load
-from rnnsearch.cli.commands.translate import chosen_search
+from rnnsearch.config.chosen_search import chosen_search
 from rnnsearch.cli.main import main
 from rnnsearch.config import build
 from rnnsearch.config.compose import compose

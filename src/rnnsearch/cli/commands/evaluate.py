@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.cli.commands.align import check_symmetrization
-from rnnsearch.cli.commands.translate import chosen_search
 from rnnsearch.config import build, trust
+from rnnsearch.config.chosen_search import chosen_search
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.progress import bar
 from rnnsearch.config.terminal import say
@@ -22,10 +23,11 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.trained_model import TrainedModel, load
 from rnnsearch.records.json_files import append_line, write_lines
-from rnnsearch.records.run_record import read_record
+from rnnsearch.records.run_record import RunRecord, read_record
 from rnnsearch.records.test_sets import OWN, check_name
 from rnnsearch.runs import run_folder
 from rnnsearch.runs.baseline import given_baseline, result_of, summary
+from rnnsearch.runs.evaluation_folder import Tested, evaluation_record, keep_evaluation
 from rnnsearch.runs.kept_pairs import gold_rows, split_rows
 from rnnsearch.runs.named_tests import check_new, keep_later
 from rnnsearch.training.results import weights_sha256
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> None:
-    """Evaluate, append the result to the first run's evaluations.jsonl, print it."""
+    """Evaluate, keep the result in the first run's folder, or in one of its own, and print it."""
     chance = Chance(**cfg.significance)
     model, first = run_folder.load_runs(cfg)
     test = given_test(cfg, first)
@@ -55,13 +57,22 @@ def run(cfg: DictConfig) -> None:
     )
     logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
     started = time.perf_counter()
-    evaluation = evaluate(model.system)
+    with _own_folder(cfg, first, test, search) as record:
+        evaluation = evaluate(model.system)
+        seconds = round(time.perf_counter() - started, 3)
+        if record is not None:
+            validation = first.record.results.metrics.validation
+            sha256 = str(weights_of(model))
+            keep_evaluation(
+                Path(cfg.folder), record, evaluation, scoring,
+                weights_sha256=sha256, seconds=seconds, validation=validation,
+            )  # fmt: skip
     result = {
         "run": plain(cfg)["run"],
         **({"split": cfg.split} if test is None else {"name": cfg.name, "checksums": dict(test.checksums)}),
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": seconds,
         "weights_sha256": weights_of(model),
         "scoring": scoring.as_record(),
         **evaluation.metrics,
@@ -80,8 +91,26 @@ def run(cfg: DictConfig) -> None:
             first.folder, test, evaluation, scoring,
             checkpoint=cfg.checkpoint, weights_sha256=str(result["weights_sha256"]), search=result["search"],
         )  # fmt: skip
-    append_line(first.folder / "evaluations.jsonl", result)
+    if cfg.folder is None:
+        append_line(first.folder / "evaluations.jsonl", result)
     say(json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def _own_folder(
+    cfg: DictConfig, first: run_folder.LoadedRun, test: NamedTest | None, search: DictConfig
+) -> AbstractContextManager[RunRecord | None]:
+    """The record in ``folder`` while the evaluation is made; None where it is not asked for."""
+    if cfg.folder is None:
+        return nullcontext()
+    if len(run_folder.given_folders(cfg.run)) > 1 or cfg.name is not None or cfg.baseline is not None:
+        raise ValueError(f"folder={cfg.folder} gets the evaluation of one run; leave out name and baseline")
+    tested = Tested(
+        split=cfg.split if test is None else test.name,
+        checksums=None if test is None else test.checksums,
+        checkpoint=cfg.checkpoint,
+        search=plain(search),
+    )
+    return evaluation_record(Path(cfg.folder), first, tested, study=cfg.study, member=cfg.member)
 
 
 def given_test(cfg: DictConfig, first: run_folder.LoadedRun) -> NamedTest | None:

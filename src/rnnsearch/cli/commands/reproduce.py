@@ -45,6 +45,10 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"{source}: id={record.id!r}: no run is called so, so somebody changed its record")
     if record.status != "finished":
         raise ValueError(f"{source} is a {record.status} run; give a finished one")
+    if record.evaluation_of:
+        raise ValueError(
+            f"nothing was trained in {source}: it translates with {record.evaluation_of['run']}; give that"
+        )
     folder = Path(cfg.paths.output).absolute() / "reproduced" / f"{source.name}-{record.id}"
     places = HydraConfig.get().runtime.config_sources
     folders = [Path(place.path) for place in places if place.provider == "command-line"]

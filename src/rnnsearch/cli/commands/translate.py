@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -25,6 +25,7 @@ from rnnsearch.cli.text.counting import summed_up
 from rnnsearch.cli.text.formats import FORMATS, as_links
 from rnnsearch.cli.text.streaming import Tally, blocks
 from rnnsearch.config import build
+from rnnsearch.config.chosen_search import chosen_search
 from rnnsearch.config.terminal import for_stdout, say
 from rnnsearch.data.lines import check_file, lines
 from rnnsearch.data.readable import readable
@@ -93,17 +94,6 @@ def check_options(cfg: DictConfig) -> None:
             check_file(Path(file))
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
-
-
-def chosen_search(own: DictConfig, chosen: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """The search of the run's training, with the `search.*` overrides; `search=OPTION` replaces it."""
-    keys = [override.lstrip("+").partition("=")[0] for override in overrides]
-    if "search" in keys:
-        return chosen
-    changes = [key.removeprefix("search.") for key in keys if key.startswith("search.")]
-    merged = OmegaConf.merge(own, OmegaConf.masked_copy(chosen, changes))
-    assert isinstance(merged, DictConfig)
-    return merged
 
 
 def translate_stream(

@@ -72,6 +72,7 @@ OWN: Mapping[str, Kind] = {
     "label_smoothing": RATE,
     "validation.every": COUNT,
     "validation.sentences": OrNull(COUNT),
+    "validation.search": OrNull(Named(Anything(), "settings of the search, such as max_length_ratio")),
     "validation.batch_size": Whole(1, 1_000_000),
     "validation.monitor": Choice(MONITORED),
     "validation.bleu_tokenizer": OrNull(Choice(("13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab"))),
@@ -308,6 +309,12 @@ SWEEPING: Mapping[str, Kind] = {
     "question": OPTIONAL_TEXT,
     "length_edges": OrNull(Listed(COUNT, example="[10,20,30]", least=1, rising=True)),
     "publish": OPTIONAL_PATH,
+    "runs": OrNull(Listed(PATH, example="[RUN_A,RUN_B]", least=1, distinct=True)),
+    "of": OrNull(Text("a study's name")),
+    "checkpoint": Text("a checkpoint's name"),
+    "split": Text("a split's name"),
+    "source": OPTIONAL_PATH,
+    "target": OPTIONAL_PATH,
 }
 
 TRAINING: Mapping[str, Kind] = {
