@@ -125,7 +125,8 @@ def shortened(command: Command) -> list[str]:
     """The words of a training command with what makes it short; new folders in the place of those that are there."""
     words = [re.sub("^hydra.run.dir=RUN$", "hydra.run.dir=FRESH", word) for word in command.words]
     words = [re.sub("^study=NAME$", "study=FRESH", word) for word in words]
-    if named(command) == "reproduce" or "--cfg" in words:
+    trains_nothing = any(re.match(r"(runs|of)=", word) for word in words)
+    if named(command) == "reproduce" or "--cfg" in words or trains_nothing:
         return words
     corpus = next((word.split("=")[1] for word in words if word.startswith("data=")), "controlled")
     words = [word for word in words if not word.startswith(("budget.", "trainer.max_steps", "tuning."))]

@@ -24,11 +24,9 @@ def chosen_search(own: DictConfig, chosen: DictConfig, overrides: Sequence[str])
 
 def search_overrides(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
     """The overrides by which `chosen_search` makes the wanted search of a run's own; both as plain values."""
-    if own[TARGET] == wanted[TARGET]:
-        option: tuple[str, ...] = ()
+    is_sampling = str(wanted[TARGET]).endswith(f".{Sampling.__qualname__}")
+    if own[TARGET] == wanted[TARGET] and not is_sampling:  # the option that commands begin with has its keys
         changed = {key: value for key, value in wanted.items() if own.get(key, ...) != value}
-    else:
-        is_sampling = str(wanted[TARGET]).endswith(f".{Sampling.__qualname__}")
-        option = ("search=sampling" if is_sampling else "search=beam",)
-        changed = {key: value for key, value in wanted.items() if key != TARGET}
-    return (*option, *(f"search.{key}={spelt(value)}" for key, value in changed.items()))
+        return tuple(f"search.{key}={spelt(value)}" for key, value in changed.items())
+    option = "search=sampling" if is_sampling else "search=beam"
+    return (option, *(f"search.{key}={spelt(value)}" for key, value in wanted.items() if key != TARGET))

@@ -13,6 +13,7 @@ from rnnsearch.plots.score_bars import Bar
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.records.test_sets import OWN
 from rnnsearch.study import (
+    beams,
     cards,
     costs,
     curves,
@@ -63,6 +64,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Learning curves", lambda: _curves(study)
     if comparison is not None:
         yield "Source length", lambda: lengths.section(study, comparison)
+        yield "Beam size", lambda: beams.section(study, comparison)
     yield from _of_both(study, comparison)
 
 
@@ -79,6 +81,7 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Quality against cost", lambda: trade_offs.section(study)
     yield "Learning curves", lambda: _curves_of_sweep(study)
     if comparison is not None:
+        yield "Beam size", lambda: beams.section(study, comparison)
         yield "Source length", lambda: lengths.of_best(study, comparison)
     yield from _of_both(study, lengths.of_members(comparison, study.members) if comparison is not None else None)
 

@@ -16,9 +16,9 @@ from omegaconf import OmegaConf
 from tests.small_run import NASTY, write_run
 
 from rnnsearch.api import load
-from rnnsearch.config.chosen_search import chosen_search
 from rnnsearch.cli.main import main
 from rnnsearch.config import build
+from rnnsearch.config.chosen_search import chosen_search
 from rnnsearch.config.compose import compose
 from rnnsearch.evaluation.alignment_links import parse_pharaoh
 
