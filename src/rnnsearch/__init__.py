@@ -1,19 +1,28 @@
-"""Recurrent encoder-decoders with Bahdanau attention: train, compare, translate. In Python, begin with `load`."""
+"""Recurrent encoder-decoders with Bahdanau attention: train, compare, translate. In Python: `train`, `load`."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnsearch.api import compare as compare
+    from rnnsearch.api import evaluate as evaluate
     from rnnsearch.api import load as load
+    from rnnsearch.api import load_study as load_study
+    from rnnsearch.api import sweep as sweep
+    from rnnsearch.api import train as train
 
-__all__ = ["load"]
+__all__ = ["compare", "evaluate", "load", "load_study", "sweep", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, imported when it is first asked for: torch takes seconds, and most of the package does without."""
-    if name == "load":
-        from rnnsearch.api import load
+    """A function for Python callers, imported when first asked for: torch takes seconds, much does without."""
+    if name == "load":  # which needs no Hydra
+        from rnnsearch.evaluation.trained_model import load
 
         return load
+    if name in __all__:
+        from rnnsearch import api
+
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,11 +1,12 @@
 """The console script: `rnnsearch COMMAND ...` runs the command's function on its composed configuration."""
 
+import io
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,42 @@ def _command(arguments: list[str]) -> int:
     if HELP & set(words):
         return _answer(command_help(command))
     return _run(command, words)
+
+
+def call(command: str, words: Sequence[str]) -> str:
+    """Run one command in this process for a Python caller.
+
+    Args:
+        command: its name.
+        words: after it, as on the command line.
+
+    Returns:
+        What it would print on standard output.
+
+    Raises:
+        CommandError: with the sentence that the command line would print.
+    """
+    from rnnsearch.config.errors import CommandError, as_exception
+
+    failures: list[BaseException] = []
+    printed, root = io.StringIO(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        with redirect_stdout(printed):
+            _hydra(command, list(words), failures.append)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+    except Reported as failed:
+        failures = failures or [CommandError(str(failed))]
+    except Exception as error:
+        failures = [error]
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    if failures:
+        raise as_exception(failures[0], command, words)
+    return printed.getvalue()
 
 
 def _answer(page: str) -> int:
@@ -125,8 +162,11 @@ def _run(command: str, arguments: list[str]) -> int:
     return 0
 
 
-def _hydra(command: str, arguments: list[str]) -> None:
-    """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often."""
+def _hydra(command: str, arguments: list[str], failed: Callable[[Exception], None] | None = None) -> None:
+    """Hand the arguments to Hydra, which composes conf/COMMAND.yaml and calls the job once or, with -m, often.
+
+    ``failed`` gets an error of the job in the place of standard error.
+    """
     from rnnsearch.cli import home
 
     home.settle(os.environ)  # before a library looks for its folder
@@ -156,7 +196,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
         words = _as_points(command, words)
         if any(word in MANY or word.startswith("hydra.mode=") for word in words):
             _register_plugins()  # takes seconds of imports, so only if needed
-    job = _job(command, arguments, _there(arguments))
+    job = _job(command, arguments, _there(arguments), failed)
     with trust.trusting(trusted), _process(words, HYDRA_FULL_ERROR="1"):
         # Hydra raises instead of printing and exiting
         hydra.main(config_path=str(config_dir()), config_name=command, execution_whitelist=trust.whitelist())(job)()
@@ -208,7 +248,9 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
     return [inner.sub(r"\1=choice(\2)", argument) for argument in arguments]
 
 
-def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConfig"], None]:
+def _job(
+    command: str, arguments: list[str], there: Path, failed: Callable[[Exception], None] | None
+) -> Callable[["DictConfig"], None]:
     """The function that Hydra calls: imports the command only then, and turns a failure into a sentence."""
 
     def job(cfg: "DictConfig") -> None:
@@ -218,6 +260,7 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
 
         from rnnsearch.config import launcher_checks, trust
         from rnnsearch.config.errors import report
+        from rnnsearch.config.exit_codes import FAILED
         from rnnsearch.config.value_checks import check_values
         from rnnsearch.training import quick_import
 
@@ -235,10 +278,14 @@ def _job(command: str, arguments: list[str], there: Path) -> Callable[["DictConf
                 with trust.trusting(trusted):
                     quick_import.module(module, lightning=module in LEARNING).run(cfg)
                 sys.stdout.flush()
-            except Reported as failed:
-                raise SystemExit(failed.code) from None
+            except Reported as reported:
+                if failed is not None:
+                    raise
+                raise SystemExit(reported.code) from None
             except Exception as error:
-                code = report(error, command, arguments)
+                code = report(error, command, arguments) if failed is None else FAILED
+                if failed is not None:
+                    failed(error)
                 if hydra.mode == RunMode.MULTIRUN:
                     raise Reported(code) from None
                 _leave_nothing(Path(hydra.runtime.output_dir), there)

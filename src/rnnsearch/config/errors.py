@@ -75,6 +75,20 @@ def report(error: BaseException, command: str, arguments: Sequence[str]) -> int:
     return code
 
 
+class CommandError(ValueError):
+    """What a command refuses, or what failed in it: the sentence that the command line would print."""
+
+
+def as_exception(error: BaseException, command: str, arguments: Sequence[str]) -> BaseException:
+    """What a Python caller gets for an error of a command: a `CommandError`, or a bug of ours as it is."""
+    explained = explain(error, command, arguments)
+    if explained is None or isinstance(error, CommandError):
+        return error
+    refused = CommandError(hidden(explained[0]))
+    refused.__cause__ = error
+    return refused
+
+
 def shown(sentence: str) -> str:
     """What a terminal can safely show of a sentence, which may quote any file: the rest escaped, its length bounded."""
     return visible_line(sentence[:LONGEST] + (" ..." if len(sentence) > LONGEST else ""))

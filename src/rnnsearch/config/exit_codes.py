@@ -9,6 +9,6 @@ UNREAD = 141  # nobody reads standard output
 class Reported(Exception):
     """Something failed and it has been said what; the command ends with this exit code."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"failed with exit code {code}")
+    def __init__(self, code: int, sentence: str = "") -> None:
+        super().__init__(sentence or f"failed with exit code {code}")
         self.code = code

@@ -1,6 +1,5 @@
-"""A progress bar on standard error, if that is a terminal."""
+"""A progress bar on standard error, if that is a terminal or a notebook."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,13 +7,13 @@ from functools import partial
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rnnsearch.evaluation.progress import Advance, ignored
+from rnnsearch.evaluation.progress import Advance, can_show, ignored
 
 
 @contextmanager
 def bar(doing: str, total: int | None) -> Iterator[Advance]:
     """Shows what is being done and how many of ``total`` sentences (None: unknown) are done; vanishes at the end."""
-    if not sys.stderr.isatty():
+    if not can_show():
         yield ignored
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -224,7 +224,7 @@ class DurableSweeper(Sweeper):
 
     def _refuse(self, error: ValueError) -> None:
         command = str(self.config.hydra.job.config_name)
-        raise Reported(report(error, command, list(self.config.hydra.overrides.task))) from None
+        raise Reported(report(error, command, list(self.config.hydra.overrides.task)), str(error)) from None
 
     def _points(self, members: Mapping[str, Asked]) -> list[Point]:
         """The points of all members and seeds, with their folders; seeds change slowest."""

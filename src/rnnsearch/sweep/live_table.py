@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rnnsearch.evaluation.progress import can_show
 from rnnsearch.records.visible import visible_line
 from rnnsearch.sweep import ledger
 from rnnsearch.sweep.ledger import Point, State
@@ -63,14 +64,14 @@ def watching(points: Sequence[Point]) -> Iterator[None]:
 def _watch(points: Sequence[Point], before: States, stamps: Stamps, stop: threading.Event) -> None:
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
-    with live if console.is_terminal else nullcontext():
+    with live if (shown := can_show()) else nullcontext():
         while True:
             ended = stop.wait(SECONDS)
             now = states_of(points, before, stamps)
             for point in points:
                 _tell(point, before[point.folder], now[point.folder])
             before = now
-            if console.is_terminal:
+            if shown:
                 rows = max(1, min(ROWS, console.height - AROUND))
                 live.update(table(points, now, rows=rows), refresh=True)
             if ended:

@@ -49,13 +49,10 @@ def tell(study: Path, points: Sequence[Point], *, searched: bool, publish_to: st
         left = [point for point in left if point not in diverged]
     if left:
         story = Counter("diverged" if point in diverged else states[point.folder].status for point in left)
-        logger.error(
-            "%d of %d points are not finished (%s); the same command goes on with them%s",
-            len(left),
-            len(points),
-            ", ".join(f"{count} {status}" for status, count in story.items()),
-            DIVERGED_STAY if story["diverged"] else "",
-        )
-        raise Reported(1)
+        told = ", ".join(f"{count} {status}" for status, count in story.items())
+        sentence = f"{len(left)} of {len(points)} points are not finished ({told}); the same command goes on with them"
+        sentence += DIVERGED_STAY if story["diverged"] else ""
+        logger.error("%s", sentence)
+        raise Reported(1, sentence)
     if written:
         check_whole(written)

@@ -1,7 +1,6 @@
 """Callbacks: the clock and the end of the budget, the curves, the progress bar, samples for the dashboard."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rnnsearch.evaluation.progress import can_show
 from rnnsearch.evaluation.scoring import perplexity
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.training.module import TranslationModule
@@ -153,7 +153,7 @@ class BudgetBar(Callback):
         self._tokens = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero or not sys.stderr.isatty():
+        if not trainer.is_global_zero or not can_show():
             return
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
