@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What a block needs that a test machine may lack; its first lines say so, for readers too.
-NEEDS = ("network", "gpu", "cluster")
+NEEDS = ("network", "gpu", "cluster", "minutes")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _NEEDS = re.compile(r"^# needs: (.*)$", re.MULTILINE)
 

@@ -19,7 +19,7 @@ from tests.system.here import in_process
 from rnnsearch.cli.help import COMMANDS
 
 BASH = blocks("bash")
-PYTHON = [block for block in blocks("python") if "title=" not in block.info]
+PYTHON = [block for block in blocks("python") if "title=" not in block.info and not block.needs]
 TRAINING = ("train", "sweep", "compare", "reproduce")
 SERVING = ("page", "dashboard")  # until they are stopped; tests/page and tests/system start them
 COMMON = ["budget.updates=2", "validation.every=2", "validation.sentences=4", "threads=1", "search.beam_size=1"]
