@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.sweep import warm_processes
-from rnnsearch.sweep.warm_processes import WarmProcess, can_be_warm
+from rnnsearch.sweeps import warm_processes
+from rnnsearch.sweeps.warm_processes import WarmProcess, can_be_warm
 
 
 class Command:

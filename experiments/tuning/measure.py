@@ -24,7 +24,7 @@ from rnnsearch.evaluation.summed_metrics import BLEU
 from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
 from rnnsearch.records.run_config import CONFIG, bounded_yaml
 from rnnsearch.records.run_record import read_record
-from rnnsearch.sweep.halving import Chosen, Rule, Rung, Values, judged
+from rnnsearch.sweeps.halving import Chosen, Rule, Rung, Values, judged
 
 HERE = Path(__file__).parent
 RUNS, SENTENCES = HERE / "runs.jsonl", HERE / "sentences.npz"

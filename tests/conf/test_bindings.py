@@ -83,7 +83,7 @@ def test_node_binds(node: Node) -> None:
 
 @pytest.mark.parametrize("node", [node for _, node in NODES], ids=[place for place, _ in NODES])
 def test_node_may_be_made(node: Node) -> None:
-    own = ("rnnsearch.sweep.durable_sweeper.", "rnnsearch.sweep.local_launcher.")  # Hydra's plugins too
+    own = ("rnnsearch.sweeps.durable_sweeper.", "rnnsearch.sweeps.local_launcher.")  # Hydra's plugins too
     assert node["_target_"].startswith(own) or node["_target_"] in whitelist()
 
 

@@ -16,11 +16,11 @@ from rnnsearch.config.value_checks import canonical, check_values
 from rnnsearch.records.run_record import JOB, RECORD
 from rnnsearch.records.study_description import read_description
 from rnnsearch.runs.run_folder import plain
-from rnnsearch.sweep.inputs import Inputs
-from rnnsearch.sweep.ledger import DONE, find, read_point, state
-from rnnsearch.sweep.points import Points
-from rnnsearch.sweep.request import Asked
-from rnnsearch.sweep.tuner import Tuner
+from rnnsearch.sweeps.inputs import Inputs
+from rnnsearch.sweeps.ledger import DONE, find, read_point, state
+from rnnsearch.sweeps.points import Points
+from rnnsearch.sweeps.request import Asked
+from rnnsearch.sweeps.tuner import Tuner
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 FOLDERS = sorted(path.parent for path in EXPERIMENTS.rglob(JOB))

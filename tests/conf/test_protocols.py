@@ -6,11 +6,11 @@ import pytest
 
 from rnnsearch.config.compose import compose
 from rnnsearch.config.keys.roles import HIDDEN_SIZES
-from rnnsearch.sweep.inputs import Inputs
-from rnnsearch.sweep.members import Members
-from rnnsearch.sweep.points import Points
-from rnnsearch.sweep.request import Request
-from rnnsearch.sweep.tuner import Tuner
+from rnnsearch.sweeps.inputs import Inputs
+from rnnsearch.sweeps.members import Members
+from rnnsearch.sweeps.points import Points
+from rnnsearch.sweeps.request import Request
+from rnnsearch.sweeps.tuner import Tuner
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PROTOCOLS = sorted(path.stem for path in (CONF / "protocol").glob("*.yaml"))

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from rnnsearch.config.compose import compose
 from rnnsearch.config.overrides import as_typed, spelt, split, swept_values
-from rnnsearch.sweep.axes import sweep_text
+from rnnsearch.sweeps.axes import sweep_text
 
 NAMES = [
     "2024_11_30", "10", "007", "1e3", "true", "on", "no", "inf", "a=b", "a:b.txt", "/d/a,b.en", "~/x", "é", "日本語",

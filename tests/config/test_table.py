@@ -23,7 +23,7 @@ from rnnsearch.kernels import libraries
 from rnnsearch.model import cells, decoder, recurrence, translator
 from rnnsearch.search import beam
 from rnnsearch.study.export import FORMATS as TABLES
-from rnnsearch.sweep import hyperparameter_search
+from rnnsearch.sweeps import hyperparameter_search
 from rnnsearch.training import initialization
 
 SAMPLES: Mapping[type, tuple[Any, ...]] = {  # of each type, so many that each kind takes one

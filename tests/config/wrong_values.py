@@ -289,7 +289,7 @@ def main_of(folder: Path, count: int | None, seed: int) -> int:
     import torch.utils.tensorboard  # noqa: F401 -- what every child would import
 
     import rnnsearch.cli.commands.train  # noqa: F401 -- as above
-    from rnnsearch.sweep import durable_sweeper  # noqa: F401 -- as above
+    from rnnsearch.sweeps import durable_sweeper  # noqa: F401 -- as above
 
     every, judge = all_cases(), Judge()
     chosen = every if count is None else random.Random(seed).sample(every, count)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from rnnsearch.sweep import ledger
-from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps.ledger import Point
 
 from .conftest import Shell
 

@@ -28,8 +28,8 @@ from rnnsearch.study.blocks import Example, Fold, Section
 from rnnsearch.study.remarks import Remark
 from rnnsearch.study.report import Card, First, Report, render_html, render_markdown
 from rnnsearch.study.tables import Table
-from rnnsearch.sweep import live_table
-from rnnsearch.sweep.ledger import Attempt, Point, State
+from rnnsearch.sweeps import live_table
+from rnnsearch.sweeps.ledger import Attempt, Point, State
 
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x9b31m"
 NASTY = f"[red]x[/red] [link=http://x]y[/link] {ESCAPES}"

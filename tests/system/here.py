@@ -10,9 +10,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from rnnsearch.cli.main import main
-from rnnsearch.sweep import local_launcher, supervisor
-from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.local_pool import Job
+from rnnsearch.sweeps import local_launcher, supervisor
+from rnnsearch.sweeps.ledger import Point
+from rnnsearch.sweeps.local_pool import Job
 from rnnsearch.training.callbacks import Clock
 
 STARTED: list[list[str]] = []

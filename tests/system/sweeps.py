@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.forked import Process, start
 
-from rnnsearch.sweep import ledger
-from rnnsearch.sweep.ledger import Point
+from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps.ledger import Point
 
 SHORT = "test=false samples=0 budget.updates=4 validation.every=2 hydra.launcher.jobs=2 study=s"
 

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from tests.once import made_once
 from tests.system.here import STARTED, in_process, interrupt_after
 
-from rnnsearch.sweep import ledger
-from rnnsearch.sweep.local_launcher import LocalLauncher
+from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps.local_launcher import LocalLauncher
 
 SIZES = "model.embedding_size=24 model.hidden_size=40 model.attention_size=24 model.readout_size=24 samples=0"
 SHORT = f"{SIZES} budget.updates=4 study=pair seeds=[1] tuning.factors=[]"

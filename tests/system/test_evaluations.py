@@ -9,7 +9,7 @@ import pytest
 from tests.system.sweeps import points, results, started, sweep
 
 from rnnsearch.study.folder import read_study
-from rnnsearch.sweep import ledger
+from rnnsearch.sweeps import ledger
 
 
 def decode(workshop: Any, output: Path, *words: str) -> tuple[int, str]:

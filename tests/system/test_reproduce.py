@@ -17,9 +17,9 @@ from rnnsearch.config.identity import config_hash
 from rnnsearch.config.plain_values import flat, plain
 from rnnsearch.records.json_files import DIGEST
 from rnnsearch.records.run_record import FILES, read_record
-from rnnsearch.sweep import ledger
-from rnnsearch.sweep.ledger import Attempt, Point
-from rnnsearch.sweep.repetition import repetition
+from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps.ledger import Attempt, Point
+from rnnsearch.sweeps.repetition import repetition
 
 Change = Callable[[dict[str, Any]], None]
 

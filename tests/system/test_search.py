@@ -10,8 +10,8 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnsearch.evaluation.scoring import monitored
-from rnnsearch.sweep import ledger, optuna_study
-from rnnsearch.sweep.hyperparameter_search import read_search
+from rnnsearch.sweeps import ledger, optuna_study
+from rnnsearch.sweeps.hyperparameter_search import read_search
 
 SEARCH = "sweep=optuna_tpe study=found sweep.search.startup=1 hydra/launcher=local samples=0"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.system.sweeps import eventually, points, results, started, statuses, sweep, trainings, words
 
-from rnnsearch.sweep import ledger
+from rnnsearch.sweeps import ledger
 
 ISSUE = "study=NAME data=controlled model=tiny trainer=cpu trainer.max_steps=5"
 

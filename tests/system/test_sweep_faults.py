@@ -13,8 +13,8 @@ import pytest
 from tests.disks import mounted
 from tests.system.sweeps import eventually, has_validated, points, results, started, statuses, sweep, trainings, words
 
-from rnnsearch.sweep import ledger, optuna_study
-from rnnsearch.sweep.hyperparameter_search import read_search
+from rnnsearch.sweeps import ledger, optuna_study
+from rnnsearch.sweeps.hyperparameter_search import read_search
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from tests.once import made_once
 from tests.system.here import STARTED, in_process, interrupt_after
 
-from rnnsearch.sweep import ledger
+from rnnsearch.sweeps import ledger
 
 pytestmark = pytest.mark.slow  # test_compare has one of each quick
 

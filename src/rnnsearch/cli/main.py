@@ -177,7 +177,7 @@ def _hydra(command: str, arguments: list[str], failed: Callable[[Exception], Non
     from rnnsearch.config.secrets import refuse_secrets
     from rnnsearch.config.unread_keys import check_added
     from rnnsearch.config.yaml_source import install
-    from rnnsearch.sweep.parent import follow_parent
+    from rnnsearch.sweeps.parent import follow_parent
     from rnnsearch.training import cluster
 
     refuse_secrets(arguments)
@@ -222,8 +222,8 @@ def _register_plugins() -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")  # by default Ray's workers have the lowest priority
     from hydra.core.plugins import Plugins
 
-    from rnnsearch.sweep.durable_sweeper import DurableSweeper
-    from rnnsearch.sweep.local_launcher import LocalLauncher
+    from rnnsearch.sweeps.durable_sweeper import DurableSweeper
+    from rnnsearch.sweeps.local_launcher import LocalLauncher
 
     for plugin in (DurableSweeper, LocalLauncher):
         Plugins.instance().register(plugin)
@@ -249,7 +249,7 @@ def _as_points(command: str, arguments: list[str]) -> list[str]:
 
 
 def _job(
-    command: str, arguments: list[str], there: Path, failed: Callable[[Exception], None] | None
+    command: str, arguments: list[str], there: Path, failed: Callable[[Exception], None] | None = None
 ) -> Callable[["DictConfig"], None]:
     """The function that Hydra calls: imports the command only then, and turns a failure into a sentence."""
 

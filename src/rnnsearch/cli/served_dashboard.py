@@ -16,7 +16,7 @@ from a2wsgi import WSGIMiddleware
 
 from rnnsearch.page import serving
 from rnnsearch.page.checks import checked
-from rnnsearch.sweep.parent import follow_parent
+from rnnsearch.sweeps.parent import follow_parent
 
 Application = Any  # of WSGI
 HABITS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -15,7 +15,7 @@ from rnnsearch.config.value_checks import is_open, put, refusal
 
 SECTION = "hydra.launcher"
 OWN = "durable"  # the sweeper
-OUR_SWEEPER = "rnnsearch.sweep.durable_sweeper.DurableSweeper"
+OUR_SWEEPER = "rnnsearch.sweeps.durable_sweeper.DurableSweeper"
 
 
 def check_sweeper(command: str, words: Iterable[str]) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 CONSTRUCTORS = {
     "rnnsearch.training.boards.TensorBoard": "rnnsearch.training.loggers.TensorBoard",
-    "rnnsearch.cli.launcher.LocalLauncher": "rnnsearch.sweep.local_launcher.LocalLauncher",
-    "rnnsearch.cli.sweeper.DurableSweeper": "rnnsearch.sweep.durable_sweeper.DurableSweeper",
+    "rnnsearch.cli.launcher.LocalLauncher": "rnnsearch.sweeps.local_launcher.LocalLauncher",
+    "rnnsearch.cli.sweeper.DurableSweeper": "rnnsearch.sweeps.durable_sweeper.DurableSweeper",
+    "rnnsearch.sweep.local_launcher.LocalLauncher": "rnnsearch.sweeps.local_launcher.LocalLauncher",
+    "rnnsearch.sweep.durable_sweeper.DurableSweeper": "rnnsearch.sweeps.durable_sweeper.DurableSweeper",
     "rnnsearch.cli.stderr.StderrHandler": "rnnsearch.config.terminal.StderrHandler",
 }
 

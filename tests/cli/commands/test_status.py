@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.sweep.trainings import write_point, write_record
+from tests.sweeps.trainings import write_point, write_record
 
 from rnnsearch.cli.main import main
 from rnnsearch.records.run_record import now
-from rnnsearch.sweep import ledger
-from rnnsearch.sweep.ledger import Attempt
+from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps.ledger import Attempt
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 from rnnsearch.config.terminal import say
-from rnnsearch.sweep.hyperparameter_search import STORAGES
-from rnnsearch.sweep.parent import BOUND
+from rnnsearch.sweeps.hyperparameter_search import STORAGES
+from rnnsearch.sweeps.parent import BOUND
 
 logger = logging.getLogger(__name__)
 

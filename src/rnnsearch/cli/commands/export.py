@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 from rnnsearch.config.terminal import say
 from rnnsearch.study.export import FORMATS
 from rnnsearch.study.folder import read_study
-from rnnsearch.sweep.study_name import study_folder
+from rnnsearch.sweeps.study_name import study_folder
 
 
 def run(cfg: DictConfig) -> None:

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from rnnsearch.config.terminal import say
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
-from rnnsearch.sweep.study_name import check_whole, study_folder
+from rnnsearch.sweeps.study_name import check_whole, study_folder
 
 
 def run(cfg: DictConfig) -> None:

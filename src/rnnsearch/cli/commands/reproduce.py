@@ -16,10 +16,10 @@ from rnnsearch.config.plain_values import flat
 from rnnsearch.config.terminal import say
 from rnnsearch.config.trust import given
 from rnnsearch.records.run_record import RECORD, Record, read_values, record_of
-from rnnsearch.sweep import ledger, live_table
-from rnnsearch.sweep.ledger import Point
-from rnnsearch.sweep.repetition import Repetition, repetition
-from rnnsearch.sweep.supervisor import LOG, supervise
+from rnnsearch.sweeps import ledger, live_table
+from rnnsearch.sweeps.ledger import Point
+from rnnsearch.sweeps.repetition import Repetition, repetition
+from rnnsearch.sweeps.supervisor import LOG, supervise
 
 logger = logging.getLogger(__name__)
 

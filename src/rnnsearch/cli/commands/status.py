@@ -6,8 +6,8 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from rnnsearch.config.terminal import say
-from rnnsearch.sweep import ledger, live_table
-from rnnsearch.sweep.study_name import study_folder
+from rnnsearch.sweeps import ledger, live_table
+from rnnsearch.sweeps.study_name import study_folder
 
 
 def run(cfg: DictConfig) -> None:

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.trust import given
-from rnnsearch.sweep.search_trial import train_point
+from rnnsearch.sweeps.search_trial import train_point
 
 
 def run(cfg: DictConfig) -> None:

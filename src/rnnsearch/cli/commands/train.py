@@ -25,7 +25,7 @@ from rnnsearch.runs.divergence_advice import advised
 from rnnsearch.runs.fitting import fit
 from rnnsearch.runs.recording import beginnings, claimed, interruptible, recording
 from rnnsearch.runs.resume import check_data, check_named, clean, is_done, record_going_on, starting_point
-from rnnsearch.sweep.search_trial import pruning
+from rnnsearch.sweeps.search_trial import pruning
 from rnnsearch.training.faults import Diverged
 
 logger = logging.getLogger(__name__)

@@ -73,7 +73,7 @@ RAY: Mapping[str, Kind] = {
 OPEN = ("ray.init", "ray.remote")
 PLUGINS = "hydra_plugins.hydra_"
 LAUNCHERS: Mapping[str, Mapping[str, Kind]] = {  # constructor -> key below hydra.launcher -> what it may be
-    "rnnsearch.sweep.local_launcher.LocalLauncher": LOCAL,
+    "rnnsearch.sweeps.local_launcher.LocalLauncher": LOCAL,
     f"{PLUGINS}joblib_launcher.joblib_launcher.JoblibLauncher": JOBLIB,
     f"{PLUGINS}submitit_launcher.submitit_launcher.LocalLauncher": SUBMITIT,
     f"{PLUGINS}submitit_launcher.submitit_launcher.SlurmLauncher": SLURM,
