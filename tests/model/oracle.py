@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import transformer_oracle
-from .transformer_oracle import HEADS, Half, aligning
+from .transformer_oracle import HEADS, Condition, Half, aligning, learned
 
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
@@ -237,9 +237,10 @@ def phi(position: int, size: int) -> Vector:
 class Oracle:
     """A translator of one design, with weights by the oracle's names."""
 
-    def __init__(self, design: Design, weights: Weights) -> None:
+    def __init__(self, design: Design, weights: Weights, condition: Condition = learned) -> None:
         self.design = design
         self.w = weights
+        self.condition = condition
 
     def read(self, name: str, inputs: list[Vector], order: range) -> tuple[dict[int, Vector], tuple[Vector, ...]]:
         """One direction of one encoder layer: its state at each position, read in `order`, and all of its last one."""
@@ -378,7 +379,8 @@ class Oracle:
         w, design, cell = self.w, self.design, self.design.cell
         h, last, first, memory = self.encode(source)
         if design.decoder == "transformer":
-            read, weights = Half(w, "d", design.layers, design.norm).run([w["E_y"][word] for word in words], h)
+            half = Half(w, "d", design.layers, design.norm, self.condition)
+            read, weights = half.run([w["E_y"][word] for word in words], h)
             means = [sum(map(np.array, of_heads)) / HEADS for of_heads in weights[aligning(design.layers)]]
             return [log_softmax(w["W_o"] @ x + w["b_o"]) for x in read], means
         ends = last if first is None else np.concatenate([last, first])
@@ -402,9 +404,9 @@ class Oracle:
                 if design.mechanism in CONSTANT:
                     return constant
                 if design.mechanism == "slots":
-                    alphas.append(self.by_slots(s, h))
+                    alphas.append(self.condition(self.by_slots(s, h), i, 0, 0))
                     return sum(alphas[-1][j] * h[j] for j in range(len(h)))
-                by_head = [self.head(p, i, s, h, covered[p]) for p in range(design.heads)]
+                by_head = [self.condition(self.head(p, i, s, h, covered[p]), i, 0, p) for p in range(design.heads)]
                 for c, a in zip(covered, by_head, strict=True):
                     c[:] = [c[j] + a[j] / design.heads for j in range(len(h))]
                 alphas.append([sum(a[j] for a in by_head) / design.heads for j in range(len(h))])

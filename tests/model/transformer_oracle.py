@@ -5,13 +5,19 @@ complex step (the larger of two numbers is the one with the larger real part).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 Vector = np.ndarray
 Weights = dict[str, np.ndarray]
+Condition = Callable[[list[complex], int, int, int], list[complex]]
+"""Weights over the source, step, layer and head, all counted from 0, to the weights that are used."""
 HEADS = 2
+
+
+def learned(weights: list[complex], step: int, layer: int, head: int) -> list[complex]:
+    return weights
 
 
 def aligning(layers: int) -> int:
@@ -57,8 +63,14 @@ def layer_norm(w: Weights, name: str, x: Vector) -> Vector:
     return centred / np.sqrt((centred**2).sum() / len(x) + 1e-5) * w[f"{name}.gain"] + w[f"{name}.bias"]
 
 
-def attention(w: Weights, name: str, q: Vector, seen: list[Vector]) -> tuple[Vector, list[list[complex]]]:
-    """What one position sees of others, and the weights of each head."""
+def attention(
+    w: Weights,
+    name: str,
+    q: Vector,
+    seen: list[Vector],
+    used: Callable[[list[complex], int], list[complex]] = lambda weights, head: weights,
+) -> tuple[Vector, list[list[complex]]]:
+    """What one position sees of others, and the weights of each head as they are used."""
     width = len(w[f"{name}.W_q"]) // HEADS
     parts, weights = [], []
     for head in range(HEADS):
@@ -66,7 +78,7 @@ def attention(w: Weights, name: str, q: Vector, seen: list[Vector]) -> tuple[Vec
         query = w[f"{name}.W_q"][rows] @ q
         keys = [w[f"{name}.W_k"][rows] @ x for x in seen]
         values = [w[f"{name}.W_v"][rows] @ x for x in seen]
-        weights.append(softmax([query @ key / math.sqrt(width) for key in keys]))
+        weights.append(used(softmax([query @ key / math.sqrt(width) for key in keys]), head))
         parts.append(sum(a * v for a, v in zip(weights[-1], values, strict=True)))
     return w[f"{name}.W_o"] @ np.concatenate(parts), weights
 
@@ -79,8 +91,9 @@ def feed_forward(w: Weights, name: str, x: Vector) -> Vector:
 class Half:
     """One side: `half` is e or d."""
 
-    def __init__(self, w: Weights, half: str, layers: int, norm: str) -> None:
+    def __init__(self, w: Weights, half: str, layers: int, norm: str, condition: Condition = learned) -> None:
         self.w, self.half, self.layers, self.pre = w, half, layers, norm == "pre"
+        self.condition = condition
 
     def enter(self, embedded: list[Vector]) -> list[Vector]:
         size = len(embedded[0])
@@ -107,7 +120,16 @@ class Half:
             found = [attention(self.w, f"{name}.own", q, s)[0] for q, s in zip(read, seen, strict=True)]
             xs = [self.add(f"{name}.own", x, f) for x, f in zip(xs, found, strict=True)]
             if h is not None:
-                looked = [attention(self.w, f"{name}.source", self.read(f"{name}.source", x), h) for x in xs]
+                looked = [
+                    attention(
+                        self.w,
+                        f"{name}.source",
+                        self.read(f"{name}.source", x),
+                        h,
+                        lambda weights, head, i=i, layer=layer: self.condition(weights, i, layer, head),
+                    )
+                    for i, x in enumerate(xs)
+                ]
                 weights.append([of_heads for _, of_heads in looked])
                 xs = [self.add(f"{name}.source", x, f) for x, (f, _) in zip(xs, looked, strict=True)]
             found = [feed_forward(self.w, name, self.read(f"{name}.feed_forward", x)) for x in xs]

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import shorten
+from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 from sacrebleu.metrics.chrf import CHRF as SacreCHRF
@@ -66,12 +67,14 @@ class Compared:
     p_randomization: float | None
 
 
-def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, scoring: Scoring) -> dict[str, Compared]:
+def compare(
+    rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, scoring: Scoring, together: int = 1
+) -> dict[str, Compared]:
     """Every metric that both have, BLEU and chrF in percent, AER as a fraction: name -> comparison.
 
-    Both are scored as ``scoring`` says. AER is over the sentences with gold links for which both have links made the
-    same way: ``aer`` by attention, ``aer_saliency`` by saliency. Both must be of the same sentences, see
-    `check_same_sentences`.
+    Both are scored as ``scoring`` says; ``together`` runs are read against this baseline. AER is over the sentences
+    with gold links for which both have links made the same way: ``aer`` by attention, ``aer_saliency`` by saliency.
+    Both must be of the same sentences, see `check_same_sentences`.
     """
     p_values = sacrebleu_p_values(
         [row["hypothesis"] for row in rows],
@@ -80,14 +83,15 @@ def compare(rows: Sequence[Row], baseline: Sequence[Row], *, chance: Chance, sco
         chance=chance,
         scoring=scoring,
     )
+    settings: Any = {"chance": chance, "scoring": scoring, "together": together}
     by_metric = {
-        metric.name: _compared(metric, rows, baseline, chance, scoring, p_values[metric.name])
+        metric.name: compare_by(metric, rows, baseline, p_values=p_values[metric.name], **settings)
         for metric in (BLEU, CHRF)
     }
     for name, method in WAYS.items():
         linked, others = _linked(links_by(method, rows), links_by(method, baseline))
         if is_aligned(linked) and is_aligned(others):
-            by_metric[name] = _compared(AER, linked, others, chance, scoring, {})
+            by_metric[name] = compare_by(AER, linked, others, **settings)
     return by_metric
 
 
@@ -101,14 +105,17 @@ def _linked(rows: Sequence[Row], baseline: Sequence[Row]) -> tuple[list[Row], li
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def _compared(
+def compare_by(
     metric: SummedMetric,
     rows: Sequence[Row],
     baseline: Sequence[Row],
+    *,
     chance: Chance,
     scoring: Scoring,
-    p_values: Mapping[str, float],
+    together: int = 1,
+    p_values: Mapping[str, float] | None = None,
 ) -> Compared:
+    """One metric of rows and baseline; ``p_values`` are sacreBLEU's."""
     drawn = [
         resample([metric.sentence_statistics(run, scoring)], metric.score, seed=chance.seed, resamples=chance.resamples)
         for run in (baseline, rows)
@@ -116,9 +123,9 @@ def _compared(
     return Compared(
         run=float(drawn[1].score_S[0]),
         baseline=float(drawn[0].score_S[0]),
-        difference=difference(*drawn, within=metric.within),
-        p_bootstrap=p_values.get("bs"),
-        p_randomization=p_values.get("ar"),
+        difference=difference(*drawn, together=together, within=metric.within),
+        p_bootstrap=None if p_values is None else p_values["bs"],
+        p_randomization=None if p_values is None else p_values["ar"],
     )
 
 

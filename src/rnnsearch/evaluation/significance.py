@@ -215,6 +215,11 @@ def of_seeds(system: Resampled, places: Sequence[int]) -> Resampled:
     return Resampled(system.score_S[list(places)], system.draws_RS[:, list(places)])
 
 
+def mean_of_sums(sums_RK: Floats) -> Floats:
+    """A mean from K = 2 sums, of values and of what they are values of: nats a token, say, weighted by tokens."""
+    return np.asarray(sums_RK[..., 0] / sums_RK[..., 1], dtype=np.float64)
+
+
 def perplexity_of_sums(sums_RK: Floats) -> Floats:
     """Perplexity from K = 2 sums, nats and tokens: weighted by tokens, never a mean of means; NaN above the largest."""
     with np.errstate(over="ignore"):

@@ -15,7 +15,7 @@ from rnnsearch.evaluation.attention_statistics import AttentionSums, attention_s
 from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
-from rnnsearch.evaluation.significance import Bounds, ScoreOfSums, perplexity_of_sums
+from rnnsearch.evaluation.significance import Bounds, ScoreOfSums, mean_of_sums, perplexity_of_sums
 
 Row = Mapping[str, Any]  # one line of translations.<split>.jsonl
 
@@ -53,6 +53,7 @@ def _links(rows: Sequence[Row], _: Scoring) -> Floats:
 
 BLEU = SummedMetric("bleu", _of_text(bleu_statistics), bleu_of_sums, (0.0, 100.0))
 CHRF = SummedMetric("chrf", _of_text(chrf_statistics), chrf_of_sums, (0.0, 100.0))
+NLL = SummedMetric("nll", _likelihood, mean_of_sums, (0.0, inf))
 PERPLEXITY = SummedMetric("perplexity", _likelihood, perplexity_of_sums, (1.0, inf))
 AER = SummedMetric("aer", _links, aer_of_sums, (0.0, 1.0))
 WAYS = {"aer": "attention", "aer_saliency": "saliency"}  # name of AER in comparisons -> how its links were made

@@ -49,13 +49,18 @@ def translate(
         first: number of the first text, on which the draws of sampling depend.
         advance: called with the number of sentences of each finished batch.
     """
-    sources = cut([system.source_ids(text) if text.strip() else _nothing(system) for text in texts], search)
+    sources = read(system, search, texts)
     begun = None if prefixes is None else [system.target.encode(prefix) for prefix in prefixes]
     n_best = translate_ids(system, search, sources, prefixes=begun, first=first, advance=advance)
     return [
         [Translation(system.target.decode(h.ids), source, h.ids, h.score, h.log_prob) for h in hypotheses]
         for source, hypotheses in zip(sources, n_best, strict=True)
     ]
+
+
+def read(system: System, search: Search, texts: Sequence[str]) -> list[Sources]:
+    """The ids of each text as `translate` reads it."""
+    return cut([system.source_ids(text) if text.strip() else _nothing(system) for text in texts], search)
 
 
 def _nothing(system: System) -> Sources:

@@ -40,17 +40,18 @@ def given_baseline(cfg: DictConfig, rows: Sequence[Mapping[str, Any]] | None, al
 def result_of(compared: Mapping[str, Compared], metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object of a comparison; ``metrics`` are the baseline's own."""
     return {
-        "metrics": {name: _figures(result) for name, result in compared.items()},
+        "metrics": {name: figures(result) for name, result in compared.items()},
         "alignment": metrics["alignment"],
         "attention": metrics["attention"],
     }
 
 
-def _figures(result: Compared) -> dict[str, Any]:
+def figures(result: Compared, *, names: tuple[str, str] = ("run", "baseline")) -> dict[str, Any]:
+    """The JSON object of one metric; ``names`` are those of the two that are compared."""
     sacrebleu = {"p_bootstrap": result.p_bootstrap, "p_randomization": result.p_randomization}
     return {
-        "run": result.run,
-        "baseline": result.baseline,
+        names[0]: result.run,
+        names[1]: result.baseline,
         "difference": result.difference.value,
         "interval": list(astuple(result.difference.interval)),
         "p_value": result.difference.p_value,

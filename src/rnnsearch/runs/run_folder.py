@@ -122,3 +122,9 @@ def read_config(folder: Path) -> DictConfig:
 def given_folders(run: str | ListConfig) -> list[Path]:
     """The folders that ``run`` names: one, or a list."""
     return [Path(str(folder)) for folder in run] if isinstance(run, ListConfig) else [Path(str(run))]
+
+
+def languages(folder: Path) -> tuple[str, str]:
+    """The languages that a run translates from and into."""
+    data = read_record(folder, needs=("data.source_language", "data.target_language")).data
+    return data.source_language, data.target_language

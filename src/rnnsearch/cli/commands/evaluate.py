@@ -23,9 +23,11 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.trained_model import TrainedModel, load
 from rnnsearch.records.json_files import append_line, write_lines
-from rnnsearch.records.run_record import RunRecord, read_record
+from rnnsearch.records.run_record import RunRecord
 from rnnsearch.records.test_sets import OWN, check_name
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.attention_agreement import agreement, asked_agreement
+from rnnsearch.runs.attention_at_test_time import asked_replacements, under_conditions
 from rnnsearch.runs.baseline import given_baseline, result_of, summary
 from rnnsearch.runs.evaluation_folder import Tested, evaluation_record, keep_evaluation
 from rnnsearch.runs.kept_pairs import gold_rows, split_rows
@@ -39,6 +41,7 @@ def run(cfg: DictConfig) -> None:
     """Evaluate, keep the result in the first run's folder, or in one of its own, and print it."""
     chance = Chance(**cfg.significance)
     model, first = run_folder.load_runs(cfg)
+    replacements, agreeing = asked_replacements(cfg, model, first), asked_agreement(cfg, model, first)
     test = given_test(cfg, first)
     rows = gold_rows(split_rows(first, cfg.split) if test is None else list(test.rows), cfg.alignments)
     aligning = given_aligning(cfg, first)
@@ -84,6 +87,11 @@ def run(cfg: DictConfig) -> None:
         names = {"run": plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
         result["baseline"] = names | result_of(compared, other.metrics)
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
+    if replacements:
+        how = {"search": build.make(search), "chance": chance, "scoring": scoring}
+        result["attention_at_test_time"] = under_conditions(cfg, first, replacements, evaluation, **how)
+    if agreeing:
+        result["agreement"] = agreement(cfg, agreeing, rows, chance)
     if cfg.translations:
         write_lines(Path(cfg.translations), evaluation.rows)
     if test is not None and cfg.name is not None:
@@ -102,8 +110,11 @@ def _own_folder(
     """The record in ``folder`` while the evaluation is made; None where it is not asked for."""
     if cfg.folder is None:
         return nullcontext()
-    if len(run_folder.given_folders(cfg.run)) > 1 or cfg.name is not None or cfg.baseline is not None:
-        raise ValueError(f"folder={cfg.folder} gets the evaluation of one run; leave out name and baseline")
+    besides = cfg.name or cfg.baseline or cfg.attention != "learned" or cfg.agreement.saliency or cfg.agreement.runs
+    if len(run_folder.given_folders(cfg.run)) > 1 or besides:
+        raise ValueError(
+            f"folder={cfg.folder} gets the evaluation of one run; leave out name, baseline, attention and agreement"
+        )
     tested = Tested(
         split=cfg.split if test is None else test.name,
         checksums=None if test is None else test.checksums,
@@ -156,9 +167,9 @@ def given_aligning(cfg: DictConfig, first: run_folder.LoadedRun) -> Aligning:
     reverse = None
     if settings.reverse_run is not None:
         folders = run_folder.given_folders(settings.reverse_run)
-        source, target = languages(first.folder)
+        source, target = run_folder.languages(first.folder)
         for folder in folders:
-            if (back := languages(folder)) != (target, source):
+            if (back := run_folder.languages(folder)) != (target, source):
                 raise ValueError(
                     f"{folder} translates {' to '.join(back)}; alignments.reverse_run needs {target} to {source}"
                 )
@@ -170,9 +181,3 @@ def given_aligning(cfg: DictConfig, first: run_folder.LoadedRun) -> Aligning:
         reverse=reverse,
         how=settings.symmetrize or DEFAULT.how,
     )
-
-
-def languages(run: Path) -> tuple[str, str]:
-    """The languages that a run translates from and into."""
-    data = read_record(run, needs=("data.source_language", "data.target_language")).data
-    return data.source_language, data.target_language

@@ -14,12 +14,14 @@ from rnnsearch.config.keys.training import (
     PATH,
     PATHS,
     SEARCH,
+    SEED,
     SWEEPING,
     TEXT,
     TRAINER,
     TRAINING,
 )
 
+CONDITIONS = ("learned", "uniform", "permuted", "erased", "diagonal", "other_run")
 LINKING = ("intersection", "union", "grow_diag")
 NAME = Text("a name")
 RUN = Either((Text("a run's folder"), Listed(PATH, example="[A,B]", least=1, distinct=True)))
@@ -84,6 +86,15 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         "alignments.one_indexed": FLAG,
         "alignments.reverse_run": OPTIONAL_RUN,
         "alignments.symmetrize": OrNull(Choice(LINKING)),
+        "attention": Either((Choice((*CONDITIONS, "all")), Listed(Choice(CONDITIONS), least=1, distinct=True))),
+        "attention_run": OrNull(Text("a run's folder")),
+        "attention_seed": SEED,
+        "attention_layer": OrNull(Whole(1, 64)),
+        "attention_head": OrNull(Whole(1, 1024)),
+        "attention_figure": OPTIONAL_PATH,
+        "agreement.saliency": FLAG,
+        "agreement.runs": OPTIONAL_RUN,
+        "agreement.sentences": COUNT,
         "significance.resamples": Whole(2, 10_000_000),
         "significance.shuffles": Whole(1, 10_000_000),
         "significance.seed": Whole(1, 2**32 - 1),
