@@ -21,7 +21,7 @@ from rnnsearch.config.keys.table import TABLE, kind_of, required_keys, text_keys
 from rnnsearch.evaluation import symmetrization, word_alignment
 from rnnsearch.kernels import libraries
 from rnnsearch.model import cells, decoder, recurrence, translator
-from rnnsearch.search import beam
+from rnnsearch.search import attention_conditions, beam
 from rnnsearch.study.export import FORMATS as TABLES
 from rnnsearch.sweeps import hyperparameter_search
 from rnnsearch.training import initialization
@@ -170,6 +170,7 @@ def test_a_row_has_the_types_of_its_constructors(key: str) -> None:
         ("train", "sweep.search.pruner", hyperparameter_search.PRUNERS),
         ("train", "sweep.search.storage", hyperparameter_search.STORAGES),
         ("train", "sweep.search.metric", hyperparameter_search.DIRECTIONS),
+        ("evaluate", "attention", (*attention_conditions.CONDITIONS, "all")),
         ("evaluate", "alignments.method", word_alignment.METHODS),
         ("align", "symmetrize", symmetrization.METHODS),
         ("export", "format", TABLES),

@@ -10,6 +10,7 @@ from rnnsearch.plots.attention import attention_matrix, words_of_pieces
 from rnnsearch.plots.images import png, svg
 from rnnsearch.plots.learning_curves import Curve, learning_curves, mean_curve
 from rnnsearch.plots.length_curves import Band, score_by_length, trained_place
+from rnnsearch.plots.shifts import Shift, shifts
 from rnnsearch.plots.style import line, panel, plain
 
 
@@ -151,3 +152,17 @@ def test_figures_are_the_same_twice() -> None:
         return svg(attention_matrix(np.eye(2), ["ä", "b"], ["c", "d"]))
 
     assert draw() == draw()
+
+
+def test_shifts_have_a_panel_a_measure_and_a_row_a_change() -> None:
+    both, one = [Shift("uniform", -2.0, -3.0, -1.0), Shift("other_run", 0.5, 0.4, 0.6)], [Shift("uniform", 1, 0, 2)]
+    figure = shifts([("nats a token", 2.5, both), ("BLEU", 30.0, one)])
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["uniform", "other_run"]
+    assert [list(line.get_xdata()) for line in left.lines[1:]] == [[-2.0], [0.5]]
+    assert [list(line.get_ydata()) for line in right.lines[1:]] == [[0]]
+    assert (left.get_xlabel(), right.get_xlabel()) == (
+        "nats a token: difference from 2.50",
+        "BLEU: difference from 30.00",
+    )
+    assert "<svg" in svg(figure)

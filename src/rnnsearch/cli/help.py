@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
             "the validation split, greedily": "rnnsearch evaluate run=RUN split=validation search.beam_size=1",
             "against another run: intervals, significance, what could be seen at all": "rnnsearch evaluate run=RUN "
             "baseline=OTHER_RUN > scores.json",
+            "other attention weights than the learnt ones": "rnnsearch evaluate run=RUN attention=all",
             "word alignments against gold links of your own, counted from 1": "rnnsearch evaluate run=RUN "
             "alignments.gold=gold.txt alignments.one_indexed=true",
         },

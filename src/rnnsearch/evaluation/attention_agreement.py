@@ -40,7 +40,7 @@ def rank_agreement(first_TS: Weights, second_TS: Weights) -> float:
     if first_TS.shape[1] < 2:
         return float("nan")
     rows = [
-        float(kendalltau(first_S, second_S, method="asymptotic").statistic)
+        float(kendalltau(first_S, second_S).statistic)
         for first_S, second_S in zip(first_TS, second_TS, strict=True)
         if np.ptp(first_S) > 0 and np.ptp(second_S) > 0
     ]

@@ -62,6 +62,9 @@ def asked_replacements(cfg: DictConfig, model: TrainedModel, first: LoadedRun) -
     if cfg.attention_run is not None and "other_run" not in names:
         raise ValueError("attention_run=RUN gives its weights to attention=other_run, which is not asked for; add it")
     if not names:
+        for key in ("attention_layer", "attention_head", "attention_figure"):
+            if cfg[key] is not None:
+                raise ValueError(f"{key} is of replaced weights, and attention=learned replaces none; choose others")
         return {}
     for member in model.system.members:
         check_replaceable(member.translator, cfg.attention_layer, cfg.attention_head)

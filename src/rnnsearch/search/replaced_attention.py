@@ -213,4 +213,9 @@ def _informed(memory: Any, known: Known) -> Any:
     if isinstance(memory, Sentences):
         layers = [KnownLooked(layer.keys, layer.values, known) for layer in memory.layers]
         return replace(memory, layers=tuple(layers))
+    if type(memory) is not Memory:
+        raise ValueError(
+            f"attention can't be replaced where what is remembered of sentences is {type(memory).__name__}, of another "
+            "package; leave attention=learned"
+        )
     return KnownMemory(**vars(memory), known=known)
