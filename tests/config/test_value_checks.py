@@ -106,7 +106,7 @@ def test_several_wrong_values_are_named_together() -> None:
         ("translate", ["run=x", "device=tpu"], r"device=tpu: give one of auto, cpu, cuda, or one GPU of several"),
         ("translate", ["run=x", "format=xml"], r"format=xml: choose one of text, tsv, jsonl"),
         ("translate", ["run=x", "strict=yes"], r"strict='yes': give true or false"),
-        ("evaluate", ["run=x", "split=dev"], r"split=dev: choose one of train, validation, test"),
+        ("evaluate", ["run=x", "split=[dev]"], r"split=\[dev\]: give a name"),
         ("evaluate", ["run=x", "attention=none"], r"attention=none: choose one of learned, uniform"),
         ("evaluate", ["run=x", "attention=[erased,erased]"], r"each one of learned, .*, all different"),
         ("evaluate", ["run=x", "significance.seed=0"], r"significance\.seed=0: give a whole number from 1"),
