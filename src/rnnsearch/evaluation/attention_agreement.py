@@ -5,8 +5,8 @@ words, as `word_alignment` has them; a row all of whose weights are equal ranks 
 agreement is the mean over its target words, a corpus's the mean over sentences, with a bootstrap interval over these.
 Independent rankings agree with 0 on average, equal ones with 1.
 
-Between attention and gradients it is the measure of Jain and Wallace 2019 (arXiv 1902.10186, section 4.1); between
-seeds it is what Wiegreffe and Pinter 2019 (arXiv 1908.04626, section 4) ask for as its yardstick.
+Between attention and gradients it is the measure of Jain and Wallace 2019 (arXiv 1902.10186); how much seeds differ is
+the yardstick that Wiegreffe and Pinter 2019 (arXiv 1908.04626) ask for.
 
 T target words, S source words, N sentences.
 """

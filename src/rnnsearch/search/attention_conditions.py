@@ -2,10 +2,10 @@
 
 At step i, counted from 0, a sentence has learnt weights α_ij over S real source tokens j, the end of sentence the last
 of them; m_i = Σ_j α_ij. A condition changes where it looks, not how much it looks in all: every row keeps its m_i,
-which is 1 for one head and 1 / P for each of P (of slots with model.context.normalized=slots less).
+which is 1, or 1 / P for each of P heads of a recurrent decoder (less for slots with model.context.normalized=slots).
 
-    uniform    m_i / S                                       (Jain and Wallace 2019, arXiv 1902.10186, section 4.2)
-    permuted   α_i π(j), π drawn for the sentence and the step                      (the same, section 4.2.1)
+    uniform    m_i / S                                             (Wiegreffe and Pinter 2019, arXiv 1908.04626)
+    permuted   α_i π(j), π drawn for the sentence and the step   (Jain and Wallace 2019, arXiv 1902.10186)
     erased     0 at k = argmax_j α_ij, the leftmost of equals, and m_i α_ij / Σ_{l≠k} α_il elsewhere
                (Serrano and Smith 2019, arXiv 1906.03731); m_i / (S - 1) elsewhere if that sum is 0; α_ij if S = 1
     diagonal   m_i at j = ⌊(i + ½) S / T⌋, at most S - 1, else 0, T being the target's tokens with its end of sentence:
