@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from rnnsearch.model.checkpoint import weights_sha256
 from rnnsearch.runs import run_folder
-from rnnsearch.training.results import weights_sha256
 
 
 @pytest.fixture

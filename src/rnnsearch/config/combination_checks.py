@@ -15,11 +15,13 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.translator import Translator
 from rnnsearch.model.without_memory import without_memory
 from rnnsearch.search.beam import BeamSearch
+from rnnsearch.training.freezing import freeze
 
 MADE = ("data", "tokenizer", "filters", "batches", "scheduler", "search")  # sections whose constructors only check
 SMALL = 300  # words of a vocabulary of unknown size
 BYTES = 8  # of a weight and its gradient
 ONE_OF = {"early_stopping": build.EARLY_STOPPING, "keep_best": build.KEPT_CHECKPOINTS}  # a key, and its callback
+MATCHED = "would scale the model that init=RUN takes as it is; set match=none"
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboard"}  # of loggers
 
 
@@ -107,6 +109,18 @@ def _check_model(config: DictConfig) -> None:
         )
 
 
+def _check_frozen(config: DictConfig) -> None:
+    if config.get("freeze") and (model := _model(config)) is not None:
+        freeze(model, config.freeze)
+
+
+def _check_init(config: DictConfig) -> None:
+    if config.get("init") is None and config.get("init_sha256") is not None:
+        raise ValueError("init_sha256 says which weights init=RUN must have, and no init is given; give both, or none")
+    if config.get("init") is not None and config.match != "none":
+        raise ValueError(f"match={config.match} {MATCHED}")
+
+
 def _check_lengths(config: DictConfig) -> None:
     least, most = config.search.get("min_length", 0), config.search.get("max_length")
     if config.search._target_.endswith(f".{BeamSearch.__name__}") and most is not None and least > most:
@@ -151,6 +165,8 @@ CHECKS: tuple[tuple[Callable[[DictConfig], object], tuple[str, ...]], ...] = (  
     (build.build_convergence, ("budget", "convergence", "scheduler", "early_stopping", "callbacks")),
     (_check_vocabulary, ("model", "tokenizer")),
     (_check_model, ("model", "tokenizer", "search")),
+    (_check_frozen, ("model", "tokenizer", "freeze")),
+    (_check_init, ("init", "init_sha256", "match")),
     (_check_lengths, ("search",)),
     (_check_loggers, ("logger",)),
     (_check_streaming, ("streaming", "trainer", "data")),

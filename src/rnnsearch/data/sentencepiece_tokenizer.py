@@ -79,6 +79,11 @@ class SentencePieceTokenizer:
         """Number of ids, the four specials included."""
         return int(self._processor.vocab_size())
 
+    @property
+    def byte_ids(self) -> list[int]:
+        """The ids that spell a byte of a character without a piece of its own."""
+        return [i for i in range(self.size) if self._processor.is_byte(i)]
+
     def state(self) -> dict[str, Value]:
         """The serialised model as base64, and the Unicode form of its text."""
         state: dict[str, Value] = {"kind": "sentencepiece", "model": base64.b64encode(self._model).decode("ascii")}

@@ -86,6 +86,15 @@ class Tokenizers(msgspec.Struct, frozen=True, kw_only=True):
         return {side: vocabulary.checksum for side, vocabulary in sides.items() if vocabulary is not None}
 
 
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that another one began from: its id and name, the checkpoint taken, and SHA-256 of its weights."""
+
+    id: str = ""
+    name: str = ""
+    checkpoint: str = ""
+    weights_sha256: str = ""
+
+
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
     """Measurements by updates: ``train`` has the loss (nats a token), ``validation`` nll, perplexity, bleu and chrf."""
 
@@ -123,6 +132,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         started, ended: UTC.
         config_hash: `rnnsearch.config.identity.config_hash` of its config.
         code: SHA-256 of the user's own code and files, by name.
+        ancestors: the run whose weights training began from (``init``), and those before it, the nearest first.
         parameters, parameters_without_embeddings: trainable numbers.
         flops_per_token: operations a target token of training, at the lengths of ``flops_lengths``.
         dependent_steps: `rnnsearch.training.dependent_steps` of a sentence pair of those lengths.
@@ -155,6 +165,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     git: Commit | None = None
     versions: dict[str, str] = {}
     code: dict[str, str] = {}
+    ancestors: list[Ancestor] = []
     hardware: dict[str, Any] = {}
     parameters: int | None = None
     parameters_without_embeddings: int | None = None

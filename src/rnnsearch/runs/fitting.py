@@ -18,8 +18,10 @@ from rnnsearch.config.plain_values import plain
 from rnnsearch.config.secrets import hidden
 from rnnsearch.config.terminal import say
 from rnnsearch.data import contradictions
+from rnnsearch.data.corpus import SPLITS
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.named_tests import NamedTest, read_tests
+from rnnsearch.data.unknown_tokens import unknown_tokens
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split, sample_translations
 from rnnsearch.evaluation.system import System
@@ -28,6 +30,7 @@ from rnnsearch.model.build import build_translator
 from rnnsearch.model.checkpoint import CHECKPOINTS
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.ancestor import Beginning
 from rnnsearch.runs.named_tests import keep
 from rnnsearch.runs.recording import ended
 from rnnsearch.training.callbacks import BudgetBar, Clock, Curves
@@ -37,6 +40,7 @@ from rnnsearch.training.dependent_steps import dependent_steps
 from rnnsearch.training.faults import Watch
 from rnnsearch.training.fit import fit as train
 from rnnsearch.training.fit import quiet, told_the_end
+from rnnsearch.training.freezing import freeze, frozen_numbers
 from rnnsearch.training.hardware import hardware
 from rnnsearch.training.initialization import initialize
 from rnnsearch.training.last_checkpoint import LastCheckpoint, Pause
@@ -58,14 +62,15 @@ def fit(
     data: ParallelDataModule | None,
     environment: ClusterEnvironment,
     *,
+    beginning: Beginning | None,
     resume: Path | None,
     stop: StopRequest,
     pruning: Sequence[Pruning] = (),
 ) -> None:
     """Fit, from the checkpoint ``resume`` if given; then test the best model. All results go into ``record``.
 
-    ``data`` are those of a resumed run, already checked; ``environment`` is this process's place; ``pruning`` may end
-    a search's trial.
+    ``data`` are those of a resumed run, already checked, or those for the vocabularies of ``beginning``, another run
+    whose weights are this one's first; ``environment`` is this process's place; ``pruning`` may end a search's trial.
     """
     quiet(profiling=cfg.trainer.profiler is not None)
     if cfg.threads:
@@ -73,14 +78,17 @@ def fit(
     seed_everything(cfg.seed, workers=True, verbose=False)
     tests = read_tests(plain(cfg).get("tests") or {}) if cfg.test else []
     data = _ready(data or build.build_data(cfg), cfg, folder, record)
+    if beginning:
+        _tell_of(beginning, data)
     scoring = Scoring.of_record(record.values.get("scoring") or {}) if resume else build.build_scoring(cfg, data)
     operations = _operations(cfg, data, record.values if resume else {})
-    module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"])
+    module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"], beginning)
     measured = {**sizes(module.translator), **operations, **_steps(module, operations)}
     machine = _hardware(cfg, record.values if resume else {})
     record.write(hardware=machine, **measured, **_data(data), scoring=scoring.as_record())
     looks = cfg.model.get("context") or cfg.model.decoder
-    logger.info("%s parameters, %s", f"{record.values['parameters']:,}", looks._target_.rsplit(".", 1)[-1])
+    frozen = f" and {frozen_numbers(module.translator):,} frozen" if cfg.freeze else ""
+    logger.info("%s parameters%s, %s", f"{record.values['parameters']:,}", frozen, looks._target_.rsplit(".", 1)[-1])
     curves = Curves(every=cfg.curve_every, publish=lambda curves: record.write(results={"curves": curves}))
     profiles = [] if cfg.profile is None else [StepProfile(folder=folder / "profile", updates=cfg.profile)]
     own = _callbacks(cfg, folder, data, module, stop)
@@ -136,6 +144,18 @@ def _ready(data: ParallelDataModule, cfg: DictConfig, folder: Path, record: RunR
     return data
 
 
+def _tell_of(beginning: Beginning, data: ParallelDataModule) -> None:
+    """Log where training begins, and how well the vocabularies of there know these data."""
+    ancestor = beginning.ancestor
+    logger.info("begins from %s, checkpoint %s: its model and vocabularies", ancestor.folder, ancestor.checkpoint)
+    for split in SPLITS[:2] if data.streaming is None else SPLITS[1:2]:
+        told = (
+            f"{unknown:,} of {tokens:,} {side} tokens"
+            for side, (unknown, tokens) in unknown_tokens(data.rows(split), data.tokenizers).items()
+        )
+        logger.info("unknown to them, or spelt in bytes, in the %s split: %s", split, " and ".join(told))
+
+
 def _hardware(cfg: DictConfig, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """This machine, and the libraries of its products, which a resumed run keeps."""
     machine = hardware()
@@ -148,14 +168,23 @@ def _hardware(cfg: DictConfig, earlier: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _module(
-    cfg: DictConfig, data: ParallelDataModule, scoring: Scoring, run: str, flops_per_token: float | None
+    cfg: DictConfig,
+    data: ParallelDataModule,
+    scoring: Scoring,
+    run: str,
+    flops_per_token: float | None,
+    beginning: Beginning | None,
 ) -> TranslationModule:
     target = data.tokenizers.target
     translator = build_translator(cfg.model, **data.tokenizers.sizes, kernels=cfg.kernels, trust=trust.given())
     slow = [name for name, half in translator.named_children() if not half.fused]
     if slow and cfg.kernels != "plain":
         logger.info("no kernel for this %s: it takes the plain path, step by step", " and ".join(slow))
-    initialize(translator, scheme=cfg.model.initialization)
+    if beginning:
+        translator.load_state_dict(beginning.weights)
+    else:
+        initialize(translator, scheme=cfg.model.initialization)
+    freeze(translator, cfg.freeze or ())
     texts = data.rows("validation")
     return TranslationModule(
         translator=translator,

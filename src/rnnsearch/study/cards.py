@@ -1,10 +1,10 @@
 """Run cards: what one needs to know of each run, folded; what all runs share is listed once above them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rnnsearch.plots.style import value_text
-from rnnsearch.records.run_record import Commit, Record
+from rnnsearch.records.run_record import Ancestor, Commit, Record
 from rnnsearch.study import tables
 from rnnsearch.study.blocks import Fold, Section
 from rnnsearch.study.folder import DAMAGED, OTHER_DATA, Run, Study
@@ -20,6 +20,7 @@ FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
     ("Data, SHA-256", lambda record: record.data.checksums),
     ("Tokenizer, SHA-256", lambda record: record.tokenizer.checksums),
     ("Config hash", lambda record: record.config_hash),
+    ("Began from", lambda record: descent(record.ancestors)),
     ("Weights, SHA-256", lambda record: record.results.weights_sha256),
     ("Started", lambda record: record.started),
     ("Ended", lambda record: record.ended),
@@ -91,6 +92,12 @@ def commit(git: Commit | None) -> str:
     if git is None:
         return "not under version control"
     return f"{git.commit}{' with uncommitted changes' if git.dirty else ''}"
+
+
+def descent(ancestors: Sequence[Ancestor]) -> str | None:
+    """The runs whose weights a run descends from, the nearest first."""
+    told = (f"{one.name} ({one.id}), {one.checkpoint}, weights {one.weights_sha256}" for one in ancestors)
+    return "; that one from ".join(told) or None
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from rnnsearch.sweeps import ledger
 from rnnsearch.sweeps.labels import labels
 from rnnsearch.sweeps.ledger import Point
 
-NO_DIFFERENCE = ("seed", *keys_of(Role.ABOUT))  # keys and groups that do not distinguish points
+NO_DIFFERENCE = ("seed", "init_sha256", *keys_of(Role.ABOUT))  # keys and groups that do not distinguish points
 
 
 def describe(

@@ -1,4 +1,4 @@
-"""What a study is trained on: the same data and code for all its points, identified by content, not by path."""
+"""What a study is trained on: the same data, code and ancestor for all its points, known by content, not by path."""
 
 import logging
 from collections import Counter
@@ -31,11 +31,14 @@ class Inputs:
         self._asked: dict[str, DictConfig] = {}
         self._corpora: dict[str, Corpus] = {}
         self._checksums: dict[str, dict[str, str]] = {}
+        self._ancestors: dict[tuple[str, str], str] = {}  # SHA-256 of weights, by folder and checkpoint
         self._code: dict[str, str] = {}  # as it is now
         self._warned: set[str] = set()
 
     def ask(self, values: Mapping[str, Any]) -> None:
-        """Note the data of a training, by the values of its config."""
+        """Note the data of a training, and the run that it begins from, by the values of its config."""
+        if values.get("init") is not None:
+            self._ancestors[values["init"], values["init_checkpoint"]] = values["init_sha256"]
         if (key := _key(values["data"])) not in self._asked:
             self._asked[key] = OmegaConf.create(dict(values))
 
@@ -67,7 +70,13 @@ class Inputs:
         begun: Counter[str] = Counter()
         for folder, record in _earlier(study):
             counts = done if record.status in ledger.DONE else begun
-            counts.update([*self._changed_code(record), *self._changed_data(folder, record, waiting=waiting)])
+            counts.update(
+                [
+                    *self._changed_code(record),
+                    *self._changed_ancestor(folder),
+                    *self._changed_data(folder, record, waiting=waiting),
+                ]
+            )
         names = sorted(done | begun)
         if names:
             raise ValueError(_sentence(names, max(done.values(), default=0), max(begun.values(), default=0), study))
@@ -92,6 +101,17 @@ class Inputs:
         was = record.code
         self._code |= own_code.now(was.keys() - self._code.keys())
         yield from (name for name in was if self._code.get(name, was[name]) != was[name])
+
+    def _changed_ancestor(self, folder: Path) -> Iterator[str]:
+        """The run that an earlier point began from, if a point at hand begins from other weights of the same place."""
+        from rnnsearch.runs.run_folder import read_config
+
+        if not self._ancestors or not (folder / CONFIG).is_file():
+            return
+        config = read_config(folder)
+        place = (str(config.get("init")), str(config.get("init_checkpoint")))
+        if self._ancestors.get(place, config.get("init_sha256")) != config.get("init_sha256"):
+            yield f"{place[0]} (init, {place[1]})"
 
     def _changed_data(self, folder: Path, record: Record, *, waiting: bool) -> Iterator[str]:
         """The changed data of an earlier point whose config of the data is that of a point at hand."""

@@ -64,5 +64,7 @@ def label(settings: Mapping[str, str]) -> str:
 
 
 def _word(key: str, value: str) -> str:
+    if key == "init":  # a run is known by its folder's name
+        value = value.rstrip("/").rpartition("/")[2]
     names_an_option = "." not in key and value[:1].isalpha() and value.lower() not in ("true", "false", "null")
     return value if "/" in key or names_an_option else f"{key.rpartition('.')[2]}={value}"

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from rnnsearch.config.compose import UnknownKey, valid_names
 from rnnsearch.config.keys.roles import HIDDEN_SIZES
-from rnnsearch.config.overrides import Overrides
+from rnnsearch.config.overrides import Overrides, key_of, value_of
 from rnnsearch.records.study_description import RATE
 from rnnsearch.sweeps import ledger
 from rnnsearch.sweeps.combinations import Composed, composed
@@ -56,6 +56,10 @@ class Members:
         if config.match_to is not None and str(config.match_to) not in map(str, config.members or ()):
             names = ", ".join(map(str, config.members or ())) or "none, since members=null"
             raise ValueError(f"match_to={config.match_to}: give the name of a member; there are {names}")
+        if config.match != "none" and self._begins_elsewhere():
+            from rnnsearch.config.combination_checks import MATCHED  # imports torch
+
+            raise ValueError(f"match={config.match} {MATCHED}")
         if config.match != "none" and (both := set(HIDDEN_SIZES) & {*self.request.swept}):
             raise ValueError(
                 f"match={config.match} finds the hidden sizes, so {_listed(both)} can't be swept; set match=none"
@@ -66,6 +70,11 @@ class Members:
             raise ValueError(
                 "tuning chooses by quality, and protocol.metric=tokens_per_second asks for speed; set tuning=none"
             )
+
+    def _begins_elsewhere(self) -> bool:
+        """Whether a member begins from another run's weights."""
+        words = (word for asked in self.request.asked() for word in asked.overrides if key_of(word) == "init")
+        return self.config.init is not None or any(value_of(word) != "null" for word in words)
 
     def found(self) -> dict[str, Asked]:
         """The members by label: without keys that they lack, each once, and matched in size.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.build import build_data
-from rnnsearch.config.compose import Composer, compose_training, known_keys, settle_budget, settling
+from rnnsearch.config.compose import Composer, known_keys, settle_budget, settling
 from rnnsearch.config.identity import is_hashed, point_key
 from rnnsearch.config.keys.roles import SWEEPING
 from rnnsearch.config.model_size import matched_overrides, quantity
@@ -17,6 +17,7 @@ from rnnsearch.config.plain_values import PerSection, flat
 from rnnsearch.config.value_checks import canonical
 from rnnsearch.records.run_config import CONFIG
 from rnnsearch.records.run_record import JOB, RECORD
+from rnnsearch.runs.ancestor import Ancestors, composed
 from rnnsearch.sweeps import ledger
 from rnnsearch.sweeps.combinations import Composed
 from rnnsearch.sweeps.inputs import Inputs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # Lightning takes seconds to import
 
 SHOWN = 5  # keys in a sentence
 KEPT = 128  # configs of points kept at a time
+PIN = "init_sha256"
 HALVINGS = 3  # of the batch, when memory does not suffice
 
 
@@ -43,6 +45,7 @@ class Points:
         self.study = study
         self.flags = tuple(flags)
         self.inputs = inputs
+        self.ancestors = Ancestors(lambda: (path.parent for path in sorted(study.glob(f"*/{CONFIG}"))))
         self.composer = Composer("train", [flag.partition("=")[2] for flag in self.flags])
         self._prepared: dict[str, ParallelDataModule] = {}
         self._config = lru_cache(maxsize=KEPT)(self._compose)  # a point is asked for many times before it is trained
@@ -57,6 +60,8 @@ class Points:
     def _compose(self, overrides: Overrides) -> DictConfig:
         config = self.composer(overrides)
         settle_budget(config, overrides)
+        if (ancestor := self.ancestors.of(config, overrides)) is not None:
+            ancestor.settle(config)
         OmegaConf.set_readonly(config, True)
         return config
 
@@ -67,7 +72,9 @@ class Points:
     def _compose_values(self, overrides: Overrides) -> Mapping[str, Any]:
         values = self.composer.values(overrides)
         more = settling(values, overrides)
-        return self.composer.values((*overrides, *more)) if more else values
+        values = self.composer.values((*overrides, *more)) if more else values
+        ancestor = self.ancestors.of(values, overrides)
+        return values if ancestor is None else {**values, **ancestor.settings}
 
     def composed(self, overrides: Overrides) -> Composed:
         """The overrides with the key of their config.
@@ -144,7 +151,7 @@ class Points:
             key=key,
             member=member,
             seed=values["seed"],
-            overrides=overrides,
+            overrides=pinned(overrides, values),
             flags=self.flags,
             directory=str(Path.cwd()),
             fallbacks=tuple(_fallbacks(values)),
@@ -157,6 +164,13 @@ class Points:
     def names(self, member: str) -> Overrides:
         """The overrides that name a point's study and member."""
         return (f"study={quoted(self.study.name)}", f"member={quoted(member)}")
+
+
+def pinned(overrides: Overrides, values: Mapping[str, Any]) -> Overrides:
+    """The overrides with the checksum of the ancestor's weights, so that no others are trained from under its key."""
+    if values.get("init") is None or any(key_of(word) == PIN for word in overrides):
+        return overrides
+    return (*overrides, f"{PIN}={values[PIN]}")
 
 
 def write_points(points: Sequence[Point]) -> None:
@@ -202,7 +216,7 @@ def _differing(earlier: Point, point: Point) -> str:
         return ""
     from rnnsearch.runs.run_folder import read_config
 
-    config = compose_training(point.overrides, [flag.partition("=")[2] for flag in point.flags])
+    config = composed(point.overrides, [flag.partition("=")[2] for flag in point.flags])
     was, now = flat(read_config(earlier.folder)), flat(config)
     keys = [key for key in sorted(was.keys() & now.keys()) if is_hashed(key) and was[key] != now[key]]
     return "; ".join(f"{key} was {was[key]}, is {now[key]}" for key in keys[:SHOWN])

@@ -1,6 +1,7 @@
 """From the files of a finished run to the arguments that train it again."""
 
 import argparse
+import contextlib
 import logging
 import re
 import tempfile
@@ -10,7 +11,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnsearch.config.compose import compose_training
 from rnnsearch.config.config_dir import config_dir, primary_keys
 from rnnsearch.config.identity import config_hash, is_hashed, unread
 from rnnsearch.config.keys.roles import ELSEWHERE, HYDRA, within
@@ -21,6 +21,7 @@ from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.records.json_files import write_text
 from rnnsearch.records.run_config import CONFIG
 from rnnsearch.records.run_record import JOB, Record, check_file
+from rnnsearch.runs.ancestor import composed
 from rnnsearch.runs.run_folder import read_config
 from rnnsearch.sweeps import ledger
 
@@ -59,13 +60,15 @@ class Repetition:
 
     def config(self) -> DictConfig:
         """The config that the arguments compose."""
-        with tempfile.TemporaryDirectory() as aside:
+        with tempfile.TemporaryDirectory() as aside, contextlib.chdir(self.directory or "."):
             if self.content is not None:
                 write_text(Path(aside) / CONFIG, self.content)
-            return compose_training(self.overrides, (*self.folders, aside), name=self.name)
+            return composed(self.overrides, (*self.folders, aside), name=self.name)
 
 
-def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path] = ()) -> Repetition:
+def repetition(
+    source: Path, record: Record, cache: str, folders: Sequence[Path] = (), *, init: Path | None = None
+) -> Repetition:
     """The arguments that train the run in ``source`` again, without its dashboards.
 
     Its resolved config is used if present, otherwise the overrides of its point or command, provided they still make
@@ -76,11 +79,17 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
         record: its record.
         cache: for downloads and encoded corpora.
         folders: of YAML on the command line; the run may only use folders that are among them.
+        init: where the run lies now that this one began from; None: where it lay.
 
     Raises:
-        ValueError: if the overrides now make another config, or the record has none.
+        ValueError: if the overrides now make another config, or the record has none, or the run that it began from is
+            gone or has changed.
     """
-    repeated = _from_config(source, record) if (source / CONFIG).is_file() else _from_overrides(source, record, folders)
+    if init is not None and not record.ancestors:
+        raise ValueError(f"{source} began from no other run; leave init={init} out")
+    begins = () if init is None else (f"init={quoted(str(init.absolute()))}",)
+    whole = (source / CONFIG).is_file()
+    repeated = _from_config(source, record, begins) if whole else _from_overrides(source, record, folders, begins)
     config = repeated.config()
     keys = ("paths.cache", *(("data.cache",) if "cache" in config.data else ()))
     repeated = repeated.with_(*(f"{key}={quoted(cache)}" for key in keys))
@@ -100,7 +109,7 @@ def repetition(source: Path, record: Record, cache: str, folders: Sequence[Path]
     return repeated
 
 
-def _from_config(source: Path, record: Record) -> Repetition:
+def _from_config(source: Path, record: Record, begins: Sequence[str]) -> Repetition:
     """From the resolved config; keys newer than it are added if they change no result."""
     check_file(source, record, CONFIG)
     config = read_config(source)
@@ -126,13 +135,13 @@ def _from_config(source: Path, record: Record) -> Repetition:
     ]
     return Repetition(
         name=Path(CONFIG).stem,
-        overrides=("ckpt=null", *newer),
+        overrides=("ckpt=null", *newer, *begins),
         directory=_directory(source),
         content=OmegaConf.to_yaml(unwatched),
     )
 
 
-def _from_overrides(source: Path, record: Record, folders: Sequence[Path]) -> Repetition:
+def _from_overrides(source: Path, record: Record, folders: Sequence[Path], begins: Sequence[str]) -> Repetition:
     """From the overrides of the point and its last attempt, or else from the command in the record."""
     words = _words_of_point(source) if (source / JOB).is_file() else _words_of_command(record)
     parser = argparse.ArgumentParser(add_help=False)
@@ -140,9 +149,10 @@ def _from_overrides(source: Path, record: Record, folders: Sequence[Path]) -> Re
     flags, overrides = parser.parse_known_args([str(word) for word in words])
     _check_lookups(source, overrides)
     _check_folders(source, flags.config_dir, folders)
+    weights = [ancestor.weights_sha256 for ancestor in record.ancestors[:1]]
     repeated = Repetition(
         name="train",
-        overrides=("~logger", *_kept(overrides)),
+        overrides=("~logger", *_kept(overrides), *begins, *(f"init_sha256={sha256}" for sha256 in weights)),
         folders=tuple(flags.config_dir),
         directory=_directory(source),
     )

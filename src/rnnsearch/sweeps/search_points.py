@@ -14,7 +14,7 @@ from rnnsearch.sweeps import ledger
 from rnnsearch.sweeps.axes import dimension, ends
 from rnnsearch.sweeps.hyperparameter_search import HyperparameterSearch, write_search
 from rnnsearch.sweeps.ledger import Point
-from rnnsearch.sweeps.points import Points
+from rnnsearch.sweeps.points import Points, pinned
 from rnnsearch.sweeps.request import Request, texts
 from rnnsearch.sweeps.search_space import Choices, Dimension
 from rnnsearch.sweeps.search_trial import check_keys, settle
@@ -65,6 +65,7 @@ def trials_of(config: DictConfig, request: Request, points: Points) -> tuple[lis
     wanted = config.sweep.search
     space, fixed = space_of(request)
     values = points.values(fixed)
+    fixed = pinned(fixed, values)
     settings = {str(key): value for key, value in wanted.items() if key != "trials"}
     base, updates = config_hash(values), values["budget"]["updates"]
     search = HyperparameterSearch(space=space, updates=updates, fixed=fixed, base=base, **settings)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from rnnsearch.config.compose import UnknownKey, compose_training, known_keys
+from rnnsearch.config.compose import UnknownKey, known_keys
 from rnnsearch.config.identity import point_key
 from rnnsearch.config.overrides import Overrides
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.value_checks import canonical
 from rnnsearch.evaluation.scoring import monitored
 from rnnsearch.records.run_record import JOB, now
+from rnnsearch.runs.ancestor import composed
 from rnnsearch.sweeps import ledger, optuna_study
 from rnnsearch.sweeps.combinations import active
 from rnnsearch.sweeps.hyperparameter_search import SEARCH, HyperparameterSearch, read_search
@@ -156,7 +157,7 @@ def _is_group(key: str) -> bool:
 
 def _config(point: Point, overrides: Overrides) -> DictConfig:
     with known_keys():
-        return compose_training(overrides, [flag.partition("=")[2] for flag in point.flags])
+        return composed(overrides, [flag.partition("=")[2] for flag in point.flags])
 
 
 def _twin(point: Point) -> Point | None:

@@ -85,9 +85,10 @@ class Average(WeightAveraging):
     @record_function("optimiser")
     @torch.no_grad()
     def look(self, average: AveragedModel, current: nn.Module) -> None:
-        """Move the average towards the current weights."""
+        """Move the average towards the current weights; it has those that are not trained from its making."""
         earlier = int(average.n_averaged)
-        pairs = list(zip(average.module.parameters(), current.parameters(), strict=True))
+        both = zip(average.module.parameters(), current.parameters(), strict=True)
+        pairs = [(averaged, weight) for averaged, weight in both if weight.requires_grad]
         share = self.share(earlier) if earlier else 1.0
         torch._foreach_lerp_([averaged for averaged, _ in pairs], [weight for _, weight in pairs], share)
         average.n_averaged += 1

@@ -1,13 +1,10 @@
 """The results of a training: its best checkpoint's scores, its size, its cost."""
 
-import hashlib
 import logging
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.evaluation.bleu import score
@@ -15,7 +12,7 @@ from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, evaluate_split
 from rnnsearch.evaluation.system import System
-from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights
+from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights, weights_sha256
 from rnnsearch.model.translator import Translator
 from rnnsearch.records.json_files import write_json, write_lines
 from rnnsearch.records.run_record import RunRecord
@@ -45,15 +42,6 @@ def evaluate_into(
     keep_counts(folder, split, evaluation.rows, scoring, evaluation.counts)
     record.write_digests(f"translations.{split}.jsonl", f"alignments.{split}.json")
     return evaluation.metrics
-
-
-def weights_sha256(translator: Translator) -> str:
-    """SHA-256 over names, shapes and values of all weights."""
-    digest = hashlib.sha256()
-    for name, value in sorted(translator.state_dict().items()):
-        digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def sizes(translator: Translator) -> dict[str, Any]:

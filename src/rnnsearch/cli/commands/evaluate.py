@@ -22,6 +22,7 @@ from rnnsearch.evaluation.references import DEFAULT, Aligning
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
 from rnnsearch.evaluation.trained_model import TrainedModel, load
+from rnnsearch.model.checkpoint import weights_sha256
 from rnnsearch.records.json_files import append_line, write_lines
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.records.test_sets import OWN, check_name
@@ -32,7 +33,6 @@ from rnnsearch.runs.baseline import given_baseline, result_of, summary
 from rnnsearch.runs.evaluation_folder import Tested, evaluation_record, keep_evaluation
 from rnnsearch.runs.kept_pairs import gold_rows, split_rows
 from rnnsearch.runs.named_tests import check_new, keep_later
-from rnnsearch.training.results import weights_sha256
 
 logger = logging.getLogger(__name__)
 

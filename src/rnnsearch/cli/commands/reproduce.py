@@ -52,7 +52,9 @@ def run(cfg: DictConfig) -> None:
     folder = Path(cfg.paths.output).absolute() / "reproduced" / f"{source.name}-{record.id}"
     places = HydraConfig.get().runtime.config_sources
     folders = [Path(place.path) for place in places if place.provider == "command-line"]
-    again = _repeat(repetition(source, record, str(Path(cfg.paths.cache).absolute()), folders), record, folder)
+    init = None if cfg.init is None else Path(str(cfg.init))
+    how = repetition(source, record, str(Path(cfg.paths.cache).absolute()), folders, init=init)
+    again = _repeat(how, record, folder)
     expected = figures(values["results"])
     different = differences(expected, figures(measured_then(again["results"], values["results"])))
     if not different:

@@ -18,9 +18,11 @@ from rnnsearch.config.constructor_checks import check_constructors
 from rnnsearch.config.devices import check_devices
 from rnnsearch.config.plain_values import flat
 from rnnsearch.config.secrets import hidden, refuse_secrets
+from rnnsearch.config.value_checks import check_values
 from rnnsearch.records.folders import refuse_links
 from rnnsearch.records.run_record import RECORD, RunRecord
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.ancestor import Beginning, begin
 from rnnsearch.runs.divergence_advice import advised
 from rnnsearch.runs.fitting import fit
 from rnnsearch.runs.recording import beginnings, claimed, interruptible, recording
@@ -36,6 +38,9 @@ def run(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     unresolved: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
     check_named(cfg.ckpt, unresolved["dir"])
+    beginning = begin(cfg, list(HydraConfig.get().overrides.task), folder)
+    if cfg.init is not None:
+        check_values(cfg)  # of the ancestor, too
     check_constructors(cfg)
     check_devices(cfg.trainer)
     check_combinations(cfg)
@@ -47,10 +52,12 @@ def run(cfg: DictConfig) -> None:
     else:
         refuse_links(folder)
     with claimed(folder) if main else nullcontext():
-        _run(cfg, folder, environment, main=main)
+        _run(cfg, folder, environment, beginning, main=main)
 
 
-def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main: bool) -> None:
+def _run(
+    cfg: DictConfig, folder: Path, environment: ClusterEnvironment, beginning: Beginning | None, *, main: bool
+) -> None:
     resume = starting_point(folder, cfg.ckpt, main=main)
     if main:
         clean(folder)
@@ -60,9 +67,13 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     values = now = beginnings(cfg, folder)
     data = None
     if resume:
+        beginning = None
         values = record_going_on(cfg, folder, now["config_hash"])
         data = build.build_data(cfg, replace(resume.vocabularies, notes=values["tokenizer"]["notes"]))
         check_data(folder, values, data, code=now["code"])
+    elif beginning:
+        values = {**values, "ancestors": beginning.descent}
+        data = build.build_data(cfg, beginning.tokenizers)
     if is_done(cfg, folder, values["config_hash"], resume):
         return
     if resume and resume.vocabularies.source.normalization != cfg.tokenizer.normalization:
@@ -74,8 +85,8 @@ def _run(cfg: DictConfig, folder: Path, environment: ClusterEnvironment, *, main
     with recording(record, folder), interruptible() as stop:
         try:
             fit(
-                cfg, folder, record, data, environment, resume=resume.path if resume else None, stop=stop,
-                pruning=pruning(folder),
+                cfg, folder, record, data, environment, beginning=beginning, resume=resume.path if resume else None,
+                stop=stop, pruning=pruning(folder),
             )  # fmt: skip
         except Diverged as error:
             advice = advised(error, sys.argv[1:], cfg, folder)

@@ -135,7 +135,7 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
     "status": {**PATHS, "study": NAME, "format": Choice(("table", "json")), "rows": OrNull(COUNT)},
     "report": {**PATHS, "study": NAME, "test_set": NAME, "publish": OPTIONAL_PATH},
     "export": {**PATHS, "study": NAME, "test_set": NAME, "format": Choice(("csv", "json", "latex", "markdown"))},
-    "reproduce": {**PATHS, "run": Text("a run's folder"), "trust": TRAINING["trust"]},
+    "reproduce": {**PATHS, "run": Text("a run's folder"), "init": OPTIONAL_PATH, "trust": TRAINING["trust"]},
 }
 
 
