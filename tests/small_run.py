@@ -1,8 +1,10 @@
 """What train leaves in a run's folder, for a small model with random weights."""
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -93,4 +95,15 @@ def write_run(
         AtomicCheckpoints().save_checkpoint(checkpoint, folder / "checkpoints" / f"{name}.ckpt")
     (folder / "record.json").write_text('{"format": 1}')
     run_folder.save_config(config, folder, RunRecord(folder, {}, writes=False))
+    return folder
+
+
+def write_ancestor(folder: Path, **changes: Any) -> Path:
+    """Write a run of words that others may begin from: with a tokenizer in its config, an id and an ancestor."""
+    write_run(folder, kind="word", **changes)
+    config = OmegaConf.load(folder / "config.yaml")
+    tokenizer = OmegaConf.to_container(compose("train", ["tokenizer=word", "tokenizer.source_size=77"]).tokenizer)
+    OmegaConf.save({**config, "tokenizer": tokenizer}, folder / "config.yaml")
+    record = {"format": 1, "id": "small", "name": folder.name, "ancestors": [{"name": "old"}]}
+    (folder / "record.json").write_text(json.dumps(record))
     return folder

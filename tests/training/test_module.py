@@ -124,11 +124,12 @@ def fit(
     *,
     validation: Any = None,
     accelerator: str = "cpu",
+    more: Sequence[Any] = (),
     **options: Any,
 ) -> Trainer:
     trainer = Trainer(
         accelerator=accelerator, devices=1, max_epochs=-1, max_steps=-1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[Clock()],
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[Clock(), *more],
         limit_val_batches=1.0 if validation else 0, **options,
     )  # fmt: skip
     loaders = [DataLoader(part, batch_size=None) for part in (batches, validation or batches)]
