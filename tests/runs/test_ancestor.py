@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from tests.small_run import write_ancestor
 
+from rnnsearch.cli.main import main
 from rnnsearch.config.compose import Composer
 from rnnsearch.config.identity import config_hash, point_key
 from rnnsearch.config.plain_values import plain
@@ -51,7 +52,7 @@ def test_model_vocabularies_and_weights_are_the_run_s(small: Path) -> None:
     assert [one["name"] for one in beginning.descent] == ["small", "old"]
     assert beginning.descent[0]["weights_sha256"] == beginning.ancestor.weights_sha256
     values = settled(small, "init_checkpoint=last", "data=controlled", "learning_rate=0.5")
-    config = plain(OmegaConf.load(small / "config.yaml"))
+    config: Any = OmegaConf.load(small / "config.yaml")
     assert (values["model"], values["tokenizer"]) == (config["model"], config["tokenizer"])
     assert values["tokenizer"]["source_size"] == 77
     assert values["data"] == plain(compose(["data=controlled"]))["data"]
@@ -120,6 +121,19 @@ def test_what_is_no_whole_run_is_refused(small: Path, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=r"init=.*broken: .*best.ckpt can't be read as a checkpoint"):
         settled(broken)
+
+
+@pytest.mark.parametrize("place", ["tokenizer", "model.encoder"])
+def test_what_a_stranger_s_config_names_is_not_constructed(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    foreign = shutil.copytree(small, tmp_path / "foreign")
+    config = OmegaConf.load(foreign / "config.yaml")
+    OmegaConf.update(config, f"{place}._target_", "os.system")
+    OmegaConf.save(config, foreign / "config.yaml")
+    assert main(["train", f"init={foreign}", f"hydra.run.dir={tmp_path / 'run'}"]) == 1
+    assert "os.system may not be constructed by a configuration" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_has_begun_needs_its_ancestor_no_more(small: Path, tmp_path: Path) -> None:
