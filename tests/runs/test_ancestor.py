@@ -154,6 +154,8 @@ def test_a_run_that_has_begun_needs_its_ancestor_no_more(small: Path, tmp_path: 
     (own / "checkpoints" / "last.ckpt").unlink()
     with pytest.raises(ValueError, match="holds no record"):  # nothing to go on from
         settled(parent, "ckpt=last", folder=own)
+    (own / "record.json").write_text('{"format": 1, "status": "finished"}')  # and nothing to do
+    assert settled(parent, "ckpt=last", folder=own) == {**first, "ckpt": "last"}
 
 
 def test_what_began_from_it_says_what_is_gone(small: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from rnnsearch.config.compose import compose_training
 from rnnsearch.config.overrides import key_of
 from rnnsearch.config.plain_values import plain
 from rnnsearch.records.run_config import CONFIG
-from rnnsearch.records.run_record import check_file, read_record
+from rnnsearch.records.run_record import RECORD, check_file, read_record
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most compositions have no ancestor
     from torch import Tensor
@@ -124,13 +124,19 @@ def begin(config: DictConfig, words: Sequence[str], folder: Path) -> Beginning |
     if config.get("init") is None:
         return None
     _refuse_beside(config.init, words)
-    goes_on = config.ckpt is not None and any((folder / "checkpoints").glob("*.ckpt"))
-    if goes_on and (known := ancestor_of(folder, config)) is not None:
+    if config.ckpt is not None and _needs_none(folder) and (known := ancestor_of(folder, config)) is not None:
         known.settle(config)
         return None
     beginning = _named(config)
     beginning.ancestor.settle(config)
     return beginning
+
+
+def _needs_none(folder: Path) -> bool:
+    """Whether the run in a folder has weights of its own to go on from, or is finished."""
+    if any((folder / "checkpoints").glob("*.ckpt")):
+        return True
+    return (folder / RECORD).is_file() and read_record(folder).status == "finished"
 
 
 def ancestor_of(folder: Path, values: Values) -> Ancestor | None:
