@@ -15,7 +15,7 @@ from rnnsearch.config.compose import Composer
 from rnnsearch.config.identity import config_hash, point_key
 from rnnsearch.config.plain_values import plain
 from rnnsearch.evaluation.trained_model import load
-from rnnsearch.model.checkpoint import weights_sha256
+from rnnsearch.model.weights_digest import weights_sha256
 from rnnsearch.runs.ancestor import Ancestors, begin, read_beginning
 
 compose = Composer("train")

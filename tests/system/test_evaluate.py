@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rnnsearch.model.checkpoint import weights_sha256
+from rnnsearch.model.weights_digest import weights_sha256
 from rnnsearch.runs import run_folder
 
 

@@ -15,13 +15,13 @@ from rnnsearch.training.profiling import PARTS
 
 METRICS = (
     "sentences bleu bleu_signature bleu_interval chrf chrf_signature chrf_interval ter ter_signature nll perplexity "
-    "aer aer_saliency alignment attention by_length"
+    "aer aer_saliency alignment attention by_length by_frequency"
 )
 ROW = "index line source reference hypothesis score at_limit nll tokens source_words gold links links_method "
 ROW += "links_saliency attention"
 FILES = (
     "record.json config.yaml train.log metrics.csv checkpoints/best.ckpt checkpoints/last.ckpt data/validation.jsonl "
-    "data/test.jsonl translations.test.jsonl counts.test.json alignments.test.json"
+    "data/test.jsonl data/target_words.txt translations.test.jsonl counts.test.json alignments.test.json"
 )
 KEYS = (
     "format id name study member status error started ended command config_hash seed parameters "

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -118,6 +118,15 @@ class PreparedCorpus:
         self.require(split)
         pairs = self.corpus.pairs(split)
         return pairs if split != "train" else self._passing(pairs)
+
+    def pairs_at_hand(self, checksums: Mapping[str, str]) -> Iterator[Pair]:
+        """The training pairs that pass the filters, if they are on this machine and have these checksums.
+
+        Raises OSError or ValueError where they are not, in place of fetching them.
+        """
+        if self.corpus.checksums() != dict(checksums):
+            raise ValueError("the training data have changed")
+        return self._passing(self.corpus.pairs("train"))
 
     def _passing(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
         yield from self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)

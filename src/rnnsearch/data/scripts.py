@@ -4,8 +4,10 @@ By Unicode's properties Script_Extensions and Line_Break (Unicode Standard Annex
 letters whose words only a dictionary can tell apart, those of Thai, Lao, Khmer, Burmese and their relatives.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 from unicodedata import category
 
@@ -23,6 +25,7 @@ IDEOGRAPHS_A_WORD, LETTERS_A_WORD = 2, 4
 
 _UNSPACED = regex.compile(rf"[{IDEOGRAPHS}{LETTERS}]")
 _UNITS = regex.compile(rf"[{IDEOGRAPHS}{LETTERS}]\p{{M}}*|[^{IDEOGRAPHS}{LETTERS}\s]+")
+_PARTS = regex.compile(rf"[{IDEOGRAPHS}{LETTERS}]\p{{M}}*|[^{IDEOGRAPHS}{LETTERS}]+")
 _IDEOGRAPH = regex.compile(rf"[{IDEOGRAPHS}]")
 _HAN, _KANA = regex.compile(r"\p{Script=Han}"), regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}]")
 
@@ -65,6 +68,22 @@ def units(text: str) -> int:
     if not has_unspaced(text):
         return len(text.split())
     return sum(1 for _ in _UNITS.finditer(text))
+
+
+def bare_words(text: str) -> list[str]:
+    """The words that `units` counts, without the punctuation marks at their ends; a mark alone is none."""
+    parts = _PARTS.findall(text) if has_unspaced(text) else [text]
+    return [bare for part in parts for word in part.split() if (bare := _bare(word))]
+
+
+def _bare(word: str) -> str:
+    return word if word[0].isalnum() and word[-1].isalnum() else word.strip(_punctuation_marks())
+
+
+@cache
+def _punctuation_marks() -> str:
+    """All of Unicode's."""
+    return "".join(mark for mark in map(chr, range(sys.maxunicode + 1)) if category(mark).startswith("P"))
 
 
 def estimated_words(text: str) -> float:

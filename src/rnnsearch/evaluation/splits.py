@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from rnnsearch.data.scripts import units
+from rnnsearch.data.seen_words import Lookup
 from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.error_model import Floats
@@ -19,6 +20,7 @@ from rnnsearch.evaluation.significance import RESAMPLES, SEED, interval
 from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, alignment_metrics, attention_metrics, links_by, text_counts
 from rnnsearch.evaluation.system import Ids, System
 from rnnsearch.evaluation.translating import Translation, translate
+from rnnsearch.evaluation.word_frequency import by_frequency
 from rnnsearch.search.constraints import Constraints
 from rnnsearch.search.hypotheses import Search
 
@@ -52,6 +54,7 @@ def evaluate_split(
     aligning: Aligning = DEFAULT,
     resamples: int = RESAMPLES,
     seed: int = SEED,
+    seen: Lookup | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Translates and scores a split, and force-decodes its references.
@@ -61,6 +64,7 @@ def evaluate_split(
         scoring: how the translations are scored.
         aligning: how the references are aligned.
         resamples, seed: of the intervals.
+        seen: how often training showed each target word; None if that is unknown.
 
     Raises:
         NoNumbers: if the likelihood of some rows is not a number.
@@ -84,7 +88,7 @@ def evaluate_split(
         if (alignment := _alignment(system, translations[index]))["weights"] is not None
     ]
     counts = text_counts(sentences, scoring)
-    metrics = split_metrics(sentences, counts, scoring=scoring, resamples=resamples, seed=seed)
+    metrics = split_metrics(sentences, counts, scoring=scoring, resamples=resamples, seed=seed, seen=seen)
     if metrics["alignment"]:
         metrics["alignment"] |= aligning.description
     return Evaluation(sentences, metrics, samples, counts)
@@ -133,13 +137,15 @@ def split_metrics(
     scoring: Scoring,
     resamples: int = RESAMPLES,
     seed: int = SEED,
+    seen: Lookup | None = None,
 ) -> dict[str, Any]:
     """Figures of a whole split from its lines of translations.<split>.jsonl and their `text_counts`.
 
     nll is in nats a token, unsmoothed.
 
     ``bleu_interval`` and ``chrf_interval`` are 95 % bootstrap intervals over sentences; ``aer`` is that of
-    ``alignment``, which says how the links were made; ``aer_saliency``, by saliency, every model has.
+    ``alignment``, which says how the links were made; ``aer_saliency``, by saliency, every model has. ``by_frequency``,
+    of words by how often training showed them, is None if that is unknown.
     """
     scores = score([s["hypothesis"] for s in sentences], [s["reference"] for s in sentences], scoring)
     nll = math.fsum(s["nll"] for s in sentences) / sum(s["tokens"] for s in sentences)
@@ -160,6 +166,7 @@ def split_metrics(
         "alignment": alignment,
         "attention": attention_metrics(sentences),
         "by_length": by_length(sentences, statistics=counts),
+        "by_frequency": seen and by_frequency(sentences, seen, scoring, resamples=resamples, seed=seed),
     }
 
 

@@ -15,6 +15,7 @@ from rnnsearch.data.batching import pad
 from rnnsearch.data.tokenizer import Tokenizer, TokenizerPair
 from rnnsearch.model.transformer import TransformerDecoder
 from rnnsearch.model.translator import Translator
+from rnnsearch.model.weights_digest import weights_sha256
 from rnnsearch.search.ensemble import Ensemble
 
 Ids = Sequence[int]
@@ -68,6 +69,12 @@ class System:
     def has_attention(self) -> bool:
         """Whether every member weighs source positions."""
         return all(member.has_attention for member in self.members)
+
+    @property
+    def weights_sha256(self) -> str | list[str]:
+        """SHA-256 of a run's weights, or of each run's in an ensemble."""
+        digests = [weights_sha256(member.translator) for member in self.members]
+        return digests[0] if len(digests) == 1 else digests
 
     def align_by(self, layer: int | None, head: int | None) -> None:
         """Take the weights of a layer and a head, counted from 1, wherever a decoder has several; None: its own choice.

@@ -1,6 +1,5 @@
 """Checkpoints as they come back: model and tokenizers from a run's folder; nothing that a file holds is executed."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -204,15 +203,6 @@ def load_weights(translator: Translator, checkpoint: dict[str, Any]) -> None:
 def weights_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The weights of the translator in a checkpoint of Lightning's module."""
     return {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
-
-
-def weights_sha256(translator: Translator) -> str:
-    """SHA-256 over names, shapes and values of all weights."""
-    digest = hashlib.sha256()
-    for name, value in sorted(translator.state_dict().items()):
-        digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def pick_device(device: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""Score against source length: one panel for a few members, a panel each against the baseline for many."""
+"""Score against source length, or word frequency: one panel for a few members, a panel each for many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,19 +37,45 @@ def score_by_length(
     unit: of the lengths.
     trained: place of the longest training length on the axis of bucket numbers, if known.
     """
+    axis = f"source length in {unit}"
+    return _by_bucket(labels, counts, bands, quantity=quantity, axis=axis, counted="sentences", trained=trained)
+
+
+def score_by_frequency(
+    labels: Sequence[str], counts: Sequence[int] | None, bands: Sequence[Band], *, quantity: str
+) -> Figure:
+    """Score of words against how often training showed them, with bands.
+
+    counts: words of the references in each bucket; None if they are not the same for all members.
+    """
+    axis = "how often training showed a word"
+    return _by_bucket(labels, counts, bands, quantity=quantity, axis=axis, counted="words", trained=None)
+
+
+def _by_bucket(
+    labels: Sequence[str],
+    counts: Sequence[int] | None,
+    bands: Sequence[Band],
+    *,
+    quantity: str,
+    axis: str,
+    counted: str,
+    trained: float | None,
+) -> Figure:
     if len(bands) > FEW:
-        return _multiples(labels, bands, quantity=quantity, unit=unit, trained=trained)
+        return _multiples(labels, bands, quantity=quantity, axis=axis, trained=trained)
     with mpl.rc_context(STYLE):
         figure, axes = panel(max(5.4, 1.2 + 0.62 * len(labels)), 4.0)
         places = list(range(len(labels)))
         for place, band in enumerate(bands):
             _fill(axes, band, COLOURS[place % len(COLOURS)], opacity=0.18)
             line(axes, places, band.scores, place=place, label=band.member)
-        axes.set_xticks(places, [f"{label}\nn = {count:,}" for label, count in zip(labels, counts, strict=True)])
+        ticks = labels if counts is None else [f"{a}\nn = {n:,}" for a, n in zip(labels, counts, strict=True)]
+        axes.set_xticks(places, ticks)
         axes.set_xlim(-0.4, len(labels) - 0.6)
         axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
         axes.grid(visible=False, axis="x")
-        axes.set_xlabel(f"source length in {unit}, and number of sentences")
+        axes.set_xlabel(axis if counts is None else f"{axis}, and number of {counted}")
         axes.set_ylabel(quantity)
         if trained is not None:
             axes.axvline(trained, color=INK, linestyle=":", linewidth=1.3, label="longest training sentence")
@@ -59,11 +85,11 @@ def score_by_length(
 
 
 def _multiples(
-    labels: Sequence[str], bands: Sequence[Band], *, quantity: str, unit: str, trained: float | None
+    labels: Sequence[str], bands: Sequence[Band], *, quantity: str, axis: str, trained: float | None
 ) -> Figure:
     """A panel for each member except the first, whose line and band stand grey in every panel."""
     with mpl.rc_context(STYLE):
-        figure, panels = grid(len(bands) - 1, x=f"source length in {unit}", y=quantity)
+        figure, panels = grid(len(bands) - 1, x=axis, y=quantity)
         places = list(range(len(labels)))
         for axes, band in zip(panels, bands[1:], strict=False):
             _fill(axes, bands[0], GREY, opacity=0.3)

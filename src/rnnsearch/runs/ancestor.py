@@ -86,7 +86,8 @@ def read_beginning(folder: Path, checkpoint: str) -> Beginning:
     Raises:
         OSError, ValueError: if it is no run's folder, or its config or checkpoint is missing, damaged or foreign.
     """
-    from rnnsearch.model.checkpoint import load_translator, weights_sha256
+    from rnnsearch.model.checkpoint import load_translator
+    from rnnsearch.model.weights_digest import weights_sha256
     from rnnsearch.runs.run_folder import read_config
 
     record = read_record(folder)

@@ -1,5 +1,6 @@
 """An evaluation that has a folder of its own, with what a study's report reads of a run that was trained there."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnnsearch.data.seen_words import SEEN_WORDS
 from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import Evaluation
@@ -66,7 +68,16 @@ def evaluation_record(
         record = RunRecord(folder, {**values, "data": _tested_data(before["data"], tested)}, writes=True)
         with recording(record, folder), interruptible():
             run_folder.save_config(config, folder, record)
+            _keep_words(of.folder, folder, record)
             yield record
+
+
+def _keep_words(run: Path, folder: Path, record: RunRecord) -> None:
+    """What the run saw in training, if it tells."""
+    if (run / SEEN_WORDS).is_file():
+        (folder / SEEN_WORDS).parent.mkdir(exist_ok=True)
+        shutil.copyfile(run / SEEN_WORDS, folder / SEEN_WORDS)
+        record.write_digests(SEEN_WORDS)
 
 
 def _tested_data(data: Mapping[str, Any], tested: Tested) -> dict[str, Any]:

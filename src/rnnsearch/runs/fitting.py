@@ -21,6 +21,7 @@ from rnnsearch.data import contradictions
 from rnnsearch.data.corpus import SPLITS
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.named_tests import NamedTest, read_tests
+from rnnsearch.data.seen_words import kept_words
 from rnnsearch.data.unknown_tokens import unknown_tokens
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split, sample_translations
@@ -81,6 +82,7 @@ def fit(
     if beginning:
         _tell_of(beginning, data)
     scoring = Scoring.of_record(record.values.get("scoring") or {}) if resume else build.build_scoring(cfg, data)
+    run_folder.save_target_words(data, scoring.normalization, folder, record)
     operations = _operations(cfg, data, record.values if resume else {})
     module = _module(cfg, data, scoring, record.values["id"], operations["flops_per_token"], beginning)
     measured = {**sizes(module.translator), **operations, **_steps(module, operations)}
@@ -124,7 +126,7 @@ def _test_named(
     """Test the module, which has its best weights, on the user's own test sets."""
     system, search = System.of(module.translator, data.tokenizers), build.make(cfg.search)
     for test in tests:
-        evaluation = evaluate_split(system, test.rows, search, scoring=module.scoring)
+        evaluation = evaluate_split(system, test.rows, search, scoring=module.scoring, seen=kept_words(folder))
         sha256 = record.values["results"]["weights_sha256"]
         keep(
             folder, test, evaluation, module.scoring, record=record,

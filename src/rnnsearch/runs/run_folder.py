@@ -13,6 +13,7 @@ from yaml import YAMLError
 from rnnsearch.config.overrides import for_shell
 from rnnsearch.config.plain_values import plain
 from rnnsearch.config.trust import given
+from rnnsearch.data.seen_words import SEEN_WORDS, count_words, write_words
 from rnnsearch.data.tokenizer import TokenizerPair
 from rnnsearch.evaluation.trained_model import TrainedModel, load
 from rnnsearch.records import nested
@@ -50,6 +51,14 @@ def save_texts(data: "ParallelDataModule", folder: Path, record: RunRecord) -> N
             rows = data.rows(split).select_columns(list(TEXT_COLUMNS))
             write_lines(folder / "data" / f"{split}.jsonl", (dict(row) for row in rows))
             record.write_digests(f"data/{split}.jsonl")
+
+
+def save_target_words(data: "ParallelDataModule", form: str, folder: Path, record: RunRecord) -> None:
+    """Keep how often the training targets have each word, in a Unicode form; streamed pairs are not counted."""
+    if record.writes and not data.streaming:
+        texts = (target for _, target in data.texts("train"))
+        write_words(folder / SEEN_WORDS, count_words(texts, form))
+        record.write_digests(SEEN_WORDS)
 
 
 def checkpoint_content(config: DictConfig, tokenizers: TokenizerPair, run: str) -> dict[str, Any]:

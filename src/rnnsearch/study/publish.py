@@ -2,10 +2,11 @@
 
 import bz2
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnsearch.data.seen_words import SEEN_WORDS, read_words, write_words
 from rnnsearch.evaluation.kept_counts import COUNTS
 from rnnsearch.records.folders import refuse_links, written_aside
 from rnnsearch.records.json_files import json_text, read_object, write_object
@@ -15,6 +16,7 @@ from rnnsearch.records.test_sets import OWN, read_results, write_results
 from rnnsearch.study.folder import ALIGNMENTS, SENTENCES, SHARED, TRANSLATIONS, Row, Run, Study, named_tests, read_study
 from rnnsearch.study.places import published
 from rnnsearch.study.report import write_report
+from rnnsearch.study.word_frequency import words_in
 
 LEFT_OUT = ("score", "line", "attention")  # columns of a translation's row that no report needs
 
@@ -33,8 +35,12 @@ def publish(study: Path, target: Path) -> None:
     contents = read_study(study)
     with written_aside(target) as aside:
         write_description(aside, contents.description)
-        for of_set in (contents, *(read_study(study, name) for name in named_tests(contents.runs))):
+        sets = [contents, *(read_study(study, name) for name in named_tests(contents.runs))]
+        words = set().union(*map(words_in, sets))
+        for of_set in sets:
             _publish_runs(of_set, aside)
+        for run in contents.runs:
+            _publish_words(run, aside / run.folder.relative_to(study), words)
         write_report(aside, earlier=target).page.unlink()
         drawn = {path.name for path in (aside / "figures").iterdir()}
         for counts in aside.rglob(COUNTS.format("*")):
@@ -67,6 +73,12 @@ def _publish_run(run: Run, folder: Path, shared: Sequence[Row]) -> None:
     alignments = ALIGNMENTS.format(run.test_set)
     if (run.folder / alignments).is_file():
         shutil.copyfile(check_file(run.folder, run.record, alignments), folder / alignments)
+
+
+def _publish_words(run: Run, folder: Path, words: Collection[str]) -> None:
+    """How often the run saw the words that stand in the study's test sentences."""
+    if (run.folder / SEEN_WORDS).is_file():
+        write_words(folder / SEEN_WORDS, read_words(check_file(run.folder, run.record, SEEN_WORDS), words))
 
 
 def _own(rows: Sequence[Row], shared: Sequence[Row]) -> Iterator[Row]:

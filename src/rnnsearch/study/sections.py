@@ -31,6 +31,7 @@ from rnnsearch.study import (
     test_sets,
     trade_offs,
     tuning,
+    word_frequency,
 )
 from rnnsearch.study.blocks import Fold, Picture, Section
 from rnnsearch.study.failures import attempted
@@ -65,6 +66,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     if comparison is not None:
         yield "Source length", lambda: lengths.section(study, comparison)
         yield "Beam size", lambda: beams.section(study, comparison)
+        yield word_frequency.TITLE, lambda: word_frequency.section(study, comparison)
     yield from _of_both(study, comparison)
 
 
@@ -83,6 +85,7 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     if comparison is not None:
         yield "Beam size", lambda: beams.section(study, comparison)
         yield "Source length", lambda: lengths.of_best(study, comparison)
+        yield word_frequency.TITLE, lambda: word_frequency.of_best(study, comparison)
     yield from _of_both(study, lengths.of_members(comparison, study.members) if comparison is not None else None)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.data.datamodule import ParallelDataModule
+from rnnsearch.data.seen_words import kept_words
 from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, evaluate_split
 from rnnsearch.evaluation.system import System
-from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights, weights_sha256
+from rnnsearch.model.checkpoint import CHECKPOINTS, load_weights
 from rnnsearch.model.translator import Translator
+from rnnsearch.model.weights_digest import weights_sha256
 from rnnsearch.records.json_files import write_json, write_lines
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.search.hypotheses import Search
@@ -36,7 +38,7 @@ def evaluate_into(
     record: RunRecord,
 ) -> dict[str, Any]:
     """Translate and score a split; sentences and alignments are written beside the record, the metrics returned."""
-    evaluation = evaluate_split(system, rows, search, scoring=scoring)
+    evaluation = evaluate_split(system, rows, search, scoring=scoring, seen=kept_words(folder))
     write_lines(folder / f"translations.{split}.jsonl", evaluation.rows)
     write_json(folder / f"alignments.{split}.json", evaluation.samples)
     keep_counts(folder, split, evaluation.rows, scoring, evaluation.counts)

@@ -21,8 +21,7 @@ from rnnsearch.evaluation.comparison import Chance, compare
 from rnnsearch.evaluation.references import DEFAULT, Aligning
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import evaluate_split
-from rnnsearch.evaluation.trained_model import TrainedModel, load
-from rnnsearch.model.checkpoint import weights_sha256
+from rnnsearch.evaluation.trained_model import load
 from rnnsearch.records.json_files import append_line, write_lines
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.records.test_sets import OWN, check_name
@@ -33,6 +32,7 @@ from rnnsearch.runs.baseline import given_baseline, result_of, summary
 from rnnsearch.runs.evaluation_folder import Tested, evaluation_record, keep_evaluation
 from rnnsearch.runs.kept_pairs import gold_rows, split_rows
 from rnnsearch.runs.named_tests import check_new, keep_later
+from rnnsearch.runs.training_words import training_words
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def run(cfg: DictConfig) -> None:
         aligning=aligning,
         resamples=chance.resamples,
         seed=chance.seed,
+        seen=training_words(first),
         progress=bar,
     )
     logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
@@ -65,7 +66,7 @@ def run(cfg: DictConfig) -> None:
         seconds = round(time.perf_counter() - started, 3)
         if record is not None:
             validation = first.record.results.metrics.validation
-            sha256 = str(weights_of(model))
+            sha256 = str(model.system.weights_sha256)
             keep_evaluation(
                 Path(cfg.folder), record, evaluation, scoring,
                 weights_sha256=sha256, seconds=seconds, validation=validation,
@@ -76,7 +77,7 @@ def run(cfg: DictConfig) -> None:
         "checkpoint": cfg.checkpoint,
         "search": OmegaConf.to_container(search, resolve=True),
         "seconds": seconds,
-        "weights_sha256": weights_of(model),
+        "weights_sha256": model.system.weights_sha256,
         "scoring": scoring.as_record(),
         **evaluation.metrics,
     }
@@ -84,7 +85,7 @@ def run(cfg: DictConfig) -> None:
         logger.info("the baseline, %s", baseline.name)
         other = evaluate(baseline.system)
         compared = compare(evaluation.rows, other.rows, chance=chance, scoring=scoring)
-        names = {"run": plain(cfg)["baseline"], "weights_sha256": weights_of(baseline)}
+        names = {"run": plain(cfg)["baseline"], "weights_sha256": baseline.system.weights_sha256}
         result["baseline"] = names | result_of(compared, other.metrics)
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
     if replacements:
@@ -147,12 +148,6 @@ def given_test(cfg: DictConfig, first: run_folder.LoadedRun) -> NamedTest | None
     if cfg.name is not None:
         check_new(first.folder, test)
     return test
-
-
-def weights_of(model: TrainedModel) -> str | list[str]:
-    """SHA-256 of a run's weights, or of each run's in an ensemble."""
-    digests = [weights_sha256(member.translator) for member in model.system.members]
-    return digests[0] if len(digests) == 1 else digests
 
 
 def given_aligning(cfg: DictConfig, first: run_folder.LoadedRun) -> Aligning:
