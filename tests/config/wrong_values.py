@@ -40,7 +40,8 @@ VALUES = (
     *("additive", "3 km", "é"),
 )
 NEEDED = {  # what a command must be given besides
-    "translate": ["run=x"], "evaluate": ["run=x"], "score": ["run=x"], "align": ["run=x", "source=x", "target=x"],
+    "translate": ["run=x"], "evaluate": ["run=x"], "score": ["run=x"], "contrast": ["run=x"],
+    "align": ["run=x", "source=x", "target=x"],
     "page": ["run=x"], "reproduce": ["run=x"], "status": ["study=x"], "report": ["study=x"], "export": ["study=x"],
 }  # fmt: skip
 TINY = (

@@ -95,6 +95,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / title[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / title[1]).write_text(block.text, encoding="utf-8")
     (folder / "in.txt").write_text(SENTENCES, encoding="utf-8")
+    (folder / "wrong.txt").write_text(SENTENCES.upper(), encoding="utf-8")
+    (folder / "kinds.txt").write_text("number\ngender\nnumber\ngender\n", encoding="utf-8")
     for name, form in (("out.txt", "format=text"), ("out.jsonl", "format=jsonl")):
         words = ["rnnsearch", "translate", f"run={folder}/RUN", form]
         assert call(Command(words, stdin=str(folder / "in.txt"), stdout=str(folder / name))) == 0

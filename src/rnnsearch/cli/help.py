@@ -65,6 +65,16 @@ COMMANDS: Mapping[str, Command] = {
             "normalization=average > ranked.jsonl",
         },
     ),
+    "contrast": Command(
+        "Print how often a right translation is likelier than one with a mistake, by the kind of mistake.",
+        {
+            "a run on the built-in corpus, with mistakes in its test sentences": "rnnsearch contrast run=RUN",
+            "line-aligned files": "rnnsearch contrast run=RUN source=in.txt right=right.txt wrong=wrong.txt "
+            "phenomenon=kinds.txt",
+            "log-probabilities a token": "rnnsearch contrast run=RUN source=in.txt right=right.txt wrong=wrong.txt "
+            "normalization=average > accuracy.json",
+        },
+    ),
     "align": Command(
         "Print links between the words of given translations, one line a pair.",
         {

@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rnnsearch.data.seen_words import SEEN_WORDS, read_words, write_words
 from rnnsearch.evaluation.kept_counts import COUNTS
+from rnnsearch.records.contrasts import CONTRASTS, last_contrasts
 from rnnsearch.records.folders import refuse_links, written_aside
-from rnnsearch.records.json_files import json_text, read_object, write_object
+from rnnsearch.records.json_files import json_text, read_object, write_lines, write_object
 from rnnsearch.records.run_record import FILES, JOB, RECORD, check_file
 from rnnsearch.records.study_description import write_description
 from rnnsearch.records.test_sets import OWN, read_results, write_results
@@ -73,6 +76,8 @@ def _publish_run(run: Run, folder: Path, shared: Sequence[Row]) -> None:
     alignments = ALIGNMENTS.format(run.test_set)
     if (run.folder / alignments).is_file():
         shutil.copyfile(check_file(run.folder, run.record, alignments), folder / alignments)
+    if contrasts := last_contrasts(run.folder, run.record.results.weights_sha256):
+        write_lines(folder / CONTRASTS, (msgspec.to_builtins(contrast) for contrast in contrasts.values()))
 
 
 def _publish_words(run: Run, folder: Path, words: Collection[str]) -> None:

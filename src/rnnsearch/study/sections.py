@@ -15,6 +15,7 @@ from rnnsearch.records.test_sets import OWN
 from rnnsearch.study import (
     beams,
     cards,
+    contrasts,
     costs,
     curves,
     differences,
@@ -67,6 +68,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
         yield "Source length", lambda: lengths.section(study, comparison)
         yield "Beam size", lambda: beams.section(study, comparison)
         yield word_frequency.TITLE, lambda: word_frequency.section(study, comparison)
+        yield contrasts.TITLE, lambda: contrasts.section(study, comparison)
     yield from _of_both(study, comparison)
 
 
@@ -86,6 +88,7 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
         yield "Beam size", lambda: beams.section(study, comparison)
         yield "Source length", lambda: lengths.of_best(study, comparison)
         yield word_frequency.TITLE, lambda: word_frequency.of_best(study, comparison)
+        yield contrasts.TITLE, lambda: contrasts.of_best(study, comparison)
     yield from _of_both(study, lengths.of_members(comparison, study.members) if comparison is not None else None)
 
 

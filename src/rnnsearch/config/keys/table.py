@@ -109,6 +109,16 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         "pieces": Choice(("text", "own")),
         "strict": FLAG,
     },
+    "contrast": {
+        **TRAINED,
+        "source": OPTIONAL_PATH,
+        "right": OPTIONAL_PATH,
+        "wrong": OPTIONAL_PATH,
+        "phenomenon": OPTIONAL_PATH,
+        "name": OrNull(NAME),
+        "normalization": Choice(("none", "average")),
+        "strict": FLAG,
+    },
     "align": {
         **TRAINED,
         **ALIGNMENTS,
