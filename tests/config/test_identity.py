@@ -61,7 +61,10 @@ def test_the_hash_stays_from_version_to_version() -> None:
     assert config_hash({"seed": 1}) == "a4bbadc1c78966d2"
 
 
-@pytest.mark.parametrize(("key", "usual", "other"), [("normalization", "nfc", "none"), ("joiners", True, False)])
+@pytest.mark.parametrize(
+    ("key", "usual", "other"),
+    [("normalization", "nfc", "none"), ("joiners", True, False), ("learn_from", "kept", "all")],
+)
 def test_a_new_key_with_its_usual_value_changes_no_hash(key: str, usual: object, other: object) -> None:
     """Points of before the key keep their hashes; each other value is another point."""
     assert config_hash(changed(f"tokenizer.{key}", usual)) == config_hash(changed("tokenizer.kind", None))

@@ -151,6 +151,15 @@ def _check_tests(config: DictConfig) -> None:
         check_tests(plain(config.tests))
 
 
+def _check_amount(config: DictConfig) -> None:
+    first, made = config.filters.get("first"), config.data.get("train_pairs")
+    if first is not None and made is not None and first > made:
+        raise ValueError(
+            f"filters.first={first} is above data.train_pairs={made}, the training pairs that the built-in corpus "
+            "makes; raise that, or lower the other"
+        )
+
+
 def _check_graphs(config: DictConfig) -> None:
     if config.cuda_graphs and not torch.cuda.is_available():
         raise ValueError("cuda_graphs=true needs a GPU, and torch sees none here; leave it false")
@@ -171,5 +180,6 @@ CHECKS: tuple[tuple[Callable[[DictConfig], object], tuple[str, ...]], ...] = (  
     (_check_loggers, ("logger",)),
     (_check_streaming, ("streaming", "trainer", "data")),
     (_check_tests, ("tests",)),
+    (_check_amount, ("filters", "data")),
     (_check_graphs, ("cuda_graphs",)),
 )

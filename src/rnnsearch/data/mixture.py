@@ -79,6 +79,18 @@ class MixtureCorpus:
         }
 
 
+def shares(counts: Mapping[str, int], first: int) -> dict[str, int]:
+    """How many pairs of each member make a mixture of the `first` so many: each its part of the whole, rounded.
+
+    A smaller mixture lies within a larger one: pair i of n of a member stands at (i + 1/2) / n, and the first so many
+    in that order are taken, those of an earlier member before equal ones.
+    """
+    places = np.concatenate([(np.arange(count) + 0.5) / count for count in counts.values()])
+    members = np.repeat(np.arange(len(counts)), list(counts.values()))
+    taken = members[np.argsort(places, kind="stable")[:first]]
+    return dict(zip(counts, np.bincount(taken, minlength=len(counts)).tolist(), strict=True))
+
+
 @dataclass(frozen=True)
 class WeightedPlanner:
     """Plans over the rows that an epoch sees: a function of seed and epoch, as the plan itself.

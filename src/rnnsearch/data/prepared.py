@@ -14,7 +14,8 @@ from datasets import Dataset
 from rnnsearch.data import arrow_cache
 from rnnsearch.data.corpus import Corpus, Pair
 from rnnsearch.data.encode_pairs import Advance, batches
-from rnnsearch.data.filters import Filters, is_empty
+from rnnsearch.data.filters import Filters, Lengths
+from rnnsearch.data.mixture import MixtureCorpus, shares
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class PreparedCorpus:
         self.corpus = corpus
         self.training = tokenizer
         self.filters = copy.deepcopy(filters)
+        self.filters_of_vocabularies = _filters_of_vocabularies(tokenizer, filters)
         self.cache = cache
         self.processes = processes
         self.progress = progress
@@ -79,7 +81,8 @@ class PreparedCorpus:
         """The tokenizers, learnt on the training split or read from the cache."""
         if isinstance(self.training, GivenTokenizers):
             return self.training.given
-        key = {**self.identity, "tokenizer": self.training.settings(), "filters": self._filter_settings()}
+        filters = self.filters if _learns_from_kept(self.training) else self.filters.without_first()
+        key = {**self.identity, "tokenizer": self.training.settings(), "filters": _settings(filters)}
         folder = self.cache / "tokenizers" / arrow_cache.cache_key(key)
         arrow_cache.cached_folder(folder, lambda aside: arrow_cache.save_tokenizers(aside, self._fit()))
         return arrow_cache.load_tokenizers(folder)
@@ -105,7 +108,7 @@ class PreparedCorpus:
             "tokenizers": [
                 [side.checksum, side.normalization] for side in (self.tokenizers.source, self.tokenizers.target)
             ],
-            "filters": self._filter_settings() if split == "train" else None,
+            "filters": _settings(self.filters) if split == "train" else None,
         }
         folder = self.cache / "encoded" / arrow_cache.cache_key(key) / split
         return arrow_cache.cached_folder(folder, lambda aside: self._write(split, aside))
@@ -113,11 +116,10 @@ class PreparedCorpus:
     def pairs(self, split: str) -> Iterator[Pair]:
         """The pairs of a split, read from the corpus; those of the training split that pass the filters.
 
-        Raises ValueError, for the training split at its end, where there are none.
+        Raises ValueError, for the training split at its end, where there are none, or fewer than asked for.
         """
         self.require(split)
-        pairs = self.corpus.pairs(split)
-        return pairs if split != "train" else self._passing(pairs)
+        return self.corpus.pairs(split) if split != "train" else self._passing(self.filters)
 
     def pairs_at_hand(self, checksums: Mapping[str, str]) -> Iterator[Pair]:
         """The training pairs that pass the filters, if they are on this machine and have these checksums.
@@ -126,11 +128,25 @@ class PreparedCorpus:
         """
         if self.corpus.checksums() != dict(checksums):
             raise ValueError("the training data have changed")
-        return self._passing(self.corpus.pairs("train"))
+        return self._passing(self.filters)
 
-    def _passing(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
-        yield from self.filters.apply(pairs, self._token_lengths if self.filters.unit == "tokens" else None)
-        self.filters.require_kept()
+    def _passing(self, filters: Filters) -> Iterator[Pair]:
+        """The training pairs that pass, the first so many of them."""
+        yield from filters.apply(self.corpus.pairs("train"), self._lengths(filters), shares=self._shares(filters))
+        filters.require_kept()
+
+    def _lengths(self, filters: Filters) -> Lengths | None:
+        return self._token_lengths if filters.unit == "tokens" else None
+
+    def _shares(self, filters: Filters) -> dict[str, int] | None:
+        """Of a mixture, how many of the first pairs each member gives: known once all are counted."""
+        if filters.first is None or not isinstance(self.corpus, MixtureCorpus):
+            return None
+        all_pairs = filters.without_first()
+        total = sum(1 for _ in all_pairs.apply(self.corpus.pairs("train"), self._lengths(filters)))
+        filters.require_first(total)
+        counts = all_pairs.report()
+        return shares({member: counts.get(f"{member}.kept", 0) for member in self.corpus.members}, filters.first)
 
     def encode(self, pairs: Iterator[Pair], *, sharers: int = 1) -> Generator[pa.RecordBatch, None, None]:
         """The pairs as Arrow batches, lazily, by this one's share of the processes where several encode at once."""
@@ -142,19 +158,12 @@ class PreparedCorpus:
             self._prepared = True
         return self.corpus
 
-    def _filter_settings(self) -> list[object]:
-        f = self.filters
-        return [f.max_length, f.max_length_ratio, f.drop_duplicates, f.unit]
-
     def _fit(self) -> TokenizerPair:
         self.require("train")
         return self.training.fit(self._pairs_to_learn_from, self.corpus.source_language, self.corpus.target_language)
 
     def _pairs_to_learn_from(self) -> Iterator[Pair]:
-        """Training pairs that pass the filters; where those count tokens, all that are not empty."""
-        if self.filters.unit == "tokens":
-            return (pair for pair in self.corpus.pairs("train") if not is_empty(pair))
-        return self.pairs("train")
+        return self._passing(self.filters_of_vocabularies)
 
     def _write(self, split: str, folder: Path) -> None:
         logger.info("encoding the %s split of %s", split, self.corpus.name)
@@ -173,3 +182,22 @@ class PreparedCorpus:
 
     def _token_lengths(self, pair: Pair) -> tuple[int, int]:
         return len(self.tokenizers.source.encode(pair.source)), len(self.tokenizers.target.encode(pair.target))
+
+
+def _learns_from_kept(training: TokenizerTraining) -> bool:
+    """Whether vocabularies are learnt on the first pairs alone; a class of the user's own need not say."""
+    return getattr(training, "learn_from", "kept") == "kept"
+
+
+def _filters_of_vocabularies(training: TokenizerTraining, filters: Filters) -> Filters:
+    """What is learnt from: pairs that pass the filters; where those count tokens, which none are yet, all with text."""
+    chosen = filters if _learns_from_kept(training) else filters.without_first()
+    if chosen.unit == "words":
+        return copy.deepcopy(chosen)
+    return Filters(max_length=None, max_length_ratio=None, drop_duplicates=False, unit="words", first=chosen.first)
+
+
+def _settings(filters: Filters) -> list[object]:
+    """What caches are named by; those of before there was `first` stay valid."""
+    first = [] if filters.first is None else [filters.first]
+    return [filters.max_length, filters.max_length_ratio, filters.drop_duplicates, filters.unit, *first]

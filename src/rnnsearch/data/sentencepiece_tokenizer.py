@@ -24,10 +24,12 @@ from rnnsearch.data.tokenizer import (
     PAD,
     SPECIALS,
     UNK,
+    LearnFrom,
     Pairs,
     State,
     TokenizerPair,
     Value,
+    of_the_text,
     record_lowered,
     state_checksum,
 )
@@ -174,7 +176,8 @@ class SentencePieceTraining:
     joint: bool
     character_coverage: float
     threads: int
-    normalization: str = "none"  # runs of earlier versions lack it
+    normalization: str = "none"  # runs of earlier versions lack this and the next
+    learn_from: LearnFrom = "kept"
 
     def __post_init__(self) -> None:
         check_form(self.normalization, "tokenizer.normalization")
@@ -186,7 +189,7 @@ class SentencePieceTraining:
 
     def settings(self) -> dict[str, object]:
         """All that the outcome depends on besides the text."""
-        return {"kind": "sentencepiece", "version": sentencepiece.__version__, **asdict(self)}
+        return {"kind": "sentencepiece", "version": sentencepiece.__version__, **of_the_text(asdict(self))}
 
     def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
         """Learn from training pairs; a size that the text does not allow is lowered, logged and noted.

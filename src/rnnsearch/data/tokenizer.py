@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rnnsearch.data.corpus import Pair
 
@@ -17,6 +17,8 @@ Value = str | int | list[str]
 State = Mapping[str, Value]
 Pairs = Callable[[], Iterator[Pair]]
 """Gives the pairs to learn from, from the start, each time that it is called."""
+LearnFrom = Literal["kept", "all"]
+"""Pairs that a vocabulary is learnt on: those trained on, or all that pass the filters but for `filters.first`."""
 
 
 class Tokenizer(Protocol):
@@ -129,6 +131,11 @@ def state_checksum(state: State) -> str:
     """
     counted = {key: value for key, value in state.items() if (key, value) != ("normalization", "nfc")}
     return hashlib.sha256(json.dumps(counted, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def of_the_text(settings: dict[str, object]) -> dict[str, object]:
+    """Settings of a `TokenizerTraining` without that of which pairs are the text, which is known by itself."""
+    return {key: value for key, value in settings.items() if key != "learn_from"}
 
 
 def record_lowered(side: str, requested: int, obtained: int, notes: dict[str, object]) -> str | None:

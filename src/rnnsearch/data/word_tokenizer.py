@@ -16,10 +16,12 @@ from rnnsearch.data.tokenizer import (
     PAD,
     SPECIALS,
     UNK,
+    LearnFrom,
     Pairs,
     State,
     TokenizerPair,
     Value,
+    of_the_text,
     record_lowered,
     state_checksum,
 )
@@ -177,8 +179,9 @@ class WordTraining:
 
     source_size: int
     target_size: int
-    normalization: str = "none"  # runs of earlier versions lack this and the next
+    normalization: str = "none"  # runs of earlier versions lack this and the next two
     joiners: bool = False
+    learn_from: LearnFrom = "kept"
 
     def __post_init__(self) -> None:
         check_form(self.normalization, "tokenizer.normalization")
@@ -188,7 +191,7 @@ class WordTraining:
 
     def settings(self) -> dict[str, object]:
         """All that the outcome depends on besides the text."""
-        return {"kind": "word", "version": version("sacremoses"), **asdict(self)}
+        return {"kind": "word", "version": version("sacremoses"), **of_the_text(asdict(self))}
 
     def fit(self, pairs: Pairs, source_language: str, target_language: str) -> TokenizerPair:
         """Count words in training pairs; a size above the number of different words is lowered, logged and noted."""

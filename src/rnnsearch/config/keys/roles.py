@@ -53,6 +53,7 @@ CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run t
 # runs which lack the key, they are not counted, so that points of before keep their hashes and are found again.
 UNCOUNTED = {
     **{"tokenizer.normalization": "nfc", "tokenizer.joiners": True, "products": "onednn"},
+    **{"tokenizer.learn_from": "kept"},
     **{"model.encoder.reads": "forward", "model.encoder.layer_norm": False},
     **{"model.decoder.layers": 1, "model.decoder.residual": False, "model.decoder.layer_norm": False},
     **{"model.decoder.layer_dropout": None, "model.decoder.initial_memory": "zero"},
