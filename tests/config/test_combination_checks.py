@@ -36,6 +36,8 @@ def train(*overrides: str) -> DictConfig:
         (["streaming=1000", "trainer.overfit_batches=3"], r"trainer\.overfit_batches repeats the first batches"),
         (["data.min_length=40"], r"data\.min_length=40 and data\.max_length=30 do not fit"),
         (["data=multi30k", "data.target_language=xx"], r"Multi30k has no pair de to xx"),
+        (["data=files", "data.train=deu.txt"], r"^data\.train=deu\.txt is one file, and data=files takes two"),
+        (["filters.first=30000"], r"filters\.first=30000 is above data\.train_pairs=20000, the training pairs that"),
         (["data=mixture"], r"data\.members is empty"),
         (["budget.until=converged", "callbacks=early_stopping"], r"early stopping would cut off"),
         (["early_stopping=3", "callbacks=early_stopping"], r"^callbacks\.early_stopping and early_stopping=3 do the"),

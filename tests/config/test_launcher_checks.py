@@ -95,8 +95,9 @@ def test_another_launcher_judges_itself() -> None:
 
 
 def test_names_of_a_launcher_are_text() -> None:
-    assert all(map(is_text, ("hydra.launcher.partition", "hydra.launcher.gres", "hydra.launcher.ray.init.address")))
-    assert not is_text("hydra.launcher.timeout_min")
+    keys = ("hydra.launcher.partition", "hydra.launcher.gres", "hydra.launcher.ray.init.address")
+    assert all(is_text(key, "1") for key in keys)
+    assert not is_text("hydra.launcher.timeout_min", "1")
 
 
 @pytest.mark.parametrize(

@@ -99,5 +99,9 @@ def test_a_config_holds_text() -> None:
     config = compose("train", words)
     assert config.data.source_language == "no"
     assert (config.data.train.source, config.study, config.paths.output) == ("10", "2024_11_30", "1,2")
+    numbers = compose("train", ["data=tsv", "data.validation=500", "data.test=2024_11_30", "data.source_column=2"]).data
+    assert (numbers.validation, numbers.test) == (500, "2024_11_30")
+    assert (numbers.source_column, numbers.target_column) == (2, 1)
+    assert compose("train", ["data=files", "data.validation=500", "data.test='500'"]).data.validation == 500
     assert compose("translate", ["run=2024_11_30", "alignments.output=1"]).run == "2024_11_30"
     assert list(compose("page", ["run=[1,2]"]).run) == ["1", "2"]

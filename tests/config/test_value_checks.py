@@ -160,7 +160,7 @@ def test_what_is_wrong_stays_for_whoever_judges_it() -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["data=files", "data.train=x"], r"data\.train=x: give names and values"),
+        (["data=multi30k", "+data.train=x"], r"data\.train: Multi30kCorpus takes no train"),
         (["data=multi30k", "data.source_language=null"], r"data\.source_language=null: give a text"),
         (["~search.beam_size"], r"search\.beam_size is not there, which BeamSearch needs"),
         (["+optimizer.amsgrad=yes"], r"optimizer\.amsgrad='yes': give true or false"),

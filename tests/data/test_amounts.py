@@ -19,7 +19,6 @@ from rnnsearch.data.word_tokenizer import WordTraining
 
 from .modules import data_module
 
-
 LENGTHS = {"min_length": 3, "max_length": 12, "mean_length": None}
 
 

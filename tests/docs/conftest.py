@@ -60,6 +60,7 @@ def write_forms(folder: Path) -> None:
         (folder / f"{split}.tsv").write_text("".join(f"{de}\t{en}\n" for de, en in pairs))
         rows = (json.dumps({"translation": {"de": de, "en": en}}) for de, en in pairs)
         (folder / f"{split}.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    write_single_files(folder)
     for number, half in enumerate((pairs[:6], pairs[6:])):
         for side, texts in zip(("de", "en"), zip(*half, strict=True), strict=True):
             (folder / "shards" / f"{number}.{side}").write_text("".join(f"{text}\n" for text in texts))
@@ -72,6 +73,19 @@ def test_again(study: Path, name: str) -> None:
         shutil.copy(path, path.with_name(f"translations.{name}.jsonl.bz2"))
         metrics = read_record(path.parent).results.metrics.test
         write_results(path.parent, TestResults(name=name, checksums={}, pairs=metrics["sentences"], metrics=metrics))
+
+
+def write_single_files(folder: Path) -> None:
+    """One file of pairs that share no text, in each form that has validation pairs taken out of it."""
+    pairs = [(f"Sentence {number}.", f"Satz {number}.") for number in range(1600)]
+    rows = (f"{en}\t{de}\tCC-BY 2.0 (France)\n" for en, de in pairs)
+    (folder / "deu.txt").write_text("".join(rows))
+    (folder / "train.csv").write_text("".join(f'"{en}",{de}\n' for en, de in [("en", "de"), *pairs[:100]]))
+    units = (
+        f'<tu><tuv xml:lang="en"><seg>{en}</seg></tuv><tuv xml:lang="de"><seg>{de}</seg></tuv></tu>'
+        for en, de in pairs[:100]
+    )
+    (folder / "memory.tmx").write_text(f'<tmx version="1.4"><body>{"".join(units)}</body></tmx>')
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ FILES = ["tokenizer=word", "tokenizer.source_size=20", "tokenizer.target_size=20
 MEMBERS = [word.replace("data.", f"data.members.{name}.") for name in ("plain", "long") for word in CONTROLLED[:3]]
 SMALL = {  # overrides that make a command short, and change nothing else
     "controlled": [*CONTROLLED, "tokenizer.target_size=400"],
-    **dict.fromkeys(("files", "tsv", "jsonl"), FILES),
+    **dict.fromkeys(("files", "tsv", "csv", "jsonl", "tmx"), FILES),
     "mixture": [*MEMBERS, "tokenizer.source_size=400", "tokenizer.target_size=400"],
 }
 
@@ -133,6 +133,7 @@ def shortened(command: Command) -> list[str]:
     words = [re.sub(r"^seed=[\d,]+$", "seed=0", word) for word in words]
     begins = any(word.startswith("init=") for word in words)  # with vocabularies that are there
     small = [word for word in SMALL[corpus] if not (begins and word.startswith("tokenizer"))]
+    words = [re.sub(r"^filters\.first=[\d,]+$", "filters.first=100,150", word) for word in words]
     tunes = named(command) == "compare" or any(word.startswith(("protocol=", "tuning=")) for word in words)
     trials = ["tuning.factors=[1]", "tuning.extensions=0"] if tunes else []
     trials += ["seeds=[0]"] if named(command) == "compare" else []

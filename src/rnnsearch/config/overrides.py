@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.config.keys.launchers import LAUNCHERS
-from rnnsearch.config.keys.table import TABLE, is_text_alone, key_in_table, text_keys
+from rnnsearch.config.keys.table import TABLE, is_text_alone, is_text_or_count, key_in_table, text_keys
 
 HYDRAS = (  # keys of Hydra's own that are names or paths
     *("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"),
@@ -30,6 +30,7 @@ _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"\s*(?P<name>choice|shuffle|sort|tag)\s*\((?P<inner>.*)\)\s*", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 DEEPEST = 50  # levels of brackets, or of a file: a configuration has a few
+_COUNTS = re.compile(r"-?[0-9.]+(,-?[0-9.]+)*")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
@@ -46,9 +47,12 @@ def check_depth(override: str) -> None:
             raise ValueError(f"{override[:40]}...: brackets are nested more than {DEEPEST} levels deep; no value is")
 
 
-def is_text(key: str) -> bool:
-    """Whether the values of a dotted key are names or paths."""
-    return key in HYDRAS or any(key_in_table(key) in text_keys(command) for command in TABLE)
+def is_text(key: str, value: str) -> bool:
+    """Whether a value of a dotted key, as it is spelt, is a name or a path."""
+    if key in HYDRAS:
+        return True
+    kinds = [TABLE[command].get(key_in_table(key)) for command in TABLE if key_in_table(key) in text_keys(command)]
+    return bool(kinds) and not (any(map(is_text_or_count, kinds)) and _COUNTS.fullmatch(value))
 
 
 def quoted(value: str) -> str:
@@ -76,7 +80,7 @@ def as_typed(override: str, *, swept: bool) -> str:
     ('run="2024_11_30"', 'run=["1",outputs/b]')
     """
     match = _OVERRIDE.fullmatch(override)
-    if match is None or not is_text(match["key"]):
+    if match is None or not is_text(match["key"], match["value"]):
         return override
     swept = swept and not any(fnmatchcase(match["key"], pattern) for pattern in UNSWEPT)
     return f"{match[1]}={_choices(match['value']) if swept else _text(match['value'])}"

@@ -84,7 +84,7 @@ def _check_depth(path: Path, text: str) -> None:
 def _keep_text(node: yaml.Node, key: str, seen: set[int]) -> None:
     """Make text of all keys, and of the values of those that are names or paths: YAML takes no for false."""
     if isinstance(node, yaml.ScalarNode):
-        if node.tag != NULL and is_text(key.removeprefix("sweep.grid.")):
+        if node.tag != NULL and is_text(key.removeprefix("sweep.grid."), node.value):
             node.tag = STR
         return
     if id(node) in seen:  # an alias

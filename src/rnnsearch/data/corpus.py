@@ -1,9 +1,15 @@
 """What a parallel corpus is: pairs of sentences in named splits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnsearch.data.taken_out import checksum, dealt
 
 SPLITS = ("train", "validation", "test")
 """The names of the splits, in the order in which they are reported."""
@@ -64,12 +70,22 @@ class DirectedCorpus(ABC):
     """The part that corpora read from files share: two languages, and the choice to swap them.
 
     `source_language` and `target_language` name what is stored; with `reverse` the corpus offers them swapped.
-    A language that is None is asked for when it is first needed.
+    A language that is None is asked for when it is first needed. `taken_out` says how many of the stored training
+    pairs are validation or test pairs instead, chosen by `rnnsearch.data.taken_out`.
     """
 
-    def __init__(self, *, name: str, source_language: str | None, target_language: str | None, reverse: bool) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        taken_out: Mapping[str, int] | None = None,
+    ) -> None:
         self.name = name
         self.reverse = reverse
+        self.taken_out = dict(taken_out or {})
         self._languages = {"source_language": source_language, "target_language": target_language}
 
     @property
@@ -107,8 +123,23 @@ class DirectedCorpus(ABC):
         if split not in self.splits():
             have = ", ".join(self.splits()) or "no split at all"
             raise ValueError(f"data={self.name} has no split {split!r}; it has {have}; {self.setting(split)}")
-        stored = self.stored_pairs(split)
+        stored = self._dealt_pairs(split) if self.taken_out else self.stored_pairs(split)
         return map(swapped, stored) if self.reverse else stored
+
+    def _dealt_pairs(self, split: str) -> Iterator[Pair]:
+        if split not in ("train", *self.taken_out):
+            return self.stored_pairs(split)
+        place = ["train", *self.taken_out].index(split)
+        return (pair for pair, at in zip(self.stored_pairs("train"), self._places, strict=True) if at == place)
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.int8]:
+        """For each stored training pair 0, or the place, from 1, of the split that it is taken for."""
+        return dealt(((pair.source, pair.target) for pair in self.stored_pairs("train")), self.taken_out)
+
+    def checksums_of_taken(self) -> dict[str, str]:
+        """What stands for files of the splits that are taken out of training pairs, beside the checksums of these."""
+        return {f"{split}.taken_out": checksum(count) for split, count in self.taken_out.items()}
 
     def setting(self, split: str) -> str:
         """How to give a missing split, as part of a sentence."""

@@ -228,6 +228,7 @@ class ParallelDataModule(LightningDataModule):
             **self.prepared.identity,
             "contradictions": self.contradictions,
             "pairs": {split: len(opened[split]) for split in SPLITS if split in opened},
+            **({"taken_out": dict(self.corpus.taken_out)} if getattr(self.corpus, "taken_out", None) else {}),
             "filters": {split: report for split, report in self.prepared.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},
             "padding_share": self._padding_share(),

@@ -16,6 +16,8 @@ from rnnsearch.records.json_files import file_sha256
 class FilesCorpus(DirectedCorpus):
     """Two line-aligned files a split, each split a mapping {source: path, target: path} or None.
 
+    A number in place of validation or test takes so many pairs out of the training pairs.
+
     A path with *, ? or [ stands for the files that match, its shards; the n-th of a side pairs with the n-th of the
     other. With `reverse` the files change sides, and the two languages with them.
     """
@@ -23,26 +25,32 @@ class FilesCorpus(DirectedCorpus):
     def __init__(
         self,
         *,
-        train: Mapping[str, str | None] | None,
-        validation: Mapping[str, str | None] | None,
-        test: Mapping[str, str | None] | None,
+        train: Mapping[str, str | None] | str | None,
+        validation: Mapping[str, str | None] | int | str | None,
+        test: Mapping[str, str | None] | int | str | None,
         source_language: str | None,
         target_language: str | None,
         reverse: bool,
         name: str,
     ) -> None:
-        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
+        super().__init__(
+            name=name,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            taken_out=_numbers(validation, test),
+        )
         by_split = zip(SPLITS, (train, validation, test), strict=True)
-        self._given = {split: _two_sides(split, paths or {}) for split, paths in by_split}
+        self._given = {split: _two_sides(split, {} if isinstance(p, int) else p or {}) for split, p in by_split}
 
     def splits(self) -> tuple[str, ...]:
-        """The splits for which at least one file is named."""
-        return tuple(split for split in SPLITS if any(self._given[split].values()))
+        """The splits for which at least one file is named, or a number."""
+        return tuple(split for split in SPLITS if any(self._given[split].values()) or split in self.taken_out)
 
     def prepare(self) -> None:
         """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
         super().prepare()
-        for split in self.splits():
+        for split in self._read_splits():
             for shard in self._shards(split):
                 for path in shard.values():
                     check_file(path, again=True)
@@ -58,12 +66,17 @@ class FilesCorpus(DirectedCorpus):
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each file, under keys such as train.source."""
-        return {
+        sums = {
             f"{split}.{side}{f'[{number}]' if number else ''}": file_sha256(shard[stored])
-            for split in self.splits()
+            for split in self._read_splits()
             for side, stored in self.sides().items()
             for number, shard in enumerate(self._shards(split))
         }
+        return sums | self.checksums_of_taken()
+
+    def _read_splits(self) -> list[str]:
+        """The splits with files of their own."""
+        return [split for split in self.splits() if split not in self.taken_out]
 
     def _shards(self, split: str) -> list[dict[str, Path]]:
         """The files that pair with each other; those that match patterns are in the order of their names."""
@@ -86,7 +99,16 @@ class FilesCorpus(DirectedCorpus):
 
     def setting(self, split: str) -> str:
         """How a split is given, as part of a sentence."""
-        return f"set data.{split}.source and data.{split}.target to two line-aligned files"
+        return f"set data.{split}.source and data.{split}.target to two line-aligned files{_or_number(split)}"
+
+
+def _numbers(validation: object, test: object) -> dict[str, int]:
+    """The splits that are given as numbers, test first, so that another number for validation leaves it as it is."""
+    return {split: value for split, value in (("test", test), ("validation", validation)) if isinstance(value, int)}
+
+
+def _or_number(split: str) -> str:
+    return f", or data.{split}=500 to take so many pairs out of the training pairs" if split != "train" else ""
 
 
 def _matching(path: Path) -> list[Path]:
@@ -99,7 +121,12 @@ def _matching(path: Path) -> list[Path]:
     return matches
 
 
-def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | None]:
+def _two_sides(split: str, paths: Mapping[str, str | None] | str) -> dict[str, str | None]:
+    if isinstance(paths, str):
+        raise ValueError(
+            f"data.{split}={paths} is one file, and data=files takes two: data.{split}.source and data.{split}.target; "
+            "for one file of pairs take data=tsv, data=csv, data=jsonl or data=tmx"
+        )
     for key in paths:
         if key not in ("source", "target"):
             raise ValueError(f"data.{split}.{key} is not a key; data.{split} takes source and target")
@@ -109,11 +136,30 @@ def _two_sides(split: str, paths: Mapping[str, str | None]) -> dict[str, str | N
 class TableCorpus(DirectedCorpus):
     """The part that readers of one file a split share: rows from which two texts are taken."""
 
-    _paths: dict[str, Path]  # of the splits that have a file
+    def __init__(
+        self,
+        *,
+        train: str | None,
+        validation: str | int | None,
+        test: str | int | None,
+        source_language: str | None,
+        target_language: str | None,
+        reverse: bool,
+        name: str,
+    ) -> None:
+        super().__init__(
+            name=name,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            taken_out=_numbers(validation, test),
+        )
+        by_split = zip(SPLITS, (train, validation, test), strict=True)
+        self._paths = {split: Path(path).expanduser() for split, path in by_split if isinstance(path, str)}
 
     def splits(self) -> tuple[str, ...]:
-        """The splits for which a file is named."""
-        return tuple(self._paths)
+        """The splits for which a file is named, or a number."""
+        return tuple(split for split in SPLITS if split in self._paths or split in self.taken_out)
 
     def prepare(self) -> None:
         """Check that the files are there; `test` may be left out. Raises ValueError or FileNotFoundError."""
@@ -127,11 +173,12 @@ class TableCorpus(DirectedCorpus):
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each file, under keys such as train.source[german] that say what is taken from it."""
-        return {
+        sums = {
             f"{split}.{side}[{self._taken(stored)}]": file_sha256(path)
             for split, path in self._paths.items()
             for side, stored in self.sides().items()
         }
+        return sums | self.checksums_of_taken()
 
     @staticmethod
     def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -153,22 +200,21 @@ class TableCorpus(DirectedCorpus):
 
     def setting(self, split: str) -> str:
         """How a split is given, as part of a sentence."""
-        return f"set data.{split} to a file"
-
-
-def _by_split(*paths: str | None) -> dict[str, Path]:
-    return {split: Path(path).expanduser() for split, path in zip(SPLITS, paths, strict=True) if path is not None}
+        return f"set data.{split} to a file{_or_number(split)}"
 
 
 class TsvCorpus(TableCorpus):
-    """One tab-separated file a split; columns by number, from 0, or by the name in the header. Quotes are text."""
+    """One tab-separated file a split; columns by number, from 0, or by the name in the header. Quotes are text.
+
+    A column that is named says that there is a header.
+    """
 
     def __init__(
         self,
         *,
         train: str | None,
-        validation: str | None,
-        test: str | None,
+        validation: str | int | None,
+        test: str | int | None,
         source_column: int | str,
         target_column: int | str,
         header: bool,
@@ -177,25 +223,25 @@ class TsvCorpus(TableCorpus):
         reverse: bool,
         name: str,
     ) -> None:
-        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
-        self._paths = _by_split(train, validation, test)
+        super().__init__(
+            train=train,
+            validation=validation,
+            test=test,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            name=name,
+        )
         self._columns = {"source": source_column, "target": target_column}
-        self._header = header
-        for side, column in self._columns.items():
-            if isinstance(column, str) and not header:
-                raise ValueError(
-                    f"data.{side}_column={column} is a name, but data.header is false; give a number from 0, "
-                    "or data.header=true"
-                )
+        self._header = header or any(isinstance(column, str) for column in self._columns.values())
 
     def _rows(self, path: Path) -> Iterator[Pair]:
-        numbered = self._lines(path)
-        names = next(numbered, (0, ""))[1].split("\t") if self._header else None
+        numbered = self._cells(path)
+        names = next(numbered, (0, [""]))[1] if self._header else None
         source, target = (_column(column, names, path) for column in self._columns.values())
         has_rows = False
-        for number, line in numbered:
+        for number, cells in numbered:
             has_rows = True
-            cells = line.split("\t")
             if len(cells) <= max(source, target):
                 raise ValueError(
                     f"{path}: line {number} has {len(cells)} columns, but column {max(source, target)} (from 0) "
@@ -204,6 +250,10 @@ class TsvCorpus(TableCorpus):
             yield Pair(source=cells[source], target=cells[target], line=number)
         if not has_rows:
             raise ValueError(f"{path} holds no rows; it must hold one pair a line")
+
+    def _cells(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """The cells of each row, and the number of its line."""
+        return ((number, line.split("\t")) for number, line in self._lines(path))
 
     def _taken(self, side: str) -> str:
         return f"{self._columns[side]}{', header' if self._header else ''}"
@@ -227,8 +277,8 @@ class JsonLinesCorpus(TableCorpus):
         self,
         *,
         train: str | None,
-        validation: str | None,
-        test: str | None,
+        validation: str | int | None,
+        test: str | int | None,
         source_field: str,
         target_field: str,
         source_language: str | None,
@@ -236,8 +286,15 @@ class JsonLinesCorpus(TableCorpus):
         reverse: bool,
         name: str,
     ) -> None:
-        super().__init__(name=name, source_language=source_language, target_language=target_language, reverse=reverse)
-        self._paths = _by_split(train, validation, test)
+        super().__init__(
+            train=train,
+            validation=validation,
+            test=test,
+            source_language=source_language,
+            target_language=target_language,
+            reverse=reverse,
+            name=name,
+        )
         self._fields = {"source": source_field, "target": target_field}
 
     def _rows(self, path: Path) -> Iterator[Pair]:

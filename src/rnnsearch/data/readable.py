@@ -68,7 +68,7 @@ def readable(file: "io.BufferedReader[Any]", name: str) -> "io.BufferedReader[An
     Raises:
         ValueError: for an archive or another format that is no text, naming it. `BrokenFile` comes while reading.
     """
-    kind, text = _decompressed(file)
+    kind, text = decompressed(file)
     try:
         head = text.peek(CHUNK)
     except BrokenFile as error:
@@ -90,7 +90,7 @@ def readable(file: "io.BufferedReader[Any]", name: str) -> "io.BufferedReader[An
     return text
 
 
-def _decompressed(file: "io.BufferedReader[Any]") -> "tuple[str | None, io.BufferedReader[Any]]":
+def decompressed(file: "io.BufferedReader[Any]") -> "tuple[str | None, io.BufferedReader[Any]]":
     """How a file is compressed, and what it holds."""
     head = file.peek(CHUNK)
     for kind, begins, opened in COMPRESSED:

@@ -184,8 +184,8 @@ def required_keys(command: str) -> tuple[str, ...]:
 
 @cache
 def text_keys(command: str) -> frozenset[str]:
-    """The keys of a command whose values are always text, whatever they look like, or lists of text."""
-    return frozenset(key for key, kind in TABLE[command].items() if is_text_alone(kind))
+    """The keys of a command whose values are text, whatever they look like, lists of text, or perhaps a count."""
+    return frozenset(key for key, kind in TABLE[command].items() if is_text_alone(kind) or is_text_or_count(kind))
 
 
 def is_text_alone(kind: Kind) -> bool:
@@ -197,6 +197,13 @@ def is_text_alone(kind: Kind) -> bool:
     if isinstance(kind, Either):
         return all(map(is_text_alone, kind.kinds))
     return isinstance(kind, Text)
+
+
+def is_text_or_count(kind: Kind | None) -> bool:
+    """Whether values of a kind are counts, or else text whatever it looks like: 500 or val.tsv."""
+    if isinstance(kind, OrNull):
+        return is_text_or_count(kind.kind)
+    return isinstance(kind, Either) and {type(one) for one in kind.kinds} == {Whole, Text}
 
 
 def takes_text(kind: Kind) -> bool:

@@ -40,6 +40,7 @@ OVERRIDES = Listed(Text("an override", example='"model/context=dot"'), example='
 VOCABULARY = Whole(5, 1_000_000)
 MATCH = Choice(("none", "parameters", "flops"))
 LIBRARIES = ("onednn", "torch")
+FILE_OR_NUMBER = OrNull(Either((COUNT, PATH)))
 COLUMN = Either((Whole(0, 1_000_000), Text("a name of the header")))
 
 OWN: Mapping[str, Kind] = {
@@ -142,11 +143,13 @@ DATA: Mapping[str, Kind] = {
     "data.test_pairs": Whole(0),
     **{f"data.{key}": kind for key, kind in LENGTHS.items()},
     **{f"data.test_{key}": kind for key, kind in LENGTHS.items()},
-    **{f"data.{split}": OPTIONAL_PATH for split in SPLITS},  # tsv, jsonl
+    "data.train": OPTIONAL_PATH,  # tsv, csv, jsonl, tmx
+    **{f"data.{split}": FILE_OR_NUMBER for split in SPLITS[1:]},
     **{f"data.{split}.{side}": OPTIONAL_PATH for split in SPLITS for side in ("source", "target")},  # files
     "data.source_column": COLUMN,
     "data.target_column": COLUMN,
     "data.header": FLAG,
+    "data.delimiter": Text("one character", pattern='[^\\r\\n"]', example=";"),  # csv
     "data.source_field": TEXT,
     "data.target_field": TEXT,
     "data.path": OPTIONAL_TEXT,  # hub
