@@ -224,11 +224,12 @@ class ParallelDataModule(LightningDataModule):
         sources = {"source": self.tokenizers.source, "target": self.tokenizers.target}
         sides = {side: {"size": t.size, "checksum": t.checksum} for side, t in sources.items()}
         opened = self.prepared.datasets
+        taken = getattr(self.corpus, "taken_out", None)  # of a corpus in files
         return {
             **self.prepared.identity,
             "contradictions": self.contradictions,
             "pairs": {split: len(opened[split]) for split in SPLITS if split in opened},
-            **({"taken_out": dict(self.corpus.taken_out)} if getattr(self.corpus, "taken_out", None) else {}),
+            **({"taken_out": dict(taken)} if taken else {}),
             "filters": {split: report for split, report in self.prepared.filter_reports.items() if report},
             "tokenizer": {**sides, "notes": self.tokenizers.notes},
             "padding_share": self._padding_share(),
