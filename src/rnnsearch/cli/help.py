@@ -116,6 +116,15 @@ COMMANDS: Mapping[str, Command] = {
             "of a study that lies elsewhere": "rnnsearch status study=ladder paths.output=experiments",
         },
     ),
+    "runs": Command(
+        "Find runs of all studies by their scores, settings and state.",
+        {
+            "the best of all that attend": "rnnsearch runs 'where=\"bleu>30 and model/context=additive\"' sort=bleu",
+            "what failed": "rnnsearch runs where=status=failed 'columns=[error,started]'",
+            "every number, for another program": "rnnsearch runs format=csv > runs.csv",
+            "of the committed studies": "rnnsearch runs paths.output=experiments sort=validation.bleu",
+        },
+    ),
     "report": Command(
         "Write a study's report anew: one page, Markdown, LaTeX and CSV; print the page's path.",
         {

@@ -3,11 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rnnsearch.plots.style import value_text
 from rnnsearch.records.metrics import MONITORED
+from rnnsearch.records.run_record import Record
 from rnnsearch.records.visible import visible
 from rnnsearch.study import ranking, spread
 from rnnsearch.study.folder import Run, Study
@@ -45,28 +46,39 @@ def rows(study: Study) -> list[Row]:
 
 
 def _row(run: Run, varied: Row) -> Row:
-    metrics = run.record.results.metrics
     return {
         "member": run.member,
         "seed": run.seed,
         **varied,
         "status": run.status,
         "error": f"{run.error.get('type')}: {run.error.get('message')}" if run.error else None,
+        **measured(run.record),
+        "folder": run.folder.name,
+    }
+
+
+def measured(record: Record) -> Row:
+    """Every number of a record, and the commit that it was made by; None where it was not measured."""
+    metrics = record.results.metrics
+    return {
         **{f"validation_{key}": metrics.validation.get(key) for key in MONITORED},
         **{f"test_{key}": metrics.test.get(key) for key in TEST},
-        **{key: getattr(run.record, key) for key in RECORD},
-        "commit": run.record.git.commit if run.record.git else None,
-        "folder": run.folder.name,
+        **{key: getattr(record, key) for key in RECORD},
+        "commit": record.git.commit if record.git else None,
     }
 
 
 def as_csv(study: Study) -> str:
     """Rows as CSV, with a header; empty cells for None."""
-    run_rows = rows(study)
+    return csv_text(rows(study), empty=("member", "seed"))
+
+
+def csv_text(of_runs: Sequence[Row], *, empty: Sequence[str]) -> str:
+    """Rows as CSV, with a header, which is ``empty`` where there are none."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    header = list(run_rows[0]) if run_rows else ["member", "seed"]
-    writer.writerows(map(_cell, line) for line in (header, *(row.values() for row in run_rows)))
+    header = list(of_runs[0]) if of_runs else empty
+    writer.writerows(map(_cell, line) for line in (header, *(row.values() for row in of_runs)))
     return file.getvalue()
 
 
@@ -80,7 +92,12 @@ def _cell(value: Any) -> Any:
 
 def as_json(study: Study) -> str:
     """Rows as one JSON array."""
-    return visible(json.dumps(rows(study), ensure_ascii=False, indent=1)) + "\n"
+    return json_text(rows(study))
+
+
+def json_text(of_runs: Sequence[Row]) -> str:
+    """Rows as one JSON array."""
+    return visible(json.dumps(of_runs, ensure_ascii=False, indent=1)) + "\n"
 
 
 def summary(study: Study, comparison: Comparison | None) -> Table:

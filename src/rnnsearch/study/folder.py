@@ -178,7 +178,7 @@ def _whole_run(member: str, seed: int, folder: Path, test: str) -> Run:
     path = folder / RECORD
     record = record_of(published(_read_object(path)), path) if path.is_file() else NO_RECORD
     job = published_job(_read_object(folder / JOB)) if (folder / JOB).is_file() else {}
-    status = _status(record, job.get("attempts") or [])
+    status = status_of(record, job.get("attempts") or [])
     if test != OWN:
         record = _tested_on(record, read_results(folder, test))
     scored = bool(record.results.metrics.test)
@@ -201,7 +201,7 @@ def _tested_on(record: Record, results: TestResults | None) -> Record:
     )
 
 
-def _status(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
+def status_of(record: Record, attempts: Sequence[Mapping[str, Any]]) -> str:
     """By the record, or by the last attempt: a run that was killed could not write its end into a record."""
     recorded = record.status
     outcome = attempts[-1]["outcome"] if attempts else None
