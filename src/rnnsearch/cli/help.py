@@ -121,6 +121,7 @@ COMMANDS: Mapping[str, Command] = {
         {
             "the best of all that attend": "rnnsearch runs 'where=\"bleu>30 and model/context=additive\"' sort=bleu",
             "what failed": "rnnsearch runs where=status=failed 'columns=[error,started]'",
+            "what two of them differ in": "rnnsearch runs 'diff=[RUN_A,RUN_B]'",
             "every number, for another program": "rnnsearch runs format=csv > runs.csv",
             "of the committed studies": "rnnsearch runs paths.output=experiments sort=validation.bleu",
         },

@@ -147,6 +147,7 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         **PATHS,
         "where": OrNull(Text("a condition", example='"bleu>30 and model/context=additive"')),
         "sort": OrNull(NAME),
+        "diff": OrNull(Listed(PATH, example="[A,B]", least=2, most=2, distinct=True)),
         "columns": Listed(NAME, example="[parameters,model.cell]"),
         "format": Choice(("table", "csv", "json", "jsonl")),
         "rows": OrNull(COUNT),

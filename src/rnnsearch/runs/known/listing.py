@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnsearch.config.overrides import check_depth, key_of, read_value, value_of
+from rnnsearch.records import nested
 from rnnsearch.records.json_files import read_object
 from rnnsearch.records.run_config import CONFIG, config_sections, section_value
 from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Record, read_record
@@ -81,6 +82,21 @@ class KnownRun:
         """The keys in which its study's members differ, with its own values."""
         entries = (self.described.config_difference if self.described else None) or ()
         return {entry.key: entry.values[self.member] for entry in entries if self.member in entry.values}
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it left a config that can be read."""
+        return bool(self._sections)
+
+    @property
+    def asked_keys(self) -> set[str]:
+        """The keys and groups that its words or its study's description name."""
+        return self.overridden.keys() | self._differing.keys()
+
+    def config(self) -> dict[str, Any]:
+        """Its resolved config by dotted keys, without null values; empty if it left none."""
+        values = {name: section_value(text) for name, text in self._sections.items()}
+        return {key: value for key, value in nested.flat(values).items() if value is not None}
 
     def config_value(self, key: str) -> Any:
         """The value of a dotted key of its config; `ABSENT` if it has none, or left nothing that says so.

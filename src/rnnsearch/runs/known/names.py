@@ -48,6 +48,10 @@ def _or_absent(read: Read) -> Read:
     return value
 
 
+def _recorded(key: str) -> Read:
+    return _or_absent(lambda run: getattr(run.record, key))
+
+
 FIELDS: Mapping[str, Name] = {
     name.name: name
     for name in (
@@ -63,7 +67,7 @@ FIELDS: Mapping[str, Name] = {
         Name("error", lambda run: run.record.error and f"{run.record.error.type}: {run.record.error.message}", "text"),
         Name("started", _or_absent(lambda run: run.record.started), "date"),
         Name("ended", _or_absent(lambda run: run.record.ended), "date"),
-        *(Name(key, _or_absent(lambda run, key=key: getattr(run.record, key)), "number") for key in NUMBERS),
+        *(Name(key, _recorded(key), "number") for key in NUMBERS),
     )
 }
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,9 +12,10 @@ from rich.text import Text
 from rnnsearch.plots.style import value_text
 from rnnsearch.records.metrics import METRICS
 from rnnsearch.records.visible import visible, visible_line
+from rnnsearch.runs.known.differences import PARTS, Difference, Differences
 from rnnsearch.runs.known.listing import ABSENT, KnownRun
 from rnnsearch.runs.known.names import Name
-from rnnsearch.runs.known.selection import ALWAYS, Selection
+from rnnsearch.runs.known.selection import Selection
 from rnnsearch.study.export import Row, csv_text, json_text, measured
 
 WIDE = 200  # columns of a table that is written into a file
@@ -51,6 +52,8 @@ def _shown(name: Name, run: KnownRun) -> str:
 
 def text_of(value: Any) -> str:
     """A value in a cell."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(text_of, value))}]"
     return f"{value:g}" if isinstance(value, float) else value_text(value)
 
 
@@ -69,16 +72,46 @@ def row(run: KnownRun, selection: Selection) -> Row:
     }
 
 
-def _rows(selection: Selection) -> list[Row]:
+def rows_of(selection: Selection) -> list[Row]:
+    """A row a run."""
     return [row(run, selection) for run in selection.runs]
 
 
-def _lines(selection: Selection) -> str:
-    return "".join(visible(json.dumps(of_run, ensure_ascii=False)) + "\n" for of_run in _rows(selection))
+def _lines(rows: Sequence[Row], empty: Sequence[str]) -> str:
+    return "".join(visible(json.dumps(of_run, ensure_ascii=False)) + "\n" for of_run in rows)
 
 
-FORMATS: Mapping[str, Callable[[Selection], str]] = {
-    "csv": lambda selection: csv_text(_rows(selection), empty=ALWAYS),
-    "json": lambda selection: json_text(_rows(selection)),
+def show_differences(found: Differences) -> None:
+    """Print a table for each part in which two runs differ, with the difference of results that are numbers."""
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    names = [Text(visible_line(str(run.folder))) for run in found.runs]
+    for part in PARTS:
+        if not (differing := [one for one in found.differing if one.part == part]):
+            continue
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in (Text(part), *names, *(("difference",) if part == "results" else ())):
+            table.add_column(title, overflow="fold")
+        for one in differing:
+            cells = [one.key, *("" if value is None else text_of(value) for value in one.values)]
+            cells += [_change(one)] if part == "results" else []
+            table.add_row(*(Text(visible_line(cell)) for cell in cells))
+        console.print(table, "")
+
+
+def _change(one: Difference) -> str:
+    was, now = one.values
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in one.values)
+    return f"{now - was:+g}" if numbers else ""
+
+
+def difference_rows(found: Differences) -> list[Row]:
+    """A row for each key in which two runs differ, with their folders as columns."""
+    first, second = (str(run.folder) for run in found.runs)
+    return [{"part": one.part, "key": one.key, first: one.values[0], second: one.values[1]} for one in found.differing]
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Row], Sequence[str]], str]] = {  # of rows, and the header if there are none
+    "csv": lambda rows, empty: csv_text(rows, empty=empty),
+    "json": lambda rows, empty: json_text(rows),
     "jsonl": _lines,
 }
