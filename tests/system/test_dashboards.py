@@ -17,7 +17,7 @@ from rnnsearch.training import dashboards
 
 BLOCK, FULL, LAST = 32768, 1, 4
 WORDS = (
-    "budget.updates=4 validation.every=2 study=group member=ours "
+    "budget.updates=4 validation.every=2 study=group member=ours tags=[paper,first] note=why "
     "logger=many logger.wandb.project=ours logger.wandb.entity=us"
 )
 
@@ -91,6 +91,7 @@ def test_wandb(workshop: Any, run: Path) -> None:
     (started,) = of_kind(records, "run")
     assert (started.project, started.entity, started.display_name) == ("ours", "us", "ours, seed 1")
     assert started.run_group == "group"
+    assert ([*started.tags], started.notes) == (["group", "paper", "first"], "why")
     assert started.run_id == workshop.record(run)["id"]
     config = items(started.config.update)
     for changed in of_kind(records, "config"):
@@ -229,7 +230,8 @@ def test_the_first_of_two_processes_tells_the_dashboards(workshop: Any, tmp_path
 @pytest.mark.slow
 def test_mlflow(workshop: Any, tmp_path: Path) -> None:
     run, output = tmp_path / "run", workshop.quoted("paths.output", tmp_path)
-    assert workshop.train(run, "budget.updates=4 validation.every=2 study=group member=ours logger=mlflow", output) == 0
+    words = "budget.updates=4 validation.every=2 study=group member=ours tags=[a,b] note=why logger=mlflow"
+    assert workshop.train(run, words, output) == 0
     client = mlflow_client(tmp_path / "mlflow.db")
     experiment = client.get_experiment_by_name("group")
     assert experiment is not None
@@ -238,6 +240,7 @@ def test_mlflow(workshop: Any, tmp_path: Path) -> None:
     assert (run / "mlflow_run_id").read_text() == found.info.run_id
     assert (found.info.status, found.info.run_name) == ("FINISHED", "ours, seed 1")
     assert (found.data.tags["study"], found.data.tags["id"]) == ("group", record["id"])
+    assert (found.data.tags["tags"], found.data.tags["mlflow.note.content"]) == ("a, b", "why")
     assert found.data.params["model/context/_target_"] == "rnnsearch.model.context.Additive"
     assert found.data.metrics["test/bleu"] == record["results"]["metrics"]["test"]["bleu"]
     history = client.get_metric_history(found.info.run_id, "validation/nll")
@@ -285,6 +288,9 @@ def test_tensorboard(workshop: Any, run: Path) -> None:
     first = json.loads((run / "data" / "validation.jsonl").read_text().splitlines()[0])
     assert first["source_text"] in shown
     assert first["target_text"] in shown
+    for name, text in (("tags", "paper, first"), ("note", "why")):
+        (told,) = events.Tensors(f"{name}/text_summary")
+        assert told.tensor_proto.string_val[0].decode() == text
 
 
 def test_tensorboard_s_table_of_runs_shows_the_test_s_figures(workshop: Any, run: Path) -> None:

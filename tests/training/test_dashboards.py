@@ -13,7 +13,12 @@ from rnnsearch.training.loggers import Board, harmless
 
 
 def settings(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, member: str | None = None, **changes: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    member: str | None = None,
+    record: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
     """What Lightning's logger is given."""
     given: dict[str, Any] = {}
@@ -25,9 +30,8 @@ def settings(
             given.update(options)
 
     monkeypatch.setattr(dashboards, "Wandb", Logger)
-    (folder / "record.json").write_text(
-        json.dumps({"format": 1, "id": "20260101-000000-abcdef", "name": folder.name, "seed": 3, "member": member})
-    )
+    values = {"format": 1, "id": "20260101-000000-abcdef", "name": folder.name, "seed": 3, "member": member}
+    (folder / "record.json").write_text(json.dumps(values | dict(record or {})))
     nothing = {"entity": None, "group": None, "name": None, "run_id": None, "offline": None}
     dashboards.wandb_logger(save_dir=folder, project="p", **(nothing | changes))
     return given
@@ -52,6 +56,13 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["name"] == "additive, attention_size=8, seed 3"
     found = settings(tmp_path, monkeypatch, run_id="mine", name="called")
     assert (found["id"], found["name"]) == ("mine", "called")
+
+
+def test_tags_and_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = settings(tmp_path, monkeypatch)
+    assert (given["tags"], given["notes"]) == (None, None)
+    given = settings(tmp_path, monkeypatch, record={"study": "s", "tags": ["paper"], "note": "why"})
+    assert (given["tags"], given["notes"]) == (["s", "paper"], "why")
 
 
 def test_a_key_counts_for_its_own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

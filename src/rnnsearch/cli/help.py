@@ -117,11 +117,12 @@ COMMANDS: Mapping[str, Command] = {
         },
     ),
     "runs": Command(
-        "Find runs of all studies by their scores, settings and state.",
+        "Find runs of all studies by scores, settings and state; say what two differ in; put tags and notes on them.",
         {
             "the best of all that attend": "rnnsearch runs 'where=\"bleu>30 and model/context=additive\"' sort=bleu",
             "what failed": "rnnsearch runs where=status=failed 'columns=[error,started]'",
             "what two of them differ in": "rnnsearch runs 'diff=[RUN_A,RUN_B]'",
+            "a tag and a note on one": "rnnsearch runs run=RUN 'tags=[paper]' 'note=the one in Table 2'",
             "every number, for another program": "rnnsearch runs format=csv > runs.csv",
             "of the committed studies": "rnnsearch runs paths.output=experiments sort=validation.bleu",
         },

@@ -132,6 +132,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: running, finished, failed, interrupted, pruned or paused; "not started" where there is no record.
         started, ended: UTC.
+        tags, note: what the user calls it, and says of it; they change no result.
         config_hash: `rnnsearch.config.identity.config_hash` of its config.
         code: SHA-256 of the user's own code and files, by name.
         ancestors: the run whose weights training began from (``init``), and those before it, the nearest first.
@@ -162,6 +163,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     started: str | None = None
     ended: str | None = None
     command: list[str] = []
+    tags: list[str] = []
+    note: str | None = None
     config_hash: str = ""
     seed: int = 0
     git: Commit | None = None

@@ -43,6 +43,8 @@ def beginnings(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         "started": now(),
         "ended": None,
         "command": ["rnnsearch", *sys.argv[1:]],
+        "tags": list(cfg.tags or []),
+        "note": cfg.note,
         "config_hash": config_hash(plain(cfg)),
         "seed": cfg.seed,
         "git": provenance.git(),

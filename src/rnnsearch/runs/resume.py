@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.identity import is_hashed, unread
 from rnnsearch.config.keys.roles import CORRECTED, LIMITS, UNCOUNTED, within
@@ -65,14 +65,23 @@ def check_named(ckpt: str | None, folder: str) -> None:
 
 
 def record_going_on(cfg: DictConfig, folder: Path, hash_: str) -> dict[str, Any]:
-    """The record of a run that goes on, with its corrected settings: their earlier and present values."""
+    """The record of a run that goes on, with its corrected settings: their earlier and present values.
+
+    Its tags and note stay, unless others are given.
+    """
     record = read_values(folder, needs=NEEDS)
     corrected = corrections(cfg, folder, record["config_hash"], hash_)
     for key, values in corrected.items():
         logger.warning("%s was %s and is %s from now on; the record holds both", key, values["was"], values["is"])
     before = record.get("corrected", {})
     both = {key: {**values, "was": before.get(key, values)["was"]} for key, values in corrected.items()}
-    return {**record, "config_hash": hash_, **({"corrected": {**before, **both}} if before or both else {})}
+    labels = {key: value for key, value in (("tags", cfg.tags), ("note", cfg.note)) if value is not None}
+    return {
+        **record,
+        **plain(OmegaConf.create(labels)),
+        "config_hash": hash_,
+        **({"corrected": {**before, **both}} if before or both else {}),
+    }
 
 
 def corrections(cfg: DictConfig, folder: Path, was: str, hash_: str) -> dict[str, dict[str, Any]]:

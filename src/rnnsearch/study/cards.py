@@ -11,6 +11,8 @@ from rnnsearch.study.folder import DAMAGED, OTHER_DATA, Run, Study
 from rnnsearch.study.measures import primary
 
 FACTS: tuple[tuple[str, Callable[[Record], Any]], ...] = (
+    ("Tags", lambda record: ", ".join(record.tags)),
+    ("Note", lambda record: record.note),
     ("Command", lambda record: " ".join(record.command)),
     ("Commit", lambda record: commit(record.git)),
     ("Versions", lambda record: record.versions),

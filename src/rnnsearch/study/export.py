@@ -17,7 +17,7 @@ from rnnsearch.study.plan import metric_of, title
 from rnnsearch.study.planned_comparisons import chance, planned, together, verdict
 from rnnsearch.study.standing import marked
 from rnnsearch.study.statistics import Comparison, compare
-from rnnsearch.study.tables import Table, in_markdown, interval, number, p_value, signed
+from rnnsearch.study.tables import Table, in_markdown, interval, labels_of, number, p_value, signed
 
 RECORD = (
     *("updates", "tokens_seen", "training_seconds", "seconds", "tokens_per_second", "parameters"),
@@ -42,7 +42,14 @@ def rows(study: Study) -> list[Row]:
     order = study.members if is_comparison(study) else best_first(study).members
     place = {member: number for number, member in enumerate(order)}
     runs = study.runs if is_comparison(study) else sorted(study.runs, key=lambda run: place.get(run.member, len(place)))
-    return [_row(run, {key: varied.get(run.member, {}).get(key) for key in keys}) for run in runs]
+    labels = labels_of([run.record for run in runs])
+    return [
+        {
+            **_row(run, {key: varied.get(run.member, {}).get(key) for key in keys}),
+            **{name: shown(run.record) or None for name, shown in labels.items()},
+        }
+        for run in runs
+    ]
 
 
 def _row(run: Run, varied: Row) -> Row:

@@ -5,7 +5,7 @@ A newline in a cell starts a smaller second line. "–" means not measured.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -13,6 +13,7 @@ from rnnsearch.evaluation.significance import Estimate, Interval
 from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, PERPLEXITY
 from rnnsearch.plots.style import value_text
 from rnnsearch.records.metrics import METRICS
+from rnnsearch.records.run_record import Record
 from rnnsearch.records.visible import visible
 from rnnsearch.study.folder import OTHER_DATA, Run, Study
 from rnnsearch.study.measures import compares
@@ -160,7 +161,18 @@ def alignment(comparison: Comparison) -> Table | None:
 def runs(study: Study) -> Table:
     """One line for each run, finished or not."""
     header = ("member", "seed", "status", "BLEU", "chrF", "TER", "perplexity", "validation BLEU", "updates", "time")
-    return Table("Every run", header, tuple(_run_row(run) for run in study.runs), 3)
+    labels = labels_of([run.record for run in study.runs])
+    rows = ((*_run_row(run), *(shown(run.record) for shown in labels.values())) for run in study.runs)
+    return Table("Every run", (*header, *labels), tuple(rows), 3)
+
+
+def labels_of(records: Sequence[Record]) -> dict[str, Callable[[Record], str]]:
+    """The columns of what users call their runs and say of them, as far as any of the records has it."""
+    columns: dict[str, Callable[[Record], str]] = {
+        "tags": lambda record: ", ".join(record.tags),
+        "note": lambda record: record.note or "",
+    }
+    return {name: shown for name, shown in columns.items() if any(map(shown, records))}
 
 
 def not_compared(study: Study) -> Table | None:

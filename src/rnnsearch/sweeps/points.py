@@ -206,7 +206,7 @@ def check_defaults(study: Path, points: Sequence[Point]) -> None:
 
 def _asked(point: Point) -> frozenset[str]:
     """The overrides that make up a training's config."""
-    ours = (*SWEEPING, "member", "paths")
+    ours = (*SWEEPING, "member", "tags", "note", "paths")
     return frozenset(override for override in point.overrides if key_of(override).split(".")[0] not in ours)
 
 

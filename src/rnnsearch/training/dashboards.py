@@ -68,7 +68,8 @@ def wandb_logger(
         "name": name or run_name(record),
         "id": run_id or record.id,
         "save_dir": str(save_dir),
-        "tags": [record.study] if record.study else None,
+        "tags": [*([record.study] if record.study else []), *record.tags] or None,
+        "notes": record.note,
         "resume": "allow",
     }
     if not offline:
@@ -131,7 +132,7 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
         "run_name": name or run_name(record),
         "tracking_uri": f"sqlite:///{database}" if database else tracking_uri,
         "artifact_location": str(database.with_name("mlflow_artifacts")) if database else None,
-        "tags": {"study": str(record.study), "seed": str(record.seed), "id": record.id},
+        "tags": {"study": str(record.study), "seed": str(record.seed), "id": record.id, **_labels(record)},
         "run_id": id_file.read_text(encoding="utf-8") if id_file.is_file() else None,
     }
     try:
@@ -147,6 +148,12 @@ def mlflow_logger(*, save_dir: Path, tracking_uri: str, experiment: str | None, 
         ) from error
     write_text(id_file, str(run_id))
     return log
+
+
+def _labels(record: Record) -> dict[str, str]:
+    """Tags and note as tags of MLflow's, which shows the second name as the run's description."""
+    labels = {"tags": ", ".join(record.tags), "mlflow.note.content": record.note or ""}
+    return {name: text for name, text in labels.items() if text}
 
 
 def _lock(place: Path) -> Path:

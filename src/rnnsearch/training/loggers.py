@@ -98,6 +98,9 @@ class TensorBoard(Board, TensorBoardLogger):
         columns = dict.fromkeys(FIGURES)  # values come as scalars
         for summary in hparams(plain, columns):  # type: ignore[no-untyped-call]  # torch's
             self.experiment._get_file_writer().add_summary(summary)
+        for name, text in (("tags", ", ".join(config.get("tags") or ())), ("note", config.get("note"))):
+            if text:
+                self.experiment.add_text(name, text)
 
     @harmless
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int) -> None:

@@ -18,7 +18,7 @@ class Role(Enum):
 
 
 ROLES: Mapping[str, Role] = {
-    **dict.fromkeys(("study", "member", "protocol", "sweep", "paths", "logger"), Role.ABOUT),
+    **dict.fromkeys(("study", "member", "tags", "note", "protocol", "sweep", "paths", "logger"), Role.ABOUT),
     **dict.fromkeys(("members", "seeds", "match", "match_to", "tuning"), Role.ABOUT),
     **dict.fromkeys((f"callbacks.{name}" for name in ("samples", "throughput", "gradient_norm")), Role.ABOUT),
     **dict.fromkeys(("progress", "profile", "samples", "tests"), Role.ABOUT),  # the first is a key of earlier versions

@@ -37,6 +37,7 @@ PATH = Text("a path")
 OPTIONAL_TEXT = OrNull(TEXT)
 OPTIONAL_PATH = OrNull(PATH)
 OVERRIDES = Listed(Text("an override", example='"model/context=dot"'), example='["model/context=dot"]')
+TAGS = Listed(Text("a tag of at most 64 letters", pattern=r"\S(.{0,62}\S)?"), example="[paper,first]", distinct=True)
 VOCABULARY = Whole(5, 1_000_000)
 MATCH = Choice(("none", "parameters", "flops"))
 LIBRARIES = ("onednn", "torch")
@@ -47,6 +48,8 @@ OWN: Mapping[str, Kind] = {
     "seed": SEED,
     "study": OrNull(Text("a name")),
     "member": OPTIONAL_TEXT,
+    "tags": OrNull(TAGS),
+    "note": OPTIONAL_TEXT,
     "members": OrNull(Named(OVERRIDES, "at least two names")),
     "seeds": OrNull(Listed(SEED, example="[0,1,2]", least=1, distinct=True)),
     "match": MATCH,

@@ -64,6 +64,8 @@ FIELDS: Mapping[str, Name] = {
         Name("config_hash", _or_absent(lambda run: run.record.config_hash or None), "text"),
         Name("commit", _or_absent(lambda run: run.record.git and run.record.git.commit), "text"),
         Name("cpu", _or_absent(lambda run: run.record.hardware.get("cpu")), "text"),
+        Name("tags", lambda run: run.record.tags, "text"),
+        Name("note", lambda run: run.record.note, "text"),
         Name("error", lambda run: run.record.error and f"{run.record.error.type}: {run.record.error.message}", "text"),
         Name("started", _or_absent(lambda run: run.record.started), "date"),
         Name("ended", _or_absent(lambda run: run.record.ended), "date"),

@@ -57,14 +57,16 @@ def select(runs: Sequence[KnownRun], *, where: str | None, sort: str | None, col
     key = None if sort is None else sort.removeprefix("-")
     asked = [comparison.name for comparison in comparisons(condition)] if condition else []
     wanted = [*asked, *([key] if key else []), *columns]
-    names = {name: resolve(name, runs) for name in (*wanted, DEFAULT)}
+    names = {name: resolve(name, runs) for name in (*wanted, DEFAULT, "tags", "note")}
     chosen, lacking, left_out = list(runs), Counter[str](), 0
     if condition:
         check(condition, names)
         chosen, lacking, left_out = _meeting(condition, runs, names)
     if sort and key:
         chosen = _sorted(chosen, names[key], turned=sort.startswith("-"))
-    shown = [name for name in dict.fromkeys(wanted) if name not in ALWAYS] or [DEFAULT]
+    labels = [name for name in ("tags", "note") if any(getattr(run.record, name) for run in chosen)]
+    shown = [*dict.fromkeys(name for name in (*wanted, *labels) if name not in ALWAYS)]
+    shown = shown if set(shown) - set(labels) else [DEFAULT, *shown]
     return Selection(chosen, [names[name] for name in shown], len(runs), lacking, left_out)
 
 

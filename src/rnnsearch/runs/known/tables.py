@@ -42,8 +42,10 @@ def show(selection: Selection, *, rows: int | None = None) -> None:
 
 def _shown(name: Name, run: KnownRun) -> str:
     value = name.read(run)
-    if value is ABSENT:
+    if value is ABSENT or (name.name == "note" and value is None):
         return ""
+    if name.name == "tags":
+        return ", ".join(value)
     metric = METRICS.get(name.name.rpartition(".")[2])
     if metric and isinstance(value, float):
         return f"{value:.{metric.digits}f}"
