@@ -58,6 +58,7 @@ def test_the_wheel_holds_the_configuration_and_the_types(wheel: Path) -> None:
     assert shipped <= names
     assert {"rnnsearch/py.typed", "rnnsearch/kernels/native.c"} <= names
     assert {f"rnnsearch/page/{name}" for name in ("templates/page.html", "static/page.js", "static/style.css")} <= names
+    assert "rnnsearch/study/templates/explorer.js" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "outputs"))]
 

@@ -67,9 +67,15 @@ def _rows(pairs: Sequence[tuple[str, str, str]], place: int, seed: int, *, weigh
                 "source_words": words,
                 "gold": gold,
                 "links": links,
+                "attention": _attention_sums(words, tokens) if weights else None,
             }
         )
     return rows
+
+
+def _attention_sums(words: int, tokens: int) -> dict[str, Any]:
+    targets = {"entropy": 0.123456 * tokens, "diagonality": 0.8 * tokens, "targets": tokens}
+    return targets | {"coverage": 0.77777 * words, "sources": words}
 
 
 def _attention(pairs: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:

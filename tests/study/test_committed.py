@@ -24,7 +24,7 @@ def test_a_report_of_a_committed_study_changes_no_byte(name: str, tmp_path: Path
     assert write_report(study).left_out == ()
     committed, made = (files(folder) for folder in (EXPERIMENTS / name, study))
     assert made == committed
-    assert (study / "report.html").is_file()
+    assert (study / "report.html").stat().st_size < 10_000_000
     changed = [
         str(path) for path in committed if (study / path).read_bytes() != (EXPERIMENTS / name / path).read_bytes()
     ]

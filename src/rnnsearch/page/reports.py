@@ -21,9 +21,13 @@ from rnnsearch.page.app import HEADERS, TEMPLATES, SafeHeaders
 from rnnsearch.page.checks import LOOPBACK, checked
 from rnnsearch.records.run_record import RECORD
 from rnnsearch.records.study_description import STUDY
+from rnnsearch.study.policy import explorer_script, source_of
 
 FILES = re.compile(r"report\.(html|md|tex|csv)|figures/[\w.-]+\.png")  # the only files of a study that are served
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    f"default-src 'none'; script-src {source_of(explorer_script())}; style-src 'unsafe-inline'; img-src 'self' data:; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 MOST = 2**26  # bytes of a record
 LONGEST = 500  # characters of a question

@@ -1,7 +1,8 @@
 """What a report's sections are made of: plain blocks, which both templates (HTML and Markdown) render."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -83,6 +84,7 @@ class Section:
     examples: tuple[Example, ...] = ()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name, values
     folds: tuple[Fold, ...] = ()
+    explorer: Mapping[str, Any] | None = None  # what the page's script shows; Markdown has no such section
     notes: tuple[str, ...] = ()  # small print, last
     left_out: tuple[str, ...] = ()  # a sentence for each part that could not be made
 

@@ -18,6 +18,7 @@ from rnnsearch.study.origins import Apart, Origin, apart
 from rnnsearch.study.places import published, published_job
 
 SENTENCES = "sentences.{}.jsonl.bz2"  # of a published study, by test set: what its runs' translations share
+OF_ATTENTION = 2  # digits of the sums of a sentence's attention weights, of which the sentence explorer shows means
 DIGITS = 6  # of a negative log-likelihood in nats; more would change nothing, and fill half of a published study
 COLUMNS = {"source": str, "reference": str, "hypothesis": str, "source_words": int, "tokens": int}  # of all
 SHARED = ("index", "source", "reference", "source_words", "gold")  # the columns in it
@@ -252,7 +253,9 @@ def _checked(rows: tuple[Row, ...], path: Path) -> tuple[Row, ...]:
 
 
 def _rounded(row: Row) -> Row:
-    return {**row, "nll": round(row["nll"], DIGITS)} if row.get("nll") is not None else row
+    nll = {"nll": round(row["nll"], DIGITS)} if row.get("nll") is not None else {}
+    sums = {key: round(value, OF_ATTENTION) for key, value in (row.get("attention") or {}).items()}
+    return {**row, **nll, **({"attention": sums} if sums else {})}
 
 
 def _read_lines(path: Path) -> tuple[Row, ...]:

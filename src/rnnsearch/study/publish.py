@@ -21,7 +21,7 @@ from rnnsearch.study.places import published
 from rnnsearch.study.report import write_report
 from rnnsearch.study.word_frequency import words_in
 
-LEFT_OUT = ("score", "line", "attention")  # columns of a translation's row that no report needs
+LEFT_OUT = ("score", "line")  # columns of a translation's row that no report needs
 
 
 def publish(study: Path, target: Path) -> None:

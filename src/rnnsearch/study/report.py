@@ -1,7 +1,5 @@
 """Writes a study's report: report.html, one page that needs no network; report.md with figures; .tex, .csv, .json."""
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from rnnsearch.study.failures import attempted
 from rnnsearch.study.folder import DAMAGED, Study, read_study
 from rnnsearch.study.measures import is_comparison
 from rnnsearch.study.planned_comparisons import verdict
+from rnnsearch.study.policy import explorer_script, policy
 from rnnsearch.study.remarks import Remark, by_kind
 from rnnsearch.study.sections import sections
 from rnnsearch.study.side_by_side import slug
@@ -31,7 +30,6 @@ from rnnsearch.study.statistics import Comparison, compare
 from rnnsearch.study.tables import in_markdown, interval, number, p_value, signed
 from rnnsearch.study.test_sets import report_folder
 
-POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 FORMAT = 1  # of report.json
 FEW = 4  # up to so many members are all reported above the sections
 
@@ -171,16 +169,18 @@ def _first(study: Study, comparison: Comparison | None, no_comparison: str) -> F
 
 
 def render_html(report: Report, drawings: Mapping[str, Drawing]) -> str:
-    """One page with style and figures inside, all text escaped; its policy lets a browser load nothing else."""
+    """One page with style, script and figures inside, all text escaped; its policy lets a browser load nothing else."""
     environment = _environment(autoescape=True)
     environment.filters["breakable"] = _breakable
     environment.filters["by_kind"] = by_kind
     environment.filters["anchor"] = lambda title: slug(title).lower()
     widths = sorted({drawing.width for drawing in drawings.values()})
     style = Markup(environment.get_template("style.css").render(widths=widths))
-    policy = POLICY.format(base64.b64encode(hashlib.sha256(style.encode()).digest()).decode())
-    template = environment.get_template("report.html")
-    return template.render(report=report, drawings=drawings, style=style, policy=policy)
+    scripted = any(section.explorer for section in report.sections)
+    environment.globals |= {"style": style, "policy": policy(style, scripted=scripted)}
+    environment.globals["explorer_script"] = Markup(explorer_script())  # a file of the package's own
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return environment.get_template("report.html").render(report=report, drawings=drawings)
 
 
 def render_markdown(report: Report, drawings: Mapping[str, Drawing]) -> str:

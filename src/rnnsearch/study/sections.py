@@ -19,6 +19,7 @@ from rnnsearch.study import (
     costs,
     curves,
     differences,
+    explorer,
     findings,
     headline,
     lengths,
@@ -97,6 +98,7 @@ def _of_both(study: Study, comparison: Comparison | None) -> Iterator[tuple[str,
         yield "Other test sets", lambda: test_sets.section(study)
     yield "Alignments", lambda: side_by_side.alignments(study, comparison)
     yield "Translations side by side", lambda: side_by_side.translations(study)
+    yield explorer.TITLE, lambda: explorer.section(study)
     yield "Runs", lambda: _runs(study)
     yield "Provenance", lambda: cards.section(study)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from rnnsearch.evaluation.alignment_links import word_weights
 from rnnsearch.plots import attention
@@ -28,10 +29,10 @@ Entry = Mapping[str, Any]
 
 def alignments(study: Study, comparison: Comparison | None) -> Section:
     """Alignment error rates, and for a few sentences the members' attention matrices side by side."""
-    entries = {run.member: read_attention(run) for run in reversed(_first_runs(study))}
+    entries = {run.member: read_attention(run) for run in reversed(first_runs(study))}
     with_weights = [member for member in study.members if entries.get(member)]
     members = shown_members(study, with_weights, MATRICES)
-    groups = _matrices({member: entries[member] for member in members}, _first_runs(study))
+    groups = _matrices({member: entries[member] for member in members}, first_runs(study))
     table = tables.alignment(comparison) if comparison is not None else None
     shown_table, rest = ranking.split(table) if table else (None, None)
     text = (
@@ -56,7 +57,7 @@ def alignments(study: Study, comparison: Comparison | None) -> Section:
 
 def translations(study: Study) -> Section:
     """Test sentences with the members' translations: those that differ most, and some drawn at random."""
-    runs = {run.member: run for run in _first_runs(study)}
+    runs = {run.member: run for run in first_runs(study)}
     members = shown_members(study, [member for member in study.members if member in runs], TRANSLATIONS)
     if not members:
         return Section("Translations side by side")
@@ -99,7 +100,7 @@ def pick_sentences(entries: Mapping[str, Sequence[Entry]]) -> list[int]:
     return short[:SENTENCES] or drawable[:1]
 
 
-def _first_runs(study: Study) -> list[Run]:
+def first_runs(study: Study) -> list[Run]:
     """Each member's first comparable run."""
     by_member: dict[str, Run] = {}
     for run in study.runs:
@@ -132,15 +133,16 @@ def _matrices(entries: Mapping[str, Sequence[Entry]], runs: Sequence[Run]) -> tu
 
 
 def _matrix(entry: Entry) -> Figure:
-    return attention.attention_matrix(*_words(entry))
+    return attention.attention_matrix(*words_of_entry(entry))
 
 
 def _size(entry: Entry) -> int:
-    _, source, target = _words(entry)
+    _, source, target = words_of_entry(entry)
     return max(len(source), len(target))
 
 
-def _words(entry: Entry) -> tuple[Any, list[str], list[str]]:
+def words_of_entry(entry: Entry) -> tuple[NDArray[np.float64], list[str], list[str]]:
+    """Weights of words [T, S] of a sentence's alignment, then the source words and the target words."""
     weights = np.asarray(entry["weights"], dtype=np.float64)
     labels = []
     for side, length in (("target", weights.shape[0]), ("source", weights.shape[1])):
