@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from rnnsearch.config.compose import Composer, settle_budget
 from rnnsearch.config.identity import config_hash, point_key
 from rnnsearch.config.value_checks import canonical, check_values
-from rnnsearch.records.run_record import JOB, RECORD
+from rnnsearch.records.run_record import JOB, RECORD, read_record
 from rnnsearch.records.study_description import read_description
 from rnnsearch.runs.run_folder import plain
+from rnnsearch.sweeps.evaluations import evaluation_key
 from rnnsearch.sweeps.inputs import Inputs
 from rnnsearch.sweeps.ledger import DONE, find, read_point, state
 from rnnsearch.sweeps.points import Points
@@ -24,7 +25,11 @@ from rnnsearch.sweeps.tuner import Tuner
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 FOLDERS = sorted(path.parent for path in EXPERIMENTS.rglob(JOB))
-STUDIES = sorted({folder.parent for folder in FOLDERS})
+EVERY_STUDY = sorted({folder.parent for folder in FOLDERS})
+DECODED = [  # studies of trained runs, whose points compose to no training
+    study for study in EVERY_STUDY if all(read_point(one).evaluates for one in FOLDERS if one.parent == study)
+]
+STUDIES = [study for study in EVERY_STUDY if study not in DECODED]
 # Paths of files count in a key, and what is published has lost their folders. For such points the key and the hash that
 # the version which trained them (d2ac284) made of the words as they are published.
 WITHOUT_FOLDERS = {
@@ -62,11 +67,20 @@ def test_values_of_a_point_are_still_allowed_and_spelled_so(study: Path) -> None
     assert plain(config) == values
 
 
+@pytest.mark.parametrize("study", DECODED, ids=lambda study: study.name)
+def test_a_repeated_study_of_trained_runs_finds_every_point(study: Path) -> None:
+    for folder in (one for one in FOLDERS if one.parent == study):
+        point, record = read_point(folder), read_record(folder)
+        assert point.evaluates
+        assert evaluation_key(record.evaluation_of["id"], record.results.weights_sha256, point.evaluates) == point.key
+        assert find(study, point.key) == folder
+
+
 def test_every_committed_study_is_looked_at() -> None:
     sweeps = [path.parent for path in EXPERIMENTS.glob("*/study.json")]
     assert sweeps
-    assert set(sweeps) == set(STUDIES)
-    for study in STUDIES:
+    assert set(sweeps) == set(EVERY_STUDY)
+    for study in EVERY_STUDY:
         runs = json.loads((study / "study.json").read_text(encoding="utf-8"))["runs"]
         assert {run["folder"] for run in runs} == {folder.name for folder in FOLDERS if folder.parent == study}
 

@@ -93,7 +93,7 @@ class Evaluations:
         points = {}
         for run, overrides in pairs:
             evaluates = self._evaluates(run, overrides)
-            key = _key(run.record, evaluates)
+            key = evaluation_key(run.record.id, run.record.results.weights_sha256, evaluates)
             points[key] = self._point(run, (f"{NAME}={quoted(bases[run])}", *overrides), evaluates, key)
         return self._labelled(list(points.values()))
 
@@ -226,10 +226,10 @@ def _checksums(files: Mapping[str, str]) -> dict[str, str]:
     return checksums(Path(files["source"]), Path(files["target"]))
 
 
-def _key(record: Record, evaluates: Mapping[str, Any]) -> str:
-    """What makes an evaluation: the run's weights, whatever its place, the search, the checkpoint and the sentences."""
+def evaluation_key(run: str, weights_sha256: str | None, evaluates: Mapping[str, Any]) -> str:
+    """What makes an evaluation: a run, by its id and weights, whatever its place; search, checkpoint and sentences."""
     counted = {key: value for key, value in evaluates.items() if key not in ("run", "files")}
-    whole = {"id": record.id, "weights": record.results.weights_sha256, **counted}
+    whole = {"id": run, "weights": weights_sha256, **counted}
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
