@@ -34,7 +34,7 @@ SHORT = "budget.updates=2 validation.every=2 samples=0"
 
 def test_the_record_is_complete(workshop: Any, trained: Path) -> None:
     record = workshop.record(trained)
-    assert set(record) == set(KEYS.split())
+    assert set(record) == {*KEYS.split(), "tags", "note"}
     assert (record["status"], record["error"], record["seed"], record["updates"]) == ("finished", None, 1, 12)
     assert record["command"][:2] == ["rnnsearch", "train"]
     assert record["started"] <= record["ended"]
