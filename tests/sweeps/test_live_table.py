@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,3 +153,20 @@ def test_on_a_terminal_the_table_fits_its_height(tmp_path: Path, monkeypatch: py
 def test_an_error_in_the_block_ends_the_watch(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), live_table.watching([write_point(tmp_path)]):
         raise KeyboardInterrupt
+
+
+def test_a_failure_is_told_once(tmp_path: Path) -> None:
+    told: list[tuple[Point, str]] = []
+    point = write_point(tmp_path / "a")
+    with live_table.watching([point], lambda failed, state: told.append((failed, state.status))):
+        ledger.add_attempt(point, Attempt(started=now(), outcome="failed"))
+    assert told == [(point, "failed")]
+
+
+def test_when_it_ends(tmp_path: Path) -> None:
+    points = [write_point(tmp_path / name, updates=10) for name in ("a", "b")]
+    states = {
+        points[0].folder: State("finished", updates=10, seconds=40.0),
+        points[1].folder: State("running", updates=5, attempts=(Attempt(started=now()),)),
+    }
+    assert re.search(r"1 running, 1 finished; it ends at about .*\d\d:\d\d, in 20 s", shown(points, states))

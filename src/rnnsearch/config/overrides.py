@@ -23,7 +23,7 @@ HYDRAS = (  # keys of Hydra's own that are names or paths
     *(f"hydra.launcher.{key}" for rows in LAUNCHERS.values() for key, kind in rows.items() if is_text_alone(kind)),
 )
 UNSWEPT = (
-    *("study", "member", "tags", "note", "trust", "publish", "question", "match_to"),
+    *("study", "member", "tags", "note", "notify", "trust", "publish", "question", "match_to"),
     *("members.*", "tuning.*", "paths.*", "protocol.*", "sweep.*", "hydra.*"),
 )
 _OVERRIDE = re.compile(r"([+~]{0,2}(?P<key>[\w.]+))=(?P<value>.*)", re.DOTALL)

@@ -27,7 +27,7 @@ from rnnsearch.config.value_checks import check_values
 from rnnsearch.records.folders import LOCK, refuse_links
 from rnnsearch.records.json_files import write_text
 from rnnsearch.records.study_description import StudyDescription
-from rnnsearch.sweeps import evaluations, ledger, live_table
+from rnnsearch.sweeps import dry_run, evaluations, ledger, live_table
 from rnnsearch.sweeps.combinations import active
 from rnnsearch.sweeps.describe_study import describe, described, every_point, protocol
 from rnnsearch.sweeps.evaluations import Evaluations, sharing_weights
@@ -35,11 +35,12 @@ from rnnsearch.sweeps.inputs import Inputs
 from rnnsearch.sweeps.ledger import Point
 from rnnsearch.sweeps.local_launcher import LocalLauncher
 from rnnsearch.sweeps.members import Members, nowhere
+from rnnsearch.sweeps.notify import Notifier, checked_command
 from rnnsearch.sweeps.outcome import tell
 from rnnsearch.sweeps.point_checks import judge
 from rnnsearch.sweeps.points import Points, check_defaults, write_points
 from rnnsearch.sweeps.request import Asked, Request
-from rnnsearch.sweeps.search_points import extremes, for_wandb, trials_of
+from rnnsearch.sweeps.search_points import extremes, for_wandb, space_of, trials_of
 from rnnsearch.sweeps.study_name import checked_name
 from rnnsearch.sweeps.tuner import Tuner
 
@@ -102,10 +103,14 @@ class DurableSweeper(Sweeper):
             self.tuner = Tuner(self.config, self.points, self.train, earlier.tuning)
             self.members = Members(self.config, self.request, self.points, self.tuner)
             self.members.check()
+            self.notifier = Notifier(checked_command(self.config, self.request.given_keys), self.study)
             self.evaluations = self._evaluations()
             self.evaluated = self.evaluations.points() if self.evaluations else []
             self.judge()
-            with self._alone():
+            if self.config.get("dry"):
+                self._show_plan()
+                return
+            with self._alone(), self.notifier.telling():
                 self.run()
         except Timeout:
             self._refuse(
@@ -113,6 +118,22 @@ class DurableSweeper(Sweeper):
             )
         except ValueError as error:
             self._refuse(error)
+
+    def _show_plan(self) -> None:
+        """Print what would be trained."""
+        if self.config.sweep.search:
+            dry_run.show_search(self.study, self.config.sweep.search.trials, space_of(self.request)[0])
+            return
+        output = self.study.parent
+        planned = (
+            dry_run.of_trained_runs(self.evaluated)
+            if self.evaluations
+            else dry_run.plan(self.members.found(), self.points, self.tuner, output=output)
+        )
+        left = [one.point for one in planned if one.is_left]
+        dry_run.show(
+            planned, slots=len(self.launcher.slots(left).gpus) if isinstance(self.launcher, LocalLauncher) else None
+        )
 
     def run(self) -> None:
         """Make the points, train those that are not finished, describe and report the study."""
@@ -169,7 +190,7 @@ class DurableSweeper(Sweeper):
         trained = [point for point in waiting if point.evaluates is None]
         logger.info("%s: %d points, %d of them to be trained", self.study.name, len(points), len(trained))
         if waiting:
-            with live_table.watching(waiting):
+            with live_table.watching(waiting, self.notifier.failed):
                 for launched in (trained, [point for point in waiting if point.evaluates is not None]):
                     if ready := [point for point in launched if evaluations.is_ready(point)]:
                         self.launcher.launch([_launched(point) for point in ready], initial_job_idx=0)

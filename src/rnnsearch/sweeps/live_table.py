@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from rnnsearch.evaluation.progress import can_show
 from rnnsearch.records.visible import visible_line
-from rnnsearch.sweeps import ledger
+from rnnsearch.sweeps import ledger, time_left
 from rnnsearch.sweeps.ledger import Point, State
 from rnnsearch.sweeps.supervisor import LOG
 
@@ -46,12 +46,17 @@ Stamps = dict[Path, ledger.Stamp]
 
 
 @contextmanager
-def watching(points: Sequence[Point]) -> Iterator[None]:
-    """Show the progress of the points while the block runs, and failures at once."""
+def watching(points: Sequence[Point], failed: Callable[[Point, State], None] | None = None) -> Iterator[None]:
+    """Show the progress of the points while the block runs, and failures at once.
+
+    Args:
+        points: that are trained.
+        failed: is told of each that fails, at once; it must not wait.
+    """
     stop = threading.Event()
     stamps: Stamps = {}
     watcher = threading.Thread(
-        target=_watch, args=(points, states_of(points, stamps=stamps), stamps, stop), daemon=True
+        target=_watch, args=(points, states_of(points, stamps=stamps), stamps, stop, failed), daemon=True
     )
     watcher.start()
     try:
@@ -61,7 +66,13 @@ def watching(points: Sequence[Point]) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(points: Sequence[Point], before: States, stamps: Stamps, stop: threading.Event) -> None:
+def _watch(
+    points: Sequence[Point],
+    before: States,
+    stamps: Stamps,
+    stop: threading.Event,
+    failed: Callable[[Point, State], None] | None,
+) -> None:
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
     with live if (shown := console.is_terminal or can_show()) else nullcontext():
@@ -70,6 +81,8 @@ def _watch(points: Sequence[Point], before: States, stamps: Stamps, stop: thread
             now = states_of(points, before, stamps)
             for point in points:
                 _tell(point, before[point.folder], now[point.folder])
+                if failed and now[point.folder].status == "failed" != before[point.folder].status:
+                    failed(point, now[point.folder])
             before = now
             if shown:
                 rows = max(1, min(ROWS, console.height - AROUND))
@@ -135,7 +148,9 @@ def table(points: Sequence[Point], states: States, *, rows: int | None = None) -
         grid.add_column(title, justify="right" if title in ("seed", "BLEU", "time") else "left", overflow="fold")
     for point in chosen:
         grid.add_row(*_row(point, states[point.folder]))
-    return Group(grid, Text(summary(states) + left_out))
+    seconds = time_left.seconds_left(points, states, now := time_left.clock())
+    ending = "" if seconds is None else f"; {time_left.in_words(seconds, now)}"
+    return Group(grid, Text(summary(states) + ending + left_out))
 
 
 def _row(point: Point, state: State) -> tuple[RenderableType, ...]:

@@ -15,7 +15,7 @@ from rnnsearch.config.launcher_checks import OUR_SWEEPER
 from rnnsearch.config.trust import given
 from rnnsearch.sweeps import ledger
 from rnnsearch.sweeps.ledger import Point
-from rnnsearch.sweeps.local_pool import Environment, Job, cores, make_slots, run
+from rnnsearch.sweeps.local_pool import Environment, Job, Slots, cores, make_slots, run
 from rnnsearch.sweeps.search_trial import train_point
 from rnnsearch.sweeps.warm_processes import THREADS, can_be_warm, prepare
 
@@ -44,12 +44,16 @@ class LocalLauncher(Launcher):
         if all(point.accelerator == "cpu" and can_be_warm({THREADS: "1"}, point.devices) for point in points):
             prepare()
 
+    def slots(self, points: Sequence[Point]) -> Slots:
+        """What these points share."""
+        gpus = 0 if all(point.accelerator == "cpu" for point in points) else _gpus()
+        return make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train the points in the folders that ``hydra.sweep.dir`` and ``hydra.sweep.subdir`` name."""
         points = [ledger.read_point(_folder(overrides)) for overrides in job_overrides]
-        gpus = 0 if all(point.accelerator == "cpu" for point in points) else _gpus()
-        slots = make_slots(self.jobs, gpus=gpus, cpus=cores(), devices=[point.devices for point in points])
-        work = partial(_train, trust=given(), warm=not gpus)
+        slots = self.slots(points)
+        work = partial(_train, trust=given(), warm=not any(slots.gpus))
         run([Job(point.devices, partial(work, point.folder)) for point in points], slots)
         return [JobReturn() for _ in points]
 

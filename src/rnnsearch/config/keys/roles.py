@@ -36,7 +36,7 @@ ROLES: Mapping[str, Role] = {
 # Of a sweep: keys and groups that it acts on itself, which no training of a point gets from it.
 SWEEPING = (
     *("members", "seeds", "match", "match_to", "tuning", "jobs", "question", "length_edges", "publish"),
-    *("sweep", "study", "ckpt", "runs", "of"),
+    *("sweep", "study", "ckpt", "runs", "of", "dry", "notify"),
 )
 ELSEWHERE = ("ckpt", "logger", "paths", "trust")  # where and how a run was watched: another run of it has its own
 HYDRA = ("hydra", "defaults")  # by which a config would tell Hydra what to do

@@ -327,6 +327,8 @@ SWEEPING: Mapping[str, Kind] = {
     "split": Text("a split's name"),
     "source": OPTIONAL_PATH,
     "target": OPTIONAL_PATH,
+    "dry": FLAG,
+    "notify": OrNull(Text("a command")),
 }
 
 TRAINING: Mapping[str, Kind] = {
