@@ -121,7 +121,10 @@ def load_study(name: str | Path, *, test_set: str = "test") -> Study:
 
 
 def _studied(command: str, words: Sequence[Words]) -> Study:
-    page = call(command, _spelt(words)).strip().splitlines()[-1]
+    spelled = _spelt(words)
+    if "dry=true" in spelled:
+        raise ValueError(f"dry=true lists points and makes no study; give it to rnnsearch {command} in a terminal")
+    page = call(command, spelled).strip().splitlines()[-1]
     return Study(Path(page).parent)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.runs.known.records import write_run
 
+import rnnsearch
 from rnnsearch.cli.main import main
 from rnnsearch.config.compose import Composer
 from rnnsearch.config.compose import compose as composed
@@ -114,3 +115,8 @@ def test_a_stranger_s_yaml_names_no_command(tmp_path: Path) -> None:
     theirs.mkdir()
     (theirs / "nice.yaml").write_text("# @package _global_\nnotify: touch done\n")
     assert composed("sweep", ["experiment=nice"], [tmp_path]).notify is None
+
+
+def test_python_gets_no_study_of_it() -> None:
+    with pytest.raises(ValueError, match="dry=true lists points and makes no study"):
+        rnnsearch.sweep({"data": "controlled", "dry": True})
