@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation.contrast import MinimalPair, accuracy, contrasted, digest, outcome, summary, wilson
+from rnnsearch.evaluation.contrast import MinimalPair, accuracy, contrasted, digest, outcome, summary
+from rnnsearch.evaluation.significance import wilson
 from rnnsearch.evaluation.trained_model import Score, TrainedModel
 from rnnsearch.records.contrasts import RIGHT, TIE, WRONG
 

@@ -74,6 +74,13 @@ def test_what_was_asked_of_other_weights_or_of_some_runs_is_left_out(study: Path
     assert [row[2] for row in table.rows] == ["–"] * 3
 
 
+def test_an_interval_of_pairs_that_are_all_right_has_a_width(study: Path) -> None:
+    for run in study.glob("additive-*"):
+        ask(run, {"number": "1" * 40, "gender": "0" * 20})
+    [table] = section(study).tables
+    assert [row[2] for row in table.rows[:2]] == ["1.000\n[0.912, 1.000]", "0.000\n[0.000, 0.161]"]
+
+
 def test_what_is_published_tells_the_same_without_places(study: Path, tmp_path: Path) -> None:
     publish(study, tmp_path / "published")
     text = (tmp_path / "published" / "additive-seed0" / CONTRASTS).read_text(encoding="utf-8")

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rnnsearch.evaluation.error_model import ERROR
 from rnnsearch.evaluation.progress import Progress, silent
-from rnnsearch.evaluation.significance import Interval
+from rnnsearch.evaluation.significance import wilson
 from rnnsearch.evaluation.trained_model import Score, TrainedModel
 from rnnsearch.records.contrasts import RIGHT, TIE, WRONG
 
@@ -71,14 +70,6 @@ def accuracy(outcomes: str) -> dict[str, Any]:
         "accuracy": right / count,
         "interval": [interval.low, interval.high],
     }
-
-
-def wilson(right: int, count: int) -> Interval:
-    """The 95 % interval of a share by Wilson's score test (1927), which holds near 0 and 1 and for few pairs too."""
-    from scipy.stats import binomtest  # heavy
-
-    found = binomtest(right, count).proportion_ci(1 - ERROR, method="wilson")
-    return Interval(float(found.low), float(found.high))
 
 
 def digest(pairs: Sequence[MinimalPair]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rnnsearch.plots.panels import GREY, grid, hide_rest, panel_title
 from rnnsearch.plots.style import COLOURS, INK, STYLE, line, panel, plain
 
+NARROW, BROAD = 0.62, 0.85  # inches of a bucket, by how long its label is
 FEW = 4  # members in one panel: their bands overlap
 
 
@@ -38,7 +39,9 @@ def score_by_length(
     trained: place of the longest training length on the axis of bucket numbers, if known.
     """
     axis = f"source length in {unit}"
-    return _by_bucket(labels, counts, bands, quantity=quantity, axis=axis, counted="sentences", trained=trained)
+    return _by_bucket(
+        labels, counts, bands, quantity=quantity, axis=axis, counted="sentences", trained=trained, each=NARROW
+    )
 
 
 def score_by_frequency(
@@ -49,7 +52,7 @@ def score_by_frequency(
     counts: words of the references in each bucket; None if they are not the same for all members.
     """
     axis = "how often training showed a word"
-    return _by_bucket(labels, counts, bands, quantity=quantity, axis=axis, counted="words", trained=None)
+    return _by_bucket(labels, counts, bands, quantity=quantity, axis=axis, counted="words", trained=None, each=BROAD)
 
 
 def _by_bucket(
@@ -61,11 +64,12 @@ def _by_bucket(
     axis: str,
     counted: str,
     trained: float | None,
+    each: float,
 ) -> Figure:
     if len(bands) > FEW:
         return _multiples(labels, bands, quantity=quantity, axis=axis, trained=trained)
     with mpl.rc_context(STYLE):
-        figure, axes = panel(max(5.4, 1.2 + 0.62 * len(labels)), 4.0)
+        figure, axes = panel(max(5.4, 1.2 + each * len(labels)), 4.0)
         places = list(range(len(labels)))
         for place, band in enumerate(bands):
             _fill(axes, band, COLOURS[place % len(COLOURS)], opacity=0.18)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnsearch.evaluation.error_model import Floats
-from rnnsearch.evaluation.significance import RESAMPLES, SEED, Resampled, estimate, resample
+from rnnsearch.evaluation.significance import RESAMPLES, SEED, Resampled, estimate, resample, wilson
 from rnnsearch.plots import length_curves
 from rnnsearch.records.contrasts import RIGHT, TIE, Contrast, last_contrasts
 from rnnsearch.study.blocks import Section
@@ -43,7 +43,7 @@ def section(study: Study, comparison: Comparison) -> Section:
     note = (
         "The share of pairs whose right translation has the higher log-probability; a tie counts as wrong. Brackets "
         f"are 95 % intervals over {over(comparison).replace('test sentences', 'pairs')}; differences are paired by "
-        "pair and by seed."
+        "pair and by seed. Where no pair, or each, is right, no draw differs, and the interval is Wilson's."
     )
     return Section(TITLE, tables=tuple(_table(study, comparison, asked) for asked in sets), notes=(note,))
 
@@ -109,6 +109,7 @@ def _share(sums: Floats) -> Floats:
 
 
 def _score(drawn: Resampled, outcomes_S: Sequence[str]) -> str:
-    found, ties = estimate(drawn, within=WITHIN), sum(of_seed.count(TIE) for of_seed in outcomes_S)
+    share, ties = float(drawn.score_S.mean()), sum(of_seed.count(TIE) for of_seed in outcomes_S)
+    found = wilson(round(share) * len(outcomes_S[0]), len(outcomes_S[0])) if share in WITHIN else None
     told = f"\n{ties:,} ties" if ties else ""
-    return f"{number(found.value, DIGITS)}\n{interval(found.interval, DIGITS)}{told}"
+    return f"{number(share, DIGITS)}\n{interval(found or estimate(drawn, within=WITHIN).interval, DIGITS)}{told}"
