@@ -28,12 +28,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ALIGNER := .venv-eflomal
+COMET := .venv-comet
 AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 LOG := $(VENV)/install.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard figures docs test test-slow fuzz lint format peers bench aligner constraints audit
+.PHONY: help install compare dashboard figures docs test test-slow fuzz lint format peers bench aligner comet constraints audit
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +90,8 @@ peers: $(PEERS)/.installed  ## make .venv-peers, with the systems that the bench
 
 aligner: $(ALIGNER)/.installed  ## make .venv-eflomal, with the word aligner that experiments/word_alignment compares with
 
+comet: $(COMET)/.installed  ## make .venv-comet, with the learnt metric that evaluate runs for comet.checkpoint=PATH
+
 $(AUDIT)/.installed: $(INSTALLED)
 	$(BIN)/python -m venv $(AUDIT)
 	$(AUDIT)/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.10,<3'
@@ -97,6 +100,13 @@ $(AUDIT)/.installed: $(INSTALLED)
 $(ALIGNER)/.installed: $(INSTALLED)
 	$(BIN)/python -m venv $(ALIGNER)
 	$(ALIGNER)/bin/python -m pip install --disable-pip-version-check --no-binary eflomal eflomal==2.0.0
+	@touch $@
+
+# With the torch of this project, which its index may have as a small CPU build; what COMET imports of setuptools is gone later.
+$(COMET)/.installed: $(INSTALLED)
+	$(BIN)/python -m venv $(COMET)
+	$(COMET)/bin/python -m pip install --disable-pip-version-check --prefer-binary $(PIP_ARGS) \
+	  unbabel-comet==2.2.7 'setuptools<81' "$$(grep '^torch==' constraints.txt)"
 	@touch $@
 
 # Two of OpenNMT-py's transforms are removed: it imports all of them, and they want spacy and fasttext.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.comet_stand_in import stand_in
 
 METRICS = ["bleu", "chrf", "aer_saliency"]
 
@@ -100,6 +101,21 @@ def test_a_run_is_no_better_than_itself(evaluate: Any, attention: Path) -> None:
     for one in found["baseline"]["metrics"].values():
         assert (one["difference"], one["interval"], one["p_value"]) == (0, [0, 0], 1)
     assert found["bleu_interval"][0] <= found["bleu"] <= found["bleu_interval"][1]
+
+
+def test_comet_of_a_run_and_of_its_baseline(evaluate: Any, attention: Path, fixed: Path, tmp_path: Path) -> None:
+    comet = stand_in(tmp_path)  # a character is worth 0.1
+    keys = [f"comet.checkpoint={comet.checkpoint}", f"comet.environment={comet.environment}"]
+    rows = tmp_path / "rows.jsonl"
+    found, error = evaluate(f"run={attention}", f"baseline={fixed}", *keys, f"translations={rows}", *CHANCE)
+    texts = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]
+    assert [row["comet"] for row in texts] == pytest.approx([len(row["hypothesis"]) / 10 for row in texts])
+    assert found["comet"] == pytest.approx(sum(row["comet"] for row in texts) / len(texts))
+    assert found["comet_signature"].startswith("sha256:")
+    paired = found["baseline"]["metrics"]["comet"]
+    assert paired["run"] == pytest.approx(found["comet"])
+    assert paired["difference"] == pytest.approx(paired["run"] - paired["baseline"])
+    assert "COMET" in error
 
 
 def test_another_test_set_is_refused(workshop: Any, attention: Path, tmp_path: Path, capsys: Any) -> None:

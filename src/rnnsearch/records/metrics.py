@@ -59,6 +59,7 @@ METRICS = {
         Metric(name="perplexity", title="perplexity", higher=False, is_planned=True),
         Metric(name="aer", title="AER", higher=False, digits=3),
         Metric(name="aer_saliency", title="AER by saliency", higher=False, digits=3),
+        Metric(name="comet", title="COMET", higher=True, digits=4),
         Metric(name="tokens_per_second", title="tokens a second", higher=True, digits=0, is_planned=True),
     )
 }

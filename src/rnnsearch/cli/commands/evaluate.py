@@ -26,6 +26,7 @@ from rnnsearch.records.json_files import append_line, write_lines
 from rnnsearch.records.run_record import RunRecord
 from rnnsearch.records.test_sets import OWN, check_name
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.asked_comet import compared_by_comet, given_comet, with_comet
 from rnnsearch.runs.attention_agreement import agreement, asked_agreement
 from rnnsearch.runs.attention_at_test_time import asked_replacements, under_conditions
 from rnnsearch.runs.baseline import given_baseline, result_of, summary
@@ -44,7 +45,7 @@ def run(cfg: DictConfig) -> None:
     replacements, agreeing = asked_replacements(cfg, model, first), asked_agreement(cfg, model, first)
     test = given_test(cfg, first)
     rows = gold_rows(split_rows(first, cfg.split) if test is None else list(test.rows), cfg.alignments)
-    aligning = given_aligning(cfg, first)
+    aligning, comet = given_aligning(cfg, first), given_comet(cfg)
     baseline = None if cfg.baseline is None else given_baseline(cfg, None if test else rows, aligning)
     search = chosen_search(first.config.search, cfg.search, HydraConfig.get().overrides.task)
     scoring = Scoring.of_record(first.record.scoring)
@@ -62,7 +63,7 @@ def run(cfg: DictConfig) -> None:
     logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
     started = time.perf_counter()
     with _own_folder(cfg, first, test, search) as record:
-        evaluation = evaluate(model.system)
+        evaluation = with_comet(comet, evaluate(model.system), chance)
         seconds = round(time.perf_counter() - started, 3)
         if record is not None:
             validation = first.record.results.metrics.validation
@@ -83,8 +84,9 @@ def run(cfg: DictConfig) -> None:
     }
     if baseline is not None:
         logger.info("the baseline, %s", baseline.name)
-        other = evaluate(baseline.system)
+        other = with_comet(comet, evaluate(baseline.system), chance)
         compared = compare(evaluation.rows, other.rows, chance=chance, scoring=scoring)
+        compared |= compared_by_comet(evaluation, other, chance)
         names = {"run": plain(cfg)["baseline"], "weights_sha256": baseline.system.weights_sha256}
         result["baseline"] = names | result_of(compared, other.metrics)
         say(summary(compared, names=(model.name, baseline.name), sentences=len(rows)), stderr=True)
