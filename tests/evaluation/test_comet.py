@@ -116,9 +116,8 @@ import json
 samples = json.load(sys.stdin)
 scores = []
 for sample in samples:  # one by one, without COMET's batches and its trainer
-    [inputs] = model.prepare_for_inference([sample])
     with torch.no_grad():
-        scores.append(model(**inputs).score.item())
+        scores.append(model(**model.prepare_for_inference([sample])).score.item())
 json.dump(scores, open(folder / "expected.json", "w"))
 """
 

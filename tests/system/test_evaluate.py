@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 
 from rnnsearch.model.weights_digest import weights_sha256
 from rnnsearch.runs import run_folder
+from rnnsearch.runs.training_words import training_words
 
 
 @pytest.fixture
@@ -74,6 +77,22 @@ def test_translations_and_the_last_checkpoint(workshop: Any, copied: Path, tmp_p
     assert found["checkpoint"] == "last"
     assert found["weights_sha256"] != workshop.record(copied)["results"]["weights_sha256"]
     assert len(out.read_text().splitlines()) == 10
+
+
+def test_words_of_an_older_run_are_counted_again_where_its_data_are(copied: Path, caplog: Any) -> None:
+    loaded, words = run_folder.load_run(copied), ["a", "dog", "house", "never"]
+    kept = training_words(loaded)
+    assert kept is not None
+    told = kept(words)
+    assert sum(told.values()) > 0
+    (copied / "data" / "target_words.txt").unlink()
+    again = training_words(loaded)
+    assert again is not None
+    assert {word: again(words).get(word) for word in words} == {word: told.get(word) for word in words}
+    other = structs.replace(loaded.record, data=structs.replace(loaded.record.data, checksums={"train.source": "x"}))
+    with caplog.at_level("INFO"):
+        assert training_words(replace(loaded, record=other)) is None
+    assert "is unknown, so they are not scored by it: the training data have changed" in caplog.text
 
 
 def _truncate(path: Path) -> None:
