@@ -2,9 +2,10 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_statistics, chr
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.study import drawers, drawing
 from rnnsearch.study.report import Written, write_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LEXICON = [
     ("Ein", "A"), ("Mann", "man"), ("Frau", "woman"), ("großer", "large"), ("Hund", "dog"), ("läuft", "runs"),
@@ -275,6 +279,20 @@ def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
         assert not write_report(folder).left_out
 
     return made_once(tmp_path_factory, "sweep", make)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium, without a window."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; it is in the extra dev"
+    )
+    if (chromium := shutil.which("chromium")) is None:
+        pytest.skip("there is no chromium; on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])  # in a container one is root
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
-"""A report of many members in Debian's Chromium: narrow and wide, light and dark, without scripts and network."""
+"""A report of many members in Debian's Chromium: narrow and wide, light and dark, without scripts, without network."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +10,9 @@ from rnnsearch.page import serving
 from rnnsearch.page.reports import make_reports
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra dev")
-CHROMIUM = shutil.which("chromium")
-
 ATTACK = '<script>document.title = "attacked"</script><img src="https://evil.example/x.png"><p style="color: red">x</p>'
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; on Debian: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # in a container one is root
-        yield found
-        found.close()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -67,6 +53,7 @@ def test_cards_open_by_keyboard_and_without_scripts(browser: playwright.Browser,
     assert "loss is nan" in failed.locator("pre").inner_text()
     page.get_by_role("link", name="Provenance").click()
     assert page.url.endswith("#provenance")
+    assert page.get_by_text("This part needs JavaScript").is_visible()
     context.close()
 
 
@@ -97,6 +84,7 @@ def test_a_served_report_works_under_both_policies(browser: playwright.Browser, 
     assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") == "1200px"
     widest = "image => parseInt(getComputedStyle(image).maxWidth) - parseInt(image.className.slice(1))"
     assert page.locator("figure img").first.evaluate(widest) == 0
+    assert page.locator("#explorer .sentence").count() == 10
     assert told == []
     page.close()
 

@@ -102,48 +102,52 @@ function selected() { // the sentences that pass all filters, in order
 const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 const parts = (text) => Array.from(segmenter.segment(text), ({ segment }) => segment);
 
-function common(own, other) { // places of own parts in a longest common subsequence of both
-  if (own.length * other.length > LARGEST) return new Set(own.keys());
-  const width = other.length + 1, longest = new Uint16Array((own.length + 1) * width), places = new Set();
-  for (let i = own.length - 1; i >= 0; i--)
+function common(one, other) { // the places of a longest common subsequence, in either
+  if (one.length * other.length > LARGEST) return [new Set(one.keys()), new Set(other.keys())];
+  const width = other.length + 1, longest = new Uint16Array((one.length + 1) * width), places = [new Set(), new Set()];
+  for (let i = one.length - 1; i >= 0; i--)
     for (let j = other.length - 1; j >= 0; j--)
-      longest[i * width + j] = own[i] === other[j]
+      longest[i * width + j] = one[i] === other[j]
         ? longest[(i + 1) * width + j + 1] + 1
         : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
-  for (let i = 0, j = 0; i < own.length && j < other.length; ) {
-    if (own[i] === other[j]) places.add(i++) && j++;
+  for (let i = 0, j = 0; i < one.length && j < other.length; ) {
+    if (one[i] === other[j]) places[0].add(i++) && places[1].add(j++);
     else if (longest[(i + 1) * width + j] >= longest[i * width + j + 1]) i++;
     else j++;
   }
   return places;
 }
 
-function coloured(text, other, className) { // the text, with marks on the words that the other lacks
-  const own = parts(text), places = common(own, parts(other)), pieces = [];
-  if (!text) return [element("i", "more", "(empty)")];
+function coloured(text, other, ...classNames) { // both texts, with marks on the words that only one of them has
+  const both = [parts(text), parts(other)], places = common(...both);
+  return both.map((own, side) => marked(own, places[side], classNames[side]));
+}
+
+function marked(own, shared, className) {
+  const pieces = [];
   own.forEach((part, i) => {
     const inside = i > 0 && i + 1 < own.length;
-    const differs = part.trim() ? !places.has(i) : inside && !places.has(i - 1) && !places.has(i + 1);
+    const differs = part.trim() ? !shared.has(i) : inside && !shared.has(i - 1) && !shared.has(i + 1);
     if (differs === pieces.at(-1)?.differs) pieces.at(-1).text += part;
     else pieces.push({ differs, text: part });
   });
-  return pieces.map(({ differs, text: piece }) => (differs ? element("mark", className, piece) : piece));
+  if (!pieces.length) return [element("i", "more", "(empty)")];
+  return pieces.map(({ differs, text }) => (differs ? element("mark", className, text) : text));
 }
 
 // ---- A sentence, and what it opens
 
 function row(sentence) {
-  const [a, b] = pair(), [first, second] = [sentence.by[a], sentence.by[b]];
-  const line = (place, own, other, name) => [
+  const compared = pair().map((place) => ({ place, ...sentence.by[place] })), [first, second] = compared;
+  const texts = coloured(first.text, second.text, "first", "second");
+  const lines = compared.slice(0, members.length).flatMap(({ place, chrf }, side) => [
     element("bdi", "name", members[place].name),
-    element("span", "chrf", number(own.chrf, 1)),
-    foreign("span", "text", ...coloured(own.text, other.text, name)),
-  ];
-  const facts = [`${sentence.length} ${unit}`, ...(a === b ? [] : [`chrF ${signed(second.chrf - first.chrf)}`])];
-  const summary = element("summary", "",
-    element("span", "number", `${sentence.number}`), foreign("span", "source", sentence.source),
-    element("span", "facts", facts.join(", ")),
-    ...line(a, first, second, "first"), ...(a === b ? [] : line(b, second, first, "second")));
+    element("span", "chrf", number(chrf, 1)),
+    foreign("span", "text", ...texts[side]),
+  ]);
+  const facts = `${sentence.length} ${unit}` + (members.length > 1 ? `, chrF ${signed(second.chrf - first.chrf)}` : "");
+  const summary = element("summary", "", element("span", "number", `${sentence.number}`),
+    foreign("span", "source", sentence.source), element("span", "facts", facts), ...lines);
   const details = element("details", "sentence", summary);
   details.addEventListener("toggle", () => details.children.length > 1 || details.append(opened(sentence)));
   return details;
@@ -154,7 +158,7 @@ function opened(sentence) {
   sentence.by.forEach((one, place) => {
     const figures = Object.keys(TITLES).filter((key) => Number.isFinite(one[key]));
     const said = figures.map((key) => `${TITLES[key]} ${number(one[key], key === "chrf" ? 1 : 2)}`).join(", ");
-    const text = foreign("span", "", ...coloured(one.text, sentence.reference, "odd"));
+    const text = foreign("span", "", ...coloured(one.text, sentence.reference, "odd")[0]);
     const name = element("dt", "", element("bdi", "", members[place].name));
     list.append(name, element("dd", "", text, " ", element("span", "more", said)));
   });
@@ -190,7 +194,8 @@ function block(title, { source, target, gold }, lines) {
       const told = isWeighted ? own.sort((one, other) => other[2] - one[2]).slice(0, 1) : own;
       const below = told.map(([s, t, weight]) => {
         const wrong = gold && !isGold && !gold.some(([goldS, goldT]) => goldS === s && goldT === t);
-        return foreign("span", wrong ? "wrong" : "", isWeighted ? `${source[s]} ${Math.round(100 * weight)}` : source[s]);
+        const percent = isWeighted ? ` ${Math.round(100 * weight)}` : "";
+        return foreign("span", wrong ? "wrong" : "", source[s] + percent);
       });
       const ruby = element("ruby", "word", word, element("rt", "", ...spaced(below.length ? below : ["–"])));
       pairs.push(...own.map(([s, , weight]) => [above[s], ruby, weight]));
