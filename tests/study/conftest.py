@@ -281,7 +281,7 @@ def sweep(make_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
     return made_once(tmp_path_factory, "sweep", make)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two at once can't be driven from one thread
 def browser() -> Iterator["Browser"]:
     """Debian's Chromium, without a window."""
     playwright = pytest.importorskip(
