@@ -61,7 +61,7 @@ def loader(
 ) -> StreamingLoader:  # fmt: skip
     return StreamingLoader(
         lambda: (pair for pair in pairs(count) if pair.source),
-        lambda read: batches(read, tokenizers, processes=processes),
+        lambda read, epoch: batches(read, tokenizers, processes=processes),
         planner,
         window=window,
         seed=seed,
@@ -143,7 +143,7 @@ def test_a_saved_place_continues_the_order(done: int) -> None:
 def test_a_corpus_of_whole_windows_begins_anew() -> None:
     stream = StreamingLoader(
         lambda: (Pair("x", "y", k + 1) for k in range(2000)),
-        lambda read: batches(read, TOKENIZERS, processes=1),
+        lambda read, epoch: batches(read, TOKENIZERS, processes=1),
         BucketBatches(unit="sentences", size=500, pool=1),
         window=1000,
         seed=1,
@@ -183,7 +183,7 @@ def test_only_a_window_or_two_are_read_ahead() -> None:
 
     stream = StreamingLoader(
         counted,
-        lambda given: batches(given, TOKENIZERS, processes=1),
+        lambda given, epoch: batches(given, TOKENIZERS, processes=1),
         BUCKETS,
         window=30_000,
         seed=1,

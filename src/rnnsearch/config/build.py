@@ -45,9 +45,10 @@ def build_data(config: DictConfig, vocabularies: "TokenizerPair | None" = None) 
     from rnnsearch.data.datamodule import ParallelDataModule
     from rnnsearch.data.tokenizer import GivenTokenizers
 
+    known = GivenTokenizers(vocabularies, sampling=config.tokenizer.get("sampling")) if vocabularies else None
     return ParallelDataModule(
         corpus=make(config.data),
-        tokenizer=make(config.tokenizer) if vocabularies is None else GivenTokenizers(vocabularies),
+        tokenizer=known or make(config.tokenizer),
         filters=make(config.filters),
         batches=make(config.batches),
         cache=Path(config.paths.cache),

@@ -147,6 +147,14 @@ def texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield from zip(group["source_text"], group["target_text"], strict=True)
 
 
+def pairs(dataset: Dataset) -> Iterator[Pair]:
+    """The raw text of each row, in order, with its line and member."""
+    columns = ["source_text", "target_text", "line", "member"]
+    for group in dataset.select_columns(columns).iter(ROWS_A_BATCH):
+        for source, target, line, member in zip(*(group[column] for column in columns), strict=True):
+            yield Pair(source=source, target=target, line=line, member=member)
+
+
 def save_notes(folder: Path, notes: Mapping[str, object]) -> None:
     """Keep plain values in a cache folder."""
     _write_json(folder / NOTES, notes)

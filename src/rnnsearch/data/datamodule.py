@@ -1,6 +1,6 @@
 """A parallel corpus as Lightning takes it: tokenizers learnt, pairs encoded, batches in a reproducible order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import islice
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from rnnsearch.data import arrow_cache
 from rnnsearch.data.batching import Batch, Lengths, Plan, Planner, Row, longest_first, mean_lengths, padding_share
 from rnnsearch.data.contradictions import STREAMED, examined
-from rnnsearch.data.corpus import SPLITS, Corpus
+from rnnsearch.data.corpus import SPLITS, Corpus, Pair
 from rnnsearch.data.encode_pairs import Advance, processes_allowed
 from rnnsearch.data.filters import Filters
 from rnnsearch.data.loaders import EncodedRows, EndlessLoader, TrainingLoader, evaluation_loader
@@ -88,6 +88,7 @@ class ParallelDataModule(LightningDataModule):
         self.streaming = streaming
         self._order: BatchSampler | StreamingLoader | None = None
         self._saved_place: Mapping[str, int] | None = None
+        self._anew: tuple[int, pa.Table] | None = None
 
     # What Lightning calls
 
@@ -121,7 +122,8 @@ class ParallelDataModule(LightningDataModule):
         by_batches = self.trainer is not None and self.trainer.check_val_every_n_epoch is None
         loader = EndlessLoader if by_batches and not self._overfits() else TrainingLoader
         rows = EncodedRows(self.rows("train").data)
-        return loader(rows, order, workers=self.workers, pin_memory=self._pin_memory())
+        anew = self._encoded_anew if self._samples() else None
+        return loader(rows, order, workers=self.workers, pin_memory=self._pin_memory(), anew=anew)
 
     def val_dataloader(self) -> DataLoader[Row]:
         """The first `validation_sentences` pairs of the validation split, the longest first."""
@@ -246,12 +248,15 @@ class ParallelDataModule(LightningDataModule):
         rank, replicas = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if not self.streaming:
             lengths, stay = self.lengths("train"), self._overfits()
-            return BatchSampler(self._planner(), *lengths, seed=self.seed, rank=rank, replicas=replicas, stay=stay)
+            anew = self._lengths_anew if self._samples() else None
+            return BatchSampler(
+                self._planner(), *lengths, seed=self.seed, rank=rank, replicas=replicas, stay=stay, anew=anew
+            )
         if self._overfits():
             raise ValueError("trainer.overfit_batches repeats the first batches of an epoch; give it streaming=null")
         return StreamingLoader(
             lambda: self.prepared.pairs("train"),
-            lambda pairs: self.prepared.encode(pairs, sharers=self.trainer.num_devices if self.trainer else 1),
+            self._encoded_stream,
             self.batches,
             window=self.streaming,
             seed=self.seed,
@@ -260,6 +265,26 @@ class ParallelDataModule(LightningDataModule):
             pin_memory=self._pin_memory(),
             progress=self.prepared.progress,
         )
+
+    def _samples(self) -> bool:
+        """Whether training text is cut into pieces anew each epoch."""
+        return self.prepared.sampling(self.seed, 0) is not None
+
+    def _sharers(self) -> int:
+        return self.trainer.num_devices if self.trainer else 1
+
+    def _encoded_stream(self, pairs: Iterator[Pair], epoch: int) -> Generator[pa.RecordBatch, None, None]:
+        return self.prepared.encode(pairs, sharers=self._sharers(), sampling=self.prepared.sampling(self.seed, epoch))
+
+    def _encoded_anew(self, epoch: int) -> pa.Table:
+        """The ids of the training pairs in an epoch that cuts them in its own way; the last such table is kept."""
+        if self._anew is None or self._anew[0] != epoch:
+            encoded = self._encoded_stream(arrow_cache.pairs(self.rows("train")), epoch)
+            self._anew = epoch, pa.Table.from_batches([batch.select(["source", "target"]) for batch in encoded])
+        return self._anew[1]
+
+    def _lengths_anew(self, epoch: int) -> tuple[Lengths, Lengths]:
+        return arrow_cache.lengths(self._encoded_anew(epoch))
 
     def _overfits(self) -> bool:
         return bool(self.trainer and self.trainer.overfit_batches)  # type: ignore[attr-defined]  # set, not declared

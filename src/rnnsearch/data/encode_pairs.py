@@ -1,21 +1,24 @@
 """Pairs to Arrow batches, in one process or several; nothing heavy is imported, since each worker imports this."""
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
+from typing import cast
 
 import pyarrow as pa
 
 from rnnsearch.data.corpus import Pair
 from rnnsearch.data.scripts import units
-from rnnsearch.data.tokenizer import State, Tokenizer, TokenizerPair
+from rnnsearch.data.tokenizer import SamplingTokenizer, State, Tokenizer, TokenizerPair
 from rnnsearch.data.tokenizer_states import load_tokenizer
 
 ROWS_A_BATCH = 1000
@@ -42,6 +45,24 @@ SCHEMA = pa.schema(
 `member` is the part of a mixture that a pair comes from, or null.
 """
 
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an epoch cuts text into pieces: at random, each pair by a seed of its own, whoever encodes it.
+
+    `rate` is that of `SentencePieceTokenizer.sample`, `seed` the run's.
+    """
+
+    rate: float
+    seed: int
+    epoch: int
+
+    def seed_of(self, pair: Pair, side: str) -> int:
+        """The seed of one side of a pair, 32 bits."""
+        names = f"{self.seed} {self.epoch} {pair.member} {pair.line} {side}"
+        return int.from_bytes(hashlib.blake2b(names.encode(), digest_size=4).digest())
+
+
 Advance = Callable[[int], None]
 """Told of so many more pairs."""
 
@@ -52,9 +73,11 @@ def processes_allowed(asked: int | None) -> int:
 
 
 def batches(
-    pairs: Iterable[Pair], tokenizers: TokenizerPair, *, processes: int
+    pairs: Iterable[Pair], tokenizers: TokenizerPair, *, processes: int, sampling: Sampling | None = None
 ) -> Generator[pa.RecordBatch, None, None]:
     """The pairs as Arrow batches, in their order and the same for any number of processes, lazily.
+
+    With `sampling` they are those of one epoch, else each text is cut into its likeliest pieces.
 
     Raises:
         ValueError: a pair could not be encoded; names its line.
@@ -63,11 +86,11 @@ def batches(
     groups = _groups(iter(pairs))
     first = list(islice(groups, ALONE))
     both = tokenizers.source, tokenizers.target
-    yield from (encode(group, *both) for group in first)
+    yield from (encode(group, *both, sampling) for group in first)
     if len(first) == ALONE and processes > 1:
-        yield from _by_workers(groups, tokenizers, processes)
+        yield from _by_workers(groups, tokenizers, processes, sampling)
     else:
-        yield from (encode(group, *both) for group in groups)
+        yield from (encode(group, *both, sampling) for group in groups)
 
 
 def _groups(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
@@ -75,16 +98,24 @@ def _groups(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
         yield group
 
 
-def encode(pairs: Sequence[Pair], source: Tokenizer, target: Tokenizer) -> pa.RecordBatch:
+def encode(
+    pairs: Sequence[Pair], source: Tokenizer, target: Tokenizer, sampling: Sampling | None = None
+) -> pa.RecordBatch:
     """One Arrow batch. Raises ValueError that names the line of a pair which a tokenizer refuses."""
-    return pa.RecordBatch.from_pylist([_row(pair, source, target) for pair in pairs], SCHEMA)
+    return pa.RecordBatch.from_pylist([_row(pair, source, target, sampling) for pair in pairs], SCHEMA)
 
 
-def _row(pair: Pair, source: Tokenizer, target: Tokenizer) -> dict[str, object]:
+def _ids(tokenizer: Tokenizer, text: str, pair: Pair, side: str, sampling: Sampling | None) -> list[int]:
+    if sampling is None:
+        return tokenizer.encode(text)
+    return cast(SamplingTokenizer, tokenizer).sample(text, rate=sampling.rate, seed=sampling.seed_of(pair, side))
+
+
+def _row(pair: Pair, source: Tokenizer, target: Tokenizer, sampling: Sampling | None) -> dict[str, object]:
     try:
         return {
-            "source": source.encode(pair.source),
-            "target": target.encode(pair.target),
+            "source": _ids(source, pair.source, pair, "source", sampling),
+            "target": _ids(target, pair.target, pair, "target", sampling),
             "source_text": pair.source,
             "target_text": pair.target,
             "links": None if pair.links is None else " ".join(f"{i}-{j}" for i, j in pair.links),
@@ -118,17 +149,20 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _encode(pairs: Sequence[Pair]) -> pa.RecordBatch:
-    return encode(pairs, *_tokenizers)
+def _encode(pairs: Sequence[Pair], sampling: Sampling | None) -> pa.RecordBatch:
+    source, target = _tokenizers
+    return encode(pairs, source, target, sampling)
 
 
-def _by_workers(groups: Iterator[list[Pair]], tokenizers: TokenizerPair, processes: int) -> Iterator[pa.RecordBatch]:
+def _by_workers(
+    groups: Iterator[list[Pair]], tokenizers: TokenizerPair, processes: int, sampling: Sampling | None
+) -> Iterator[pa.RecordBatch]:
     states = (dict(tokenizers.source.state()), dict(tokenizers.target.state()))
     pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_start, initargs=states)
     waiting: deque[Future[pa.RecordBatch]] = deque()
     try:
         for group in groups:
-            waiting.append(pool.submit(_encode, group))
+            waiting.append(pool.submit(_encode, group, sampling))
             if len(waiting) > AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:

@@ -1,6 +1,6 @@
 """Loaders: encoded rows to batches, in the order of a sampler or the longest first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,10 @@ class EncodedRows(TorchDataset[Row]):
     """
 
     def __init__(self, table: pa.Table | Table) -> None:
+        self.take(table)
+
+    def take(self, table: pa.Table | Table) -> None:
+        """Have these rows from now on."""
         self._table = table  # holds the map
         self._firsts = np.cumsum([0, *(chunk.num_rows for chunk in table.to_batches())])
         self._sides = {side: _chunks(table, side) for side in ("source", "target")}
@@ -57,14 +61,27 @@ def _ids(chunk: tuple[Ids, Ids], row: int) -> Ids:
 
 
 class TrainingLoader(DataLoader[Row]):
-    """A loader that tells its sampler which batches it has handed out; see `BatchSampler`."""
+    """A loader that tells its sampler which batches it has handed out; see `BatchSampler`.
 
-    def __init__(self, rows: EncodedRows, sampler: BatchSampler, *, workers: int, pin_memory: bool) -> None:
+    `anew` gives the rows of each epoch where they are not always the same.
+    """
+
+    def __init__(
+        self,
+        rows: EncodedRows,
+        sampler: BatchSampler,
+        *,
+        workers: int,
+        pin_memory: bool,
+        anew: Callable[[int], pa.Table] | None = None,
+    ) -> None:
         super().__init__(rows, batch_sampler=sampler, collate_fn=collate, num_workers=workers, pin_memory=pin_memory)
-        self._places = sampler
+        self._places, self._rows, self._anew = sampler, rows, anew
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares its own class of iterators
         """The batches left in the present epoch."""
+        if self._anew is not None:  # before workers begin, which take a copy of the rows
+            self._rows.take(self._anew(self._places.epoch))
         for index, batch in enumerate(super().__iter__()):
             yield replace(batch, all_tokens=self._places.delivered(index))
 

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from rnnsearch.data import arrow_cache
 from rnnsearch.data.corpus import Corpus, Pair
-from rnnsearch.data.encode_pairs import Advance, batches
+from rnnsearch.data.encode_pairs import Advance, Sampling, batches
 from rnnsearch.data.filters import Filters, Lengths
 from rnnsearch.data.mixture import MixtureCorpus, shares
 from rnnsearch.data.tokenizer import GivenTokenizers, TokenizerPair, TokenizerTraining
@@ -148,9 +148,16 @@ class PreparedCorpus:
         counts = all_pairs.report()
         return shares({member: counts.get(f"{member}.kept", 0) for member in self.corpus.members}, filters.first)
 
-    def encode(self, pairs: Iterator[Pair], *, sharers: int = 1) -> Generator[pa.RecordBatch, None, None]:
+    def encode(
+        self, pairs: Iterator[Pair], *, sharers: int = 1, sampling: Sampling | None = None
+    ) -> Generator[pa.RecordBatch, None, None]:
         """The pairs as Arrow batches, lazily, by this one's share of the processes where several encode at once."""
-        return batches(pairs, self.tokenizers, processes=max(1, self.processes // sharers))
+        return batches(pairs, self.tokenizers, processes=max(1, self.processes // sharers), sampling=sampling)
+
+    def sampling(self, seed: int, epoch: int) -> Sampling | None:
+        """How an epoch cuts its text into pieces, of a training that cuts it anew each time; else None."""
+        rate = getattr(self.training, "sampling", None)  # which a class of the user's own need not have
+        return None if rate is None else Sampling(rate, seed, epoch)
 
     def _prepared_corpus(self) -> Corpus:
         if not self._prepared:

@@ -1,6 +1,6 @@
 """The place in the training batches: epoch after epoch, and each process's share of a batch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from torch.utils.data import Sampler
 
@@ -14,6 +14,7 @@ class BatchSampler(Sampler[list[int]]):
     processes fetch ahead do not count. Iterating gives what is left of the epoch. Of several processes (`replicas`)
     each takes a share of every batch, so that all make the same number of steps, with the batches of one process.
     Pairs are dealt out in turn: where a batch is sorted by length, shares are about equally long. One may be empty.
+    With `anew`, which gives the lengths of an epoch, each epoch has its own.
     It has no `set_epoch`: Lightning would call that, with an epoch behind ours after a restart at an epoch's end.
     """
 
@@ -27,10 +28,11 @@ class BatchSampler(Sampler[list[int]]):
         rank: int = 0,
         replicas: int = 1,
         stay: bool = False,
+        anew: Callable[[int], tuple[Lengths, Lengths]] | None = None,
     ) -> None:
         """Start at the first batch of epoch 0; with `stay`, give that epoch again and again (for overfitting)."""
         self._planner, self._seed, self._stay = planner, seed, stay
-        self._lengths = (source_lengths, target_lengths)
+        self._lengths, self._anew = (source_lengths, target_lengths), anew
         self._rank, self._replicas = rank, replicas
         self._epoch = self._position = 0
         self._drawn: tuple[int, Plan] | None = None
@@ -48,6 +50,8 @@ class BatchSampler(Sampler[list[int]]):
     def plan(self) -> Plan:
         """The batches of the present epoch, all processes' shares together."""
         if self._drawn is None or self._drawn[0] != self._epoch:
+            if self._anew is not None:
+                self._lengths = self._anew(self._epoch)
             self._drawn = (self._epoch, self._planner.plan(*self._lengths, seed=self._seed, epoch=self._epoch))
         return self._drawn[1]
 
@@ -71,7 +75,8 @@ class BatchSampler(Sampler[list[int]]):
         Returns:
             The target tokens of the batch, ends of sentences included, of all processes' shares.
         """
-        tokens = int(self._lengths[1][self.plan()[index if self._stay else self._position]].sum())
+        batch = self.plan()[index if self._stay else self._position]
+        tokens = int(self._lengths[1][batch].sum())
         if not self._stay:
             self._position += 1
             if self._position >= len(self.plan()):

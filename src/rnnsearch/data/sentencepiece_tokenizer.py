@@ -48,6 +48,7 @@ BROKEN = "surrogateescape"  # how Python's codecs keep bytes that are no UTF-8, 
 MOST = 500_000
 """Texts that a vocabulary is learnt from: SentencePiece holds them all in memory, and more change it little."""
 SILENT = 2  # SentencePiece's log level: errors only
+UNSEEDED = 2**32 - 1  # which SentencePiece takes for no seed
 LONGEST = 1 << 30  # bytes; SentencePiece skips longer lines, and allows no higher limit
 
 
@@ -98,6 +99,18 @@ class SentencePieceTokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of a line of text."""
         ids: list[int] = self._processor.encode(escape(self.normalized(text)))
+        return ids
+
+    def sample(self, text: str, *, rate: float, seed: int) -> list[int]:
+        """The ids of a line of text cut at random, the same for the same seed; `decode` gives the same text.
+
+        Of a BPE vocabulary ``rate`` is the probability that a merge is left out (BPE-dropout, Provilkov et al. 2020,
+        arXiv 1910.13267); of a unigram one, the power of the probability by which pieces are drawn (Kudo 2018, arXiv
+        1804.10959): near 0 all ways of cutting are as likely, 1 follows the model.
+        """
+        sentencepiece.set_random_generator_seed(seed % UNSEEDED)
+        escaped = escape(self.normalized(text))
+        ids: list[int] = self._processor.encode(escaped, enable_sampling=True, alpha=rate, nbest_size=-1)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -167,7 +180,8 @@ def _bytes(piece: str) -> bytes:
 class SentencePieceTraining:
     """Learn SentencePiece models from training text, one a side or, if `joint`, one for both.
 
-    Sizes count the four specials, the 256 bytes and the pieces. A joint vocabulary needs equal sizes.
+    Sizes count the four specials, the 256 bytes and the pieces. A joint vocabulary needs equal sizes. With `sampling`,
+    the rate of `SentencePieceTokenizer.sample`, training cuts its text anew each epoch; the vocabulary is the same.
     """
 
     algorithm: Literal["bpe", "unigram"]
@@ -176,13 +190,16 @@ class SentencePieceTraining:
     joint: bool
     character_coverage: float
     threads: int
-    normalization: str = "none"  # runs of earlier versions lack this and the next
+    normalization: str = "none"  # runs of earlier versions lack this and the next two
     learn_from: LearnFrom = "kept"
+    sampling: float | None = None
 
     def __post_init__(self) -> None:
         check_form(self.normalization, "tokenizer.normalization")
         if self.algorithm not in ("bpe", "unigram"):
             raise ValueError(f"tokenizer.algorithm={self.algorithm}: allowed are bpe and unigram")
+        if self.sampling is not None and not 0.0 < self.sampling <= 1.0:
+            raise ValueError(f"tokenizer.sampling={self.sampling}: must be above 0 and at most 1, or null for none")
         if self.joint and self.source_size != self.target_size:
             sizes = f"tokenizer.source_size={self.source_size} and tokenizer.target_size={self.target_size}"
             raise ValueError(f"{sizes}: a joint vocabulary (tokenizer.joint=true) has one size; make them equal")

@@ -16,7 +16,8 @@ from rnnsearch.data.loaders import ENDLESS, EncodedRows
 Key = tuple[int, int]
 """Epoch, and window of it, from 0."""
 GONE = ", where this run stopped; give it the corpus that it began with"
-Encode = Callable[[Iterator[Pair]], Generator[pa.RecordBatch, None, None]]
+Encode = Callable[[Iterator[Pair], int], Generator[pa.RecordBatch, None, None]]
+"""Encodes pairs as an epoch, from 0, has them."""
 
 
 def check_window(pairs: object) -> None:
@@ -81,7 +82,7 @@ class StreamingLoader:
         epoch, window, chunks = self._epoch, self._window, self._size // ROWS_A_BATCH
         while True:
             seen = 0
-            with closing(self._encode(islice(self._pairs(), window * self._size, None))) as encoded:
+            with closing(self._encode(islice(self._pairs(), window * self._size, None), epoch)) as encoded:
                 for seen, chunk in enumerate(encoded, start=1):
                     yield (epoch, window + (seen - 1) // chunks), chunk
             if not seen:

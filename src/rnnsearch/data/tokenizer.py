@@ -82,6 +82,14 @@ class Tokenizer(Protocol):
         ...
 
 
+class SamplingTokenizer(Tokenizer, Protocol):
+    """A tokenizer that can cut a text into pieces in more ways than one."""
+
+    def sample(self, text: str, *, rate: float, seed: int) -> list[int]:
+        """As `encode`, but at random, the same for the same seed."""
+        ...
+
+
 @dataclass(frozen=True)
 class TokenizerPair:
     """The tokenizers of both languages (one object twice when joint) and what is worth recording of their making."""
@@ -110,9 +118,13 @@ class TokenizerTraining(Protocol):
 
 @dataclass(frozen=True)
 class GivenTokenizers:
-    """Tokenizers that are there already, from a checkpoint say: nothing is learnt."""
+    """Tokenizers that are there already, from a checkpoint say: nothing is learnt.
+
+    `sampling` is that of the training that goes on.
+    """
 
     given: TokenizerPair
+    sampling: float | None = None
 
     def settings(self) -> dict[str, object]:
         """The checksums of both tokenizers."""
@@ -134,8 +146,8 @@ def state_checksum(state: State) -> str:
 
 
 def of_the_text(settings: dict[str, object]) -> dict[str, object]:
-    """Settings of a `TokenizerTraining` without that of which pairs are the text, which is known by itself."""
-    return {key: value for key, value in settings.items() if key != "learn_from"}
+    """Settings of a `TokenizerTraining` that its outcome depends on, given the pairs that it learns from."""
+    return {key: value for key, value in settings.items() if key not in ("learn_from", "sampling")}
 
 
 def record_lowered(side: str, requested: int, obtained: int, notes: dict[str, object]) -> str | None:

@@ -14,7 +14,7 @@ from torch.profiler import record_function
 from rnnsearch.kernels.products import lowered
 from rnnsearch.model.cells import CELLS, CellState, choose
 from rnnsearch.model.context import Context, mean_annotation
-from rnnsearch.model.dropout import SequenceDropout
+from rnnsearch.model.dropout import SequenceDropout, WordEmbedding
 from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory, mix, mix_rows
@@ -159,6 +159,7 @@ class Decoder(nn.Module):
         layer_norm: normalise what enters each gate, and each gate's product with the state, by themselves.
         embedding_dropout, readout_dropout: rates on the previous word and on t_i.
         layer_dropout: rate between layers; None: as ``readout_dropout``.
+        word_dropout: rate of whole previous words, as `WordEmbedding` leaves them out; None: none.
         variational_dropout: one mask a sentence instead of fresh noise at each step.
         kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
             or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
@@ -192,6 +193,7 @@ class Decoder(nn.Module):
         residual: bool = False,
         layer_norm: bool = False,
         layer_dropout: float | None = None,
+        word_dropout: float | None = None,
     ) -> None:
         super().__init__()
         choose(cell, list(CELLS), "model.decoder.cell")
@@ -219,7 +221,7 @@ class Decoder(nn.Module):
             LayerAbove(cell=cell, hidden_size=hidden_size, layer_norm=layer_norm) for _ in range(layers - 1)
         )
         self.residual = residual
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.embedding = WordEmbedding(vocabulary_size, embedding_size, dropout=word_dropout)
         self.input = Linear(embedding_size, self.transition.gates)
         self.feed = Linear(readout_size, self.transition.gates, bias=False) if input_feeding else None
         self.readout = Readout(

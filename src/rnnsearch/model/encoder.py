@@ -17,7 +17,7 @@ from rnnsearch.kernels.recurrence import recur
 from rnnsearch.kernels.row_order import Order
 from rnnsearch.kernels.row_order import order as sentence_order
 from rnnsearch.model.cells import CELLS, Elementwise, choose, make_cell
-from rnnsearch.model.dropout import SequenceDropout
+from rnnsearch.model.dropout import SequenceDropout, WordEmbedding
 
 READS = ("forward", "backward")
 
@@ -240,6 +240,7 @@ class RecurrentEncoder(nn.Module):
         residual: add a layer's input to its output, from the second layer on.
         layer_norm: normalise what enters each gate, and each gate's product with the state, by themselves.
         embedding_dropout, layer_dropout: rates after the embedding and between layers.
+        word_dropout: rate of whole words, as `WordEmbedding` leaves them out; None: none.
         variational_dropout: one mask a sentence instead of fresh noise at each position.
         kernels: ``fused`` (`rnnsearch.kernels`, compiled if possible), ``portable`` (the same of torch's operations)
             or ``plain`` (step by step, the reference). What has no kernel takes the plain path.
@@ -263,6 +264,7 @@ class RecurrentEncoder(nn.Module):
         kernels: str,
         reads: str = "forward",
         layer_norm: bool = False,
+        word_dropout: float | None = None,
     ) -> None:
         super().__init__()
         if bidirectional and choose(reads, READS, "model.encoder.reads") != "forward":
@@ -278,7 +280,7 @@ class RecurrentEncoder(nn.Module):
         self.residual = residual
         self.hidden_size = hidden_size
         self.annotation_size = hidden_size * (2 if bidirectional else 1)
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.embedding = WordEmbedding(vocabulary_size, embedding_size, dropout=word_dropout)
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.layer_dropout = SequenceDropout(layer_dropout, variational=variational_dropout)
         by_library = cell in LibraryLayer.KINDS and not layer_norm

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rnnsearch.model.cells import choose
 from rnnsearch.model.context import sinusoids
 from rnnsearch.model.decoder import at
-from rnnsearch.model.dropout import SequenceDropout
+from rnnsearch.model.dropout import SequenceDropout, WordEmbedding
 from rnnsearch.model.encoder import Annotations
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.transformer_layer import Layer, Looked
@@ -48,6 +48,7 @@ class Half(nn.Module):
         variational_dropout: bool,
         kernels: str,
         source_size: int | None = None,
+        word_dropout: float | None = None,
     ) -> None:
         super().__init__()
         choose(norm, NORMS, f"model.{self.side}.norm")
@@ -66,7 +67,7 @@ class Half(nn.Module):
             raise ValueError(f"a dropout rate is at least 0 and below 1, not {attention_dropout}")
         self.fused = kernels != "plain"
         self.hidden_size = embedding_size
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.embedding = WordEmbedding(vocabulary_size, embedding_size, dropout=word_dropout)
         self.embedding_dropout = SequenceDropout(embedding_dropout, variational=variational_dropout)
         self.layers = nn.ModuleList(
             Layer(
@@ -113,6 +114,7 @@ class TransformerEncoder(Half):
         norm: ``pre`` or ``post``.
         embedding_dropout, residual_dropout, attention_dropout: rates after the embedding, on what each part adds, and
             on weights.
+        word_dropout: rate of whole words, as `WordEmbedding` leaves them out; None: none.
         variational_dropout: one mask a sentence instead of fresh noise at each position.
         kernels: ``plain`` attends by products and a softmax, the reference; else by torch's own attention.
 
@@ -169,7 +171,7 @@ class TransformerDecoder(Half):
         vocabulary_size: target vocabulary, specials included.
         annotation_size: E, of the encoder's annotations.
         embedding_size, layers, heads, feed_forward_size, norm, embedding_dropout, residual_dropout, attention_dropout,
-            variational_dropout, kernels: as of `TransformerEncoder`.
+            variational_dropout, word_dropout, kernels: as of `TransformerEncoder`.
 
     Weights are those of one layer, of one head or of all heads' mean, as `align_by` says; at first all heads' mean in
     the last layer but one, or the last of two. They are computed once more for that, so not in training mode, in which
@@ -198,6 +200,7 @@ class TransformerDecoder(Half):
         attention_dropout: float,
         variational_dropout: bool,
         kernels: str,
+        word_dropout: float | None = None,
     ) -> None:
         super().__init__(
             vocabulary_size=vocabulary_size,
@@ -211,6 +214,7 @@ class TransformerDecoder(Half):
             attention_dropout=attention_dropout,
             variational_dropout=variational_dropout,
             source_size=annotation_size,
+            word_dropout=word_dropout,
             kernels=kernels,
         )
         self.output = Linear(embedding_size, vocabulary_size)

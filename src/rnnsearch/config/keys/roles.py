@@ -24,7 +24,7 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("progress", "profile", "samples", "tests"), Role.ABOUT),  # the first is a key of earlier versions
     **dict.fromkeys(("data.root", "data.cache", "data.mirrors", "trainer.log_every_n_steps"), Role.ABOUT),
     **dict.fromkeys(("ckpt", "checkpoints", "pause", "skip_limit", "encoding_processes", "trust"), Role.CONTINUED),
-    **dict.fromkeys(("sizes", "learning_rate", "trainer.max_steps"), Role.SOURCE),
+    **dict.fromkeys(("sizes", "learning_rate", "trainer.max_steps", "word_dropout"), Role.SOURCE),
     **dict.fromkeys(("init", "init_checkpoint"), Role.SOURCE),  # init_sha256, model and tokenizer count
     **dict.fromkeys((f"model.{key}_size" for key in ("embedding", "hidden", "attention", "readout")), Role.SOURCE),
     **dict.fromkeys(("model.cell", "model.dropout", "model.variational_dropout"), Role.SOURCE),
