@@ -1,6 +1,6 @@
 """Validation and test pairs taken out of training pairs: so many, by sentence, and the same wherever they are taken.
 
-Pairs that share a text, in either language and through any number of others, form a group that stays on one side:
+Pairs that share a text, in whichever language and through any number of others, form a group that stays on one side:
 corpora such as Tatoeba's hold many translations of one sentence, and a model tested on one of them has learnt the
 others. Groups are chosen by a hash of what they hold, so that neither a seed, nor the order of the pairs, nor the
 direction of translation changes the choice, and each pair is as likely to be chosen as another.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the choice: part of what identifies the splits."""
 Digests = npt.NDArray[np.uint64]
 Groups = npt.NDArray[np.int32]
@@ -100,10 +100,9 @@ def _groups(digests: Digests) -> Groups:
     from scipy.sparse import coo_array  # takes a while, and few corpora need it
     from scipy.sparse.csgraph import connected_components
 
-    texts = [np.unique(side, return_inverse=True) for side in digests.T]
-    (sources, source), (targets, target) = texts
-    count = len(sources) + len(targets)
-    edges = coo_array((np.ones(len(digests), np.int8), (source, target + len(sources))), shape=(count, count))
+    texts, numbers = np.unique(digests, return_inverse=True)
+    source, target = numbers.reshape(-1, 2).T
+    edges = coo_array((np.ones(len(digests), np.int8), (source, target)), shape=(len(texts), len(texts)))
     of_text: Groups = connected_components(edges, directed=False)[1]
     return of_text[source]
 

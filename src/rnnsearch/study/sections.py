@@ -13,6 +13,7 @@ from rnnsearch.plots.score_bars import Bar
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.records.test_sets import OWN
 from rnnsearch.study import (
+    amounts,
     beams,
     cards,
     contrasts,
@@ -67,6 +68,7 @@ def _builders(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Learning curves", lambda: _curves(study)
     if comparison is not None:
         yield "Source length", lambda: lengths.section(study, comparison)
+        yield "Amount of data", lambda: amounts.section(study, comparison)
         yield "Beam size", lambda: beams.section(study, comparison)
         yield word_frequency.TITLE, lambda: word_frequency.section(study, comparison)
         yield contrasts.TITLE, lambda: contrasts.section(study, comparison)
@@ -86,6 +88,7 @@ def _of_sweep(study: Study, comparison: Comparison | None) -> Iterator[tuple[str
     yield "Quality against cost", lambda: trade_offs.section(study)
     yield "Learning curves", lambda: _curves_of_sweep(study)
     if comparison is not None:
+        yield "Amount of data", lambda: amounts.section(study, comparison)
         yield "Beam size", lambda: beams.section(study, comparison)
         yield "Source length", lambda: lengths.of_best(study, comparison)
         yield word_frequency.TITLE, lambda: word_frequency.of_best(study, comparison)

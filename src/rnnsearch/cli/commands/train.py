@@ -39,7 +39,7 @@ def run(cfg: DictConfig) -> None:
     unresolved: Any = OmegaConf.to_container(HydraConfig.get().run, resolve=False)
     check_named(cfg.ckpt, unresolved["dir"])
     beginning = begin(cfg, list(HydraConfig.get().overrides.task), folder)
-    if cfg.init is not None:
+    if cfg.get("init") is not None:
         check_values(cfg)  # of the ancestor, too
     check_constructors(cfg)
     check_devices(cfg.trainer)
