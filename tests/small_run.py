@@ -76,9 +76,10 @@ def write_run(
     """Write a run: tokenizers of text no. ``text``; weights of ``seed`` as ``best``, of others as ``checkpoints``."""
     both = tokenizers(kind, seed=text)
     sizes = [f"model.{key}={value}" for key, value in SIZES.items() if context != "fixed" or key != "attention_size"]
-    model = compose("train", ["data=files", "model=tiny", f"model/context={context}", *sizes]).model
+    whole = compose("train", ["data=files", "model=tiny", f"model/context={context}", *sizes])
+    OmegaConf.resolve(whole.model)
     config = OmegaConf.create(
-        {"model": model, "search": compose("translate", ["run=x", f"search={search_option}"]).search}
+        {"model": whole.model, "search": compose("translate", ["run=x", f"search={search_option}"]).search}
     )
     config.search.update(search)
     (folder / "checkpoints").mkdir(parents=True)

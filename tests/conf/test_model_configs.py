@@ -57,7 +57,8 @@ def searching() -> Iterator[None]:
 def compose(preset: str, choice: Choice) -> DictConfig:
     """The `model` node alone, with its interpolations resolved."""
     chosen = [f"model/{group}={name}" for group, name in choice.items()]
-    config = hydra.compose(overrides=[f"+model={preset}", *chosen, "+sizes.units=24", "+sizes.dropout=0.1"])
+    read = ["+sizes.units=24", "+sizes.dropout=0.1", "+word_dropout={source: null, target: 0.2}"]
+    config = hydra.compose(overrides=[f"+model={preset}", *chosen, *read])
     OmegaConf.resolve(config)
     return config.model
 
