@@ -179,6 +179,14 @@ def test_a_folder_of_yaml_that_is_not_there(capfd: pytest.CaptureFixture[str]) -
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["sweep", "--config-name=mine"], ["train", "-m", "-cn", "mine"]])
+def test_a_config_of_one_s_own_can_t_be_swept(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    err = capfd.readouterr().err
+    assert "--config-name is for one training" in err
+    assert err.count("\n") == 1
+
+
 def test_a_launcher_s_process_may_register_hydra_s_own_reader() -> None:
     yaml_source.install()
     SourcesRegistry.instance().register(file_config_source.FileConfigSource)

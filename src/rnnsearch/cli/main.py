@@ -185,6 +185,11 @@ def _hydra(command: str, arguments: list[str], failed: Callable[[Exception], Non
     install()
     follow_parent()
     swept = command in ALWAYS_SWEPT or (command == "train" and bool(MANY & set(arguments)))
+    if swept and any(argument.startswith(("--config-name", "-cn")) for argument in arguments):
+        raise ValueError(
+            "--config-name is for one training, and a sweep's points are composed from conf/train.yaml; put the values "
+            "into my/experiment/mine.yaml, and give --config-dir=my +experiment=mine"
+        )
     logging.raiseExceptions = not {"--info", "-i"} & set(arguments)  # Hydra prints --info through logging, into a pipe
     trusted = trust.asked_for(arguments)
     configs = trust.own_configs(trusted)
