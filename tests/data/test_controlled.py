@@ -105,6 +105,7 @@ def test_mean_length_is_a_parameter(mean: float) -> None:
     assert max(lengths) <= 20
 
 
+@pytest.mark.slow
 def test_generation_is_fast() -> None:
     start = time.process_time()
     assert sum(1 for _ in itertools.islice(corpus(train_pairs=100_000).pairs("train"), 2000)) == 2000

@@ -57,7 +57,7 @@ def slow_beam(
 
 
 @pytest.mark.parametrize("normalization", ["none", "average"])
-@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize("width", [1, pytest.param(2, marks=pytest.mark.slow), 5])
 def test_equals_a_slow_search_on_lists(width: int, normalization: str) -> None:
     search = beam_search(beam_size=width, normalization=normalization)
     for seed in range(2):

@@ -80,6 +80,7 @@ def test_planned_pairs_are_compared_in_every_combination_of_what_else_is_swept(p
     assert stated["comparisons"] == [[f"additive, cell={x}", f"fixed, cell={x}"] for x in ("cudnn", "lstm")]
 
 
+@pytest.mark.slow
 def test_a_plain_sweep_may_name_its_baseline(plan: Any) -> None:
     words = ("sweep study=s", *EQUAL, "model/context=additive,fixed", "seed=0,1")
     plan(*words)

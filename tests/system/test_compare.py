@@ -295,6 +295,7 @@ def test_a_run_that_no_study_asked_for_is_never_cleared(
     assert workshop.snapshot(foreign) == before
 
 
+@pytest.mark.slow
 def test_models_are_made_equal_in_operations_by_as_many_jobs_as_asked(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

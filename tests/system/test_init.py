@@ -124,6 +124,7 @@ def test_it_begins_with_the_ancestor_s_likelihood(
     assert results["weights_sha256"] == workshop.record(trained)["results"]["weights_sha256"]
 
 
+@pytest.mark.slow
 def test_it_goes_on_without_its_ancestor(
     workshop: Any, tune: Tuner, trained: Path, tuned: Path, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_in_training_and_later_as_the_own_test_set(workshop: Any, own: list[str]
     assert workshop.record(tmp_path / "run")["tests"].keys() == {"again", "later"}
 
 
+@pytest.mark.slow
 def test_it_changes_neither_key_nor_weights(workshop: Any, trained: Path, own: list[str], tmp_path: Path) -> None:
     named = [workshop.quoted(f"+tests.x.{side}", path) for side, path in zip(("source", "target"), own, strict=True)]
     assert workshop.train(tmp_path / "run", "budget.updates=12 model.dropout=0.2 test=true", *named) == 0

@@ -35,6 +35,7 @@ def test_a_pause_at_the_end_is_the_end(workshop: Any, tmp_path: Path) -> None:
     assert workshop.record(tmp_path / "run")["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_tokens_count_too(workshop: Any, tmp_path: Path) -> None:
     words = "budget.updates=null budget.tokens=600 test=false samples=0 validation.every=2"
     assert workshop.train(tmp_path / "run", words, "pause.share=0.5") == 0

@@ -136,6 +136,7 @@ def test_a_run_that_is_not_there_is_started(workshop: Any, trained: Path, tmp_pa
     assert workshop.record(tmp_path / "run")["results"] == workshop.record(trained)["results"]
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_before_its_first_checkpoint_starts_anew(
     workshop: Any, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,7 @@ def test_tokens_stop(workshop: Any, tmp_path: Path) -> None:
     assert len(record["results"]["curves"]["validation"]) == 1
 
 
+@pytest.mark.slow
 def test_seconds_stop(workshop: Any, tmp_path: Path) -> None:
     assert workshop.train(tmp_path / "run", "budget.updates=null budget.seconds=0.5 validation.every=100000") == 0
     record = workshop.record(tmp_path / "run")
@@ -146,7 +147,7 @@ def test_the_plateau_lowers_the_rate_on_the_curve(workshop: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     "words",
     [
-        "optimizer=adadelta scheduler=none averaging=none ~logger",
+        pytest.param("optimizer=adadelta scheduler=none averaging=none ~logger", marks=pytest.mark.slow),
         pytest.param("optimizer=adamw scheduler=inverse_sqrt batches=paper", marks=pytest.mark.slow),
         pytest.param(
             "optimizer=sgd scheduler=step batches=tokens batches.size=100 trainer=auto", marks=pytest.mark.slow
@@ -154,7 +155,7 @@ def test_the_plateau_lowers_the_rate_on_the_curve(workshop: Any, tmp_path: Path)
         "tokenizer=sentencepiece tokenizer.source_size=300 tokenizer.target_size=300",
         "model/context=fixed model.cell=lstm data_workers=1",
         "model/encoder=transformer model/decoder=transformer model.decoder.heads=2 model.encoder.norm=post",
-        "model.cell=sru model.decoder.query_state=current",
+        pytest.param("model.cell=sru model.decoder.query_state=current", marks=pytest.mark.slow),
         pytest.param("model.cell=lrn model/context=slots model.context.slots=1", marks=pytest.mark.slow),
         pytest.param("model.cell=mingru model.encoder.layers=2 trainer.precision=bf16-mixed", marks=pytest.mark.slow),
         pytest.param("model/encoder=transformer model.decoder.initial_state=mean", marks=pytest.mark.slow),
@@ -183,6 +184,7 @@ def test_overfitting_forgets_nothing(workshop: Any, tmp_path: Path) -> None:
     assert losses[-1] < 0.3
 
 
+@pytest.mark.slow
 def test_lightning_s_profiler_reports(workshop: Any, tmp_path: Path) -> None:
     assert workshop.train(tmp_path / "run", "trainer.profiler=simple " + SHORT) == 0
     assert "Mean duration" in (tmp_path / "run" / "train.log").read_text()
@@ -295,6 +297,7 @@ def test_a_model_that_is_worse_than_chance_is_told(workshop: Any, tmp_path: Path
     assert f"the model is worse than chance: validation's negative log-likelihood is {nll:.4g} nats a token" in error
 
 
+@pytest.mark.slow
 def test_paths_with_odd_characters(workshop: Any, tmp_path: Path) -> None:
     odd = tmp_path / "a b,c=é'x\"y [1] {2} #3"
     overrides = [*workshop.corpus(odd / "data"), workshop.quoted("paths.cache", odd / "cache")]
@@ -320,6 +323,7 @@ class OfValues(General):
 """
 
 
+@pytest.mark.slow
 def test_a_context_whose_operations_nobody_can_count(
     workshop: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:

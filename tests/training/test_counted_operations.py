@@ -132,7 +132,10 @@ def test_depth_heads_a_window_and_coverage_are_in_the_formula(words: str) -> Non
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize(("source", "target"), [(13.7, 11.25), (4.0, 50.0), (60.0, 20.5)])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(13.7, 11.25), *(pytest.param(*far, marks=pytest.mark.slow) for far in ((4.0, 50.0), (60.0, 20.5)))],
+)
 def test_what_is_said_is_what_is_measured(decoder: str, source: float, target: float, monkeypatch: Any) -> None:
     translators = [tiny(*one) for one in designs() if one[1:] == (decoder, "cudnn")]
     said = [total(one, source, target) for one in translators]
