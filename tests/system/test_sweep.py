@@ -10,7 +10,7 @@ from tests.system.sweeps import eventually, points, results, started, statuses, 
 
 from rnnsearch.sweeps import ledger
 
-ISSUE = "study=NAME data=controlled model=tiny trainer=cpu trainer.max_steps=5"
+FIRST = "study=NAME data=controlled data.test_pairs=100 model=tiny trainer=cpu trainer.max_steps=5"
 
 
 def attempts(output: Path, study: str = "s") -> dict[str, int]:
@@ -39,11 +39,11 @@ def test_a_poisoned_point_stops_no_other_and_is_tried_again(workshop: Any, tmp_p
 
 
 @pytest.mark.slow
-def test_the_issue_s_first_command(tmp_path: Path) -> None:
+def test_a_first_sweep_again_and_with_another_seed(tmp_path: Path) -> None:
     axes = "model/context=additive,fixed model.context.attention_size=8,16"
 
     def run(seeds: str) -> tuple[int, str, dict[str, int]]:
-        process = started(["sweep", *ISSUE.split(), *axes.split(), f"seed={seeds}"], tmp_path)
+        process = started(["sweep", *FIRST.split(), *axes.split(), f"seed={seeds}"], tmp_path)
         out, _ = process.communicate(timeout=900)
         return process.returncode, out, attempts(tmp_path / "outputs", "NAME")
 
