@@ -20,7 +20,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "outputs"
 
 
-def test_the_issue_s_commands(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_of_the_documentation(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", 'where="bleu>30 and model/context=additive"', "sort=bleu"]) == 0
     head, row, counts = capsys.readouterr().out.splitlines()
     assert head.split() == ["study", "member", "seed", "status", "bleu", "model/context", "run"]

@@ -48,7 +48,7 @@ def test_the_search_of_a_run_older_than_some_settings_is_built() -> None:
     assert build.make(chosen_search(old, shipped, ["run=r"])).batch_size == shipped.batch_size
 
 
-def test_the_shipped_config_takes_what_the_issue_shows() -> None:
+def test_the_shipped_config_takes_what_is_documented() -> None:
     config = compose("translate", ["run=there", "search.beam_size=5", "search.batch_size=64"])
     assert (config.run, config.checkpoint, config.device, config.format) == ("there", "best", "auto", "text")
     for option in ("greedy", "beam", "sampling"):
