@@ -19,7 +19,7 @@ def copied(trained: Path, tmp_path: Path) -> Path:
 def test_conditions_and_agreement(workshop: Any, trained: Path, copied: Path, tmp_path: Path, capfd: Any) -> None:
     assert workshop.main("evaluate", f"run={copied}", *QUICK) == 0
     plain = json.loads(capfd.readouterr().out)
-    words = [f"attention_run={trained}", "attention=all", f"attention_figure={tmp_path / 'figure.svg'}"]
+    words = [f"attention_run={trained}", "attention=all", f"attention_figure={tmp_path / 'figure.png'}"]
     words += ["agreement.saliency=true", f"agreement.runs={trained}", "agreement.sentences=4"]
     assert workshop.main("evaluate", f"run={copied}", *words, *QUICK) == 0
     out, err = capfd.readouterr()
@@ -41,7 +41,7 @@ def test_conditions_and_agreement(workshop: Any, trained: Path, copied: Path, tm
     assert agreement["runs"] == [str(copied), str(trained)]
     assert agreement["attention_of_runs"]["kendall_tau"] == pytest.approx(1)
     assert "attention and saliency: Kendall's tau" in err
-    assert "uniform" in (tmp_path / "figure.svg").read_text()
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 MADE: dict[str, dict[str, Any]] = {"run": {}, "other": {"text": 1}, "fixed": {"context": "fixed"}}
@@ -53,6 +53,7 @@ REFUSED = [
     ("run", "attention=uniform attention_run=x", "attention=other_run, which is not asked for"),
     ("run", "attention=other_run attention_run=FOLDER/fixed", "has no attention weights"),
     ("run", "attention_figure=figure.svg", "attention_figure is of replaced weights"),
+    ("run", "attention=uniform attention_figure=figure.pdf", "ends in .svg or .png"),
     ("run", "attention=erased attention_layer=2", "a Transformer's decoder"),
 ]
 

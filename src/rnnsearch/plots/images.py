@@ -3,6 +3,7 @@
 import io
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from rnnsearch.plots import fonts
 from rnnsearch.plots.style import STYLE
+from rnnsearch.records.json_files import write_bytes
 from rnnsearch.records.visible import visible
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,15 @@ def png(figure: Figure, digest: str) -> bytes:
     buffer = io.BytesIO()
     _save(figure, buffer, format="png", dpi=160, metadata={"Software": None, DIGEST: digest})
     return buffer.getvalue()
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG where its file's name ends so, else as an SVG.
+
+    Raises:
+        ValueError: for a PNG of characters that no font has.
+    """
+    write_bytes(path, png(figure, "") if path.suffix == ".png" else svg(figure).encode())
 
 
 def _save(figure: Figure, target: Any, **options: Any) -> None:

@@ -20,12 +20,17 @@ LARGEST = 1 << 28  # bytes of a JSON file: no run writes so many
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: readers see the old or the new text, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As `write_text`, for what is no text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)  # left by a killed process of the same number, or a link
     try:
-        with part.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with part.open("xb") as file:
+            file.write(content)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -25,7 +25,6 @@ from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import Evaluation
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.trained_model import TrainedModel, load
-from rnnsearch.records.json_files import write_text
 from rnnsearch.records.metrics import METRICS
 from rnnsearch.runs.baseline import figures
 from rnnsearch.runs.run_folder import LoadedRun
@@ -50,6 +49,7 @@ LENGTHS_UNKNOWN = (
     "the diagonal of a free translation goes by the mean lengths of the training pairs (flops_lengths in record.json), "
     "which the record of this run lacks"
 )
+FIGURES = (".svg", ".png")
 
 
 def asked_replacements(cfg: DictConfig, model: TrainedModel, first: LoadedRun) -> dict[str, Replacement]:
@@ -66,6 +66,10 @@ def asked_replacements(cfg: DictConfig, model: TrainedModel, first: LoadedRun) -
             if cfg[key] is not None:
                 raise ValueError(f"{key} is of replaced weights, and attention=learned replaces none; choose others")
         return {}
+    if cfg.attention_figure is not None and Path(cfg.attention_figure).suffix not in FIGURES:
+        raise ValueError(
+            f"attention_figure={cfg.attention_figure}: give a file's name that ends in {' or '.join(FIGURES)}"
+        )
     for member in model.system.members:
         check_replaceable(member.translator, cfg.attention_layer, cfg.attention_head)
     ratio = training_ratio(first)
@@ -143,13 +147,13 @@ def under_conditions(
     ratio = length_ratio(learned, scoring)
     say(summary_of_conditions(metrics, ratio, conditions, sentences=len(learned)), stderr=True)
     if cfg.attention_figure is not None:
-        write_text(Path(cfg.attention_figure), drawn(metrics, conditions))
+        draw(metrics, conditions, Path(cfg.attention_figure))
     return result_of_conditions(cfg, conditions, first)
 
 
-def drawn(metrics: Mapping[str, Any], conditions: Mapping[str, UnderCondition]) -> str:
-    """The conditions as an SVG: nats a token and BLEU under the learnt weights, and how far each is from them."""
-    from rnnsearch.plots.images import svg  # a second of matplotlib that few need
+def draw(metrics: Mapping[str, Any], conditions: Mapping[str, UnderCondition], file: Path) -> None:
+    """Draw the conditions into a file: nats and BLEU under the learnt weights, and how far each is from them."""
+    from rnnsearch.plots.images import write_figure  # a second of matplotlib that few need
     from rnnsearch.plots.shifts import Shift, shifts
 
     rows = {
@@ -160,7 +164,7 @@ def drawn(metrics: Mapping[str, Any], conditions: Mapping[str, UnderCondition]) 
         ]
         for name in ("nll", "bleu")
     }
-    return svg(shifts([(METRICS[name].title, metrics[name], of_name) for name, of_name in rows.items()]))
+    write_figure(file, shifts([(METRICS[name].title, metrics[name], of_name) for name, of_name in rows.items()]))
 
 
 def result_of_conditions(cfg: DictConfig, conditions: Mapping[str, UnderCondition], first: LoadedRun) -> dict[str, Any]:
