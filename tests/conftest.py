@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -12,6 +13,7 @@ import torch
 
 from rnnsearch.training import quick_import
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 

@@ -1,15 +1,12 @@
 """Commands in processes of their own that begin with everything imported, so that hundreds of them are quick."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from rnnsearch.sweeps import warm_processes
 from rnnsearch.sweeps.warm_processes import WarmProcess, can_be_warm
 
 
@@ -59,7 +56,7 @@ Process = Command | subprocess.Popen[str]
 
 
 def start(words: Sequence[str], folder: Path, environment: Mapping[str, str], *, fresh: bool = False) -> Process:
-    """A process that Ctrl-C reaches, whatever started the tests; not a fork if `fresh`, and where none can be made."""
+    """A process; not a fork if `fresh`, and where none can be made."""
     if fresh or not can_be_warm(environment, 1):
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "rnnsearch", *words],
@@ -69,16 +66,5 @@ def start(words: Sequence[str], folder: Path, environment: Mapping[str, str], *,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_heed,
         )
-    handler = _heed()
-    try:
-        warm_processes.prepare()  # the server, and so its children, inherit what is heeded now
-    finally:
-        signal.signal(signal.SIGINT, handler)
     return Command(words, folder=folder, environment=environment)
-
-
-def _heed() -> Any:
-    """Let Ctrl-C be heeded, which a shell ignores in the background; how it was before."""
-    return signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -26,6 +26,8 @@ COMMON = ["budget.updates=2", "validation.every=2", "validation.sentences=4", "t
 CONTROLLED = ["data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=2", "tokenizer.source_size=400"]
 FILES = ["tokenizer=word", "tokenizer.source_size=20", "tokenizer.target_size=20", "batches.size=4"]
 MEMBERS = [word.replace("data.", f"data.members.{name}.") for name in ("plain", "long") for word in CONTROLLED[:3]]
+AMOUNTS = ["filters.first=100,150", "protocol.baseline='fixed, first=100'"]
+AMOUNTS += ["protocol.comparisons=[['additive, first=150','fixed, first=150']]"]
 SMALL = {  # overrides that make a command short, and change nothing else
     "controlled": [*CONTROLLED, "tokenizer.target_size=400"],
     **dict.fromkeys(("files", "tsv", "csv", "jsonl", "tmx"), FILES),
@@ -137,6 +139,7 @@ def shortened(command: Command) -> list[str]:
     tunes = named(command) == "compare" or any(word.startswith(("protocol=", "tuning=")) for word in words)
     trials = ["tuning.factors=[1]", "tuning.extensions=0"] if tunes else []
     trials += ["seeds=[0]"] if named(command) == "compare" else []
+    trials += AMOUNTS if "protocol=learning_curve" in words else []
     search = ["sweep.search.trials=2", "sweep.search.startup=1"] if "sweep=optuna_tpe" in words else []
     return [*words, *COMMON, *small, *trials, *search]
 

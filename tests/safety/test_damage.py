@@ -31,7 +31,7 @@ FILES += ["translations.test.jsonl", "alignments.test.json", "metrics.csv"]
 def results(run: Path) -> dict[str, Any]:
     """All that commands take from a run's folder."""
     loaded = run_folder.load_run(run, device="cpu")
-    study = _whole_run("member", 1, run)
+    study = _whole_run("member", 1, run, "test")
     found = newest_whole(run)
     assert found is not None
     return {
