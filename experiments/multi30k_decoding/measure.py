@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import rnnsearch
-from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics, score
+from rnnsearch.evaluation.corpus_scores import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics, score
 from rnnsearch.evaluation.significance import Resampled, difference, estimate, resample
 from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
 from rnnsearch.records.run_record import read_values

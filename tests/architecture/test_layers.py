@@ -19,7 +19,7 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 HEAVY = {"torch", "lightning", "pytorch_lightning", "torchmetrics"}
 LIGHT = (
     *("study", "plots"),
-    *("evaluation.bleu", "evaluation.length", "evaluation.significance"),
+    *("evaluation.corpus_scores", "evaluation.length", "evaluation.significance"),
     *("evaluation.alignment_links", "evaluation.attention_statistics", "evaluation.symmetrization"),
 )
 CONFIGURATION = {"hydra", "omegaconf"}
@@ -87,7 +87,7 @@ BAD_TREE = {
     "model/encoder.py": "import torch\nfrom rnnsearch.kernels import step\nfrom . import decoder\n",
     "model/decoder.py": "def late():\n    from ..training import module\n",
     "evaluation/__init__.py": "",
-    "evaluation/bleu.py": "from rnnsearch.evaluation import translating\n",
+    "evaluation/corpus_scores.py": "from rnnsearch.evaluation import translating\n",
     "evaluation/translating.py": "from rnnsearch.model.encoder import Encoder\n",
     "training/__init__.py": "",
     "training/module.py": "from lightning.pytorch import LightningModule\nimport rnnsearch.study.report as report\n",
@@ -119,7 +119,7 @@ def test_the_rule_catches_what_it_should(bad: Imports) -> None:
 
 def test_heavy_imports_are_followed(bad: Imports) -> None:
     assert heavy_ways(bad) == [
-        "evaluation.bleu -> evaluation.translating -> model.encoder -> kernels.step -> torch",
+        "evaluation.corpus_scores -> evaluation.translating -> model.encoder -> kernels.step -> torch",
         "study.report -> torchmetrics",
     ]
 

@@ -7,8 +7,8 @@ import pytest
 from tests.evaluation.test_translating import SOURCE, TARGET, random_model, search, system
 
 from rnnsearch.evaluation.attention_at_test_time import Replacement, evaluate_conditions, length_ratio
-from rnnsearch.evaluation.bleu import score
 from rnnsearch.evaluation.comparison import Chance
+from rnnsearch.evaluation.corpus_scores import score
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.scoring import EARLIER
 from rnnsearch.evaluation.splits import evaluate_split

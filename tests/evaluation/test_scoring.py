@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation import bleu
-from rnnsearch.evaluation.bleu import score, suitable_scoring
+from rnnsearch.evaluation import corpus_scores
+from rnnsearch.evaluation.corpus_scores import score, suitable_scoring
 from rnnsearch.evaluation.scoring import EARLIER, Scoring, bleu_tokenizer, monitored
 from rnnsearch.evaluation.summed_metrics import BLEU, CHRF
 
@@ -31,9 +31,9 @@ TOKENIZER = {"zh": "zh"} | dict.fromkeys(("ja", "th", "my", "km", "lo", "bo"), "
 
 @pytest.fixture(autouse=True)
 def _anew() -> Iterator[None]:
-    bleu._tell.cache_clear()
+    corpus_scores._tell.cache_clear()
     yield
-    bleu._tell.cache_clear()
+    corpus_scores._tell.cache_clear()
 
 
 @pytest.mark.parametrize("said", ["own", "en", "zh", ""])

@@ -6,7 +6,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 from scipy import stats
 
-from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics
+from rnnsearch.evaluation.corpus_scores import bleu_of_sums, bleu_statistics
 from rnnsearch.evaluation.significance import (
     Resampled,
     difference,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rnnsearch.kernels import choice
+from rnnsearch.training.cuda_graphs import CudaGraphs, Readouts
 from rnnsearch.training.faults import Skipped, Watch
-from rnnsearch.training.graphs import CudaGraphs, Readouts
 from rnnsearch.training.module import TranslationModule
 
 from ..kernels.test_edges import BATCHES, DESIGNS, assert_equal, outcome, small

@@ -12,7 +12,12 @@ import pytest
 from tests.once import made_once
 from tests.study.many import stop_runs, write_sweep
 
-from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_statistics, chrf_from_statistics, chrf_statistics
+from rnnsearch.evaluation.corpus_scores import (
+    bleu_from_statistics,
+    bleu_statistics,
+    chrf_from_statistics,
+    chrf_statistics,
+)
 from rnnsearch.evaluation.length import by_length
 from rnnsearch.study import drawers, drawing
 from rnnsearch.study.report import Written, write_report

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnsearch.evaluation.bleu import chrf_from_statistics, chrf_statistics
+from rnnsearch.evaluation.corpus_scores import chrf_from_statistics, chrf_statistics
 from rnnsearch.page.reports import POLICY
 from rnnsearch.study import explorer
 from rnnsearch.study.blocks import First, Section

@@ -64,7 +64,7 @@ def build_data(config: DictConfig, vocabularies: "TokenizerPair | None" = None) 
 
 def build_scoring(config: DictConfig, data: "ParallelDataModule") -> "Scoring":
     """The scoring that suits the references of validation and test; logs what is unusual."""
-    from rnnsearch.evaluation.bleu import suitable_scoring
+    from rnnsearch.evaluation.corpus_scores import suitable_scoring
 
     texts = [list(data.rows("validation")["target_text"])[: config.validation.sentences]]
     if config.test and "test" in data.corpus.splits():

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rnnsearch.evaluation.bleu import bleu_statistics
 from rnnsearch.evaluation.comparison import Chance, Compared, compare, compare_by
+from rnnsearch.evaluation.corpus_scores import bleu_statistics
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.progress import Progress, silent
 from rnnsearch.evaluation.scoring import Scoring

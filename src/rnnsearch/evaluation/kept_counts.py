@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sacrebleu
 
-from rnnsearch.evaluation.bleu import BLEU_STATISTICS, CHRF_STATISTICS
+from rnnsearch.evaluation.corpus_scores import BLEU_STATISTICS, CHRF_STATISTICS
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.summed_metrics import BLEU, CHRF, Row, text_counts

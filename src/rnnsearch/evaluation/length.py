@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from rnnsearch.data.scripts import Unit
-from rnnsearch.evaluation.bleu import bleu_from_statistics, chrf_from_statistics
+from rnnsearch.evaluation.corpus_scores import bleu_from_statistics, chrf_from_statistics
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.evaluation.summed_metrics import AER, BLEU, CHRF, Row, alignment_metrics, attention_metrics, text_counts

@@ -9,7 +9,7 @@ from typing import Any
 from rnnsearch.data.scripts import units
 from rnnsearch.data.seen_words import Lookup
 from rnnsearch.data.tokenizer import EOS, SPECIALS, Tokenizer
-from rnnsearch.evaluation.bleu import score
+from rnnsearch.evaluation.corpus_scores import score
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.length import by_length

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnsearch.evaluation.alignment_links import aer_of_sums, alignment_score, alignment_statistics, parse_pharaoh
 from rnnsearch.evaluation.attention_statistics import AttentionSums, attention_statistics
-from rnnsearch.evaluation.bleu import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
+from rnnsearch.evaluation.corpus_scores import bleu_of_sums, bleu_statistics, chrf_of_sums, chrf_statistics
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.scoring import EARLIER, Scoring
 from rnnsearch.evaluation.significance import Bounds, ScoreOfSums, mean_of_sums, perplexity_of_sums

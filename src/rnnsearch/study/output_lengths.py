@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnsearch.evaluation.bleu import brevity_penalty
+from rnnsearch.evaluation.corpus_scores import brevity_penalty
 from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.study.folder import Row, Study
 from rnnsearch.study.remarks import Level, Remark, listed

@@ -27,8 +27,8 @@ from rnnsearch.model.translator import Translator
 from rnnsearch.search.hypotheses import Search
 from rnnsearch.training.budget import Budget
 from rnnsearch.training.convergence import Convergence, ConvergenceState
+from rnnsearch.training.cuda_graphs import Readouts
 from rnnsearch.training.faults import Diverged, Skipped, Watch, became
-from rnnsearch.training.graphs import Readouts
 from rnnsearch.training.schedules import Plateau, PlateauState, Schedule
 from rnnsearch.training.validation_metrics import CorpusScore, TokenLikelihood
 

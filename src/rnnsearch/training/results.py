@@ -8,7 +8,7 @@ from typing import Any
 
 from rnnsearch.data.datamodule import ParallelDataModule
 from rnnsearch.data.seen_words import kept_words
-from rnnsearch.evaluation.bleu import score
+from rnnsearch.evaluation.corpus_scores import score
 from rnnsearch.evaluation.kept_counts import keep_counts
 from rnnsearch.evaluation.scoring import Scoring
 from rnnsearch.evaluation.splits import NoNumbers, evaluate_split

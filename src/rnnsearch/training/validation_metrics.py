@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from rnnsearch.evaluation.bleu import bleu_from_statistics, bleu_statistics, chrf_from_statistics, chrf_statistics
+from rnnsearch.evaluation.corpus_scores import (
+    bleu_from_statistics,
+    bleu_statistics,
+    chrf_from_statistics,
+    chrf_statistics,
+)
 from rnnsearch.evaluation.scoring import Scoring
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rnnsearch.data.batching import BucketBatches, collate
-from rnnsearch.training import graphs
-from rnnsearch.training.graphs import Inputs, Readouts, Recording, padded
+from rnnsearch.training import cuda_graphs
+from rnnsearch.training.cuda_graphs import Inputs, Readouts, Recording, padded
 
 from .test_module import fit, module, rows, translator
 
@@ -82,17 +82,17 @@ def test_lengths_like_multi30k_s_make_few_shapes() -> None:
     for epoch in range(3):
         for part in BucketBatches(unit="sentences", size=80, pool=100).plan(source, target, seed=1, epoch=epoch):
             sizes = (len(part), int(source[part].max()) + 1, int(target[part].max()) + 1)
-            multiples = (graphs.SENTENCES, graphs.LENGTHS, graphs.LENGTHS)
+            multiples = (cuda_graphs.SENTENCES, cuda_graphs.LENGTHS, cuda_graphs.LENGTHS)
             rows, s, t = (-(-n // m) * m for n, m in zip(sizes, multiples, strict=True))
             shapes.add((rows, s, t))
             real += sizes[0] * (sizes[1] + sizes[2])
             positions += rows * (s + t)
-    assert 5 < len(shapes) <= 20 < graphs.SHAPES
+    assert 5 < len(shapes) <= 20 < cuda_graphs.SHAPES
     assert positions < 1.1 * real
 
 
 def test_beyond_the_most_shapes_batches_run_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "SHAPES", 1)
+    monkeypatch.setattr(cuda_graphs, "SHAPES", 1)
     replaying = Rerunning(translator())
     for size in (3, 20, 3, 40):
         batch = collate(rows(size))

@@ -4,7 +4,7 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnsearch.evaluation.bleu import (
+from rnnsearch.evaluation.corpus_scores import (
     bleu_from_statistics,
     bleu_of_sums,
     bleu_statistics,
