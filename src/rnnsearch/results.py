@@ -126,15 +126,18 @@ class Study:
         return sorted(self._pictures())
 
     def figure(self, name: str) -> "Figure":
-        """A figure of its report, such as ``bleu_by_length``.
+        """A figure of its report, such as ``bleu_by_length``; a notebook shows it.
 
         Raises:
             ValueError: if the report has none of that name.
         """
+        from rnnsearch.plots.images import show_in_notebooks
+
         pictures = self._pictures()
         if name not in pictures:
             there = ", ".join(sorted(pictures))
             raise ValueError(f"the report of {self.folder.name} has no figure {name!r}; it has {there}")
+        show_in_notebooks()
         figure: Figure = pictures[name].draw()
         return figure
 

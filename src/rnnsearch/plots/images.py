@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def svg(figure: Figure) -> str:
     return visible(buffer.getvalue())  # comments hold the texts that are drawn as paths
 
 
-def png(figure: Figure, digest: str) -> bytes:
+def png(figure: Figure, digest: str = "") -> bytes:
     """The figure as a PNG of 160 dots an inch that holds the digest of what it shows.
 
     Raises: ValueError if no font has one of its characters.
@@ -46,7 +47,20 @@ def write_figure(path: Path, figure: Figure) -> None:
     Raises:
         ValueError: for a PNG of characters that no font has.
     """
-    write_bytes(path, png(figure, "") if path.suffix == ".png" else svg(figure).encode())
+    write_bytes(path, png(figure) if path.suffix == ".png" else svg(figure).encode())
+
+
+def show_in_notebooks() -> None:
+    """Let IPython, where it runs, show figures as pictures, unless something shows them already.
+
+    On its own it knows figures of pyplot alone.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        formatter = shell.display_formatter.formatters["image/png"]
+        if formatter.for_type(Figure) is None:
+            formatter.for_type(Figure, png)
 
 
 def _save(figure: Figure, target: Any, **options: Any) -> None:

@@ -53,6 +53,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
         checksums: SHA-256 of each file, in hexadecimal.
         pairs: of each split, after filters.
         taken_out: pairs of validation and test that were taken out of the training pairs.
+        contradictions: by split, how many pairs have each fault; `rnnsearch.data.contradictions` says which there are.
         longest_source: words of the longest source sentence that was trained on.
         length_units: of source and target: words, or characters where a script has no blanks.
     """
@@ -63,6 +64,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     checksums: dict[str, str] = {}
     pairs: dict[str, int] = {}
     taken_out: dict[str, int] = {}
+    contradictions: dict[str, dict[str, int]] = {}
     longest_source: int | None = None
     length_units: dict[str, str] = {}
 
