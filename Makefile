@@ -21,6 +21,8 @@ BENCH_RESULTS ?= benchmarks/results
 COMPARE_ARGS ?= data=controlled study=controlled
 DASHBOARD_ARGS ?=
 FILL_ARGS ?=
+# All of docs/notebooks, or some: NOTEBOOKS=docs/notebooks/your_own_corpus.ipynb
+NOTEBOOKS ?=
 FUZZ_FOLDER ?= outputs/fuzz
 FUZZ_ARGS ?=
 
@@ -34,7 +36,7 @@ INSTALLED := $(VENV)/.installed
 LOG := $(VENV)/install.log
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare dashboard figures docs test test-slow fuzz lint format peers bench aligner comet constraints audit
+.PHONY: help install compare dashboard figures notebooks docs test test-slow fuzz lint format peers bench aligner comet constraints audit
 
 help:  ## show these lines
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +51,9 @@ dashboard: install  ## serve reports, TensorBoard, Optuna's and MLflow's pages o
 
 figures: install  ## fill in the figures that README, docs and experiments quote, from committed records
 	$(BIN)/python -m experiments.fill $(FILL_ARGS)
+
+notebooks: install  ## execute the notebooks of docs/notebooks in place and clean their outputs; minutes each
+	$(BIN)/python docs/notebooks/execute.py $(NOTEBOOKS)
 
 docs: install  ## build the documentation into site/, warnings as errors; print its first page's path
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -19,25 +19,28 @@ from nbconvert.preprocessors import (
 )
 
 FOLDER = Path(__file__).resolve().parent
-WIDGETS = "application/vnd.jupyter.widget-view+json"
 KERNEL = ("kernelspec", ("language_info", "name"))  # of the notebook's metadata, what front ends need
 
 
-class DropNoise(Preprocessor):
-    """Drops what is written to standard error, and progress bars."""
+class KeepValues(Preprocessor):
+    """Keeps what a cell prints and its last value, not what is written to standard error or displayed by the way.
+
+    Bars and tables of progress are displayed. A value that has a richer form loses its text, which may name a folder.
+    """
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
-        """The cell with the outputs that were meant to be read."""
-        cell.outputs = [output for output in cell.get("outputs", []) if not _is_noise(output)]
+        """The cell with the outputs that are kept."""
+        outputs = cell.get("outputs", [])
+        if outputs:
+            cell.outputs = [one for one in outputs if one.output_type != "display_data" and one.get("name") != "stderr"]
+        for output in cell.get("outputs", []):
+            if len(output.get("data", {})) > 1:
+                output.data.pop("text/plain", None)
         return cell, resources
 
 
-def _is_noise(output: Any) -> bool:
-    return output.get("name") == "stderr" or WIDGETS in output.get("data", {})
-
-
 def executed(notebook: Any, folder: Path, *, seconds: int) -> Any:
-    """The notebook with new outputs, cleaned.
+    """The notebook with new outputs.
 
     Args:
         notebook: that `nbformat` has read.
@@ -48,13 +51,17 @@ def executed(notebook: Any, folder: Path, *, seconds: int) -> Any:
         nbconvert.preprocessors.CellExecutionError: if a cell fails.
     """
     resources: dict[str, Any] = {"metadata": {"path": str(folder)}}
+    return ExecutePreprocessor(timeout=seconds, record_timing=False).preprocess(notebook, resources)[0]
+
+
+def cleaned(notebook: Any) -> Any:
+    """The notebook with what readers want of its outputs."""
     for step in (
-        ExecutePreprocessor(timeout=seconds, record_timing=False, store_widget_state=False),
-        DropNoise(),
+        KeepValues(),
         CoalesceStreamsPreprocessor(),
         ClearMetadataPreprocessor(preserve_nb_metadata_mask=set(KERNEL)),
     ):
-        notebook, resources = step.preprocess(notebook, resources)
+        notebook, _ = step.preprocess(notebook, {})
     return notebook
 
 
@@ -62,7 +69,7 @@ def main(paths: Iterable[Path]) -> None:
     """Execute notebooks and write them where they were."""
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:
-            notebook = executed(nbformat.read(path, as_version=4), Path(folder), seconds=1800)
+            notebook = cleaned(executed(nbformat.read(path, as_version=4), Path(folder), seconds=1800))
         nbformat.write(notebook, path)
         print(path)
 

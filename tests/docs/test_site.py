@@ -132,7 +132,7 @@ def test_pages_opened_as_files(site: Path, width: int) -> None:
         errors: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        for path in sorted(site.glob("*.html")):
+        for path in sorted(site.rglob("*.html")):
             if path.name == "404.html":
                 continue
             page.goto(path.as_uri())

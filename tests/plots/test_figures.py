@@ -1,5 +1,7 @@
+import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from matplotlib.image import imread
 
 from rnnsearch.plots import fonts
 from rnnsearch.plots.attention import attention_matrix, words_of_pieces
-from rnnsearch.plots.images import png, svg
+from rnnsearch.plots.images import png, show_in_notebooks, svg
 from rnnsearch.plots.learning_curves import Curve, learning_curves, mean_curve
 from rnnsearch.plots.length_curves import Band, score_by_length, trained_place
 from rnnsearch.plots.shifts import Shift, shifts
@@ -166,3 +168,17 @@ def test_shifts_have_a_panel_a_measure_and_a_row_a_change() -> None:
         "BLEU: difference from 30.00",
     )
     assert "<svg" in svg(figure)
+
+
+def test_a_notebook_shows_a_figure_as_it_was_told_or_as_reports_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    figure, _ = panel(4, 3)
+    assert "image/png" not in shell.display_formatter.format(figure)[0]
+    show_in_notebooks()
+    assert shell.display_formatter.format(figure)[0]["image/png"] == png(figure)
+    shell.display_formatter.formatters["image/png"].for_type(type(figure), lambda figure: b"mine")
+    show_in_notebooks()
+    assert shell.display_formatter.format(figure)[0]["image/png"] == b"mine"

@@ -23,6 +23,7 @@ def test_train_is_the_command(workshop: Any, trained: Path, tmp_path: Path, caps
     assert run.metrics.keys() == {"validation", "test"}
     assert run.metrics["test"].bleu == run.record.results.metrics.test["bleu"]
     assert run.metrics["test"].values["by_length"]
+    assert run.record.data.contradictions["validation"]["pairs"] == 12
     assert run.config["model"]["encoder"]["cell"] == api.Run(trained).config["model"]["encoder"]["cell"]
     assert run.load().translate(["rot"])[0].text == rnnsearch.load(trained).translate(["rot"])[0].text
     assert "finished" in repr(run)
