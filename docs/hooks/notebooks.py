@@ -17,9 +17,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text, resources = exporter.from_filename(
             str(path), resources={"output_files_dir": f"{path.stem}_files", "unique_key": path.stem}
         )
-        files.append(
-            File.generated(config, f"notebooks/{path.stem}.md", content=text.replace("\\<", "&lt;"))
-        )  # of Jupyter alone
+        text = text.replace("\\<", "&lt;")  # an escape that Jupyter's Markdown alone knows
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
         for name, picture in (resources.get("outputs") or {}).items():
             files.append(File.generated(config, f"notebooks/{name}", content=picture))
     return files
