@@ -13,7 +13,7 @@ from rnnsearch.training.averaging import moving_average
 from rnnsearch.training.freezing import freeze, frozen_numbers, modules_with_weights
 from rnnsearch.training.results import sizes
 
-from .test_graphs import Rerunning
+from .test_cuda_graphs import Rerunning
 from .test_module import fit, module, rows, translator
 from .translators import translator_of
 

@@ -8,7 +8,7 @@ from rnnsearch.records.visible import visible
 
 SHADE = "rgba(230, 110, 20, {:.3f})"  # over any background
 CELL = "min-width:1.6em;height:1.6em;padding:0;text-align:center;border:1px solid rgba(128,128,128,.25)"
-HEAD = "padding:.1em .4em;font-weight:normal;border:0;background:none"
+HEAD = "min-width:0;padding:.1em .4em;font-weight:normal;border:0;background:none"
 UPRIGHT = "writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;vertical-align:bottom;white-space:pre"
 
 
