@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from rnnsearch.model.decoder import Readout
 from rnnsearch.model.dropout import SequenceDropout
+from rnnsearch.model.readout import Readout
 
 from .designs import MODERN, PAPER, SOURCES, batch, build
 from .oracle import Design

@@ -11,8 +11,10 @@ from torch import Tensor
 from rnnsearch.model import decoder, recurrence
 from rnnsearch.model.cells import CellState, GateNorm, LstmCell, PaperCell
 from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
-from rnnsearch.model.decoder import Decoder, InitialState, Readout
+from rnnsearch.model.decoder import Decoder
 from rnnsearch.model.encoder import Annotations, LibraryLayer, PlainDirection
+from rnnsearch.model.initial_state import InitialState
+from rnnsearch.model.readout import Readout
 from rnnsearch.model.recurrence import LayerAbove
 from rnnsearch.model.transformer import Half
 from rnnsearch.model.transformer_layer import Looked, MultiHeadAttention, Residual

@@ -13,15 +13,15 @@ from torch.profiler import record_function
 
 from rnnsearch.kernels.products import lowered
 from rnnsearch.model.cells import CELLS, CellState, choose
-from rnnsearch.model.context import Context, mean_annotation
+from rnnsearch.model.context import Context
 from rnnsearch.model.dropout import SequenceDropout, WordEmbedding
 from rnnsearch.model.encoder import Annotations
+from rnnsearch.model.initial_state import InitialState
 from rnnsearch.model.linear import Linear
 from rnnsearch.model.memory import Memory, mix, mix_rows
+from rnnsearch.model.readout import Readout
 from rnnsearch.model.recurrence import TRANSITIONS, LayerAbove, has_kernel, stack_weights, unroll, unroll_fused
 
-READOUTS = ("maxout", "tanh", "linear")
-INITIAL_STATES = ("backward", "ends", "mean", "context", "zero")
 INITIAL_MEMORIES = ("zero", "ends")
 
 
@@ -46,86 +46,6 @@ class State:
         readout, covered = (None if part is None else part[index_N] for part in (self.readout_NR, self.covered_NV))
         cell, *above = (tuple(part[index_N] for part in cell) for cell in (self.cell, *self.above))
         return State(cell, readout, tuple(above), covered)
-
-
-class Readout(nn.Module):
-    """t_i from state, previous word and context; the paper's deep output with one maxout layer, or tanh, or linear."""
-
-    def __init__(self, *, kind: str, size: int, hidden_size: int, embedding_size: int, context_size: int) -> None:
-        super().__init__()
-        self.kind = choose(kind, READOUTS, "model.decoder.readout")
-        self.size = size
-        width = 2 * size if kind == "maxout" else size
-        self.state = Linear(hidden_size, width)  # U_o
-        self.word = Linear(embedding_size, width, bias=False)  # V_o
-        self.context = Linear(context_size, width, bias=False) if context_size else None  # C_o
-
-    def forward(self, states_BTH: Tensor, words_BTM: Tensor, contexts_BTE: Tensor) -> Tensor:
-        """t_i for each step, ``[B, T, R]``; ``contexts_BTE`` may have T = 1, for all steps."""
-        return self.combine(states_BTH, words_BTM, self.project(contexts_BTE))
-
-    def project(self, contexts_BTE: Tensor) -> Tensor | None:
-        """C_o c_i; None without contexts."""
-        return None if self.context is None else self.context(contexts_BTE)
-
-    def combine(self, states: Tensor, words: Tensor, projected: Tensor | None) -> Tensor:
-        """t_i ``[..., R]`` from states ``[..., H]``, words ``[..., M]`` and contexts that `project` has seen."""
-        sums = self.state(states) + self.word(words)  # t~_i
-        if projected is not None:
-            sums = sums + projected
-        if self.kind == "maxout":
-            return torch.maximum(sums[..., 0::2], sums[..., 1::2])  # max(t~_{2k-1}, t~_{2k}), k = 1..l
-        return torch.tanh(sums) if self.kind == "tanh" else sums
-
-
-class InitialState(nn.Module):
-    """s_0 = tanh(W_s x), x of the annotations: ←h_1 (paper), both ends, their mean, or a constant context.
-
-    With ``memory`` an LSTM's memory begins as W_m m, m both ends of the encoder's memory. ``hidden_size`` is of all
-    layers together.
-    """
-
-    def __init__(
-        self,
-        *,
-        kind: str,
-        hidden_size: int,
-        ends_size: int,
-        bidirectional: bool,
-        context: Context,
-        memory: bool = False,
-    ) -> None:
-        super().__init__()
-        self.kind = choose(kind, INITIAL_STATES, "model.decoder.initial_state")
-        if kind == "backward" and not bidirectional:
-            raise ValueError(
-                "model.decoder.initial_state=backward reads ←h_1, which model/encoder=unidirectional does not have; "
-                "choose initial_state=ends, mean or zero"
-            )
-        if kind == "context" and not (context.constant and context.size):
-            raise ValueError(
-                "model.decoder.initial_state=context reads a context that is known before the first step; "
-                "choose model/context=fixed or mean, or initial_state=ends, backward or mean"
-            )
-        sizes = {"backward": ends_size // 2, "ends": ends_size, "mean": ends_size, "context": context.size, "zero": 0}
-        self.hidden_size = hidden_size
-        self.project = Linear(sizes[kind], hidden_size) if sizes[kind] else None
-        self.memory = Linear(ends_size, hidden_size) if memory else None
-
-    def forward(self, annotations: Annotations, memory: Memory) -> Tensor:
-        """s_0, ``[B, H]``."""
-        if self.project is None:
-            return annotations.states_BSE.new_zeros(annotations.states_BSE.shape[0], self.hidden_size)
-        projected_BH = self.project(self._read(annotations, memory))
-        return torch.tanh(projected_BH.to(self.project.weight.dtype))  # states keep the weights' precision
-
-    def _read(self, annotations: Annotations, memory: Memory) -> Tensor:
-        if self.kind == "backward":
-            assert annotations.first_backward_BH is not None
-            return annotations.first_backward_BH
-        if self.kind == "mean":
-            return mean_annotation(annotations)
-        return memory.values_BSE[:, 0] if self.kind == "context" else annotations.ends_BE
 
 
 def at(step_B: Tensor | None, values_BTX: Tensor) -> Tensor:
