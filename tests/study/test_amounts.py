@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rnnsearch.study.folder import Study, read_study
 from rnnsearch.study.statistics import Comparison
 
 AMOUNTS = (100, 1000, 10_000)
-RECORDED = {"fixed": (2, 2, 5), "additive": (0, 1, 8)}
+RECORDED = {"fixed": (22, 22, 25), "additive": (20, 21, 28)}
 SCORES = st.lists(st.integers(-3, 3), min_size=3, max_size=3)
 
 
@@ -78,7 +78,9 @@ def test_seeds_that_cross_elsewhere_give_no_interval() -> None:
     assert (crossing.low, crossing.high, crossing.share) == (None, None, 0.0)
 
 
-def swept(make_study: Callable[..., Path], folder: Path) -> tuple[Study, Comparison]:
+def swept(
+    make_study: Callable[..., Path], folder: Path, recorded: Mapping[str, Sequence[float]] = RECORDED
+) -> tuple[Study, Comparison]:
     """Two contexts with three amounts each; what they record crosses as in the worked example."""
     members = {
         f"{context}, first={first}": {"model/context": context, "filters.first": first}
@@ -90,7 +92,7 @@ def swept(make_study: Callable[..., Path], folder: Path) -> tuple[Study, Compari
         context, count = path.parent.name.partition("-seed")[0].split(", first=")
         record = json.loads(path.read_text(encoding="utf-8"))
         record["data"]["pairs"]["train"] = int(count)
-        record["results"]["metrics"]["test"]["bleu"] = RECORDED[context][AMOUNTS.index(int(count))]
+        record["results"]["metrics"]["test"]["bleu"] = recorded[context][AMOUNTS.index(int(count))]
         path.write_text(json.dumps(record), encoding="utf-8")
     study = read_study(folder)
     return study, comparison_of(study, resamples=20)
@@ -109,6 +111,24 @@ def test_the_section_of_a_sweep(make_study: Callable[..., Path], tmp_path: Path)
     [axes] = figure.axes
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "1,000", "10,000"]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "additive", "told"),
+    [
+        ((1, 12, 15), (2, 11, 18), "additive overtakes fixed at about 1,800 training pairs"),  # not fixed before that
+        ((1, 2, 15), (2, 1, 18), "fixed and additive are not compared."),
+    ],
+)
+def test_amounts_at_which_nothing_is_learnt_say_nothing(
+    fixed: list[float], additive: list[float], told: str, make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    made = section(*swept(make_study, tmp_path / "amounts", {"fixed": fixed, "additive": additive}))
+    [sentence] = made.text
+    assert sentence.startswith(told)
+    assert sentence.endswith(" Amounts at which both have under 10 BLEU are left out.")
+    assert ("Dotted" in made.pictures[0].caption) == ("overtakes" in told)
+    assert "fixed overtakes" not in sentence
 
 
 def test_a_study_of_one_amount_has_no_section(make_study: Callable[..., Path], tmp_path: Path) -> None:

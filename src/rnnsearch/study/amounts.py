@@ -8,11 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
+from rnnsearch.evaluation.error_model import Floats
 from rnnsearch.evaluation.significance import Interval
 from rnnsearch.plots.amount_curves import FEW, AmountCurve, amount_curves
 from rnnsearch.records.metrics import TITLES
 from rnnsearch.study.blocks import Picture, Section
-from rnnsearch.study.crossings import Crossing, Floats, crossings
+from rnnsearch.study.crossings import Crossing, crossings
 from rnnsearch.study.folder import Study
 from rnnsearch.study.measures import Measure, settings
 from rnnsearch.study.spread import over
@@ -37,7 +38,7 @@ def section(study: Study, comparison: Comparison) -> Section:
         return Section("Amount of data")
     name = TITLES[comparison.metric]
     curves = [_curve(line, comparison) for line in lines]
-    told = [_told(pair, study, comparison.metric) for pair in combinations(lines[:FEW], 2)]
+    told = [_told(pair, study, comparison) for pair in combinations(lines[:FEW], 2)]
     caption = (
         f"Test {name} against the number of training pairs, on a logarithmic axis; bands are 95 % intervals over "
         f"{over(comparison)}."
@@ -58,17 +59,16 @@ def lines_of(study: Study, comparison: Comparison) -> list[Line]:
     """A line for each of the other settings, where two or more amounts were tried with them."""
     members: dict[str, dict[int, str]] = defaultdict(dict)
     for member, values in settings(study).items():
-        pairs = _pairs(study, member)
+        pairs = _pairs(study, member, values.get(KEYS[0]))
         if not values.keys().isdisjoint(KEYS) and pairs is not None and member in comparison.whole.scores:
             rest = ", ".join(str(value) for key, value in values.items() if key not in KEYS)
             members[rest or "all"][pairs] = member
     return [Line(rest, dict(sorted(of.items()))) for rest, of in members.items() if len(of) > 1]
 
 
-def _pairs(study: Study, member: str) -> int | None:
+def _pairs(study: Study, member: str, asked: object) -> int | None:
     """What the member was trained on, as its runs counted it; of streamed pairs, as many as were asked for."""
     counted = {run.record.data.pairs.get("train") for run in study.compared(member)} - {None}
-    asked = settings(study)[member].get(KEYS[0])
     return counted.pop() if len(counted) == 1 else asked if isinstance(asked, int) else None
 
 
@@ -83,19 +83,31 @@ def _curve(line: Line, comparison: Comparison) -> AmountCurve:
     )
 
 
-def _told(pair: tuple[Line, Line], study: Study, metric: str) -> tuple[str, list[Crossing]]:
-    """Where two lines cross, in words; nothing for those that share no two amounts and a seed."""
+def _told(pair: tuple[Line, Line], study: Study, comparison: Comparison) -> tuple[str, list[Crossing]]:
+    """Where two lines cross, in words; nothing for those that share no two amounts and a seed.
+
+    Amounts at which the better of them has not learnt to translate are left out, as in all comparisons.
+    """
+    labels, metric = (pair[0].label, pair[1].label), comparison.metric
     shared = [pairs for pairs in pair[0].members if pairs in pair[1].members]
     values = [_values(study, line, shared, metric) for line in pair]
     seeds = [seed for seed in study.seeds if all(seed in of_point for of_line in values for of_point in of_line)]
     if len(shared) < 2 or not seeds:
         return "", []
-    first, second = (np.array([[of_point[seed] for seed in seeds] for of_point in of_line]) for of_line in values)
-    found = crossings(shared, first, second)
-    labels = pair[0].label, pair[1].label
+    scores_2PN = np.array([[[of_point[seed] for seed in seeds] for of_point in of_line] for of_line in values])
+    tells_P = scores_2PN.mean(2).max(0) >= comparison.weak
+    weak = (
+        ""
+        if tells_P.all()
+        else f" Amounts at which both have under {comparison.weak:.0f} {TITLES[metric]} are left out."
+    )
+    if tells_P.sum() < 2:
+        return f"{labels[0]} and {labels[1]} are not compared.{weak}", []
+    amounts, (first, second) = np.array(shared)[tells_P].tolist(), scores_2PN[:, tells_P]
+    found = crossings(amounts, first, second)
     if not found:
-        return _apart(labels, shared, first.mean(1) - second.mean(1)), []
-    return " ".join(_sentence(labels, crossing, len(seeds)) for crossing in found), found
+        return _apart(labels, amounts, first.mean(1) - second.mean(1)) + weak, []
+    return " ".join(_sentence(labels, crossing, len(seeds)) for crossing in found) + weak, found
 
 
 def _values(study: Study, line: Line, amounts: Sequence[int], metric: str) -> list[dict[int, float]]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-RESAMPLES = 2000
-SEED = 1
-Floats = npt.NDArray[np.float64]
+from rnnsearch.evaluation.error_model import Floats
+from rnnsearch.evaluation.significance import RESAMPLES, SEED
 
 
 @dataclass(frozen=True, slots=True)
