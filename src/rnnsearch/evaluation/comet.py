@@ -18,7 +18,7 @@ import numpy as np
 from rnnsearch.evaluation import comet_worker
 from rnnsearch.evaluation.comparison import Chance, Compared
 from rnnsearch.evaluation.error_model import Floats
-from rnnsearch.evaluation.significance import difference, interval, resample
+from rnnsearch.evaluation.significance import difference, interval, mean_of_sums, resample
 from rnnsearch.evaluation.summed_metrics import Row
 from rnnsearch.records.json_files import file_sha256
 
@@ -54,7 +54,7 @@ class Comet:
                 f"comet.checkpoint={self.checkpoint} does not exist; give a COMET model's model.ckpt; this loads one "
                 f"and prints its path: {example}"
             )
-        if not (hparams := self.checkpoint.absolute().parents[1] / HPARAMS).is_file():
+        if not (hparams := self.checkpoint.absolute().parent.parent / HPARAMS).is_file():
             raise FileNotFoundError(
                 f"comet.checkpoint={self.checkpoint}: {hparams}, which says what model it is, does not exist; copy the "
                 "COMET model's whole folder"
@@ -114,11 +114,6 @@ class Scored:
 
     scores_N: Floats
     signature: str
-
-
-def mean_of_sums(sums: Floats) -> Floats:
-    """A mean from K = 2 sums: of scores, and of sentences."""
-    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def described(scored: Scored, chance: Chance) -> dict[str, Any]:

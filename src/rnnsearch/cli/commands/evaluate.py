@@ -63,8 +63,9 @@ def run(cfg: DictConfig) -> None:
     logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells each step
     started = time.perf_counter()
     with _own_folder(cfg, first, test, search) as record:
-        evaluation = with_comet(comet, evaluate(model.system), chance)
+        evaluation = evaluate(model.system)
         seconds = round(time.perf_counter() - started, 3)
+        evaluation = with_comet(comet, evaluation, chance)
         if record is not None:
             validation = first.record.results.metrics.validation
             sha256 = str(model.system.weights_sha256)
