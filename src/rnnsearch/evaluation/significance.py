@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from scipy.special import ndtri
 
 from rnnsearch.evaluation.error_model import ERROR, Errors, Floats, errors_of, half_widths, p_values
 
@@ -150,11 +149,10 @@ def interval(statistics_NK: Floats, score: ScoreOfSums, *, resamples: int, seed:
 
 def wilson(right: int, count: int) -> Interval:
     """The 95 % interval of a share by the score test (Wilson 1927), which holds near 0 and 1 and for small counts."""
-    deviations = float(ndtri(1 - ERROR / 2))
-    square = deviations**2
-    middle = (right + square / 2) / (count + square)
-    half = deviations / (count + square) * (right * (count - right) / count + square / 4) ** 0.5
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    from scipy.stats import binomtest  # heavy
+
+    found = binomtest(right, count).proportion_ci(1 - ERROR, method="wilson")
+    return Interval(float(found.low), float(found.high))
 
 
 def difference(baseline: Resampled, system: Resampled, *, together: int = 1, within: Bounds = UNBOUNDED) -> Difference:
