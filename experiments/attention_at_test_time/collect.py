@@ -1,4 +1,4 @@
-"""Collects what `rnnsearch evaluate` printed: results.json, table.md, figures, and the runs' records.
+"""Collects what `rnnsearch evaluate` printed: results.json and table.md, and the runs' records in runs.jsonl.
 
 README.md has the commands that print it.
 """
@@ -9,10 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnsearch.plots.images import write_figure
-from rnnsearch.plots.shifts import Shift, shifts
 from rnnsearch.records.json_files import write_json, write_lines, write_text
-from rnnsearch.records.metrics import METRICS
 from rnnsearch.records.run_record import read_values
 from rnnsearch.study.places import published
 
@@ -39,26 +36,6 @@ def main() -> None:
     write_json(HERE / "results.json", published(results))
     write_lines(HERE / "runs.jsonl", [published(record) for record in records])
     write_text(HERE / "table.md", "".join(f"{line}\n" for line in table(results)))
-    for corpus in CORPORA:
-        draw(results[corpus][0], HERE / f"{corpus}.png")
-
-
-def draw(result: Mapping[str, Any], file: Path) -> None:
-    """The figure that ``attention_figure`` draws, of one seed."""
-    conditions = result["attention_at_test_time"]["conditions"]
-    rows = [
-        (
-            METRICS[measure].title,
-            result[measure],
-            [
-                Shift(name, one["difference"], *one["interval"])
-                for name, condition in conditions.items()
-                if (one := condition.get(measure))
-            ],
-        )
-        for measure in ("nll", "bleu")
-    ]
-    write_figure(file, shifts(rows))
 
 
 def table(results: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
