@@ -119,7 +119,7 @@ def deu(folder: Path) -> Path:
 def tsv(path: Path, **changed: object) -> TsvCorpus:
     columns = {"source_column": 0, "target_column": 1, "header": False}
     numbers = {"train": str(path), "validation": 5, "test": 10}
-    return TsvCorpus(**({**columns, **numbers, **LANGUAGES, "reverse": False, "name": "tsv"} | changed))  # type: ignore[arg-type]
+    return TsvCorpus(**({**columns, **numbers, **LANGUAGES, "reverse": False, "name": "tsv"} | changed))  # type: ignore[arg-type]  # of several types
 
 
 def test_the_file_of_the_tutorials(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_errors_are_exceptions_with_the_sentence(trained: Path, tmp_path: Path, 
     with pytest.raises(CommandError, match="has no nowhere split"):
         rnnsearch.evaluate(trained, "split=nowhere")
     with pytest.raises(TypeError, match="give overrides as a mapping"):
-        rnnsearch.train(["model=tiny"])  # type: ignore[arg-type]
+        rnnsearch.train(["model=tiny"])  # type: ignore[arg-type]  # is refused
     with pytest.raises(FileNotFoundError, match="sweep or compare makes one"):
         rnnsearch.load_study("nothing")
     assert list(tmp_path.iterdir()) == []

@@ -75,7 +75,7 @@ class BatchSampler(Sampler[list[int]]):
         Returns:
             The target tokens of the batch, ends of sentences included, of all processes' shares.
         """
-        batch = self.plan()[index if self._stay else self._position]
+        batch = self.plan()[index if self._stay else self._position]  # first, since it may take an epoch's lengths
         tokens = int(self._lengths[1][batch].sum())
         if not self._stay:
             self._position += 1
