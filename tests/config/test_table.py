@@ -20,7 +20,7 @@ from rnnsearch.config.keys.kinds import Either, Kind, Named, OrNull, Wrong
 from rnnsearch.config.keys.table import TABLE, kind_of, required_keys, text_keys
 from rnnsearch.evaluation import symmetrization, word_alignment
 from rnnsearch.kernels import libraries
-from rnnsearch.model import cells, decoder, recurrence, translator
+from rnnsearch.model import cells, initial_state, readout, recurrence, translator
 from rnnsearch.search import attention_conditions, beam
 from rnnsearch.study.export import FORMATS as TABLES
 from rnnsearch.sweeps import hyperparameter_search
@@ -161,8 +161,8 @@ def test_a_row_has_the_types_of_its_constructors(key: str) -> None:
         ("train", "kernels", cells.KERNELS),
         ("train", "products", ("auto", *libraries.LIBRARIES)),
         ("train", "model.decoder.query_state", recurrence.TRANSITIONS),
-        ("train", "model.decoder.readout", decoder.READOUTS),
-        ("train", "model.decoder.initial_state", decoder.INITIAL_STATES),
+        ("train", "model.decoder.readout", readout.READOUTS),
+        ("train", "model.decoder.initial_state", initial_state.INITIAL_STATES),
         ("train", "model.tied_embeddings", translator.TIES),
         ("train", "model.initialization", initialization.SCHEMES),
         ("train", "search.normalization", beam.NORMALIZATIONS),

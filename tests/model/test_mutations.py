@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.model import decoder, recurrence
+from rnnsearch.model import initial_state, recurrence
 from rnnsearch.model.cells import CellState, GateNorm, LstmCell, PaperCell
 from rnnsearch.model.context import Additive, Attention, Memory, ScaledDot
 from rnnsearch.model.decoder import Decoder
@@ -135,7 +135,7 @@ MUTATIONS = {
     "missing scale": (PAPER.but(mechanism="scaled_dot"), ScaledDot, "keys", unscaled_keys),
     "mean over the padding": (
         PAPER.but(mechanism="mean", initial_state="mean"),
-        decoder,
+        initial_state,
         "mean_annotation",
         lambda annotations: annotations.states_BSE.mean(1),
     ),
