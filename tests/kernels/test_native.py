@@ -178,7 +178,7 @@ def test_double_precision_keeps_to_torch() -> None:
 
 @needs_compiler
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")
-@pytest.mark.parametrize("kind", ["x86-64", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("kind", ["x86-64", *(pytest.param(f"x86-64-v{n}", marks=pytest.mark.slow) for n in (3, 4))])
 def test_the_steps_of_other_processors(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Narrower registers, and bfloat16 without instructions for it, where this processor runs what those have."""
     wanted = {"x86-64": set(), "x86-64-v3": {"avx2"}, "x86-64-v4": {"avx512f"}}[kind]

@@ -28,7 +28,10 @@ def spoil(updates: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TranslationModule, "log_likelihood_loss", loss)
 
 
-@pytest.mark.parametrize("settings", ["", "averaging=none optimizer=sgd trainer.gradient_clip_val=null"])
+@pytest.mark.parametrize(
+    "settings",
+    ["", pytest.param("averaging=none optimizer=sgd trainer.gradient_clip_val=null", marks=pytest.mark.slow)],
+)
 def test_a_skipped_update_is_counted_and_the_run_goes_on(
     workshop: Any, tmp_path: Path, settings: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

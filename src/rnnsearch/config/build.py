@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnsearch.config.keys.roles import CORRECTED
 from rnnsearch.config.progress import bar
@@ -37,6 +37,9 @@ def make(config: DictConfig, **wired: Any) -> Any:
     Raises:
         HydraException: if its ``_target_`` is not trusted or refuses its arguments.
     """
+    alone = OmegaConf.to_container(config, resolve=True)
+    if "${" not in repr(alone):  # else a text would be read as a reference to another key
+        config = OmegaConf.create(alone)  # Hydra walks through all that a config is part of
     return instantiate(config, _execution_whitelist_=whitelist(), **wired)
 
 
