@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from rnnsearch.config.compose import compose
-from rnnsearch.kernels import choice, compiled, native, products, whole
+from rnnsearch.kernels import choice, compiled, native, one_call, products
 from rnnsearch.kernels.cross_entropy import linear_cross_entropy
 from rnnsearch.model import encoder
 from rnnsearch.model.build import build_translator
@@ -127,7 +127,7 @@ def _as_on_a_gpu(counter: _Launches) -> Iterator[None]:
     with (
         patch.object(choice, "_serving", lambda like: steps),
         patch.object(native, "call", call),
-        patch.object(whole, "serves", lambda *_: False),  # step by step
+        patch.object(one_call, "serves", lambda *_: False),  # step by step
         patch.object(compiled, "serves", lambda like, low=False: False),  # torch copies, as on a GPU
         patch.object(products, "autocast_to", lambda values: None),  # and lowers what goes into products
         patch.object(encoder, "goes_one_by_one", lambda inputs: False),

@@ -11,7 +11,7 @@ from typing import Any
 
 from rnnsearch.records.json_files import write_json, write_lines, write_text
 from rnnsearch.records.run_record import read_values
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 
 HERE = Path(__file__).parent
 CORPORA = ("multi30k", "greek_english")

@@ -15,7 +15,7 @@ from rnnsearch.evaluation.corpus_scores import bleu_of_sums, bleu_statistics, ch
 from rnnsearch.evaluation.significance import Resampled, difference, estimate, resample
 from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
 from rnnsearch.records.run_record import read_values
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 
 HERE = Path(__file__).parent
 SEED = 0  # of the resamples

@@ -31,7 +31,7 @@ from rnnsearch.evaluation.symmetrization import METHODS as HOW
 from rnnsearch.evaluation.symmetrization import symmetrize
 from rnnsearch.records.json_files import read_lines, write_json, write_lines, write_text
 from rnnsearch.records.run_record import read_values
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 
 HERE = Path(__file__).parent
 EFLOMAL_RUNS = 5  # it takes its seed from the clock

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import attention, choice, compiled, native, products, whole
+from rnnsearch.kernels import attention, choice, compiled, native, one_call, products
 from rnnsearch.kernels.attention import Additive, Product, Scoring
 from rnnsearch.kernels.cells import CellStep, Cudnn, Lstm, Paper
 from rnnsearch.kernels.recurrence import Attended, recur
@@ -54,15 +54,15 @@ def outcome(
 
 
 @needs_compiler
-@pytest.mark.parametrize("most", [whole.MOST_THREADS, 0], ids=["in one call", "step by step"])
+@pytest.mark.parametrize("most", [one_call.MOST_THREADS, 0], ids=["in one call", "step by step"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", [None, "additive", "product"])
 @pytest.mark.parametrize("cell", [Cudnn(), Lstm(), Paper()], ids=lambda cell: type(cell).__name__)
 def test_compiled_steps_are_equal(
     cell: CellStep, kind: str | None, shape: tuple[int, ...], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole, "MOST_THREADS", most)
-    monkeypatch.setattr(whole, "SMALL", 0)
+    monkeypatch.setattr(one_call, "MOST_THREADS", most)
+    monkeypatch.setattr(one_call, "SMALL", 0)
     ours, theirs = (outcome(cell, kind, shape, compiled=compiled) for compiled in (True, False))
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
@@ -185,7 +185,7 @@ def test_the_steps_of_other_processors(kind: str, monkeypatch: pytest.MonkeyPatc
     if not wanted <= {*hardware()["instructions"]}:
         pytest.skip(f"this processor has no {', '.join(wanted)}")
     monkeypatch.setattr(compiled, "FLAGS", tuple(flag.replace("native", kind) for flag in compiled.FLAGS))
-    monkeypatch.setattr(whole, "multiplies_low", lambda: True)
+    monkeypatch.setattr(one_call, "multiplies_low", lambda: True)
     compiled.library.cache_clear()
     try:
         for cell in (Cudnn(), Lstm(), Paper()):

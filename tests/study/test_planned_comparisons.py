@@ -18,7 +18,7 @@ from rnnsearch.evaluation.significance import Resampled, weighted_sum
 from rnnsearch.study import export, slopes
 from rnnsearch.study.findings import headline
 from rnnsearch.study.folder import read_study
-from rnnsearch.study.places import published_job
+from rnnsearch.study.local_paths import published_job
 from rnnsearch.study.planned_comparisons import planned, section
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report

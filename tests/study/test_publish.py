@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 
 
 @pytest.mark.parametrize(

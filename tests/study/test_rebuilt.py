@@ -12,7 +12,7 @@ import pytest
 
 import rnnsearch
 from rnnsearch.cli.main import main
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 from rnnsearch.study.publish import publish
 from rnnsearch.study.report import write_report
 

@@ -38,9 +38,9 @@ def make(config: DictConfig, **wired: Any) -> Any:
         HydraException: if its ``_target_`` is not trusted or refuses its arguments.
     """
     alone = OmegaConf.to_container(config, resolve=True)
-    if "${" not in repr(alone):  # else a text would be read as a reference to another key
-        config = OmegaConf.create(alone)  # Hydra walks through all that a config is part of
-    return instantiate(config, _execution_whitelist_=whitelist(), **wired)
+    if "${" in repr(alone):  # a text, which would be read as a reference to another key
+        alone = config
+    return instantiate(alone, _execution_whitelist_=whitelist(), **wired)
 
 
 def build_data(config: DictConfig, vocabularies: "TokenizerPair | None" = None) -> "ParallelDataModule":

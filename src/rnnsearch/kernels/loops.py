@@ -1,6 +1,6 @@
 """The steps of a recurrence one after the other, forward and back: a product, attention, the cell.
 
-`whole` does the same in one call. D directions, T steps, U = T + 1 states, B rows, S source, H state, P what a state
+`one_call` does the same in one call. D directions, T steps, U = T + 1 states, B rows, S source, H state, P what a state
 holds, G gates, J the part of the gates whose U acts on the state as it is, A query, Q = J + A.
 """
 

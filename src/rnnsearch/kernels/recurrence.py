@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnsearch.kernels import choice, loops, whole
+from rnnsearch.kernels import choice, loops, one_call
 from rnnsearch.kernels.attention import MIXING, MakeStep, Mixing, Scoring, Source
 from rnnsearch.kernels.cells import CellStep, weight_gradients
 from rnnsearch.kernels.loops import Back, Run
@@ -78,7 +78,7 @@ def recur(
         source = (attended.padding_BS.to(wide), attended.keys_BSA.to(wide), attended.gates_BSG)
         by_row += [(part, 0) for part in source]
     plan = _plan(cell, tuple(active), like, low, joined_DJH[0].numel(), attended, compiled)
-    sizes = [start_DBP.shape[1]] if plan.whole else _parts_of_rows(start_DBP.shape[1], attended)
+    sizes = [start_DBP.shape[1]] if plan.at_once else _parts_of_rows(start_DBP.shape[1], attended)
     found, first, kind = [], 0, inputs_DTBG.device.type
     with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
         for size, *parts in zip(sizes, *(torch.split(values, sizes, dim) for values, dim in by_row), strict=True):
@@ -111,14 +111,14 @@ class _Plan:
     active: tuple[int, ...]
     low: torch.dtype
     keeps_low: bool
-    whole: bool  # all steps in one call
+    at_once: bool  # all steps in one call
     attention: MakeStep | None
     mixing: Mixing
 
     @property
     def steps(self) -> ModuleType:
         """What takes a run forward and back."""
-        return whole if self.whole else loops
+        return one_call if self.at_once else loops
 
 
 def _plan(
@@ -132,14 +132,14 @@ def _plan(
 ) -> _Plan:
     make = None if attended is None else attended.scoring.step
     if not compiled:
-        return _Plan(cell, active, low, keeps_low=False, whole=False, attention=make, mixing=MIXING)
+        return _Plan(cell, active, low, keeps_low=False, at_once=False, attention=make, mixing=MIXING)
     cell, make = choice.cell_step(cell, like), make and choice.scoring_step(make, like)
     return _Plan(
         cell,
         active,
         low,
         keeps_low=choice.keeps_low(like, low),
-        whole=whole.serves(cell, make, low, numbers),
+        at_once=one_call.serves(cell, make, low, numbers),
         attention=make,
         mixing=choice.mixing(like, low),
     )

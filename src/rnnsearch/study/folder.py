@@ -14,8 +14,8 @@ from rnnsearch.records.json_files import read_object
 from rnnsearch.records.run_record import JOB, NO_RECORD, RECORD, Record, check_file, record_of
 from rnnsearch.records.study_description import STUDY, StudyDescription, description_of
 from rnnsearch.records.test_sets import OWN, TestResults, names_of, read_results
+from rnnsearch.study.local_paths import published, published_job
 from rnnsearch.study.origins import Apart, Origin, apart
-from rnnsearch.study.places import published, published_job
 
 SENTENCES = "sentences.{}.jsonl.bz2"  # of a published study, by test set: what its runs' translations share
 OF_ATTENTION = 2  # digits of the sums of a sentence's attention weights, of which the sentence explorer shows means

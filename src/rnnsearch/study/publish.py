@@ -17,7 +17,7 @@ from rnnsearch.records.run_record import FILES, JOB, RECORD, check_file
 from rnnsearch.records.study_description import write_description
 from rnnsearch.records.test_sets import OWN, read_results, write_results
 from rnnsearch.study.folder import ALIGNMENTS, SENTENCES, SHARED, TRANSLATIONS, Row, Run, Study, named_tests, read_study
-from rnnsearch.study.places import published
+from rnnsearch.study.local_paths import published
 from rnnsearch.study.report import write_report
 from rnnsearch.study.word_frequency import words_in
 
