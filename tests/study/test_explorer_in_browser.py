@@ -162,6 +162,7 @@ def test_a_sentence_opens_with_its_alignments(page: playwright.Page, sentences: 
 def test_the_keyboard_does_it_all_and_the_page_grows(page: playwright.Page) -> None:
     page.locator(".sentence summary").first.focus()
     page.keyboard.press("Enter")
+    page.locator(".sentence .opened").wait_for()
     assert page.locator(".sentence .opened").count() == 1
     page.get_by_role("button", name="Show 40 more").focus()
     page.keyboard.press("Enter")
