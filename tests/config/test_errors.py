@@ -12,9 +12,9 @@ from typing import BinaryIO
 import datasets
 import pytest
 import torch
-from hydra.utils import instantiate
 
 from rnnsearch.cli.main import main
+from rnnsearch.config.build import make
 from rnnsearch.config.compose import compose
 from rnnsearch.config.errors import explain, shown
 from rnnsearch.config.overrides import for_shell
@@ -216,12 +216,13 @@ def test_an_interrupt_that_lightning_turned_into_an_exit(command, capfd: pytest.
     [
         (["+optimizer.lr=-1"], "Invalid learning rate: -1", 1),
         (["+optimizer.lr=1", "+optimizer.speed=2"], "unexpected keyword argument 'speed'", 2),
+        (["+optimizer.lr=fast"], "train: optimizer has a value of the wrong type: '<' not supported", 1),
     ],
 )
 def test_a_constructor_that_refuses(
     command, capfd: pytest.CaptureFixture[str], overrides: list[str], expected: str, code: int
 ) -> None:
-    command(lambda cfg: instantiate(cfg.optimizer, params=[torch.zeros(1, requires_grad=True)]))
+    command(lambda cfg: make(cfg.optimizer, params=[torch.zeros(1, requires_grad=True)]))
     assert expected in said(["train", "++optimizer._target_=torch.optim.SGD", *overrides], capfd, code)
 
 

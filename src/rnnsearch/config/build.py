@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from rnnsearch.config.keys.roles import CORRECTED
 from rnnsearch.config.progress import bar
@@ -37,10 +37,7 @@ def make(config: DictConfig, **wired: Any) -> Any:
     Raises:
         HydraException: if its ``_target_`` is not trusted or refuses its arguments.
     """
-    alone = OmegaConf.to_container(config, resolve=True)
-    if "${" in repr(alone):  # a text, which would be read as a reference to another key
-        alone = config
-    return instantiate(alone, _execution_whitelist_=whitelist(), **wired)
+    return instantiate(config, _execution_whitelist_=whitelist(), **wired)
 
 
 def build_data(config: DictConfig, vocabularies: "TokenizerPair | None" = None) -> "ParallelDataModule":
