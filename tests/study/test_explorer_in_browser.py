@@ -162,16 +162,15 @@ def test_a_sentence_opens_with_its_alignments(page: playwright.Page, sentences: 
 def test_the_keyboard_does_it_all_and_the_page_grows(page: playwright.Page) -> None:
     page.locator(".sentence summary").first.focus()
     page.keyboard.press("Enter")
-    page.locator(".sentence .opened").wait_for()
-    assert page.locator(".sentence .opened").count() == 1
+    playwright.expect(page.locator(".sentence .opened")).to_have_count(1)
     page.get_by_role("button", name="Show 40 more").focus()
     page.keyboard.press("Enter")
-    assert page.locator(".sentence").count() == 50
+    playwright.expect(page.locator(".sentence")).to_have_count(50)
     assert page.evaluate("document.activeElement === document.querySelectorAll('.sentence summary')[10]")
-    assert page.locator(".sentence[open]").count() == 1
+    playwright.expect(page.locator(".sentence[open]")).to_have_count(1)
     for _ in range(4):
         page.locator("[data-action=more]").click()
-    assert page.locator(".sentence").count() == 200
+    playwright.expect(page.locator(".sentence")).to_have_count(200)
     assert not page.locator("[data-action=more]").is_visible()
 
 
@@ -202,11 +201,11 @@ def test_hostile_text_is_text(browser: playwright.Browser, written: Path, tmp_pa
         page.get_by_label("Sort by").select_option("")
         for summary in page.locator("#explorer summary").all():
             summary.click()
-        assert page.locator(".sentence .opened").count() == len(HOSTILE)
+        playwright.expect(page.locator(".sentence .opened")).to_have_count(len(HOSTILE))
         assert page.locator(".sentence .source").first.text_content() == TAMPERED
         assert page.locator(".sentence .source").nth(1).text_content() == r"\u202eשלום\u202c"
         assert page.locator(".sentence .source").nth(2).text_content() == r"a\u0000b\u001b[31m"
-        assert page.locator("main img, main script").count() == 2  # the explorer's own
+        playwright.expect(page.locator("main img, main script")).to_have_count(2)  # the explorer's own
         assert page.title() == title
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert json.dumps(page.evaluate("document.body.innerText")).count("u202e") == page.evaluate(
