@@ -22,7 +22,8 @@ BASH = blocks("bash")
 PYTHON = [block for block in blocks("python") if "title=" not in block.info and not block.needs]
 TRAINING = ("train", "sweep", "compare", "reproduce")
 SERVING = ("page", "dashboard")  # until they are stopped; tests/page and tests/system start them
-COMMON = ["budget.updates=2", "validation.every=2", "validation.sentences=4", "threads=1", "search.beam_size=1"]
+COMMON = ["budget.updates=2", "validation.every=2", "validation.sentences=4", "threads=1"]
+COMMON += ["search.beam_size=1", "search.max_length=9"]
 CONTROLLED = ["data.train_pairs=200", "data.validation_pairs=20", "data.test_pairs=2", "tokenizer.source_size=400"]
 FILES = ["tokenizer=word", "tokenizer.source_size=20", "tokenizer.target_size=20", "batches.size=4"]
 MEMBERS = [word.replace("data.", f"data.members.{name}.") for name in ("plain", "long") for word in CONTROLLED[:3]]
@@ -139,6 +140,8 @@ def shortened(command: Command) -> list[str]:
     tunes = named(command) == "compare" or any(word.startswith(("protocol=", "tuning=")) for word in words)
     trials = ["tuning.factors=[1]", "tuning.extensions=0"] if tunes else []
     trials += ["seeds=[0]"] if named(command) == "compare" else []
+    by_protocol = any(word.startswith("protocol=") for word in words)
+    trials += ["seed=0"] if by_protocol and not any(word.startswith("seed") for word in words) else []
     trials += AMOUNTS if "protocol=learning_curve" in words else []
     search = ["sweep.search.trials=2", "sweep.search.startup=1"] if "sweep=optuna_tpe" in words else []
     return [*words, *COMMON, *small, *trials, *search]

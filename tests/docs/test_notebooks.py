@@ -13,7 +13,10 @@ from tests.docs.markdown import ROOT
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SHORT = "UPDATES = 8"
-FEW = '"data": "controlled", "data.test_pairs": 100,'  # what so few updates teach runs on to the limit of length
+FEW = {  # what so few updates teach runs on to the limit of length
+    '"data": "controlled",': '"data": "controlled", "data.test_pairs": 60, "validation.sentences": 20,',
+    '"model": "tiny",': '"model": "tiny", "search.max_length": 12,',
+}
 PLACE = re.compile(r"(?<![\w.:/])(/(tmp|home|root|work|usr|var|mnt|opt|private|Users)/|[A-Z]:\\\\)\w")
 
 
@@ -83,7 +86,8 @@ def test_executed_with_few_updates(path: Path, tmp_path: Path, monkeypatch: pyte
     notebook = nbformat.read(path, as_version=4)
     for cell in code_cells(notebook)[:2]:
         cell.source = re.sub(r"^UPDATES = \d+", SHORT, cell.source, flags=re.MULTILINE)
-        cell.source = cell.source.replace('"data": "controlled",', FEW)
+        for settings, fewer in FEW.items():
+            cell.source = cell.source.replace(settings, fewer)
     again = code_cells(cleaned(executed(notebook, tmp_path, seconds=900)))
     assert SHORT in again[0].source
     for before, after in zip(stored, again, strict=True):
