@@ -77,7 +77,7 @@ format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install peers  ## time training, memory and translation beside other systems; 25 minutes, 2 cores
+bench: install peers  ## time training, memory and translation beside other systems; about 45 minutes, 2 cores
 	$(BIN)/python -m benchmarks everything --results $(BENCH_RESULTS) --peers $(PEERS)/bin/python $(BENCH_ARGS)
 
 audit: $(AUDIT)/.installed  ## look up known vulnerabilities of what constraints.txt names; says so where that can't be done

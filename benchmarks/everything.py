@@ -1,4 +1,4 @@
-"""All benchmarks at sizes that end within 40 minutes on two cores, then the page: what `make bench` runs."""
+"""All benchmarks at sizes that end within 50 minutes on two cores, then the page: what `make bench` runs."""
 
 import argparse
 import sys

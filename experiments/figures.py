@@ -63,13 +63,18 @@ def digest(name: str) -> str:
     return found.hexdigest()
 
 
-def compared(name: str) -> dict[str, Any]:
-    """Differences, scores and differences by length, and slopes of a study; empty where nothing is compared."""
-    found = compare(study(name))
+def compared(name: str, read: Study | None = None) -> dict[str, Any]:
+    """Differences, scores and differences by length, and slopes of a study; empty where nothing is compared.
+
+    Args:
+        read: the study, if it has been read, such as from a copy of its folder.
+    """
+    read = read or study(name)
+    found = compare(read)
     if found is None:
         return {"sha256": digest(name)}
     reported = {_pair(one.system, one.baseline): one.difference for one in planned(found) if one.difference is not None}
-    margin = study(name).description.planned.equivalence
+    margin = read.description.planned.equivalence
     lines = slopes(found)
     parts = {bucket.label: part for bucket, part in zip(found.buckets, found.by_length, strict=True)}
     return {

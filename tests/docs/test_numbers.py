@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 from experiments.built_in_corpus.measure import RESULTS, measured
-from experiments.figures import COMPARED, ROOT, NoFigure, compared, studies
+from experiments.figures import COMPARED, ROOT, NoFigure
 from experiments.fill import MARK, PAGES, figure, filled, stale
 from tests.docs.markdown import ROOT as CHECKOUT
 
@@ -25,12 +25,6 @@ def test_every_figure_is_that_of_the_records(page: Path) -> None:
 
 def test_intervals_were_made_of_the_studies_as_they_are() -> None:
     assert list(stale()) == [], MEND
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", studies())
-def test_intervals_are_those_of_the_statistics(name: str) -> None:
-    assert compared(name) == json.loads(COMPARED.read_text(encoding="utf-8"))[name], f"{MEND} FILL_ARGS=--anew"
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
-"""A published study's report, made again, changes nothing."""
+"""A published study's report and figures, made again, are as they were."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from experiments.figures import COMPARED, compared
 
+from rnnsearch.study.folder import read_study
 from rnnsearch.study.report import write_report
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -19,7 +22,7 @@ def files(folder: Path) -> set[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_report_of_a_committed_study_changes_no_byte(name: str, tmp_path: Path) -> None:
+def test_a_report_of_a_committed_study_changes_no_byte_and_pages_quote_it(name: str, tmp_path: Path) -> None:
     study = shutil.copytree(EXPERIMENTS / name, tmp_path / name)
     assert write_report(study).left_out == ()
     committed, made = (files(folder) for folder in (EXPERIMENTS / name, study))
@@ -29,3 +32,5 @@ def test_a_report_of_a_committed_study_changes_no_byte(name: str, tmp_path: Path
         str(path) for path in committed if (study / path).read_bytes() != (EXPERIMENTS / name / path).read_bytes()
     ]
     assert changed == []
+    quoted = json.loads(COMPARED.read_text(encoding="utf-8"))[name]
+    assert compared(name, read_study(study)) == quoted, "run make figures FILL_ARGS=--anew"

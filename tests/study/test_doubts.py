@@ -1,6 +1,7 @@
 """Notes and doubts, as words and as fields: each kind in a study that has it, and none in one that has nothing."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,26 @@ def test_translations_that_are_short_at_some_lengths_alone_are_a_note(
     [label] = told["note", "length_ratio"].values["additive"]["by_length"].keys() - {f"{lengths[55] + 1}–{lengths[-1]}"}
     assert told["note", "length_ratio"].values["additive"]["by_length"][label] < 0.85
     assert f" at {label} source words)" in told["note", "length_ratio"].text
+
+
+def test_of_many_members_the_worst_length_alone_is_told(make_study: Callable[..., Path], tmp_path: Path) -> None:
+    names = ("a", "b", "c", "d")
+    folder = make_study(tmp_path / "study", members=names, seeds=(0,), sentences=160, matrices=0)
+
+    def shorten(row: dict[str, Any]) -> None:
+        words = row["hypothesis"].split()
+        row["hypothesis"] = " ".join(words[: len(words) // (3 if row["source_words"] > 15 else 2)])
+
+    for name in names:
+        change_rows(folder / f"{name}-seed0", shorten)
+    told = found(folder)["note", "length_ratio"]  # so short that they are weak
+    for name in names:
+        lengths = told.values[name]["by_length"]
+        assert len(lengths) > 1
+        worst = min(lengths, key=lengths.__getitem__)
+        assert re.search(
+            rf"\b{name} [\d.]+, brevity penalty [\d.]+ \({lengths[worst]:.2f} at {worst} source words\)", told.text
+        )
 
 
 def test_runaway_translations_are_those_at_the_limit(small: Path) -> None:

@@ -23,6 +23,7 @@ from rnnsearch.config.errors import explain
 from rnnsearch.config.exit_codes import MISUSED
 from rnnsearch.sweeps import ledger
 
+SMALL = ("data=controlled", "data.train_pairs=2000", "model=tiny", "trainer=cpu")
 OTHERS = {"joblib": "joblib", "slurm": "submitit_slurm", "slurm_local": "submitit_local", "ray": "ray"}
 
 
@@ -120,7 +121,7 @@ def test_the_job_travels_to_other_processes() -> None:
 @pytest.mark.parametrize("launcher", ["local", "joblib", "slurm_local", "ray"])
 def test_points_are_trained_by_each_launcher(launcher: str, tmp_path: Path) -> None:
     words = [
-        *("sweep", "study=mine", f"hydra/launcher={launcher}", "data=controlled", "model=tiny", "trainer=cpu"),
+        *("sweep", "study=mine", f"hydra/launcher={launcher}", *SMALL),
         *("trainer.max_steps=3", "validation.sentences=20", "test=false", "seed=0,1"),
         *(["+hydra.launcher.ray.init.num_cpus=2"] if launcher == "ray" else []),
     ]
@@ -145,7 +146,7 @@ def test_points_are_trained_by_each_launcher(launcher: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("launcher", ["joblib", "slurm_local", "ray"])
 def test_trials_of_a_tuning_wait_for_each_other_on_each_launcher(launcher: str, tmp_path: Path) -> None:
     words = [
-        *("sweep", "study=mine", f"hydra/launcher={launcher}", "data=controlled", "model=tiny", "trainer=cpu"),
+        *("sweep", "study=mine", f"hydra/launcher={launcher}", *SMALL),
         *("trainer.max_steps=4", "validation.every=1", "validation.sentences=20", "test=false", "seed=0,1"),
         *("tuning=learning_rate", "tuning.factors=[0.5,1,2]", "tuning.extensions=0", "tuning.warmups=0"),
         *(["+hydra.launcher.ray.init.num_cpus=2"] if launcher == "ray" else []),

@@ -10,7 +10,9 @@ from tests.system.sweeps import eventually, points, results, started, statuses, 
 
 from rnnsearch.sweeps import ledger
 
-FIRST = "study=NAME data=controlled data.test_pairs=100 model=tiny trainer=cpu trainer.max_steps=5"
+FIRST = (
+    "study=NAME data=controlled data.train_pairs=2000 data.test_pairs=100 model=tiny trainer=cpu trainer.max_steps=5"
+)
 
 
 def attempts(output: Path, study: str = "s") -> dict[str, int]:

@@ -30,6 +30,21 @@ def check_sweeper(command: str, words: Iterable[str]) -> None:
             raise ValueError(f"{word}: {command} keeps its study by a sweeper of its own; leave hydra/sweeper out")
 
 
+def settle_jobs(config: DictConfig) -> None:
+    """Pass ``jobs`` on to the local launcher.
+
+    Raises:
+        ValueError: if another launcher is chosen.
+    """
+    if config.get("jobs") is None:
+        return
+    launcher = config.hydra.runtime.choices["hydra/launcher"]
+    if launcher != "local":
+        raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
+    with read_write(config.hydra.launcher):
+        config.hydra.launcher.jobs = config.jobs
+
+
 def check_values(launcher: DictConfig) -> None:
     """Refuse values that a shipped launcher's keys can't have, and normalise the others in place.
 

@@ -19,6 +19,9 @@ from rnnsearch.study.tables import number
 
 RATIOS = 0.9, 1.1  # tokens of the translations divided by those of the references
 RUNAWAY = 0.01  # share of translations at the limit of length
+FEW = 3  # members, of whom each length is told; of more, the worst of each
+
+Told = Sequence[tuple[str, float, Mapping[str, float]]]  # a member, its quantity, and those of some lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _told(
     comparison: Comparison,
     kind: str,
     is_off: Callable[[float], bool],
-    text: Callable[[str, str, Sequence[tuple[str, float, Mapping[str, float]]]], str],
+    text: Callable[[str, str, Told], str],
     values: Callable[[Found], dict[str, Any]],
 ) -> list[Remark]:
     off = [amount for amount in amounts if amount.trained is not None and is_off(amount.trained)]
@@ -129,22 +132,37 @@ def _told(
     ]
 
 
-def _ratio_text(level: str, unit: str, values: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
+def _ratio_text(level: str, unit: str, values: Told) -> str:
     members = []
-    for member, whole, buckets in values:
+    for member, whole, buckets in _readable(values, right=1.0):
         penalty = f", brevity penalty {number(brevity_penalty(whole))}" if whole < 1.0 else ""
         members.append(f"{member} {number(whole)}{penalty}{_at(buckets, unit, number)}")
     mend = "; train longer, or look at search.normalization" if level == "doubt" else ""
     return (
         f"Translations are shorter or longer than their references (tokens by the references' tokens, outside "
-        f"{RATIOS[0]:g} to {RATIOS[1]:g}): {listed(members)}{mend}."
+        f"{RATIOS[0]:g} to {RATIOS[1]:g}): {listed(members)}{_how_read(values)}{mend}."
     )
 
 
-def _limit_text(level: str, unit: str, values: Sequence[tuple[str, float, Mapping[str, float]]]) -> str:
-    members = [f"{member} {_percent(whole)}{_at(buckets, unit, _percent)}" for member, whole, buckets in values]
+def _limit_text(level: str, unit: str, values: Told) -> str:
+    told = _readable(values, right=0.0)
+    members = [f"{member} {_percent(whole)}{_at(buckets, unit, _percent)}" for member, whole, buckets in told]
     mend = "; train longer, or look at search.max_length_ratio" if level == "doubt" else ""
-    return f"Translations that only the limit of length ended: {listed(members)}{mend}."
+    return f"Translations that only the limit of length ended: {listed(members)}{_how_read(values)}{mend}."
+
+
+def _readable(values: Told, *, right: float) -> Told:
+    """With all lengths where members are few, else with the one that is farthest from the right value."""
+    if len(values) <= FEW:
+        return values
+    return [
+        (member, whole, dict(sorted(buckets.items(), key=lambda item: -abs(item[1] - right))[:1]))
+        for member, whole, buckets in values
+    ]
+
+
+def _how_read(values: Told) -> str:
+    return "" if len(values) <= FEW else "; in brackets the worst length of each"
 
 
 def _at(buckets: Mapping[str, float], unit: str, show: Callable[[float], str]) -> str:

@@ -1,13 +1,12 @@
 """The sweeper of ``rnnsearch sweep``, ``compare`` and ``train -m``: makes points, tunes, trains and reports."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -24,7 +23,7 @@ from rnnsearch.config.overrides import Overrides, quoted
 from rnnsearch.config.terminal import say
 from rnnsearch.config.trust import given
 from rnnsearch.config.value_checks import check_values
-from rnnsearch.records.folders import LOCK, refuse_links
+from rnnsearch.records.folders import refuse_links
 from rnnsearch.records.json_files import write_text
 from rnnsearch.records.study_description import StudyDescription
 from rnnsearch.sweeps import dry_run, evaluations, ledger, live_table
@@ -41,7 +40,8 @@ from rnnsearch.sweeps.point_checks import judge
 from rnnsearch.sweeps.points import Points, check_defaults, write_points
 from rnnsearch.sweeps.request import Asked, Request
 from rnnsearch.sweeps.search_points import extremes, for_wandb, space_of, trials_of
-from rnnsearch.sweeps.study_name import checked_name
+from rnnsearch.sweeps.study_lock import alone
+from rnnsearch.sweeps.study_name import study_name
 from rnnsearch.sweeps.tuner import Tuner
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class DurableSweeper(Sweeper):
             ValueError: for an invalid value of the command.
         """
         check_values(config, str(config.hydra.job.config_name))
-        _settle_jobs(config)
+        launcher_checks.settle_jobs(config)
         launcher_checks.check_values(config.hydra.launcher)
         launcher_checks.check_programs(config.hydra.launcher)
         self.config = config
@@ -110,7 +110,7 @@ class DurableSweeper(Sweeper):
             if self.config.get("dry"):
                 self._show_plan()
                 return
-            with self._alone(), self.notifier.telling():
+            with alone(self.study), self.notifier.telling():
                 self.run()
         except Timeout:
             self._refuse(
@@ -224,25 +224,6 @@ class DurableSweeper(Sweeper):
         except (ValueError, HydraException, OmegaConfBaseException):
             return overrides
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Lock the study's folder, made if missing; a refused study leaves no folder behind."""
-        from rnnsearch.runs.recording import interruptible  # imports the training code, which takes seconds
-
-        new_folders = [folder for folder in (self.study, *self.study.parents) if not folder.exists()]
-        self.study.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.study / LOCK, timeout=0), interruptible():
-                try:
-                    yield
-                finally:
-                    if new_folders and [path.name for path in self.study.iterdir()] == [LOCK]:
-                        (self.study / LOCK).unlink()
-        finally:
-            with suppress(OSError):  # not empty
-                for folder in new_folders:
-                    folder.rmdir()
-
     def _refuse(self, error: ValueError) -> None:
         command = str(self.config.hydra.job.config_name)
         raise Reported(report(error, command, list(self.config.hydra.overrides.task)), str(error)) from None
@@ -354,33 +335,6 @@ class DurableSweeper(Sweeper):
         write_text(file, yaml.safe_dump(settings, sort_keys=False, width=120))
         logger.info("next: wandb sweep %s, and the command that it prints, on each machine", file)
         say(file)
-
-
-def study_name(config: DictConfig) -> str:
-    """A study's name, which is its folder's: ``study=``, or made from the protocol's and the corpus's names.
-
-    Raises:
-        ValueError: for a name that is no plain file name.
-    """
-    choices, command = config.hydra.runtime.choices, config.hydra.job.config_name
-    asks, data = choices["protocol"], choices["data"]
-    named = f"compare-{data}" if command == "compare" else f"{asks}_{data}" if asks else f"sweep-{data}"
-    return checked_name(str(config.study or named))
-
-
-def _settle_jobs(config: DictConfig) -> None:
-    """Pass ``jobs`` on to the local launcher.
-
-    Raises:
-        ValueError: if another launcher is chosen.
-    """
-    if config.get("jobs") is None:
-        return
-    launcher = config.hydra.runtime.choices["hydra/launcher"]
-    if launcher != "local":
-        raise ValueError(f"jobs={config.jobs} is for hydra/launcher=local; {launcher} has keys of its own")
-    with read_write(config.hydra.launcher):
-        config.hydra.launcher.jobs = config.jobs
 
 
 def _launched(point: Point) -> list[str]:

@@ -16,6 +16,18 @@ LONGEST = 200  # bytes of a name; file systems allow 255, but temporary names ar
 JOINERS = "\u200c\u200d"  # occur in words of Persian, Hindi and other languages
 
 
+def study_name(config: DictConfig) -> str:
+    """A study's name, which is its folder's: ``study=``, or made from the protocol's and the corpus's names.
+
+    Raises:
+        ValueError: for a name that is no plain file name.
+    """
+    choices, command = config.hydra.runtime.choices, config.hydra.job.config_name
+    asks, data = choices["protocol"], choices["data"]
+    named = f"compare-{data}" if command == "compare" else f"{asks}_{data}" if asks else f"sweep-{data}"
+    return checked_name(str(config.study or named))
+
+
 def checked_name(name: str) -> str:
     """A study's name in Unicode's composed form, so that it names one folder however it was typed.
 
