@@ -13,7 +13,7 @@ from rnnsearch.cli.help import COMMANDS
 from .wrong_values import Judge, all_cases, cases, complaint, keys
 
 ROOT = Path(__file__).resolve().parents[2]
-SOME = 60  # as commands, which take a second or two
+SOME = 200  # as commands, which take a second or two
 
 
 def test_the_cases_are_all_keys() -> None:

@@ -139,9 +139,8 @@ def shortened(command: Command) -> list[str]:
     words = [re.sub(r"^filters\.first=[\d,]+$", "filters.first=100,150", word) for word in words]
     tunes = named(command) == "compare" or any(word.startswith(("protocol=", "tuning=")) for word in words)
     trials = ["tuning.factors=[1]", "tuning.extensions=0"] if tunes else []
-    trials += ["seeds=[0]"] if named(command) == "compare" else []
-    by_protocol = any(word.startswith("protocol=") for word in words)
-    trials += ["seed=0"] if by_protocol and not any(word.startswith("seed") for word in words) else []
+    has_seeds = named(command) == "compare" or any(word.startswith("protocol=") for word in words)
+    trials += ["seeds=[0]"] if has_seeds and "seed=0" not in words else []
     trials += AMOUNTS if "protocol=learning_curve" in words else []
     search = ["sweep.search.trials=2", "sweep.search.startup=1"] if "sweep=optuna_tpe" in words else []
     return [*words, *COMMON, *small, *trials, *search]

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 LOCK = Path(__file__).resolve().parents[2] / "constraints.txt"
-
-
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "--only-binary=:all:"]
 
 

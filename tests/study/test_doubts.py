@@ -118,17 +118,21 @@ def test_of_many_members_the_worst_length_alone_is_told(make_study: Callable[...
     def shorten(row: dict[str, Any]) -> None:
         words = row["hypothesis"].split()
         row["hypothesis"] = " ".join(words[: len(words) // (3 if row["source_words"] > 15 else 2)])
+        row["at_limit"] = row["source_words"] > 15 or row["index"] % 5 == 0
 
     for name in names:
         change_rows(folder / f"{name}-seed0", shorten)
-    told = found(folder)["note", "length_ratio"]  # so short that they are weak
+    told = found(folder)
+    ratios, limited = told["note", "length_ratio"], told["note", "runaway"]  # so short that they are weak
     for name in names:
-        lengths = told.values[name]["by_length"]
-        assert len(lengths) > 1
-        worst = min(lengths, key=lengths.__getitem__)
-        assert re.search(
-            rf"\b{name} [\d.]+, brevity penalty [\d.]+ \({lengths[worst]:.2f} at {worst} source words\)", told.text
-        )
+        lengths, shares = ratios.values[name]["by_length"], limited.values[name]["by_length"]
+        assert min(len(lengths), len(shares)) > 1
+        worst, most = min(lengths, key=lengths.__getitem__), max(shares, key=shares.__getitem__)
+        short = rf"\b{name} [\d.]+, brevity penalty [\d.]+ \({lengths[worst]:.2f} at {worst} source words\)"
+        assert re.search(short, ratios.text)
+        assert re.search(rf"\b{name} [\d.]+ % \({100 * shares[most]:.1f} % at {most} source words\)", limited.text)
+    for remark in (ratios, limited):
+        assert remark.text.endswith("; in brackets the worst length of each.")
 
 
 def test_runaway_translations_are_those_at_the_limit(small: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_report_comes_of_every_study(shape: Mapping[str, Any], caplog: pytest.
 
 @pytest.mark.pictures
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, database=None, suppress_health_check=LOOSE)
+@settings(max_examples=25, deadline=None, database=None, suppress_health_check=LOOSE)
 @given(shape=shapes.studies(most=40))
 def test_a_report_comes_of_every_larger_study(shape: Mapping[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     check(shape, caplog)
