@@ -8,6 +8,7 @@ outputs/benchmarks: at a forced length their quality does not change the work.
 import argparse
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import cast
 
 from rich.progress import Progress
 
@@ -17,13 +18,14 @@ from benchmarks.end_to_end import MODULES, ask_operations, available, mean_lengt
 from benchmarks.options import Options, attention, common, trained_on, whole
 from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
+from benchmarks.systems import SINGLE
 from benchmarks.workers import SystemFailed, Worker, start
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     common(parser, repeats=3, threads=1)
-    trained_on(parser)
+    trained_on(parser, low=True)
     attention(parser)
     parser.add_argument("--sentences", type=whole(1), default=200, metavar="N", help="of the test split (%(default)s)")
     parser.add_argument("--beam", type=whole(1), default=5, metavar="K", help="width of the search (%(default)s)")
@@ -69,13 +71,15 @@ def _check(answers: Mapping[str, list[Mapping[str, float]]], options: Options) -
 
 
 def trained(names: list[str], data: corpus.Corpus, options: Options, bar: Progress) -> dict[str, str]:
-    """The folder of each tool's model, trained now where it is not there."""
+    """The folder of each tool's model, trained now in float32 where it is not there."""
+    single = argparse.Namespace(**{**vars(options), "dtype": "float32"})
     folders = {}
     for name in names:
-        folder = data.folder / f"trained-{options.training_updates}-{options.opennmt_attention}" / name
+        tool = name.removesuffix(SINGLE)
+        folder = data.folder / f"trained-{options.training_updates}-{options.opennmt_attention}" / tool
         if not (folder / "marks.json").is_file():
-            task = bar.add_task(f"training {name}", total=1)
-            tools.train(name, data, folder, options.training_updates, options)
+            task = bar.add_task(f"training {tool}", total=1)
+            tools.train(tool, data, folder, options.training_updates, cast(Options, single))
             bar.advance(task)
         folders[name] = str(folder)
     return folders
@@ -94,17 +98,19 @@ def _loaded(
     source.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     workers = {}
     for name, folder in folders.items():
-        python = tools.interpreter(name, options)
+        tool = name.removesuffix(SINGLE)
+        python = tools.interpreter(tool, options)
         worker = stack.enter_context(Worker("benchmarks.decode_worker", python=python, threads=options.threads))
         try:
             worker.ask(
-                "load", tool=name, threads=options.threads, folder=folder, texts=texts, source=str(source),
-                target=f"{folder}/translations.txt", beam=options.beam, length=options.length, device=options.device,
+                "load", tool=tool, threads=options.threads, folder=folder, texts=texts, source=str(source),
+                target=f"{folder}/{name}.txt", beam=options.beam,
+                low=options.dtype == "bfloat16" and name == tool, length=options.length, device=options.device,
                 pieces={side: str(data.pieces(side)) for side in corpus.SIDES},
             )  # fmt: skip
             workers[name] = worker
         except SystemFailed as error:
-            if name == "ours":
+            if tool == "ours":
                 raise
             left_out.append(LeftOut(name, str(error)))
     return workers
@@ -142,7 +148,7 @@ def _operations(tool: str, source: int, data: corpus.Corpus, options: Options) -
 
     Training's operations times T are linear in S, T and S T; four values give the parts.
     """
-    with start(MODULES[tool], tools.sizes_on(data), options) as worker:
+    with start(MODULES[tool.removesuffix(SINGLE)], tools.sizes_on(data), options) as worker:
         at = {(s, t): t * ask_operations(worker, s, t) / 3 for s in (1, 2) for t in (1, 2)}
     per_pair = at[2, 2] - at[2, 1] - at[1, 2] + at[1, 1]
     per_source = at[2, 1] - at[1, 1] - per_pair

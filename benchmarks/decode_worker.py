@@ -41,7 +41,7 @@ class Translator:
         }
 
 
-def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, **_: Any) -> Translate:
+def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, low: bool, **_: Any) -> Translate:
     """`rnnsearch.evaluation.translating.translate`, as `rnnsearch translate` calls it."""
     from rnnsearch.config.build import make
     from rnnsearch.config.compose import compose
@@ -53,6 +53,7 @@ def ours(*, folder: str, texts: list[str], beam: int, length: int, device: str, 
         compose("translate", ["run=known"]).search,
         beam_size=beam,
         batch_size=SEARCH_BATCH,
+        precision="bf16-mixed" if low else "32-true",
         min_length_ratio=0.0,
         min_length_offset=length,
         max_length_ratio=0.0,

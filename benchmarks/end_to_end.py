@@ -16,6 +16,7 @@ from benchmarks import corpus, rows, tools
 from benchmarks.options import Options, attention, common, trained_on, whole
 from benchmarks.peak import Peak
 from benchmarks.rows import Findings, LeftOut
+from benchmarks.systems import SINGLE
 from benchmarks.tools import Training
 from benchmarks.training_step import NO_PEERS
 from benchmarks.workers import Worker, start
@@ -26,7 +27,7 @@ MODULES = {"ours": "ours", "joeynmt": "joeynmt_modules", "opennmt": "opennmt_mod
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     common(parser, repeats=3)
-    trained_on(parser)
+    trained_on(parser, low=True)
     attention(parser)
     parser.add_argument("--updates", type=whole(2), default=60, metavar="N", help="of each training (%(default)s)")
     parser.add_argument(
@@ -53,10 +54,12 @@ def run(options: Options) -> Findings:
 
 
 def available(options: Options) -> tuple[list[str], list[LeftOut]]:
-    """The tools to run, and those that can't be for want of --peers."""
-    if options.peers is not None:
-        return list(tools.TOOLS), []
-    return ["ours"], [LeftOut(name, NO_PEERS) for name in tools.PEER_TOOLS]
+    """The tools to run, and those that can't be for want of --peers; all in float32, ours besides in a lower type."""
+    names = ["ours"] if options.peers is None else list(tools.TOOLS)
+    left_out = [LeftOut(name, NO_PEERS) for name in tools.PEER_TOOLS if name not in names]
+    if options.dtype != "float32":
+        names = ["ours", *(name + SINGLE for name in names)]
+    return names, left_out
 
 
 def _rows(trained: dict[str, list[Training]], peak: Peak, data: corpus.Corpus, options: Options) -> list[rows.Row]:
@@ -99,7 +102,7 @@ def shared_fields(options: Options, data: corpus.Corpus, updates: int) -> dict[s
     return {
         "benchmark": options.command,
         "device": options.device,
-        "dtype": "float32",
+        "dtype": options.dtype,
         "threads": options.threads,
         "sizes": {**asdict(tools.sizes_on(data)), "batch": tools.BATCH, "corpus": data.name, "updates": updates},
         "length": None,
@@ -120,7 +123,7 @@ def mean_lengths(data: corpus.Corpus) -> tuple[int, int]:
 
 def operations(tool: str, lengths: tuple[int, int], data: corpus.Corpus, options: Options) -> float:
     """Operations of training a target token with the tool's modules."""
-    with start(MODULES[tool], tools.sizes_on(data), options) as worker:
+    with start(MODULES[tool.removesuffix(SINGLE)], tools.sizes_on(data), options) as worker:
         return ask_operations(worker, *lengths)
 
 

@@ -16,7 +16,9 @@ FULL = {
     "training_step_tiny": "training_step --model tiny --lengths 15,30,60",
     "end_to_end": "end_to_end --updates 60",
     "memory": "memory --lengths 25,50,100 --repeats 2",
+    "end_to_end_bfloat16": "end_to_end --updates 60 --repeats 2 --dtype bfloat16",
     "decode": "decode --sentences 1000 --repeats 2",
+    "decode_bfloat16": "decode --sentences 500 --repeats 3 --dtype bfloat16",
     "lengths": "lengths",
     "rungs": "rungs",
     "start_up": "start_up",
@@ -51,12 +53,16 @@ def run(options: Options) -> None:
         ValueError: some failed.
     """
     from benchmarks.__main__ import main
+    from rnnsearch.kernels import compiled
     from rnnsearch.training.hardware import hardware
 
     results = options.results / page.folder_of(hardware())
     results.mkdir(parents=True, exist_ok=True)
     failed = []
     for name, words in (QUICK if options.quick else FULL).items():
+        if name == "decode_bfloat16" and not compiled.multiplies_low():
+            print(f"left out: {words} (this processor has no avx512_bf16)", flush=True)
+            continue
         began = time.monotonic()
         print(f"== {words}", flush=True)
         arguments = [*words.split(), *_shared(words.split()[0], options), "--json", f"{results / name}.json"]

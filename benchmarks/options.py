@@ -164,14 +164,17 @@ def attention(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def trained_on(parser: argparse.ArgumentParser) -> None:
+def trained_on(parser: argparse.ArgumentParser, *, low: bool = False) -> None:
     """Options of measurements on a corpus."""
     parser.add_argument(
         "--data-root", type=folder, metavar="FOLDER",
         help="a folder with Multi30k's train.de.gz, train.en.gz ...; without it they are taken from the cache or the "
         "network, or the built-in corpus instead",
     )  # fmt: skip
-    parser.add_argument("--dtype", choices=("float32",), default="float32", help="tools train and translate in float32")
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16") if low else ("float32",), default="float32",
+        help="tools train and translate in float32; bfloat16: ours besides in bf16-mixed (%(default)s)",
+    )  # fmt: skip
 
 
 def check_device(options: Any) -> None:

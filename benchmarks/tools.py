@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.corpus import SIDES, Corpus
 from benchmarks.options import Options
-from benchmarks.systems import PRESETS, Sizes
+from benchmarks.systems import PRESETS, SINGLE, Sizes
 from benchmarks.workers import ROOT, SystemFailed, environment
 
 BATCH = 80
@@ -35,8 +35,8 @@ class Training:
     tokens: list[int]
 
 
-def train(tool: str, corpus: Corpus, folder: Path, updates: int, options: Options) -> Training:
-    """Train in a process of its own, into ``folder``, which is made anew.
+def train(name: str, corpus: Corpus, folder: Path, updates: int, options: Options) -> Training:
+    """Train a tool, by its name or as a system in float32, in a process of its own into ``folder``, made anew.
 
     Raises:
         SystemFailed: the tool ended with an error.
@@ -44,7 +44,10 @@ def train(tool: str, corpus: Corpus, folder: Path, updates: int, options: Option
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     marks, log = folder / "marks.json", folder / "command.log"
+    tool = name.removesuffix(SINGLE)
     arguments = COMMANDS[tool](corpus, folder, updates, options)
+    if options.dtype == "bfloat16" and name == "ours":
+        arguments.append("trainer.precision=bf16-mixed")
     command = [interpreter(tool, options), "-m", "benchmarks.marks", str(marks), tool, *arguments]
     began = time.monotonic()
     with log.open("w") as sink:

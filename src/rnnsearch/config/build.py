@@ -95,7 +95,8 @@ def build_greedy(config: DictConfig, own: DictConfig | None = None) -> "Search":
     if unread := [key for key in bounds if f"search.{key}" in CORRECTED or key not in config]:
         raise ValueError(f"validation.search.{unread[0]}: validation's greedy search has no such setting; leave it out")
     changes = {"beam_size": 1, "coverage_penalty": 0.0} if "beam_size" in config else {"top_k": 1}
-    greedy: Search = make(config, n_best=1, **changes, **bounds)
+    exact = {"precision": "32-true"} if "precision" in config else {}  # as the likelihood beside it
+    greedy: Search = make(config, n_best=1, **changes, **exact, **bounds)
     return greedy
 
 

@@ -19,6 +19,7 @@ from rnnsearch.evaluation.forcing import force
 from rnnsearch.evaluation.system import System
 from rnnsearch.evaluation.unknown import Replacement
 from rnnsearch.evaluation.word_alignment import MAX_LENGTH, Alignment, align, align_translations, chosen_method
+from rnnsearch.kernels.rounded_products import multiplying_in
 from rnnsearch.model.checkpoint import load_translator, pick_device
 from rnnsearch.records.run_record import read_record
 from rnnsearch.search.beam import BeamSearch
@@ -181,11 +182,20 @@ class TrainedModel:
             for text, of_text in zip(sources, n_best, strict=True)
         ]
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
-        """The probability of the target of each (source, target) pair of texts, in order."""
+    def score(self, pairs: Sequence[tuple[str, str]], *, precision: str = "32-true") -> list[Score]:
+        """The probability of the target of each (source, target) pair of texts, in order.
+
+        Args:
+            pairs: texts.
+            precision: of products, as a search has it; see `rnnsearch.kernels.rounded_products`.
+
+        Raises:
+            ValueError: for a precision that is not to be had here.
+        """
         target = self.system.target
         ids = [(self.system.source_ids(source), target.encode(text)) for source, text in _pairs(pairs)]
-        forced = dict(force(self.system, ids, weights=False))
+        with multiplying_in(precision, self.system.device, "precision"):
+            forced = dict(force(self.system, ids, weights=False))
         return [
             Score(forced[i].log_prob, [*target.pieces(ids[i][1]), SPECIALS[EOS]], forced[i].log_probs_T)
             for i in range(len(ids))

@@ -88,7 +88,9 @@ ARGUMENTS = {
     "transpose": "nnplp",
     "column_sums": "nnplp",
     "cross_entropy": "nnplpfpp",
+    "log_softmax": "nnp",
     "pack": "nnpnnlp",
+    "product": "nnnplppp",
     "recurrence_forward": "lnnnpepnperrnnpppfpppp",
     "recurrence_backward": "lnnnpepnrreepnpnnpppppppppp",
 }
@@ -124,6 +126,15 @@ def in_panels(columns: int) -> int:
     loaded = library()
     assert loaded is not None
     return int(loaded.in_panels(columns))
+
+
+def packed(matrix_YX: Tensor) -> Tensor:
+    """The matrix as native.c's products read it."""
+    columns, depth = matrix_YX.shape
+    low = matrix_YX.dtype == LOW
+    panels = matrix_YX.new_empty(in_panels(columns) * (depth + depth % 2 if low else depth))
+    call("pack", columns, depth, matrix_YX.data_ptr(), *matrix_YX.stride(), low, panels.data_ptr())
+    return panels
 
 
 def multiplies_low() -> bool:

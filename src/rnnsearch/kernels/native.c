@@ -410,6 +410,20 @@ void cross_entropy(int threads, size rows, size v, void *logits, int low, const 
     }
 }
 
+/* Logits less z = log sum_i e^(logit_i) of their row, in their place. */
+void log_softmax(int threads, size rows, size v, float *logits) {
+    IN_PARALLEL
+    for (size n = 0; n < rows; n++) {
+        float *L = logits + n * v, top = -INFINITY, sum = 0.0f;
+#pragma omp simd reduction(max : top)
+        for (size i = 0; i < v; i++) top = L[i] > top ? L[i] : top;
+#pragma omp simd reduction(+ : sum)
+        for (size i = 0; i < v; i++) sum += exponential(L[i] - top);
+        const float z = top + logf(sum);
+        SIMD for (size i = 0; i < v; i++) L[i] -= z;
+    }
+}
+
 /* Whole recurrences. A thread takes a block of rows through all steps, so that what it goes through again and again
  * lies in its own cache, and nothing is called between. Matrices are packed so that a panel of PANEL columns lies
  * together, [panels, depth, PANEL], of bfloat16 [panels, depth / 2, PANEL, 2], zero where columns and depth end. Every
@@ -515,6 +529,26 @@ static void multiply(size rows, size columns, size depth, const void *x, size x_
         if (rows & 4) times(4, depth, x, x_r, low, packed, y + c, y_r), b = 4;
         if (rows & 2) times(2, depth, place(x, b * x_r, low), x_r, low, packed, y + c + b * y_r, y_r), b += 2;
         if (rows & 1) times(1, depth, place(x, b * x_r, low), x_r, low, packed, y + c + b * y_r, y_r);
+    }
+}
+
+/* y = x W^T + b of many rows, x and W of either type; b may be null. A thread takes panels of W through all rows. */
+void product(int threads, size rows, size columns, size depth, const void *x, int low, const void *packed,
+             const float *bias, float *y) {
+    const size panel = (low ? depth + depth % 2 : depth) * PANEL;
+    IN_PARALLEL
+    for (size c = 0; c < columns; c += PANEL) {
+        const size width = columns - c < PANEL ? columns - c : PANEL;
+        const void *W = place(packed, c / PANEL * panel, low);
+        float sums[GROUP * PANEL];
+        for (size first = 0; first < rows; first += GROUP) {
+            const size n = rows - first < GROUP ? rows - first : GROUP;
+            multiply(n, PANEL, depth, place(x, first * depth, low), depth, low, W, sums);
+            for (size b = 0; b < n; b++) {
+                float *Y = y + (first + b) * columns + c;
+                for (size i = 0; i < width; i++) Y[i] = bias ? sums[b * PANEL + i] + bias[c + i] : sums[b * PANEL + i];
+            }
+        }
     }
 }
 

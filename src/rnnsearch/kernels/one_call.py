@@ -10,7 +10,7 @@ from torch import Tensor
 from rnnsearch.kernels import attention, native
 from rnnsearch.kernels.attention import MakeStep
 from rnnsearch.kernels.cells import CellStep
-from rnnsearch.kernels.compiled import LOW, call, in_panels, multiplies_low
+from rnnsearch.kernels.compiled import LOW, call, in_panels, multiplies_low, packed
 from rnnsearch.kernels.loops import Back, Run
 
 MOST_THREADS = 8  # of more, some would be without rows; libraries share out the columns of a product
@@ -36,7 +36,7 @@ def forward(run: Run, x_DTBG: Tensor) -> None:
     room = run.kept.new_empty(rows * (x_DTBG.shape[3] + in_panels(run.weight_DQH.shape[1]) + in_panels(size) + size))
     active = _active(run)
     for direction, x_TBG in enumerate(x_DTBG):
-        weight, extra = _packed(run.weight_DQH[direction]), _extra(run, direction)
+        weight, extra = packed(run.weight_DQH[direction]), _extra(run, direction)
         seen, states, kept = (part[direction] for part in (run.lows_DUBH, run.states_DUBP, run.kept))
         call(
             "recurrence_forward", cell, steps, rows, size, _pointer(active), *_either(x_TBG), _pointer(weight),
@@ -58,7 +58,7 @@ def backward(run: Run, back: Back) -> None:
     room = run.kept.new_empty(rows * (in_panels(size) + sum(_additive(run).E_BSA.shape[1:] if run.source else ())))
     active = _active(run)
     for direction, d_s_BP in enumerate(back.d_s_DBP):
-        weight, extra = _packed(run.weight_DQH[direction].T), _extra(run, direction, back=True)
+        weight, extra = packed(run.weight_DQH[direction].T), _extra(run, direction, back=True)
         d_states = _either(None if d_states_DUBH is None else d_states_DUBH[direction])
         states, kept, d_x, d_p = (part[direction] for part in (run.states_DUBP, run.kept, back.d_x, back.d_p))
         call(
@@ -104,15 +104,6 @@ def _pointer(values: Tensor | None) -> int | None:
     return None if values is None else values.data_ptr()
 
 
-def _packed(matrix_YX: Tensor) -> Tensor:
-    """The matrix as products read it there."""
-    columns, depth = matrix_YX.shape
-    low = matrix_YX.dtype == LOW
-    packed = matrix_YX.new_empty(in_panels(columns) * (depth + depth % 2 if low else depth))
-    call("pack", columns, depth, matrix_YX.data_ptr(), *matrix_YX.stride(), low, packed.data_ptr())
-    return packed
-
-
 def _extra(run: Run, direction: int, *, back: bool = False) -> Tensor | None:
     """The cell's vector, or its matrix packed, for the way back transposed."""
     if run.extra is None:
@@ -121,4 +112,4 @@ def _extra(run: Run, direction: int, *, back: bool = False) -> Tensor | None:
     if not run.cell.multiplies:
         return extra.contiguous()
     low = extra.to(run.weight_DQH.dtype)
-    return _packed(low.T if back else low)
+    return packed(low.T if back else low)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnsearch.kernels import compiled
+from rnnsearch.kernels import compiled, rounded_products
 
 # Weights from which on oneDNN may save more than its fixed cost, some 10 µs a call, and those from which on a matrix is
 # not small any more. The matrix alone decides, not the rows, so that equal updates are equal in batches of other sizes.
@@ -28,6 +28,8 @@ _PACK = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None) if _ONEDNN is 
 
 def linear(values_NX: Tensor, weight_YX: Tensor, bias_Y: Tensor | None) -> Tensor:
     """x W^T + b, ``[N, Y]``, as `torch.nn.functional.linear`, differentiable once."""
+    if rounded_products.rounds(values_NX):
+        return rounded_products.linear(values_NX, weight_YX, bias_Y)
     low = autocast_to(values_NX)
     if not torch.is_grad_enabled() and low is None and _fits(values_NX, weight_YX):
         return _by_row(values_NX, weight_YX, bias_Y)

@@ -23,7 +23,9 @@ from torch import Tensor
 from rnnsearch.kernels import choice, loops, one_call
 from rnnsearch.kernels.attention import MIXING, MakeStep, Mixing, Scoring, Source
 from rnnsearch.kernels.cells import CellStep, weight_gradients
+from rnnsearch.kernels.compiled import LOW
 from rnnsearch.kernels.loops import Back, Run
+from rnnsearch.kernels.rounded_products import rounds
 
 CACHE = 24 * 2**20  # bytes of keys, their gradients and projected annotations that every step goes through
 LEAST_ROWS = 24  # fewer make the products with the state slow
@@ -65,17 +67,19 @@ def recur(
     Returns:
         The states s_0 .. s_T, ``[D, T + 1, B, H]``, and the weights ``[T, B, S]`` if there are any.
 
-    Products are made in the inputs' precision, which autocast may have lowered; the rest in single precision or more.
+    Products are made in the inputs' precision, which autocast may have lowered, or in bfloat16 where a search `rounds`;
+    the rest in single precision or more.
     Where compiled steps serve, what only products read lies in that precision from the start.
     """
     wide = torch.promote_types(start_DBP.dtype, torch.float32)
-    low, like = inputs_DTBG.dtype, start_DBP.new_empty(0, dtype=wide)
+    low = LOW if rounds(inputs_DTBG) else inputs_DTBG.dtype
+    like = start_DBP.new_empty(0, dtype=wide)
     shared: tuple[Tensor | None, Tensor | None] = (None, None)
     by_row = [(inputs_DTBG.contiguous(), 2), (start_DBP.to(wide), 1)]
     if attended is not None:
         scoring = attended.scoring
         shared = (scoring.query_AH, None if scoring.v_A is None else scoring.v_A.to(wide))
-        source = (attended.padding_BS.to(wide), attended.keys_BSA.to(wide), attended.gates_BSG)
+        source = (attended.padding_BS.to(wide), attended.keys_BSA.to(wide), attended.gates_BSG.to(low))
         by_row += [(part, 0) for part in source]
     plan = _plan(cell, tuple(active), like, low, joined_DJH[0].numel(), attended, compiled)
     sizes = [start_DBP.shape[1]] if plan.at_once else _parts_of_rows(start_DBP.shape[1], attended)
@@ -86,7 +90,7 @@ def recur(
             part = replace(plan, active=still)
             found.append(choice.untraced(_Recurrence.apply)(part, joined_DJH, extra, *shared, *parts))
             first += size
-    states = [states_DUBH for states_DUBH, _ in found]
+    states = [states_DUBH.to(torch.promote_types(states_DUBH.dtype, inputs_DTBG.dtype)) for states_DUBH, _ in found]
     weights = [weights_TBS for _, weights_TBS in found if weights_TBS is not None]
     if len(found) == 1:
         return states[0], weights[0] if weights else None

@@ -5,10 +5,10 @@ B batch, S source, T target, R read-out, V target vocabulary, N rows of a step.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from rnnsearch.kernels.log_probabilities import log_probabilities
 from rnnsearch.model.cells import choose
 from rnnsearch.model.decoder import Decoder, at
 from rnnsearch.model.encoder import RecurrentEncoder
@@ -102,7 +102,7 @@ class Translator(nn.Module):
         Tokens and state have N = B · K rows for B sentences in ``memory``, the K of a sentence one after another.
         """
         readout_NR, state, weights_NS = self.decoder.step(token_N, state, memory, step)
-        return torch.log_softmax(self.logits(readout_NR), dim=-1), state, weights_NS
+        return log_probabilities(self.logits(readout_NR)), state, weights_NS
 
 
 def _let_hand_over(encoder: nn.Module) -> None:

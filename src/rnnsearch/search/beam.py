@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from rnnsearch.data.tokenizer import EOS
+from rnnsearch.kernels.rounded_products import check_precision, multiplying_in
 from rnnsearch.search.constraints import Constraints, finite, require
 from rnnsearch.search.frontier import Frontier, Trace, drive
 from rnnsearch.search.hypotheses import Hypothesis, M, Model, S
@@ -45,6 +46,7 @@ class BeamSearch:
         min_length, max_length, min_length_ratio, min_length_offset, max_length_ratio, max_length_offset,
             forbid_unknown, no_repeat_ngram: see `Constraints`.
         max_source_length, batch_size: source tokens kept, and sentences together, for whoever calls `search`.
+        precision: of products, see `rnnsearch.kernels.rounded_products`.
 
     Raises:
         ValueError: for a value that is not allowed.
@@ -68,6 +70,7 @@ class BeamSearch:
         batch_size: int,
         forbid_unknown: bool,
         no_repeat_ngram: int = 0,
+        precision: str = "32-true",
     ) -> None:
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"search.normalization={normalization}: allowed are {', '.join(NORMALIZATIONS)}")
@@ -77,7 +80,8 @@ class BeamSearch:
             raise ValueError(f"search.n_best={n_best}: must be at most search.beam_size={beam_size}; widen the beam")
         self.beam_size, self.n_best = beam_size, n_best
         self.normalization, self.length_alpha, self.coverage_penalty = normalization, length_alpha, coverage_penalty
-        self.max_source_length, self.batch_size = max_source_length, batch_size
+        check_precision(precision, "search.precision")
+        self.max_source_length, self.batch_size, self.precision = max_source_length, batch_size, precision
         self.constraints = Constraints(
             min_length=min_length,
             max_length=max_length,
@@ -102,7 +106,8 @@ class BeamSearch:
         """The ``n_best`` best hypotheses of each sentence, or as many as there are; see `Search`.
 
         Raises:
-            ValueError: a coverage penalty for a model without weights; a prefix with ids that are never written.
+            ValueError: a coverage penalty for a model without weights; a prefix with ids that are never written; a
+                precision that is not to be had on the model's device.
         """
         bounds = self.constraints.bounds(lengths_B, prefixes)
         trace = Trace(bounds, width=self.beam_size, best=self.n_best)
@@ -114,7 +119,8 @@ class BeamSearch:
                 frontier = frontier.cover(self._required(weights_NS))
             return self._advance(frontier, finite(log_probs_NV), step, trace)
 
-        drive(model, source, Frontier.start(bounds, width=self.beam_size, alive=1), advance)
+        with multiplying_in(self.precision, lengths_B.device):
+            drive(model, source, Frontier.start(bounds, width=self.beam_size, alive=1), advance)
         return trace.hypotheses()
 
     def _required(self, weights_NS: Tensor | None) -> Tensor:

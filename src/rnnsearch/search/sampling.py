@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rnnsearch.data.tokenizer import EOS
+from rnnsearch.kernels.rounded_products import check_precision, multiplying_in
 from rnnsearch.search.constraints import Constraints, finite, require
 from rnnsearch.search.frontier import Frontier, Trace, drive
 from rnnsearch.search.hypotheses import Hypothesis, M, Model, S
@@ -37,6 +38,7 @@ class Sampling:
         min_length, max_length, min_length_ratio, min_length_offset, max_length_ratio, max_length_offset,
             forbid_unknown, no_repeat_ngram: see `Constraints`.
         max_source_length, batch_size: source tokens kept, and sentences together, for whoever calls `search`.
+        precision: of products, see `rnnsearch.kernels.rounded_products`.
 
     Raises:
         ValueError: for a value that is not allowed.
@@ -60,6 +62,7 @@ class Sampling:
         batch_size: int,
         forbid_unknown: bool,
         no_repeat_ngram: int,
+        precision: str = "32-true",
     ) -> None:
         require(1, n_best=n_best, max_source_length=max_source_length, batch_size=batch_size)
         require(0, top_k=top_k, seed=seed)
@@ -70,7 +73,8 @@ class Sampling:
         if not 0 < top_p <= 1:
             raise ValueError(f"search.top_p={top_p}: must be above 0 and at most 1, which is off")
         self.n_best, self.temperature, self.top_k, self.top_p, self.seed = n_best, temperature, top_k, top_p, seed
-        self.max_source_length, self.batch_size = max_source_length, batch_size
+        check_precision(precision, "search.precision")
+        self.max_source_length, self.batch_size, self.precision = max_source_length, batch_size, precision
         self.constraints = Constraints(
             min_length=min_length,
             max_length=max_length,
@@ -95,7 +99,8 @@ class Sampling:
         """``n_best`` draws for each sentence; see `Search`.
 
         Raises:
-            ValueError: a prefix with ids that are never written.
+            ValueError: a prefix with ids that are never written; a precision that is not to be had
+                on the model's device.
         """
         bounds = self.constraints.bounds(lengths_B, prefixes)
         trace = Trace(bounds, width=self.n_best, best=self.n_best)
@@ -105,7 +110,8 @@ class Sampling:
         def advance(frontier: Frontier, log_probs_NV: Tensor, _: Tensor | None, step: int) -> tuple[Frontier, Tensor]:
             return self._advance(frontier, finite(log_probs_NV), numbers_BKT[frontier.row_A, :, step], step, trace)
 
-        drive(model, source, Frontier.start(bounds, width=self.n_best, alive=self.n_best), advance)
+        with multiplying_in(self.precision, lengths_B.device):
+            drive(model, source, Frontier.start(bounds, width=self.n_best, alive=self.n_best), advance)
         return trace.hypotheses()
 
     def _numbers(self, keys: Sequence[int], steps: int) -> Tensor:

@@ -32,6 +32,7 @@ class CommonSettings(TypedDict, total=False):
     batch_size: int
     forbid_unknown: bool
     no_repeat_ngram: int
+    precision: str
 
 
 class SearchSettings(CommonSettings, total=False):

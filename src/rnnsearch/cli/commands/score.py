@@ -16,6 +16,7 @@ from rnnsearch.config.terminal import for_stdout
 from rnnsearch.data.corpus import Pair
 from rnnsearch.evaluation.rescoring import Rescorer, parse_entry, texts_of
 from rnnsearch.evaluation.trained_model import Score, TrainedModel
+from rnnsearch.kernels.rounded_products import multiplying_in
 from rnnsearch.runs import run_folder
 
 
@@ -45,12 +46,12 @@ def _scored(cfg: DictConfig) -> Iterator[list[str]]:
             raise ValueError(f"{key}={cfg[key]} is for n-best lists: hypotheses=FILE")
     blocks = pair_blocks(Path(cfg.source), Path(cfg.target), strict=cfg.strict)
     model, _ = run_folder.load_runs(cfg)
-    return (score_lines(model, block, tokens=cfg.tokens) for block in blocks)
+    return (score_lines(model, block, tokens=cfg.tokens, precision=cfg.precision) for block in blocks)
 
 
-def score_lines(model: TrainedModel, block: Sequence[Pair], *, tokens: bool) -> list[str]:
+def score_lines(model: TrainedModel, block: Sequence[Pair], *, tokens: bool, precision: str) -> list[str]:
     """log p of each pair in nats, or with ``tokens`` a JSON object that also has each token's."""
-    scores = model.score([(pair.source, pair.target) for pair in block])
+    scores = model.score([(pair.source, pair.target) for pair in block], precision=precision)
     if not tokens:
         return [f"{score.log_prob:.6f}" for score in scores]
     return [_json(pair, score) for pair, score in zip(block, scores, strict=True)]
@@ -77,5 +78,7 @@ def _rescored(cfg: DictConfig) -> Iterator[list[str]]:
     model, _ = run_folder.load_runs(cfg)
     rescorer = Rescorer(model.system, own_pieces=cfg.pieces == "own", average=cfg.normalization == "average")
     for block in blocks:
-        yield [json.dumps(entry, ensure_ascii=False) for entry in rescorer.rescore(block)]
+        with multiplying_in(cfg.precision, model.system.device, "precision"):
+            entries = rescorer.rescore(block)
+        yield [json.dumps(entry, ensure_ascii=False) for entry in entries]
     rescorer.report()

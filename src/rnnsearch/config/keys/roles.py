@@ -45,7 +45,7 @@ LIMITS = tuple(f"budget.{key}" for key in ("updates", "tokens", "seconds", "flop
 CORRECTED = tuple(  # what the greedy search of validation doesn't read: a run that goes on may get it otherwise
     f"search.{key}"
     for key in (
-        *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size"),
+        *("beam_size", "n_best", "normalization", "length_alpha", "coverage_penalty", "batch_size", "precision"),
         *("temperature", "top_k", "top_p", "seed"),
     )
 )
@@ -59,6 +59,7 @@ UNCOUNTED = {
     **{"model.decoder.layer_dropout": None, "model.decoder.initial_memory": "zero"},
     **{"model.context.weights": "softmax", "model.context.temperature": 1.0},
     **{"model.context.heads": 1, "model.context.window": None, "model.context.coverage": False},
+    **{"search.precision": "32-true"},
 }
 READ_WITH = {"convergence": "budget.until"}  # a section that is read, and counted, only where another key is set
 MATCHED_SIZES = ("hidden_size", "feed_forward_size")  # of a half, recurrent or a Transformer's: match finds it

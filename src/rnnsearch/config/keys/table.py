@@ -111,6 +111,7 @@ TABLE: Mapping[str, Mapping[str, Kind]] = {  # command -> key -> what it may be
         "hypotheses": OPTIONAL_PATH,
         "normalization": Choice(("none", "average")),
         "pieces": Choice(("text", "own")),
+        "precision": SEARCH["search.precision"],
         "strict": FLAG,
     },
     "contrast": {

@@ -268,6 +268,7 @@ SEARCH: Mapping[str, Kind] = {
     "search.batch_size": Whole(1, 1_000_000),
     "search.forbid_unknown": FLAG,
     "search.no_repeat_ngram": Whole(0, 1_000_000),
+    "search.precision": Choice(("32-true", "bf16-mixed")),
     "search.temperature": POSITIVE,
     "search.top_k": Whole(0),
     "search.top_p": Number(above=0, most=1),
