@@ -18,7 +18,7 @@ import msgspec
 
 from rnnsearch.evaluation.significance import Difference, equivalence
 from rnnsearch.records.json_files import read_lines
-from rnnsearch.study.folder import Study, read_study
+from rnnsearch.study.folder import Run, Study, read_study
 from rnnsearch.study.measures import primary
 from rnnsearch.study.planned_comparisons import planned
 from rnnsearch.study.slopes import slopes
@@ -181,16 +181,16 @@ def slope(name: str, member: str) -> Figures:
 
 
 def record(name: str, members: str, key: str) -> Figures:
-    """A dotted key of the records of a member, or of all members of a pattern: low, high, and value, their mean."""
+    """A dotted key of the finished runs' records, of a member or a pattern of some: low, high, and value, their mean."""
     chosen = [member for member, _ in _matching(name, members)]
     return _range(
-        [_at(msgspec.to_builtins(run.record), key.split(".")) for run in study(name).runs if run.member in chosen]
+        [_at(msgspec.to_builtins(run.record), key.split(".")) for run in _finished(name) if run.member in chosen]
     )
 
 
 def runs(name: str) -> Figures:
-    """How many trainings a study has: value."""
-    return {"value": len(study(name).runs)}
+    """How many finished trainings a study has: value."""
+    return {"value": len(_finished(name))}
 
 
 def value(file: str, *keys: str) -> Figures:
@@ -220,6 +220,10 @@ LOOKUPS = {
 @cache
 def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _finished(name: str) -> list[Run]:
+    return [run for run in study(name).runs if run.status == "finished"]
 
 
 def _by_seed(name: str, member: str) -> dict[int, float]:
