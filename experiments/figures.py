@@ -181,7 +181,7 @@ def slope(name: str, member: str) -> Figures:
 
 
 def record(name: str, members: str, key: str) -> Figures:
-    """A dotted key of the finished runs' records, of a member or a pattern of some: low, high, and value, their mean."""
+    """A dotted key of the records of finished runs, of a member or of a pattern: low, high, and value, their mean."""
     chosen = [member for member, _ in _matching(name, members)]
     return _range(
         [_at(msgspec.to_builtins(run.record), key.split(".")) for run in _finished(name) if run.member in chosen]
