@@ -52,16 +52,19 @@ SIMPLE: Mapping[Any, Kind] = {
 }
 
 
-def check_constructors(config: DictConfig) -> None:
+def check_constructors(config: DictConfig | dict[str, Any]) -> None:
     """Refuse arguments that the constructors in a training's configuration don't take; imports them.
 
     Values for classes of trusted packages are normalised in place, as `check_values` does for the others.
+
+    Args:
+        config: or its resolved values.
 
     Raises:
         ValueError: for a constructor that is not trusted or does not exist, an unknown or missing argument, or a value
             of another type than annotated.
     """
-    values = OmegaConf.to_container(config, resolve=True)
+    values = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
     for place, node in list(_nodes(values, "")):
         target = str(node["_target_"])
         parameters = _parameters(target, place)

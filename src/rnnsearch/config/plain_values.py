@@ -17,24 +17,34 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-class PerSection(Generic[Found]):
-    """What a function finds in each section of a config's plain values, taken by itself; in equal ones it looks once.
+class Once(Generic[Found]):
+    """What a function finds in some sections of a config's plain values; in equal ones it looks once.
+
+    Points of a study share most sections, so that these are told by identity, and written out where that is new.
 
     Args:
-        find: gets a mapping with the one section.
+        find: gets a mapping of the sections, which nobody changes afterwards.
     """
 
     def __init__(self, find: Callable[[dict[str, Any]], Found]) -> None:
         self._find = find
-        self._found: dict[tuple[str, str], Found] = {}
+        self._by_content: dict[str, Found] = {}
+        self._by_identity: dict[tuple[Any, ...], tuple[dict[str, Any], Found]] = {}  # which keeps them, and so their id
 
-    def __call__(self, values: Mapping[str, Any]) -> Iterator[Found]:
-        """The findings, in the order of the sections."""
+    def __call__(self, sections: dict[str, Any]) -> Found:
+        """The finding."""
+        identity = (*sections, *map(id, sections.values()))
+        if identity not in self._by_identity:
+            content = repr(sections)
+            if content not in self._by_content:
+                self._by_content[content] = self._find(sections)
+            self._by_identity[identity] = (sections, self._by_content[content])
+        return self._by_identity[identity][1]
+
+    def each(self, values: Mapping[str, Any]) -> Iterator[Found]:
+        """The finding in each section by itself, in their order."""
         for name, section in values.items():
-            key = (name, repr(section))
-            if key not in self._found:
-                self._found[key] = self._find({name: section})
-            yield self._found[key]
+            yield self({name: section})
 
 
 def flat(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:

@@ -3,24 +3,24 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnsearch.config.constructor_checks import check_constructors
 from rnnsearch.config.devices import check_devices
 from rnnsearch.config.errors import explain
 from rnnsearch.config.overrides import Overrides
-from rnnsearch.config.plain_values import PerSection
+from rnnsearch.config.plain_values import Once
 from rnnsearch.config.value_checks import check_values, is_open, missing, wrong_values
 from rnnsearch.sweeps.labels import in_words, labels
 
 Compose = Callable[[Overrides], DictConfig]
 Values = Callable[[Overrides], Mapping[str, Any]]
 Check = Callable[[Overrides], None]
+Config = TypeVar("Config")
 
 
 def judge(points: Sequence[Overrides], compose: Compose, values: Values) -> None:
@@ -44,12 +44,12 @@ def judge(points: Sequence[Overrides], compose: Compose, values: Values) -> None
 def _checked_alone(compose: Compose, values: Values) -> Check:
     """The check of every value of a point. A config is composed for the sentence only, once for equal mistakes."""
     told: dict[tuple[str, ...], ValueError] = {}
-    wrong_values_of = PerSection(lambda part: [*wrong_values(part), *([repr(part)] if is_open(part) else [])])
+    wrong_values_of = Once(lambda part: [*wrong_values(part), *([repr(part)] if is_open(part) else [])])
 
     def check(overrides: Overrides) -> None:
         with suppress(OmegaConfBaseException):  # a value without sense is told before an interpolation without end
             found = values(overrides)
-            wrong = (*missing(found), *chain.from_iterable(wrong_values_of(found)))
+            wrong = (*missing(found), *chain.from_iterable(wrong_values_of.each(found)))
             if not wrong:
                 return
             if wrong in told:
@@ -69,18 +69,28 @@ def _checked_together(_: Compose, values: Values) -> Check:
     """The check of what a point's sections make together; equal ones are checked once."""
     from rnnsearch.config.combination_checks import CHECKS  # imports torch
 
-    seen: dict[str, Exception | None] = {}
-    constructors = PerSection(partial(_error, check_constructors))
+    node = Once(_node)
+
+    def config(sections: dict[str, Any]) -> DictConfig:
+        """A config of sections that its checks share, since making one takes longer than most checks."""
+        made = DictConfig({}, flags={"no_deepcopy_set_nodes": True})
+        for name, section in sections.items():
+            made[name] = node({name: section})
+        return made
+
+    def refusals(check: Callable[[DictConfig], object]) -> Once[Exception | None]:
+        return Once(lambda sections: _error(check, config(sections)))
+
+    parts = [(refusals(part), sections) for part, sections in ((_check_trainer, ("trainer",)), *CHECKS)]
+    constructors = Once(lambda section: _error(check_constructors, copy.deepcopy(section)))
 
     def check(overrides: Overrides) -> None:
         found = values(overrides)
-        for place, (part, sections) in enumerate(((_check_trainer, ("trainer",)), *CHECKS)):
-            read = {name: found[name] for name in sections if name in found}
-            if (key := f"{place} {read}") not in seen:
-                seen[key] = _error(part, read)
-            if (refusal := seen[key]) is not None:
+        for refusal_of, sections in parts:
+            refusal = refusal_of({name: found[name] for name in sections if name in found})
+            if refusal is not None:
                 raise refusal
-        for refusal in constructors(found):  # last, since they import Lightning
+        for refusal in constructors.each(found):  # last, since they import Lightning
             if refusal is not None:
                 raise refusal
 
@@ -91,10 +101,19 @@ def _check_trainer(config: DictConfig) -> None:
     check_devices(config.trainer)
 
 
-def _error(check: Callable[[DictConfig], object], values: dict[str, Any]) -> Exception | None:
-    """Why a check refuses values, if it does."""
+def _node(section: dict[str, Any]) -> Any:
+    """A section as a config's node, read only."""
+    [name] = section
+    node = OmegaConf.create(section)._get_node(name)
+    if isinstance(node, Container):
+        OmegaConf.set_readonly(node, True)
+    return node
+
+
+def _error(check: Callable[[Config], object], config: Config) -> Exception | None:
+    """Why a check refuses a config, if it does."""
     try:
-        check(OmegaConf.create(values))
+        check(config)
     except Exception as error:
         return error
     return None

@@ -13,7 +13,7 @@ from rnnsearch.config.identity import is_hashed, point_key
 from rnnsearch.config.keys.roles import SWEEPING
 from rnnsearch.config.model_size import matched_overrides, quantity
 from rnnsearch.config.overrides import Overrides, key_of, quoted
-from rnnsearch.config.plain_values import PerSection, flat
+from rnnsearch.config.plain_values import Once, flat
 from rnnsearch.config.value_checks import canonical
 from rnnsearch.records.run_config import CONFIG
 from rnnsearch.records.run_record import JOB, RECORD
@@ -50,7 +50,7 @@ class Points:
         self._prepared: dict[str, ParallelDataModule] = {}
         self._config = lru_cache(maxsize=KEPT)(self._compose)  # a point is asked for many times before it is trained
         self._values = lru_cache(maxsize=None)(self._compose_values)
-        self._canonical = PerSection(canonical)
+        self._canonical = Once(canonical)
         self._composed = lru_cache(maxsize=None)(self._identify)
 
     def config(self, overrides: Sequence[str]) -> DictConfig:
@@ -87,7 +87,7 @@ class Points:
     def _identify(self, overrides: Overrides) -> Composed:
         with known_keys():
             values = self.values(overrides)
-        meant = {name: section for part in self._canonical(values) for name, section in part.items()}
+        meant = {name: section for part in self._canonical.each(values) for name, section in part.items()}
         key = point_key(meant)
         older = key if repr(meant) == repr(values) else point_key(values)
         return Composed(overrides, key, values["seed"], older)
